@@ -1,0 +1,36 @@
+"""Errors that a user sees: each message says what is wrong, where, and what to do, in one line."""
+
+from __future__ import annotations
+
+
+class NmtError(Exception):
+    """Base of every error that ends a command with one line instead of a traceback.
+
+    Attributes:
+        exit_code: status of the process that ends with this error; 2 where the user can fix the cause, 1 where the
+            run itself failed.
+    """
+
+    exit_code = 2
+
+
+class ConfigError(NmtError):
+    """A configuration key or command-line option is unknown, of the wrong type or impossible."""
+
+
+class CorpusError(NmtError):
+    """A corpus is missing, misaligned, empty or not UTF-8."""
+
+
+class SubwordError(NmtError):
+    """A subword model cannot be trained from the given text or read from the given file."""
+
+
+class BundleError(NmtError):
+    """A directory is not a bundle, is damaged, or was written by a newer nmt."""
+
+
+class RunError(NmtError):
+    """The run failed for a reason outside the configuration: disk full, divergence, a dead worker."""
+
+    exit_code = 1
