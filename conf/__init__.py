@@ -1,0 +1,1 @@
+"""The configuration files of nmt-train, shipped as the package ``nmt.conf``."""

@@ -1,0 +1,1 @@
+"""The console commands: nmt-train, nmt-translate and nmt-evaluate."""

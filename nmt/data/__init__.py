@@ -1,0 +1,1 @@
+"""Parallel text: the aligned reader, the encoded store on disk, and batches."""

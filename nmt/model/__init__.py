@@ -1,0 +1,1 @@
+"""The network: recurrence, encoder, attention, decoder and loss."""

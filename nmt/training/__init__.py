@@ -1,0 +1,1 @@
+"""The training loop, its optimiser and schedules, and the state that resume needs."""
