@@ -1,0 +1,437 @@
+"""Configuration as plain dataclasses: one docstring per field, and ``validate()`` that names the key at fault.
+
+Only the standard library is imported here, so that ``--help`` answers at once and models load without Hydra. The
+enumerations hold the allowed words; OmegaConf reads and checks them by name.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from nmt.errors import ConfigError
+
+
+class Word(str, Enum):
+    """An allowed word of the configuration; written, printed and stored by its name."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Cell(Word):
+    """The recurrence of encoder and decoder."""
+
+    lstm = "lstm"
+    gru = "gru"
+
+
+class AttentionKind(Word):
+    """How a query scores the encoder's positions."""
+
+    dot = "dot"
+    general = "general"
+    additive = "additive"
+
+
+class Tying(Word):
+    """Which embedding matrices are one."""
+
+    none = "none"
+    target = "target"
+    all = "all"
+
+
+class SubwordKind(Word):
+    """The subword segmentation SentencePiece trains."""
+
+    unigram = "unigram"
+    bpe = "bpe"
+    char = "char"
+
+
+class Normalization(Word):
+    """The Unicode normalisation applied before segmentation."""
+
+    identity = "identity"
+    nfc = "nfc"
+
+
+class Schedule(Word):
+    """The course of the learning rate after its warm-up."""
+
+    constant = "constant"
+    linear = "linear"
+    cosine = "cosine"
+    inverse_sqrt = "inverse_sqrt"
+
+
+class Precision(Word):
+    """The arithmetic of the training's matrix products."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class LengthNormalization(Word):
+    """How a hypothesis' log-probability becomes its score."""
+
+    gnmt = "gnmt"
+    average = "average"
+
+
+def _require(condition: bool, key: str, value: object, allowed: str) -> None:
+    if not condition:
+        raise ConfigError(f"{key}={value} is not possible: it must be {allowed}")
+
+
+@dataclass
+class CorpusConfig:
+    """The parallel text."""
+
+    train: str = ""
+    """training text: PREFIX of PREFIX.SOURCE and PREFIX.TARGET (each may end in .gz), or one .tsv file"""
+    valid: str = ""
+    """validation text, named like corpus.train; empty: held out from the training text by hash of the source"""
+    test: str = ""
+    """test text, named like corpus.train, scored once at the end; empty: none"""
+    source: str = ""
+    """source language, the suffix of the source files"""
+    target: str = ""
+    """target language, the suffix of the target files"""
+    max_source_tokens: int = 256
+    """pairs with more source subwords are left out of training"""
+    max_target_tokens: int = 256
+    """pairs with more target subwords are left out of training"""
+    max_length_ratio: float = 4.0
+    """pairs whose longer side has more than this many times the subwords of the shorter (plus 10) are left out"""
+    valid_pairs: int = 1000
+    """pairs to hold out when corpus.valid is empty, and never more than a tenth of the corpus"""
+    cache_dir: str = ""
+    """where encoded corpora are kept; empty: the user's cache directory, or $NMT_CACHE"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a key is missing or impossible."""
+        if not self.train:
+            raise ConfigError(
+                "corpus.train is not set: name the training text, as in corpus.train=data/train for data/train.en"
+            )
+        for key in ("source", "target"):
+            value = getattr(self, key)
+            if not value:
+                raise ConfigError(
+                    f"corpus.{key} is not set: name the {key} language, the suffix of its files, as in corpus.{key}=en"
+                )
+            if value in ("True", "False"):
+                raise ConfigError(
+                    f"corpus.{key} is {value}: YAML reads the words no, off, yes and on as truth values; write corpus.{key}: 'no' in quotes"
+                )
+        if self.source == self.target:
+            raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
+        for key in ("max_source_tokens", "max_target_tokens", "valid_pairs"):
+            _require(getattr(self, key) >= 1, f"corpus.{key}", getattr(self, key), "1 or more")
+        _require(self.max_length_ratio >= 1, "corpus.max_length_ratio", self.max_length_ratio, "1 or more")
+
+
+@dataclass
+class SubwordsConfig:
+    """The subword layer between text and model."""
+
+    kind: SubwordKind = SubwordKind.unigram
+    """segmentation: unigram, bpe or char"""
+    vocabulary_size: int = 8000
+    """subwords of one model, special symbols included; lowered to what the text supports"""
+    joint: bool = True
+    """one model for both languages; false: one for each"""
+    model: str = ""
+    """a SentencePiece model file to use for both sides instead of training one"""
+    source_model: str = ""
+    """a SentencePiece model file for the source side; needs subwords.target_model"""
+    target_model: str = ""
+    """a SentencePiece model file for the target side; needs subwords.source_model"""
+    byte_fallback: bool = False
+    """spell unknown characters as bytes instead of the unknown symbol"""
+    normalization: Normalization = Normalization.identity
+    """Unicode normalisation before segmentation: identity (text as it is) or nfc"""
+    character_coverage: float = 1.0
+    """share of the text's characters that get a symbol of their own; 0.9995 suits Chinese or Japanese"""
+    sampling_alpha: float = 0.0
+    """subword regularisation in training: unigram smoothing (0.1 to 0.5) or BPE dropout; 0: always the best split"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        _require(self.vocabulary_size >= 32, "subwords.vocabulary_size", self.vocabulary_size, "32 or more")
+        _require(
+            0.9 <= self.character_coverage <= 1,
+            "subwords.character_coverage",
+            self.character_coverage,
+            "between 0.9 and 1",
+        )
+        _require(0 <= self.sampling_alpha <= 1, "subwords.sampling_alpha", self.sampling_alpha, "between 0 and 1")
+        if bool(self.source_model) != bool(self.target_model):
+            raise ConfigError(
+                "subwords.source_model and subwords.target_model belong together: set both, or use subwords.model for both sides"
+            )
+        if self.model and self.source_model:
+            raise ConfigError("subwords.model and subwords.source_model are both set: keep one")
+
+
+@dataclass
+class ModelConfig:
+    """The network."""
+
+    cell: Cell = Cell.lstm
+    """recurrence: lstm or gru"""
+    embedding_size: int = 256
+    """E, width of the embeddings"""
+    encoder_layers: int = 1
+    """layers of the bidirectional encoder"""
+    encoder_hidden_size: int = 256
+    """H of the encoder, in each direction"""
+    decoder_layers: int = 1
+    """layers of the decoder"""
+    decoder_hidden_size: int = 512
+    """H of the decoder"""
+    attention: AttentionKind = AttentionKind.general
+    """scoring of encoder positions: dot, general (Luong et al. 2015) or additive (Bahdanau et al. 2015)"""
+    attention_size: int = 256
+    """A, width of additive attention's hidden layer"""
+    attentional_size: int = 0
+    """width of the attentional vector; 0: the embedding size"""
+    input_feeding: bool = False
+    """feed the attentional vector back into the next step (Luong et al. 2015, section 3.3); slower to train"""
+    tying: Tying = Tying.all
+    """shared embedding matrices: none, target (target and output) or all (source too; needs one joint subword model)"""
+    dropout: float = 0.2
+    """dropout on the inputs and outputs of every layer"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible or two of them exclude each other."""
+        for key in (
+            "embedding_size",
+            "encoder_layers",
+            "encoder_hidden_size",
+            "decoder_layers",
+            "decoder_hidden_size",
+            "attention_size",
+        ):
+            _require(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")
+        _require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 or more and below 1")
+        _require(self.attentional_size >= 0, "model.attentional_size", self.attentional_size, "0 or more")
+        if self.attention is AttentionKind.dot and self.decoder_hidden_size != 2 * self.encoder_hidden_size:
+            raise ConfigError(
+                f"model.attention=dot needs model.decoder_hidden_size ({self.decoder_hidden_size}) to be twice "
+                f"model.encoder_hidden_size ({self.encoder_hidden_size}); use attention=general otherwise"
+            )
+        if self.tying is not Tying.none and self.attentional_size not in (0, self.embedding_size):
+            raise ConfigError(
+                f"model.tying={self.tying} needs model.attentional_size ({self.attentional_size}) to equal "
+                f"model.embedding_size ({self.embedding_size}); set it to 0 or use tying=none"
+            )
+
+
+@dataclass
+class OptimizerConfig:
+    """AdamW and the course of its learning rate."""
+
+    lr: float = 1e-3
+    """peak learning rate"""
+    schedule: Schedule = Schedule.linear
+    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates), or inverse_sqrt"""
+    warmup_updates: int = 200
+    """updates over which the learning rate grows linearly to its peak"""
+    beta1: float = 0.9
+    """decay of AdamW's first moment"""
+    beta2: float = 0.98
+    """decay of AdamW's second moment"""
+    epsilon: float = 1e-8
+    """added to AdamW's denominator"""
+    weight_decay: float = 0.0
+    """decoupled weight decay (Loshchilov & Hutter 2019)"""
+    clip_norm: float = 1.0
+    """largest norm of the gradient of all parameters together; 0: no clipping"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        _require(self.lr > 0, "optimizer.lr", self.lr, "above 0")
+        _require(self.warmup_updates >= 0, "optimizer.warmup_updates", self.warmup_updates, "0 or more")
+        for key in ("beta1", "beta2"):
+            _require(0 <= getattr(self, key) < 1, f"optimizer.{key}", getattr(self, key), "0 or more and below 1")
+        _require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "above 0")
+        _require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "0 or more")
+        _require(self.clip_norm >= 0, "optimizer.clip_norm", self.clip_norm, "0 or more")
+
+
+@dataclass
+class TrainerConfig:
+    """The training loop."""
+
+    max_updates: int = 20000
+    """optimiser steps; the schedules linear and cosine end here"""
+    max_epochs: int = 0
+    """passes over the corpus after which training stops; 0: no limit"""
+    max_minutes: float = 0.0
+    """minutes of training after which it stops, whatever the schedule says; 0: no limit"""
+    batch_tokens: int = 2000
+    """target positions of a batch, end of sentence and padding counted"""
+    label_smoothing: float = 0.1
+    """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
+    ema_decay: float = 0.999
+    """decay of the moving average of the weights that is validated and saved; 0: the raw weights"""
+    validate_every: int = 500
+    """updates between validations, each of which also saves"""
+    patience: int = 10
+    """validations without a better BLEU after which training stops; 0: never"""
+    valid_batch_size: int = 64
+    """sentences decoded together in validation"""
+    log_every: int = 50
+    """updates between two lines of metrics.jsonl"""
+    max_unknown_rate: float = 0.05
+    """share of unknown subwords above which training refuses to start"""
+    precision: Precision = Precision.auto
+    """arithmetic of the matrix products: fp32, bf16, or auto (bf16 where this machine is faster with it)"""
+    device: str = "auto"
+    """cpu, cuda, cuda:N, or auto (the GPU if there is one)"""
+    threads: int = 0
+    """CPU threads; 0: as many as PyTorch takes"""
+    overwrite: bool = False
+    """throw away an earlier run in run_dir and start anew"""
+    progress: bool = True
+    """show a progress bar when standard error is a terminal, and progress lines otherwise"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        for key in ("max_updates", "batch_tokens", "validate_every", "valid_batch_size", "log_every"):
+            _require(getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "1 or more")
+        for key in ("max_epochs", "max_minutes", "patience", "threads"):
+            _require(getattr(self, key) >= 0, f"trainer.{key}", getattr(self, key), "0 or more")
+        _require(
+            0 <= self.label_smoothing < 1,
+            "trainer.label_smoothing",
+            self.label_smoothing,
+            "0 or more and below 1",
+        )
+        _require(0 <= self.ema_decay < 1, "trainer.ema_decay", self.ema_decay, "0 or more and below 1")
+        _require(
+            0 < self.max_unknown_rate <= 1,
+            "trainer.max_unknown_rate",
+            self.max_unknown_rate,
+            "above 0, at most 1",
+        )
+
+
+@dataclass
+class SearchConfig:
+    """How a trained model searches for a translation; stored in the bundle as its default."""
+
+    beam_size: int = 5
+    """places of the beam; 1 is greedy"""
+    length_penalty: float = 1.0
+    """exponent of the length normalisation; 0: plain log-probability"""
+    normalization: LengthNormalization = LengthNormalization.gnmt
+    """length normalisation: gnmt (Wu et al. 2016, equation 14) or average (log-probability / length^penalty)"""
+    max_length_ratio: float = 2.0
+    """a translation may have this many subwords for each source subword, plus 10"""
+    max_source_tokens: int = 512
+    """longer sources are cut here, with a warning"""
+    batch_size: int = 64
+    """sentences decoded together"""
+    no_repeat_ngram: int = 0
+    """no sequence of this many subwords may occur twice in a translation; 0: off"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        for key in ("beam_size", "max_source_tokens", "batch_size"):
+            _require(getattr(self, key) >= 1, f"search.{key}", getattr(self, key), "1 or more")
+        _require(self.length_penalty >= 0, "search.length_penalty", self.length_penalty, "0 or more")
+        _require(self.max_length_ratio > 0, "search.max_length_ratio", self.max_length_ratio, "above 0")
+        _require(self.no_repeat_ngram >= 0, "search.no_repeat_ngram", self.no_repeat_ngram, "0 or more")
+
+
+@dataclass
+class TrainConfig:
+    """Everything nmt-train needs."""
+
+    name: str = "run"
+    """name of the run"""
+    run_dir: str = "runs/${name}"
+    """directory of the run: best/ and last/ (bundles), train.log, metrics.jsonl, state.pt, config.yaml"""
+    seed: int = 1
+    """seed of initial weights, batches, dropout and subword sampling"""
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+
+    def validate(self) -> None:
+        """Raise ConfigError for the first key, in any group, that is missing, impossible or at odds with another."""
+        for group in (self.corpus, self.subwords, self.model, self.optimizer, self.trainer, self.search):
+            group.validate()
+        _require(self.seed >= 0, "seed", self.seed, "0 or more")
+        _require(bool(self.run_dir), "run_dir", "''", "a directory")
+        one_model = self.subwords.joint if not self.subwords.source_model else False
+        if self.model.tying is Tying.all and not (one_model or self.subwords.model):
+            raise ConfigError(
+                "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
+            )
+
+
+T = TypeVar("T")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Turn a configuration dataclass into plain dicts, strings and numbers, for JSON and YAML."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return str(value) if isinstance(value, Enum) else value
+
+    return {key: plain(value) for key, value in dataclasses.asdict(config).items()}
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """Build a (flat) configuration dataclass from what `to_dict` made of it.
+
+    Keys that are missing take their defaults, so that an older bundle keeps loading when a key is added.
+
+    Raises:
+        ConfigError: a key is unknown, or a word is none of the allowed ones.
+    """
+    enums = {name: default for name, default in vars(kind()).items() if isinstance(default, Enum)}
+    arguments: dict[str, Any] = {}
+    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(known))}")
+        if key in enums:
+            words = [member.name for member in type(enums[key])]
+            _require(value in words, key, value, f"one of {', '.join(words)}")
+            value = type(enums[key])[value]
+        arguments[key] = value
+    return kind(**arguments)
+
+
+@functools.cache
+def describe(kind: type) -> dict[str, str]:
+    """Read the docstring under each field of a configuration dataclass: field name → one line."""
+    body = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    lines: dict[str, str] = {}
+    for item, following in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(item, ast.AnnAssign)
+            and isinstance(item.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            lines[item.target.id] = " ".join(str(following.value.value).split())
+    return lines
