@@ -1,0 +1,102 @@
+"""All that search knows of a model: two methods, a state, and what comes out of them.
+
+Shapes: B sentences, K places of a beam, S source length, T target length, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+# A torch tensor or a NumPy array: the kind the source has. Search never asks which; nmt.search.arrays does.
+Array: TypeAlias = Any
+
+
+class State(Protocol):
+    """All that belongs to one decode, and nothing of it anywhere else; states are values, never changed in place.
+
+    Rows are sentence-major and every sentence has the same number of places. What the source contributes
+    (values, keys, mask) has one row a sentence, whatever the number of places, and only `keep` touches it.
+    """
+
+    def reorder(self, parents: Array, /) -> State:
+        """Take for place k of sentence b what was in its place `parents[b, k]`: (B, K') integers below K.
+
+        K' may differ from K: the first step expands 1 → K, and a beam narrows as its hypotheses end.
+        """
+        ...
+
+    def keep(self, sentences: Array, /) -> State:
+        """Stay with these sentences only: (B',) row numbers below B, ascending, without repeats."""
+        ...
+
+
+class StepLike(Protocol):
+    """What `StepModel.step` returns, by its fields: `Step`, or a model's own tuple of the same names."""
+
+    @property
+    def logits(self) -> Array:
+        """(B, K, V), see `Step`."""
+        ...
+
+    @property
+    def weights(self) -> Array | None:
+        """(B, K, S) or None, see `Step`."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """The state after this position, still with K places a sentence."""
+        ...
+
+
+class Step(NamedTuple):
+    """One target position of every place, a ready-made `StepLike`."""
+
+    logits: Array
+    """(B, K, V), floating, unnormalised: search subtracts logsumexp from the few it keeps. A fresh array, which
+    the caller may overwrite (rules do)."""
+    weights: Array | None
+    """(B, K, S) attention over the source, each row summing to one, where asked for; else None."""
+    state: State
+    """The state after this position, still with K places a sentence."""
+
+
+class StepModel(Protocol):
+    """A model that translates one target position at a time; an ensemble or an exported model is one more.
+
+    Parameters are positional here so that a model may give them names of its own.
+    """
+
+    def start(self, source: Array, lengths: Array, /) -> State:
+        """Encode source ids (B, S) with their lengths (B,) into a state with one place a sentence."""
+        ...
+
+    def step(self, previous: Array, state: Any, /, *, with_weights: bool = False) -> StepLike:
+        """Read the previous tokens (B, K), `bos_id` at first, and score every next token of every place.
+
+        `state` is one that this model's own `start`, `step`, `reorder` or `keep` made; it is left as it was.
+        `with_weights` asks for the attention weights; a model without attention answers None all the same.
+        """
+        ...
+
+
+@dataclass
+class Hypothesis:
+    """One translation of one sentence, with what the model thinks of it."""
+
+    tokens: list[int]
+    """Target ids, without BOS and without EOS."""
+    log_prob: float
+    """Natural logarithm of the model's probability of all tokens, that of EOS included if it is finished: what
+    teacher-forced rescoring gives, whatever rules the search kept to."""
+    score: float
+    """`log_prob` normalised by length, higher is better; see nmt.search.scores."""
+    finished: bool
+    """Whether it ended with EOS; False for one that was cut at its length limit."""
+    weights: npt.NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
+    """(T, S) attention of each of the `tokens` over the sentence's own source positions (no padding, no row for
+    EOS), a NumPy array on the host; None unless asked for."""
