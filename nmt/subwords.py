@@ -1,0 +1,274 @@
+"""SubwordModel: train, encode, sample and decode subwords (the only importer of sentencepiece).
+
+Unigram models follow Kudo (2018, "Subword Regularization"), BPE models Sennrich et al. (2016). Sampling is our own:
+SentencePiece's C++ sampler draws from one generator per thread that newer releases salt anew in every process, so that
+no seed repeats a run; a resumed training would see other segmentations than an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import random
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import sentencepiece
+
+from nmt.errors import SubwordError
+from nmt.segmentation import BpeSampler, Pieces, UnigramSampler
+
+KINDS = ("unigram", "bpe", "char")
+NORMALIZATIONS = ("identity", "nfc")
+SPACE = "\u2581"  # SentencePiece's visible space
+_BYTES = 256
+_CONTROLS = tuple(f"<tag{i}>" for i in range(16))
+_RESERVED = 4 + len(_CONTROLS)
+# The serialised model is a protocol buffer whose fields from 200 on are free for extensions. NFC models end with field
+# 1000 holding this note: SentencePiece skips it, we find it, and a saved model needs no second file.
+_NFC_NOTE = b"\xc2\x3e\x07nmt:nfc"
+_MAX_TRAINING_CHARACTERS = 4000  # of one sentence; SentencePiece drops lines that exceed its limit altogether
+_SERIAL_BELOW = 1000  # sentences; starting threads costs more than it saves
+
+
+class SubwordModel:
+    """A trained subword vocabulary; immutable, and self-contained in `to_bytes()`.
+
+    Ids 0–3 are pad, unk, bos and eos; ids 4–19 are control symbols reserved for tags. Encoding never produces any of
+    them but unk, not even from text that spells ``<s>`` or ``<tag0>``. Text is taken as it is, with two exceptions: runs
+    of U+0020 count as one and are stripped at both ends, and U+2581 (SentencePiece's own mark) is read as a space.
+    """
+
+    pad_id: ClassVar[int] = 0
+    unk_id: ClassVar[int] = 1
+    bos_id: ClassVar[int] = 2
+    eos_id: ClassVar[int] = 3
+    control_ids: ClassVar[range] = range(4, _RESERVED)
+
+    def __init__(self, data: bytes, *, origin: str = "subword model") -> None:
+        self._data = data
+        self.normalization = "nfc" if data.endswith(_NFC_NOTE) else "identity"
+        self.digest = hashlib.sha256(data).hexdigest()
+        self._processor = _load_processor(data, origin)
+        self.vocabulary_size: int = int(self._processor.vocab_size())
+        self._sampler = _build_sampler(self._processor)
+
+    @staticmethod
+    def train(
+        sentences: Iterable[str],
+        *,
+        kind: str,
+        vocabulary_size: int,
+        byte_fallback: bool = False,
+        normalization: str = "identity",
+        character_coverage: float | None = None,
+        max_sentences: int = 500_000,
+        seed: int = 1,
+    ) -> SubwordModel:
+        """Train on raw text; the same sentences and settings give the same bytes on every run and core count.
+
+        Args:
+            sentences: raw lines; blank ones are skipped, and of more than `max_sentences` a seeded sample is taken.
+            kind: "unigram", "bpe" or "char".
+            vocabulary_size: number of ids, the 20 reserved ones included; lowered with a warning to what the text
+                supports.
+            byte_fallback: spell unknown characters in 256 byte pieces, so that nothing is unk.
+            normalization: "identity" or "nfc" (Unicode composition before encoding; the model remembers it).
+            character_coverage: share of the characters' occurrences that get an id. None covers every character, as
+                long as they take no more than half of the vocabulary, and leaves out the rarest beyond that.
+            max_sentences: bound on memory and time.
+            seed: of the sample.
+
+        Raises:
+            SubwordError: no text, an unknown kind, or a vocabulary too small for the characters.
+        """
+        _check_choice("kind", kind, KINDS)
+        _check_choice("normalization", normalization, NORMALIZATIONS)
+        reserved = _RESERVED + (_BYTES if byte_fallback else 0)
+        if vocabulary_size < reserved + 2:
+            raise SubwordError(
+                f"subwords.vocabulary_size={vocabulary_size} is too small: {reserved} ids are reserved"
+                f"{' (256 for bytes)' if byte_fallback else ''}; set at least {reserved + 2}, usually 1000 or more"
+            )
+        lines = _sample(_training_lines(sentences, normalization), max_sentences, seed)
+        if not lines:
+            raise SubwordError("subwords cannot be trained: the training text has no words; check the corpus files")
+        room = vocabulary_size - reserved
+        coverage = character_coverage
+        if coverage is None:
+            coverage = _coverage(lines, room if kind == "char" else room // 2)
+        data = _train_bytes(lines, kind, vocabulary_size, byte_fallback, coverage)
+        model = SubwordModel(data + (_NFC_NOTE if normalization == "nfc" else b""))
+        if model.vocabulary_size < vocabulary_size:
+            logging.getLogger("nmt").warning(
+                "subwords.vocabulary_size=%d is more than this text supports; using %d",
+                vocabulary_size,
+                model.vocabulary_size,
+            )
+        return model
+
+    @staticmethod
+    def load(path: Path) -> SubwordModel:
+        """Read a model file; raises SubwordError where it is missing or not a model of ours."""
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise SubwordError(f"{path}: cannot read the subword model ({error.strerror}); check the path") from error
+        return SubwordModel.from_bytes(data, origin=str(path))
+
+    @staticmethod
+    def from_bytes(data: bytes, *, origin: str = "subword model") -> SubwordModel:
+        """Rebuild a model from `to_bytes()`; `origin` is named in errors."""
+        return SubwordModel(data, origin=origin)
+
+    def to_bytes(self) -> bytes:
+        """Serialise the model; stock SentencePiece reads it too."""
+        return self._data
+
+    def __reduce__(self) -> tuple[Callable[[bytes], SubwordModel], tuple[bytes]]:
+        return SubwordModel, (self._data,)
+
+    def encode(self, text: str) -> list[int]:
+        """Most probable subword ids of one sentence, without bos or eos."""
+        ids: list[int] = self._processor.encode(self._normalized(text))
+        return ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of every text, on all cores where there are many."""
+        if not texts:
+            return []
+        threads = 1 if len(texts) < _SERIAL_BELOW else -1
+        rows: list[list[int]] = self._processor.encode([self._normalized(text) for text in texts], num_threads=threads)
+        return rows
+
+    def sample_batch(self, texts: Sequence[str], *, alpha: float, seed: int) -> list[list[int]]:
+        """Sample one segmentation a text: an exact function of (texts, alpha, seed), whatever the process or thread.
+
+        Unigram models draw from P(segmentation)^alpha over all segmentations (Kudo 2018, eq. 8 with l = ∞); smaller
+        alphas are flatter, 0.1–0.2 are usual. For BPE alpha is the probability of dropping a merge (Provilkov et
+        al. 2020, "BPE-Dropout"). Character models have one segmentation only. Alpha 0 turns sampling off.
+        """
+        if alpha <= 0 or self._sampler is None:
+            return self.encode_batch(texts)
+        draw = random.Random(seed).random
+        return [self._sampler.sample(_words(self._normalized(text)), alpha, draw) for text in texts]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of the ids; pad, unk, bos, eos and control symbols leave no trace, and the spaces around them are one."""
+        text: str = self._processor.decode([int(i) for i in ids if i >= _RESERVED])
+        return " ".join(_split(text))
+
+    def _normalized(self, text: str) -> str:
+        return unicodedata.normalize("NFC", text) if self.normalization == "nfc" else text
+
+
+def _load_processor(data: bytes, origin: str) -> Any:
+    """Parse the model and check that its special ids are where every bundle of ours has them."""
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        if not data:
+            raise RuntimeError("empty")
+        processor.LoadFromSerializedProto(data)
+        count = int(processor.vocab_size())
+        special = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+    except RuntimeError as error:
+        raise SubwordError(f"{origin}: not a subword model, or damaged; copy it again or train a new one") from error
+    controls = tuple(processor.id_to_piece(i) for i in SubwordModel.control_ids) if count > _RESERVED else ()
+    if special != (0, 1, 2, 3) or controls != _CONTROLS:
+        raise SubwordError(
+            f"{origin}: a SentencePiece model that nmt did not train (its special ids differ); train one with nmt-train"
+        )
+    return processor
+
+
+def _check_choice(key: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise SubwordError(f"subwords.{key}={value} is unknown; choose one of {', '.join(known)}")
+
+
+def _split(text: str) -> list[str]:
+    return [part for part in text.split(" ") if part]
+
+
+def _words(text: str) -> list[str]:
+    """Words with SentencePiece's mark in front; no piece crosses from one into the next."""
+    return [SPACE + word for word in _split(text.replace(SPACE, " "))]
+
+
+def _training_lines(sentences: Iterable[str], normalization: str) -> Iterable[str]:
+    for sentence in sentences:
+        # SentencePiece leaves out any line with U+2585, its spelling of the unknown
+        line = sentence[:_MAX_TRAINING_CHARACTERS].replace("\u2585", " ").replace("\0", " ")
+        if _words(line):
+            yield unicodedata.normalize("NFC", line) if normalization == "nfc" else line
+
+
+def _sample(lines: Iterable[str], count: int, seed: int) -> list[str]:
+    """At most `count` lines, each with the same chance (reservoir sampling; Vitter 1985, algorithm R)."""
+    chosen: list[str] = []
+    draw = random.Random(seed).randrange
+    for index, line in enumerate(lines):
+        if index < count:
+            chosen.append(line)
+        elif (place := draw(index + 1)) < count:
+            chosen[place] = line
+    return chosen
+
+
+def _coverage(lines: Iterable[str], room: int) -> float:
+    """Share of the occurrences that the `room` most frequent characters have."""
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(SPACE + line.replace(" ", SPACE))
+    kept = sum(count for _, count in counts.most_common(max(1, room)))
+    return kept / sum(counts.values())
+
+
+def _train_bytes(lines: list[str], kind: str, size: int, byte_fallback: bool, coverage: float) -> bytes:
+    writer = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines),
+            model_writer=writer,
+            model_type=kind,
+            vocab_size=size,
+            hard_vocab_limit=False,
+            byte_fallback=byte_fallback,
+            character_coverage=coverage,
+            normalization_rule_name="identity",
+            max_sentence_length=16 * _MAX_TRAINING_CHARACTERS,
+            pad_id=SubwordModel.pad_id,
+            unk_id=SubwordModel.unk_id,
+            bos_id=SubwordModel.bos_id,
+            eos_id=SubwordModel.eos_id,
+            control_symbols=list(_CONTROLS),
+            num_threads=4,  # a constant: sums of floats depend on how the threads share them, and the model with them
+            minloglevel=3,
+        )
+    except RuntimeError as error:
+        small = re.search(r"required_chars\D*(\d+) vs (\d+)", str(error))
+        if small:
+            raise SubwordError(
+                f"subwords.vocabulary_size={size} is too small: characters and reserved ids alone need {small[2]}; "
+                f"set at least that or lower subwords.character_coverage"
+            ) from error
+        reason = " ".join(str(error).split())
+        raise SubwordError(f"subwords cannot be trained on this text: {reason}") from error
+    return writer.getvalue()
+
+
+def _build_sampler(processor: Any) -> UnigramSampler | BpeSampler | None:
+    """The sampler of the model's kind: BPE scores are whole, minus a merge's rank; characters leave no choice."""
+    ids = range(_RESERVED, int(processor.vocab_size()))
+    table = {processor.id_to_piece(i): (i, float(processor.get_score(i))) for i in ids if not processor.is_byte(i)}
+    if max(map(len, table), default=0) < 2:
+        return None
+    byte_ids = [i for i in ids if processor.is_byte(i)]
+    pieces = Pieces(table, SubwordModel.unk_id, byte_ids)
+    ranked = all(score == int(score) for _, score in table.values())
+    return BpeSampler(pieces) if ranked else UnigramSampler(pieces)
