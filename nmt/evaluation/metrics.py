@@ -1,0 +1,171 @@
+"""BLEU, chrF and TER of detokenised text against raw references, each with the signature that says how it was made.
+
+The arithmetic is sacrebleu's (Post 2018, "A Call for Clarity in Reporting BLEU Scores"); this module chooses its
+tokenizer by the target language, refuses texts that do not align and points at references that look preprocessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sacrebleu
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
+
+from nmt.errors import ConfigError, CorpusError
+
+METRICS = ("bleu", "chrf", "ter")
+
+# Languages written without spaces get sacrebleu's Chinese tokenizer, or one token a character: the dictionaries
+# that ja-mecab and ko-mecab need are separate downloads. Thai, Lao, Khmer and Burmese have no tokenizer of their own.
+_TOKENIZERS = {"zh": "zh", "yue": "zh"} | dict.fromkeys(("ja", "ko", "th", "lo", "km", "my"), "char")
+
+# Tokenised text has a space before its punctuation; French has one too, but only before the signs of two parts.
+_SPACED_PUNCTUATION = re.compile(r"\s[.,](\s|$)|&(apos|quot|amp|#\d+);|@@ |@-@")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score and how it was made.
+
+    Attributes:
+        name: the metric, as sacrebleu writes it: BLEU, chrF2 or TER.
+        value: 0 to 100; higher is better, except for TER (edits per 100 reference words, which may exceed 100).
+        signature: sacrebleu's signature: case, tokenizer, smoothing, version.
+    """
+
+    name: str
+    value: float
+    signature: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.2f} ({self.signature})"
+
+
+def default_tokenizer(language: str) -> str:
+    """Choose BLEU's tokenizer for a target language, given as in ``zh``, ``zh_TW`` or ``pt-BR``: ``13a`` for most."""
+    return _TOKENIZERS.get(re.split(r"[-_.]", language.lower())[0], "13a")
+
+
+def bleu(
+    hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenize: str = "13a"
+) -> Score:
+    """Corpus BLEU (Papineni et al. 2002) with sacrebleu's exponential smoothing.
+
+    Raises:
+        CorpusError: the texts do not have the same number of lines, or none.
+        ConfigError: the tokenizer is unknown, or needs a package that is not installed.
+    """
+    if tokenize not in BLEU.TOKENIZERS:
+        known = ", ".join(sorted(BLEU.TOKENIZERS))
+        raise ConfigError(f"there is no BLEU tokenizer {tokenize!r}: take one of {known}")
+
+    # `force` silences sacrebleu's own guess at tokenised output: `reference_warnings` is ours.
+    return _score(lambda: BLEU(lowercase=lowercase, tokenize=tokenize, force=True), hypotheses, references)
+
+
+def chrf(
+    hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenize: str = "13a"
+) -> Score:
+    """Corpus chrF2 (Popović 2015): character n-grams to 6, recall weighted twice; it needs no tokenizer.
+
+    Raises:
+        CorpusError: the texts do not have the same number of lines, or none.
+    """
+    del tokenize  # accepted so that the three metrics are called alike
+    return _score(lambda: CHRF(lowercase=lowercase), hypotheses, references)
+
+
+def ter(
+    hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenize: str = "13a"
+) -> Score:
+    """Corpus TER (Snover et al. 2006), never sensitive to case; lower is better.
+
+    Where BLEU's tokenizer says that words are not separated by spaces, Chinese and Japanese characters are words.
+
+    Raises:
+        CorpusError: the texts do not have the same number of lines, or none.
+    """
+    del lowercase  # TER ignores case, as Tercom does
+    by_character = tokenize in ("zh", "char", "ja-mecab", "ko-mecab")
+    return _score(lambda: TER(normalized=by_character, asian_support=by_character), hypotheses, references)
+
+
+def corpus_scores(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    metrics: Sequence[str] = METRICS,
+    language: str = "",
+    tokenize: str | None = None,
+    lowercase: bool = False,
+) -> list[Score]:
+    """Score detokenised hypotheses against the raw references, line by line the same sentences.
+
+    Args:
+        hypotheses: one translation a line.
+        references: the reference translations, as their authors wrote them.
+        metrics: which of `METRICS`, in the order of the result.
+        language: target language, which chooses BLEU's tokenizer (`default_tokenizer`).
+        tokenize: BLEU's tokenizer, whatever the language.
+        lowercase: ignore case in BLEU and chrF (TER always does).
+
+    Raises:
+        CorpusError: the texts do not have the same number of lines, or none.
+        ConfigError: a metric or the tokenizer is unknown, or the tokenizer needs a package that is not installed.
+    """
+    functions: dict[str, Callable[..., Score]] = {"bleu": bleu, "chrf": chrf, "ter": ter}
+    for name in metrics:
+        if name not in functions:
+            raise ConfigError(f"there is no metric {name!r}: take one of {', '.join(METRICS)}")
+    tokenize = tokenize or default_tokenizer(language)
+    return [functions[name](hypotheses, references, lowercase=lowercase, tokenize=tokenize) for name in metrics]
+
+
+def reference_warnings(references: Sequence[str], *, name: str = "the reference") -> list[str]:
+    """Say what makes a score against these references incomparable with others: preprocessed text.
+
+    Args:
+        references: the reference translations.
+        name: what to call them in the warnings, such as their file.
+    """
+    lines = [line for line in references if line.strip()]
+    warnings = []
+    if sum(bool(_SPACED_PUNCTUATION.search(line)) for line in lines) > len(lines) / 2:
+        warnings.append(
+            f"{name} looks tokenised (spaces before its punctuation): "
+            "scores against it do not compare with scores against the raw text"
+        )
+    text = "".join(lines)
+    # Scripts without case have no upper half to miss.
+    if len(lines) >= 10 and text == text.lower() != text.upper() and _has_case(text):
+        warnings.append(
+            f"{name} is lowercased throughout: scores against it do not compare with scores against the raw text"
+        )
+    return warnings
+
+
+def _has_case(text: str) -> bool:
+    cased = sum(character.upper() != character for character in text)
+    return 2 * cased > sum(character.isalpha() for character in text)
+
+
+def _score(make: Callable[[], Any], hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+    if len(hypotheses) != len(references):
+        raise CorpusError(
+            f"{len(hypotheses)} hypotheses cannot be scored against {len(references)} references: "
+            "both need the same number of lines, blank ones included"
+        )
+    if not references:
+        raise CorpusError("there is nothing to score: the hypotheses and the references have no lines")
+    try:
+        metric = make()
+    except (ImportError, RuntimeError, OSError) as error:  # MeCab or a SentencePiece model that is not there
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"sacrebleu {sacrebleu.__version__} cannot load this tokenizer: {reason}") from error
+    result = metric.corpus_score(list(hypotheses), [list(references)])
+    return Score(str(result.name), float(result.score), str(metric.get_signature()))
