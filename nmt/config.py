@@ -130,7 +130,8 @@ class CorpusConfig:
                 )
             if value in ("True", "False"):
                 raise ConfigError(
-                    f"corpus.{key} is {value}: YAML reads the words no, off, yes and on as truth values; write corpus.{key}: 'no' in quotes"
+                    f"corpus.{key} is {value}: YAML reads the words no, off, yes and on as truth values; "
+                    f"write {key}: 'no' in quotes"
                 )
         if self.source == self.target:
             raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
@@ -176,7 +177,8 @@ class SubwordsConfig:
         _require(0 <= self.sampling_alpha <= 1, "subwords.sampling_alpha", self.sampling_alpha, "between 0 and 1")
         if bool(self.source_model) != bool(self.target_model):
             raise ConfigError(
-                "subwords.source_model and subwords.target_model belong together: set both, or use subwords.model for both sides"
+                "subwords.source_model and subwords.target_model belong together: set both, "
+                "or use subwords.model for both sides"
             )
         if self.model and self.source_model:
             raise ConfigError("subwords.model and subwords.source_model are both set: keep one")

@@ -1,0 +1,140 @@
+"""The attention decoder: one position at a time for search, a whole target at once for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nmt.model.attention import Attention, AttentionName, Memory
+from nmt.model.cells import CellName, LayerState, RecurrentLayer
+from nmt.model.encoder import Encoded
+
+
+@dataclass(frozen=True)
+class DecoderState:
+    """Where a decode stands: B sentences of K places each, over one memory of B rows."""
+
+    layers: tuple[LayerState, ...]
+    """state of every layer, (B, K, H) a part"""
+    feed: Tensor | None
+    """the previous attentional vector (B, K, F) when it is fed back, else None"""
+    memory: Memory
+
+    def reorder(self, parents: Tensor) -> DecoderState:
+        """Give every place the state of its parent: parents (B, K'), places inside each sentence."""
+        sentences, places = parents.shape
+        offsets = torch.arange(sentences, device=parents.device).unsqueeze(1) * self.layers[0][0].size(1)
+        rows = (parents + offsets).reshape(-1)
+
+        def select(part: Tensor) -> Tensor:
+            return part.flatten(0, 1).index_select(0, rows).view(sentences, places, -1)
+
+        return self._map(select)
+
+    def keep(self, sentences: Tensor) -> DecoderState:
+        """Keep the given sentences, (B',)."""
+        kept = self._map(lambda part: part.index_select(0, sentences))
+        return replace(kept, memory=self.memory.keep(sentences))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> DecoderState:
+        layers = tuple(tuple(function(part) for part in layer) for layer in self.layers)
+        return replace(self, layers=layers, feed=None if self.feed is None else function(self.feed))
+
+
+class Advanced(NamedTuple):
+    """One position of the decoder."""
+
+    attentional: Tensor
+    """h~, (B, K, F)"""
+    weights: Tensor
+    """attention, (B, K, S)"""
+    state: DecoderState
+
+
+class Decoder(nn.Module):
+    """L recurrent layers under an attention layer (Luong et al. 2015).
+
+    The top layer's output queries the memory, and the attentional vector is h~ = tanh(W_c [context; query]) (equation
+    5). With input feeding (section 3.3) h~ is part of the next position's input, which forces training to go position
+    by position; without it the recurrence runs over the whole target at once.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        value_size: int,
+        attentional_size: int,
+        layers: int,
+        cell: CellName,
+        attention: AttentionName,
+        attention_size: int,
+        input_feeding: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.input_feeding = input_feeding
+        self.attentional_size = attentional_size
+        self.residual = layers > 2
+        self.dropout = nn.Dropout(dropout)
+        first = input_size + (attentional_size if input_feeding else 0)
+        self.layers = nn.ModuleList(
+            RecurrentLayer(first if i == 0 else hidden_size, hidden_size, cell=cell) for i in range(layers)
+        )
+        self.attention = Attention(hidden_size, value_size, kind=attention, attention_size=attention_size)
+        self.combine = nn.Linear(value_size + hidden_size, attentional_size, bias=False)
+
+    def start(self, encoded: Encoded, initial: tuple[LayerState, ...], mask: Tensor) -> DecoderState:
+        """Stand before the first position, one place a sentence: initial states of (B, H) parts, mask (B, S)."""
+        memory = self.attention.memory(encoded.values, mask)
+        layers = tuple(tuple(part.unsqueeze(1) for part in layer) for layer in initial)
+        batch = mask.size(0)
+        feed = encoded.values.new_zeros(batch, 1, self.attentional_size) if self.input_feeding else None
+        return DecoderState(layers, feed, memory)
+
+    def advance(self, embedded: Tensor, state: DecoderState) -> Advanced:
+        """Run one position: embedded (B, K, E)."""
+        batch, places, _ = embedded.shape
+        outputs = self.dropout(embedded)
+        if state.feed is not None:
+            outputs = torch.cat((outputs, state.feed), dim=-1)
+        outputs = outputs.flatten(0, 1)
+        layers = []
+        for i, layer in enumerate(self.layers):
+            assert isinstance(layer, RecurrentLayer)
+            below = outputs
+            following = layer.advance(below, tuple(part.flatten(0, 1) for part in state.layers[i]))
+            layers.append(tuple(part.view(batch, places, -1) for part in following))
+            outputs = self.dropout(following[0])
+            if self.residual and i > 0:
+                outputs = outputs + below
+        attentional, weights = self._attend(outputs.view(batch, places, -1), state.memory)
+        feed = attentional if self.input_feeding else None
+        return Advanced(attentional, weights, replace(state, layers=tuple(layers), feed=feed))
+
+    def forward(self, embedded: Tensor, state: DecoderState) -> Tensor:
+        """Run a whole target, teacher forced: embedded (B, T, E), state with one place → attentional (B, T, F)."""
+        if self.input_feeding:
+            positions = []
+            for t in range(embedded.size(1)):
+                attentional, _, state = self.advance(embedded[:, t : t + 1], state)
+                positions.append(attentional)
+            return torch.cat(positions, dim=1)
+        outputs = self.dropout(embedded)
+        for i, layer in enumerate(self.layers):
+            below = outputs
+            outputs = self.dropout(layer(below, tuple(part.squeeze(1) for part in state.layers[i])))
+            if self.residual and i > 0:
+                outputs = outputs + below
+        return self._attend(outputs, state.memory)[0]
+
+    def _attend(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Read the memory and combine: queries (B, Q, H) → attentional (B, Q, F) and weights (B, Q, S)."""
+        context, weights = self.attention(queries, memory)
+        attentional = torch.tanh(self.combine(torch.cat((context, queries), dim=-1)))
+        return self.dropout(attentional), weights

@@ -1,0 +1,166 @@
+"""The whole network: start and step for search, forward for training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nmt.errors import ConfigError
+from nmt.model.cells import CellName, LayerState
+from nmt.model.decoder import Decoder, DecoderState
+from nmt.model.encoder import Encoded, Encoder
+
+if TYPE_CHECKING:
+    from nmt.config import ModelConfig
+
+
+class Step(NamedTuple):
+    """One position for every place; the fields are those that search reads."""
+
+    logits: Tensor
+    """(B, K, V), unnormalised"""
+    weights: Tensor | None
+    """(B, K, S) attention, where it was asked for"""
+    state: DecoderState
+
+
+class Bridge(nn.Module):
+    """Encoder summary → first decoder state, for the hidden and the cell state of every layer.
+
+    Decoder layer l takes encoder layer l, or the top one where the encoder is shallower; each part has its own
+    ``tanh(W [forward; backward])`` (Bahdanau et al. 2015, appendix A.2.2, from both directions).
+    """
+
+    def __init__(self, encoder_size: int, decoder_size: int, *, layers: int, parts: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.ModuleList(nn.Linear(encoder_size, decoder_size) for _ in range(parts)) for _ in range(layers)
+        )
+
+    def forward(self, states: tuple[LayerState, ...]) -> tuple[LayerState, ...]:
+        """Turn encoder states of (B, 2H) parts into decoder states of (B, H) parts."""
+        initial = []
+        for i, projections in enumerate(self.layers):
+            source = states[min(i, len(states) - 1)]
+            assert isinstance(projections, nn.ModuleList)
+            initial.append(tuple(torch.tanh(p(part)) for p, part in zip(projections, source, strict=True)))
+        return tuple(initial)
+
+
+class Seq2Seq(nn.Module):
+    """An attention sequence-to-sequence model; a step model for search.
+
+    Nothing that belongs to one decode is kept on the module.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_embedding: nn.Embedding | None,
+        target_embedding: nn.Embedding,
+        encoder: Encoder,
+        bridge: Bridge,
+        decoder: Decoder,
+        output: nn.Linear | None,
+    ) -> None:
+        """Join the parts; ``None`` for an embedding or output matrix means that it is the target embedding's."""
+        super().__init__()
+        self.source_embedding = source_embedding
+        self.target_embedding = target_embedding
+        self.encoder = encoder
+        self.bridge = bridge
+        self.decoder = decoder
+        self.output = output
+        self.output_bias = nn.Parameter(torch.zeros(target_embedding.num_embeddings)) if output is None else None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.target_embedding.weight.device
+
+    def start(self, source: Tensor, lengths: Tensor) -> DecoderState:
+        """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
+        mask = torch.arange(source.size(1), device=source.device) < lengths.unsqueeze(1)
+        encoded: Encoded = self.encoder((self.source_embedding or self.target_embedding)(source), lengths)
+        return self.decoder.start(encoded, self.bridge(encoded.states), mask)
+
+    def step(self, previous: Tensor, state: DecoderState, *, with_weights: bool = False) -> Step:
+        """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them."""
+        advanced = self.decoder.advance(self.target_embedding(previous), state)
+        return Step(self.project(advanced.attentional), advanced.weights if with_weights else None, advanced.state)
+
+    def forward(self, source: Tensor, lengths: Tensor, previous: Tensor) -> Tensor:
+        """Run a whole target, teacher forced: previous (B, T) ids from BOS on → attentional vectors (B, T, F).
+
+        Project the real positions only, with `project`: the output matrix is the largest product of all.
+        """
+        attentional: Tensor = self.decoder(self.target_embedding(previous), self.start(source, lengths))
+        return attentional
+
+    def project(self, attentional: Tensor) -> Tensor:
+        """Attentional vectors (..., F) → logits (..., V)."""
+        weight, bias = self.output_parameters()
+        return F.linear(attentional, weight, bias)
+
+    def output_parameters(self) -> tuple[Tensor, Tensor]:
+        """Return the output matrix (V, F) and its bias (V,), wherever they live."""
+        if self.output is not None:
+            return self.output.weight, self.output.bias
+        assert self.output_bias is not None
+        return self.target_embedding.weight, self.output_bias
+
+
+def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+    """Build the network that the configuration describes; the only place where the two meet.
+
+    Raises:
+        ConfigError: three-way tying of two vocabularies of different sizes.
+    """
+    tying = config.tying.value
+    cell: CellName = "lstm" if config.cell.value == "lstm" else "gru"
+    if tying == "all" and source_vocabulary != target_vocabulary:
+        raise ConfigError(
+            f"model.tying=all needs one vocabulary, but the source has {source_vocabulary} subwords "
+            f"and the target {target_vocabulary}; use model.tying=target"
+        )
+    embedding_size = config.embedding_size
+    attentional_size = config.attentional_size or embedding_size
+    value_size = 2 * config.encoder_hidden_size
+    model = Seq2Seq(
+        source_embedding=None if tying == "all" else nn.Embedding(source_vocabulary, embedding_size),
+        target_embedding=nn.Embedding(target_vocabulary, embedding_size),
+        encoder=Encoder(
+            embedding_size,
+            config.encoder_hidden_size,
+            layers=config.encoder_layers,
+            cell=cell,
+            dropout=config.dropout,
+        ),
+        bridge=Bridge(
+            value_size,
+            config.decoder_hidden_size,
+            layers=config.decoder_layers,
+            parts=2 if cell == "lstm" else 1,
+        ),
+        decoder=Decoder(
+            embedding_size,
+            config.decoder_hidden_size,
+            value_size=value_size,
+            attentional_size=attentional_size,
+            layers=config.decoder_layers,
+            cell=cell,
+            attention=config.attention.value,
+            attention_size=config.attention_size,
+            input_feeding=config.input_feeding,
+            dropout=config.dropout,
+        ),
+        output=nn.Linear(attentional_size, target_vocabulary) if tying == "none" else None,
+    )
+    for embedding in (model.source_embedding, model.target_embedding):
+        if embedding is not None:
+            # Unit norm on average: large enough to drive the recurrence, small enough for first logits near zero.
+            nn.init.normal_(embedding.weight, std=embedding_size**-0.5)
+    return model
