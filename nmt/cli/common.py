@@ -1,0 +1,252 @@
+"""What every command does alike: options, one-line errors, signals, a closed reader, exit codes, threads and devices.
+
+Only the standard library is imported when this module loads, so that ``--help`` and ``--version`` answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import errno
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import IO, Any, NoReturn
+
+from nmt import __version__
+from nmt.errors import ConfigError, NmtError
+
+EXIT_FAILED = 1
+EXIT_USER = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+
+_USER_CAN_FIX = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+_ADVICE = {
+    errno.ENOSPC: "free some space, then run it again",
+    errno.EFBIG: "raise the file size limit (ulimit -f) or write elsewhere, then run it again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), then run it again",
+}
+if hasattr(errno, "EDQUOT"):
+    _ADVICE[errno.EDQUOT] = "free some of your quota, then run it again"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived; whoever saves on Ctrl-C saves on this too."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, and which proposes the option that was meant.
+
+    Options may not be abbreviated: a script that says ``--beam`` would break on the day that ``--beam-search`` exists.
+    """
+
+    def __init__(self, prog: str, **arguments: Any) -> None:
+        arguments.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(prog=prog, allow_abbrev=False, **arguments)
+        self.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help="print it and exit")
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Refuse a misspelt option before argparse misses the arguments that its value was taken for."""
+        words = list(sys.argv[1:] if args is None else args)
+        known = list(self._option_string_actions)
+        for word in words[: words.index("--")] if "--" in words else words:
+            option = word.split("=", 1)[0]
+            if option.startswith("--") and option not in known:
+                near = [name for name in known if name.startswith(option)]
+                near = near or difflib.get_close_matches(option, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"see {self.prog} --help"
+                self.error(f"unrecognized arguments: {option}; {hint}")
+        return super().parse_known_args(words, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ConfigError, which `run` prints in one line."""
+        hint = "" if "; " in message else f"; see {self.prog} --help"
+        raise ConfigError(" ".join(message.split()) + hint)
+
+
+def run(command: Callable[[], int | None], name: str) -> int:
+    """Run a command to its exit code, with its errors in one line: ``NAME: error: what, where, what to do``.
+
+    Exit codes: 0 done, or the reader of stdout closed it · 1 the run failed · 2 the user can fix it · 130 and 143
+    stopped by SIGINT and SIGTERM. A traceback is printed for an exception that nobody foresaw, and only then.
+
+    Args:
+        command: the command's body; it returns an exit code, or None for 0. SIGTERM raises `Terminated` in it.
+        name: the command's name, as the user typed it.
+    """
+    with _terminable():
+        try:
+            code = _exit_code(command, name)
+        except KeyboardInterrupt as stop:  # a second signal, while the first one's end was being told
+            code = _stopped(stop)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        _discard_stdout()
+        if code == 0 and not _is_closed_reader(error):
+            code = _fail(name, error)
+    return code
+
+
+def report(name: str, message: str) -> None:
+    """Write ``NAME: message`` to stderr; silently nowhere if there is none or nobody reads it."""
+    # print(file=None) would write to stdout, which carries translations only.
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(f"{name}: {message}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def standard_output() -> IO[bytes]:
+    """Return stdout for bytes, so that what is written stays as it is on every system; ConfigError if it is closed."""
+    if sys.stdout is None:
+        raise ConfigError("standard output is closed: send it to a file, or to /dev/null")
+    return sys.stdout.buffer
+
+
+def set_threads(threads: int) -> int:
+    """Let PyTorch use so many CPU threads, 0 leaving its choice; returns the number in use.
+
+    Raises:
+        ConfigError: the number is negative.
+    """
+    if threads < 0:
+        raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def choose_device(device: str) -> str:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that this machine has.
+
+    Raises:
+        ConfigError: the device is unknown, or PyTorch does not see it.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        known = chosen.type in ("cpu", "cuda", "mps")
+    except RuntimeError:
+        known = False
+    if not known:
+        raise ConfigError(f"device={device} is unknown: take auto, cpu, cuda or cuda:N")
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[chosen.type]
+    if (chosen.index or 0) >= count:
+        raise ConfigError(f"device={device} is not there: PyTorch sees {count} of its kind; take auto or cpu")
+    return device
+
+
+def _exit_code(command: Callable[[], int | None], name: str) -> int:
+    try:
+        return command() or 0
+    except SystemExit as stop:  # --help, --version
+        if isinstance(stop.code, str):
+            report(name, f"error: {stop.code}")
+            return EXIT_FAILED
+        return stop.code or 0
+    except KeyboardInterrupt as stop:
+        return _stopped(stop)
+    except Exception as error:
+        if _is_closed_reader(error):
+            _discard_stdout()
+            return 0
+        return _fail(name, error)
+
+
+def _fail(name: str, error: BaseException) -> int:
+    """Tell an error, in one line if it was foreseen, and give its exit code."""
+    _discard_stdout_if_full(error)
+    if isinstance(error, NmtError):
+        report(name, "error: " + " ".join(str(error).split()))
+        return error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+        advice = _ADVICE.get(error.errno or 0, "")
+        report(name, f"error: {where}{error.strerror}" + (f"; {advice}" if advice else ""))
+        return EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED
+    if _is_out_of_memory(error):
+        report(name, "error: out of memory; use smaller batches, or close other programs, then run it again")
+        return EXIT_FAILED
+    if sys.stderr is not None:
+        traceback.print_exception(type(error), error, error.__traceback__)
+    report(name, f"error: {type(error).__name__}: this is a defect of nmt {__version__}; please report the lines above")
+    return EXIT_FAILED
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # PyTorch's CPU allocator raises a RuntimeError, CUDA's a child of it.
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory"))
+    )
+
+
+def _is_closed_reader(error: BaseException) -> bool:
+    # Windows answers a write to a closed pipe with EINVAL.
+    return isinstance(error, BrokenPipeError) or (
+        os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+    )
+
+
+def _discard_stdout_if_full(error: BaseException) -> None:
+    # What the buffer of stdout still holds would fail a second time, with a traceback, when Python shuts down.
+    if isinstance(error, OSError):
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:
+            _discard_stdout()
+
+
+def _discard_stdout() -> None:
+    """Point stdout at nothing, so that the flush at shutdown cannot fail."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+def _stopped(stop: KeyboardInterrupt) -> int:
+    # A second Ctrl-C while Python shuts down would print a traceback.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Raise `Terminated` on SIGTERM, unless the parent asked for it to be ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: FrameType | None) -> NoReturn:
+        raise Terminated
+
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
