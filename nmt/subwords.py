@@ -39,9 +39,9 @@ _SERIAL_BELOW = 1000  # sentences; starting threads costs more than it saves
 class SubwordModel:
     """A trained subword vocabulary; immutable, and self-contained in `to_bytes()`.
 
-    Ids 0–3 are pad, unk, bos and eos; ids 4–19 are control symbols reserved for tags. Encoding never produces any of
-    them but unk, not even from text that spells ``<s>`` or ``<tag0>``. Text is taken as it is, with two exceptions: runs
-    of U+0020 count as one and are stripped at both ends, and U+2581 (SentencePiece's own mark) is read as a space.
+    Ids 0–3 are pad, unk, bos and eos; ids 4–19 are control symbols reserved for tags. Encoding never produces any
+    of them but unk, not even from text that spells ``<s>`` or ``<tag0>``. Text is taken as it is, with two exceptions:
+    runs of U+0020 count as one and are stripped at both ends, and U+2581 (SentencePiece's mark) is read as a space.
     """
 
     pad_id: ClassVar[int] = 0
@@ -159,7 +159,7 @@ class SubwordModel:
         return [self._sampler.sample(_words(self._normalized(text)), alpha, draw) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of the ids; pad, unk, bos, eos and control symbols leave no trace, and the spaces around them are one."""
+        """Text of the ids, without a trace of pad, unk, bos, eos and control symbols."""
         text: str = self._processor.decode([int(i) for i in ids if i >= _RESERVED])
         return " ".join(_split(text))
 
@@ -263,7 +263,7 @@ def _train_bytes(lines: list[str], kind: str, size: int, byte_fallback: bool, co
 
 
 def _build_sampler(processor: Any) -> UnigramSampler | BpeSampler | None:
-    """The sampler of the model's kind: BPE scores are whole, minus a merge's rank; characters leave no choice."""
+    """Make the sampler of the model's kind: BPE scores are whole, minus a merge's rank; characters leave no choice."""
     ids = range(_RESERVED, int(processor.vocab_size()))
     table = {processor.id_to_piece(i): (i, float(processor.get_score(i))) for i in ids if not processor.is_byte(i)}
     if max(map(len, table), default=0) < 2:

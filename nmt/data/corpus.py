@@ -1,0 +1,288 @@
+r"""Aligned text: where a corpus lies, its pairs line by line, what is filtered out and what is held out.
+
+Only "\n" ends a line, a "\r" before it belongs to the line end, and a byte order mark at the start of a file is none
+of the text. Pairs are read and dropped together, so that no line ever loses its translation.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.resources
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import IO, Any, Literal, NamedTuple, Protocol, cast
+
+import numpy as np
+
+from nmt.errors import CorpusError
+
+_PACKAGE = "pkg://"
+_BLOCK = 1 << 20
+
+
+class TextFile(Protocol):
+    """A file on disk or inside an installed package."""
+
+    @property
+    def name(self) -> str:
+        """Last part of its path."""
+
+    def is_file(self) -> bool:
+        """Whether it exists and is a file."""
+
+    def open(self, mode: Literal["rb"]) -> IO[bytes]:
+        """Open it for reading bytes."""
+
+
+class Pair(NamedTuple):
+    """A sentence and its translation, as raw text."""
+
+    source: str
+    target: str
+
+
+class ParallelText(NamedTuple):
+    """Sentences and their translations, line by line."""
+
+    source: list[str]
+    target: list[str]
+
+
+@dataclass(frozen=True)
+class CorpusPaths:
+    """Files of one corpus, known to exist.
+
+    Attributes:
+        label: configuration key and value, as error messages name the corpus.
+        source: file of the source side, or of both sides where they are the columns of one .tsv file.
+        target: file of the target side, or None for a .tsv file.
+    """
+
+    label: str
+    source: TextFile
+    target: TextFile | None
+
+    @property
+    def files(self) -> tuple[TextFile, ...]:
+        """All files, source first."""
+        return (self.source,) if self.target is None else (self.source, self.target)
+
+
+def resolve(name: str, *, source: str, target: str, key: str) -> CorpusPaths:
+    """Find the files of a corpus.
+
+    Args:
+        name: PREFIX of PREFIX.SOURCE and PREFIX.TARGET, or one .tsv file (source, tab, target); each may be gzipped
+            and end in .gz. ``pkg://PACKAGE/PREFIX`` names files inside an installed package.
+        source: source language, suffix of the source file.
+        target: target language, suffix of the target file.
+        key: configuration key that error messages name.
+
+    Raises:
+        CorpusError: a file is missing.
+    """
+    label = f"{key}={name}"
+    if not name:
+        raise CorpusError(f"{key} is not set: name a corpus, as in {key}=data/train for data/train.{source}")
+    if name.endswith((".tsv", ".tsv.gz")):
+        return CorpusPaths(label, _existing(name, (name,), label), None)
+    sides = [_existing(f"{name}.{side}", (f"{name}.{side}", f"{name}.{side}.gz"), label) for side in (source, target)]
+    return CorpusPaths(label, sides[0], sides[1])
+
+
+def _existing(wanted: str, candidates: tuple[str, ...], label: str) -> TextFile:
+    for candidate in candidates:
+        file = _file(candidate, label)
+        if file.is_file():
+            return file
+    also = f" (nor {candidates[1]})" if len(candidates) > 1 else ""
+    raise CorpusError(f"{label}: there is no file {wanted}{also}; check the path and the languages")
+
+
+def _file(name: str, label: str) -> TextFile:
+    if not name.startswith(_PACKAGE):
+        return Path(name).expanduser()
+    package, _, inside = name.removeprefix(_PACKAGE).partition("/")
+    try:
+        return cast("TextFile", importlib.resources.files(package).joinpath(*inside.split("/")))
+    except (ImportError, TypeError, ValueError) as error:
+        raise CorpusError(
+            f"{label}: there is no Python package {package!r}; check the name after {_PACKAGE}"
+        ) from error
+
+
+def read_lines(file: TextFile) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file, plain or gzipped, without their ends.
+
+    Raises:
+        CorpusError: unreadable, not UTF-8 (names the line), or a damaged gzip file.
+    """
+    number = 0
+    try:
+        with file.open("rb") as raw:
+            stream: Any = gzip.GzipFile(fileobj=raw) if file.name.endswith(".gz") else raw
+            for number, line in enumerate(stream, start=1):
+                if number == 1:
+                    line = line.removeprefix(b"\xef\xbb\xbf")
+                yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{file}: line {number} is not UTF-8 (byte 0x{error.object[error.start]:02x} at column {error.start + 1}); "
+            f"convert the file, for example with iconv -f LATIN1 -t UTF-8"
+        ) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise CorpusError(
+            f"{file}: damaged gzip file ({error} after line {number}); fetch or compress it again"
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"{file}: cannot be read ({error.strerror or error}); check the file") from error
+
+
+def read_pairs(paths: CorpusPaths) -> Iterator[Pair]:
+    """Yield every pair of the corpus in file order, nothing filtered.
+
+    Raises:
+        CorpusError: as `read_lines`; both sides must have as many lines, and a .tsv line two columns.
+    """
+    if paths.target is None:
+        yield from _read_columns(paths.source)
+        return
+    source_lines, target_lines = read_lines(paths.source), read_lines(paths.target)
+    for count, (source, target) in enumerate(zip_longest(source_lines, target_lines)):
+        if source is None or target is None:
+            longer = count + 1 + sum(1 for _ in (target_lines if source is None else source_lines))
+            counts = (count, longer) if source is None else (longer, count)
+            raise CorpusError(
+                f"{paths.label}: {paths.source} has {counts[0]} lines, {paths.target} has {counts[1]} lines; "
+                f"each line needs its translation on the same line of the other file"
+            )
+        yield Pair(source, target)
+
+
+def _read_columns(file: TextFile) -> Iterator[Pair]:
+    for number, line in enumerate(read_lines(file), start=1):
+        columns = line.split("\t")
+        if len(columns) != 2:
+            raise CorpusError(
+                f"{file}: line {number} has {len(columns)} columns instead of two (source, tab, target); correct it"
+            )
+        yield Pair(*columns)
+
+
+def read_text(paths: CorpusPaths) -> ParallelText:
+    """Read a whole corpus as it stands, for validation and tests, where the raw reference counts.
+
+    Raises:
+        CorpusError: as `read_pairs`, or no pair at all.
+    """
+    text = ParallelText([], [])
+    for source, target in read_pairs(paths):
+        text.source.append(source)
+        text.target.append(target)
+    if not text.source:
+        raise CorpusError(f"{paths.label}: {paths.source} is empty; name a corpus with text")
+    return text
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing to translate."""
+    return not text.strip()
+
+
+def file_digest(file: TextFile) -> str:
+    """SHA-256 of the file's bytes, in hex."""
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise CorpusError(f"{file}: cannot be read ({error.strerror or error}); check the file") from error
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which pairs training leaves out; lengths in subwords, without the end of sentence.
+
+    Attributes:
+        max_source_tokens: longest source.
+        max_target_tokens: longest target.
+        max_length_ratio: a pair goes when its longer side has more than this many times the subwords of the shorter
+            one, plus 10 (so that short pairs, whose ratio means little, stay).
+    """
+
+    max_source_tokens: int = 256
+    max_target_tokens: int = 256
+    max_length_ratio: float = 4.0
+
+    def reason(self, source_length: int, target_length: int) -> str:
+        """Name the FilterCounts field that the pair belongs to."""
+        if source_length == 0 or target_length == 0:
+            return "empty"
+        if source_length > self.max_source_tokens or target_length > self.max_target_tokens:
+            return "too_long"
+        shorter, longer = sorted((source_length, target_length))
+        return "ratio" if longer > self.max_length_ratio * shorter + 10 else "kept"
+
+
+@dataclass(frozen=True)
+class FilterCounts:
+    """How many pairs were kept, and how many left out for which reason (the first that applies)."""
+
+    kept: int
+    empty: int
+    too_long: int
+    ratio: int
+
+    @staticmethod
+    def of(reasons: Counter[str]) -> FilterCounts:
+        """Count the reasons that `Filters.reason` gave."""
+        return FilterCounts(reasons["kept"], reasons["empty"], reasons["too_long"], reasons["ratio"])
+
+    def summary(self) -> str:
+        """One line for the log."""
+        return (
+            f"{self.kept:,} pairs kept; left out: {self.empty:,} with an empty side, {self.too_long:,} too long, "
+            f"{self.ratio:,} of unlike lengths"
+        )
+
+
+def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
+    """Choose the pairs to hold out for validation: those whose source hashes below the returned threshold.
+
+    The choice depends on the text alone: the same sources are held out whatever their order, and equal sources stay on
+    the same side. About `pairs` pairs go (never more than that, nor than a tenth of the corpus, but one at least).
+
+    Raises:
+        CorpusError: as `read_pairs`, or too few different sentences to hold any out.
+    """
+    hashes = np.sort(np.fromiter((_hash(p.source) for p in read_pairs(paths) if not _half(p)), np.uint64))
+    values, starts = np.unique(hashes, return_index=True)
+    if len(values) < 2:
+        raise CorpusError(
+            f"{paths.label}: too few different sentences ({len(values)}) to hold some out for validation; "
+            f"name a validation corpus in corpus.valid"
+        )
+    wanted = max(1, min(pairs, len(hashes) // 10))
+    # starts[i] pairs hash below values[i]
+    index = int(np.searchsorted(starts, wanted, side="right")) - 1
+    return int(values[max(1, index)])
+
+
+def is_held_out(pair: Pair, threshold: int) -> bool:
+    """Whether the pair is validation text under a threshold of `hold_out_threshold`; 0 holds nothing out."""
+    return threshold > 0 and _hash(pair.source) < threshold and not _half(pair)
+
+
+def _half(pair: Pair) -> bool:
+    return is_blank(pair.source) or is_blank(pair.target)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.strip().encode("utf-8"), digest_size=8).digest(), "big")

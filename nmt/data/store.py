@@ -1,0 +1,169 @@
+"""The encoded corpus on disk: ids, offsets and the filtered raw text (sampling needs it), memory-mapped.
+
+A store lies in the user's cache directory under a name that hashes the files' content and every setting that shapes it.
+It is built once, streaming; published by one rename; and guarded by a lock, so that of several processes that start
+together one builds and the others wait.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import filelock
+import numpy as np
+import platformdirs
+
+from nmt.data.corpus import CorpusPaths, Filters, Pair, file_digest, read_pairs
+from nmt.data.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
+from nmt.errors import ConfigError, RunError
+from nmt.subwords import SubwordModel
+
+_FORMAT = 1
+_META = "meta.json"
+
+
+def default_cache_dir() -> Path:
+    """Where stores live unless a setting says otherwise: $NMT_CACHE, or the user's cache directory."""
+    return Path(os.environ.get("NMT_CACHE") or platformdirs.user_cache_path("nmt")).expanduser()
+
+
+def open_store(
+    paths: CorpusPaths,
+    *,
+    source_subwords: SubwordModel,
+    target_subwords: SubwordModel,
+    filters: Filters,
+    hold_out: int = 0,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[EncodedCorpus, bool]:
+    """Open the encoded corpus, building it first where it is missing or damaged.
+
+    Args:
+        paths: the training text.
+        source_subwords: model of the source side.
+        target_subwords: model of the target side.
+        filters: which pairs to leave out.
+        hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
+        cache_dir: None: `default_cache_dir()`.
+        progress: called with the number of pairs read so far, while building.
+
+    Returns:
+        The corpus, and whether this call built it.
+
+    Raises:
+        CorpusError: as `read_pairs`, or no pair is left after filtering.
+        ConfigError: the cache directory cannot be written.
+        RunError: the disk is full.
+    """
+    root = (cache_dir or default_cache_dir()) / "corpora"
+    recipe = {
+        "format": _FORMAT,
+        "files": [file_digest(file) for file in paths.files],
+        "subwords": [source_subwords.digest, target_subwords.digest],
+        "filters": asdict(filters),
+        "hold_out": hold_out,
+    }
+    final = root / hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
+    corpus = _load(final)
+    if corpus is not None:
+        return corpus, False
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with _locked(final):
+            corpus = _load(final)  # another process may have built it while this one waited
+            if corpus is not None:
+                return corpus, False
+            _sweep(root)
+            encoder = Encoder(source_subwords, target_subwords, filters, hold_out)
+            _build(final, encoder, read_pairs(paths), paths.label, progress)
+    except OSError as error:
+        raise _disk_error(root, error) from error
+    corpus = _load(final)
+    if corpus is None:
+        raise RunError(f"{final}: the encoded corpus cannot be read back; check the disk or set corpus.cache_dir")
+    return corpus, True
+
+
+def _build(final: Path, encoder: Encoder, pairs: Iterable[Pair], label: str, progress: Progress | None) -> None:
+    """Write a sibling directory and rename it into place; on any failure nothing stays behind."""
+    building = final.with_name(f"{final.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    try:
+        with ExitStack() as stack:
+            sinks: dict[str, IO[bytes]] = {
+                name: stack.enter_context(open(building / name, "wb")) for name in array_names()
+            }
+            meta = encoder.write(pairs, sinks, label, progress)
+        meta["format"] = _FORMAT
+        meta["sizes"] = {name: (building / name).stat().st_size for name in array_names()}
+        with open(building / _META, "w", encoding="utf-8", newline="\n") as stream:
+            json.dump(meta, stream, ensure_ascii=False)
+        shutil.rmtree(final, ignore_errors=True)  # a damaged one
+        os.rename(building, final)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _load(directory: Path) -> EncodedCorpus | None:
+    """Memory-map a store, or None where it is missing, incomplete or unreadable."""
+    try:
+        with open(directory / _META, encoding="utf-8") as stream:
+            meta = json.load(stream)
+        if meta["format"] != _FORMAT:
+            return None
+        if any((directory / name).stat().st_size != size for name, size in meta["sizes"].items()):
+            return None
+        arrays: dict[str, Any] = {
+            name: np.memmap(directory / name, dtype=meta["dtypes"][name], mode="r") for name in array_names()
+        }
+        return assemble(arrays, meta)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _locked(final: Path) -> filelock.BaseFileLock:
+    lock = filelock.FileLock(_lock_path(final))
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        logging.getLogger("nmt").info("another process is encoding the corpus; waiting for it (%s)", final)
+        lock.acquire()
+    return lock
+
+
+def _lock_path(final: Path) -> Path:
+    return final.with_name(f"{final.name}.lock")
+
+
+def _sweep(root: Path) -> None:
+    """Remove what crashed builders left: half-built directories whose lock nobody holds."""
+    for building in root.glob("*.building"):
+        lock = filelock.FileLock(_lock_path(building.with_suffix("")))
+        try:
+            with lock.acquire(timeout=0):
+                shutil.rmtree(building, ignore_errors=True)
+        except filelock.Timeout:
+            continue
+
+
+def _disk_error(root: Path, error: OSError) -> RunError | ConfigError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(
+            f"{root}: no space left to encode the corpus; free some, or set corpus.cache_dir or $NMT_CACHE elsewhere"
+        )
+    return ConfigError(
+        f"{root}: the encoded corpus cannot be written ({error.strerror or error}); "
+        f"set corpus.cache_dir or $NMT_CACHE to a directory of yours"
+    )
