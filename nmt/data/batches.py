@@ -156,13 +156,10 @@ class BatchSource:
         else:
             source = _Rows(self.corpus.source.ids, self.corpus.source.offsets)
             target = _Rows(self.corpus.target.ids, self.corpus.target.offsets)
-        source_lengths, target_lengths = source.lengths(members), target.lengths(members)
         ties = _random(len(members), *entropy, 2)
-        order = sort_order(source_lengths, target_lengths, ties)
-        cuts = cut(source_lengths[order], target_lengths[order], self.batch_tokens)
-        batches = np.split(members[order], cuts)
+        batches = group(source.lengths(members), target.lengths(members), ties, budget=self.batch_tokens)
         shuffled = np.argsort(_random(len(batches), *entropy, 3), kind="stable")
-        return _Window(source, target, [batches[i] for i in shuffled])
+        return _Window(source, target, [members[batches[i]] for i in shuffled])
 
     def _sampled(self, side: Side, subwords: SubwordModel, members: _Integers, entropy: tuple[int, ...]) -> _Rows:
         texts = [side.line(i) for i in members.tolist()]
@@ -177,27 +174,33 @@ def _random(count: int, *entropy: int) -> npt.NDArray[np.uint64]:
     return np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(count)
 
 
-def sort_order(source_lengths: _Integers, target_lengths: _Integers, ties: npt.NDArray[np.uint64]) -> _Integers:
-    """(N,) order in which neighbours have like lengths on both sides; `ties` orders pairs of equal lengths.
+def group(
+    source_lengths: _Integers, target_lengths: _Integers, ties: npt.NDArray[np.uint64], *, budget: int
+) -> list[_Integers]:
+    """Split N pairs into batches of like lengths on both sides, each within the budget or of one pair.
 
-    Sorted by target length, then source length, which rises and falls in turn so that neighbours stay alike where the
-    target length changes.
+    Works as a k-d tree does: a set that is too large is sorted along the side that would be padded most, and cut where
+    the share of the batches it will need is left and right. Sorting by one side and then the other pads the second
+    far more once batches are large. `ties` orders pairs of equal lengths.
     """
-    turn = np.where(target_lengths % 2 == 0, source_lengths, -source_lengths)
-    return np.lexsort((ties, turn, target_lengths))
-
-
-def cut(source_lengths: _Integers, target_lengths: _Integers, budget: int) -> list[int]:
-    """Positions at which sorted pairs are cut, so that a batch's padded positions on each side keep to the budget."""
-    cuts = []
-    count = widest = 0
-    for position, lengths in enumerate(zip(source_lengths.tolist(), target_lengths.tolist(), strict=True)):
-        widest = max(widest, *lengths)
-        count += 1
-        if count > 1 and count * widest > budget:
-            cuts.append(position)
-            count, widest = 1, max(lengths)
-    return cuts
+    batches: list[_Integers] = []
+    pending = [np.arange(len(source_lengths))]
+    while pending:
+        members = pending.pop()
+        source, target = source_lengths[members], target_lengths[members]
+        widest = max(source.max(), target.max())
+        needed = -(-len(members) * int(widest) // budget)
+        if needed <= 1 or len(members) == 1:
+            batches.append(members)
+            continue
+        padding = [len(members) * lengths.max() - lengths.sum() for lengths in (source, target)]
+        first, second = (source, target) if padding[0] >= padding[1] else (target, source)
+        members = members[np.lexsort((ties[members], second, first))]
+        cost = np.cumsum(np.maximum(source_lengths[members], target_lengths[members]))
+        middle = int(np.searchsorted(cost, cost[-1] * (needed // 2) / needed))
+        middle = min(max(middle, 1), len(members) - 1)
+        pending += [members[middle:], members[:middle]]
+    return batches
 
 
 class _Failure(NamedTuple):
