@@ -1,0 +1,235 @@
+"""Translator: lines of text → batches of subwords → search → lines of text; same count, same order.
+
+A line's translation is a function of that line alone (in fp32): not of its neighbours, the batch size or the order.
+Shapes: B sentences, S source length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nmt.config import SearchConfig
+from nmt.data.corpus import is_blank
+from nmt.errors import ConfigError
+from nmt.search.beam import beam_search
+from nmt.search.candidates import Rule
+from nmt.search.greedy import greedy_search
+from nmt.search.interface import Hypothesis, StepModel
+from nmt.search.rules import forbid, no_repeat_ngram
+from nmt.subwords import SubwordModel
+
+WINDOW_BATCHES = 16
+"""Batches of one window: sentences of similar length meet in a batch, and memory does not grow with the text."""
+
+_EXTRA_LENGTH = 10
+
+
+class Translating(Protocol):
+    """What a Translator needs to know of a trained model; a `nmt.checkpoint.Bundle` is one."""
+
+    @property
+    def model(self) -> StepModel:
+        """A step model on torch tensors, in evaluation mode."""
+        ...
+
+    @property
+    def source_subwords(self) -> SubwordModel:
+        """The subwords that the model reads."""
+        ...
+
+    @property
+    def target_subwords(self) -> SubwordModel:
+        """The subwords that it writes."""
+        ...
+
+    @property
+    def search(self) -> SearchConfig:
+        """How to search unless the caller says otherwise."""
+        ...
+
+
+@dataclass(frozen=True)
+class TextHypothesis:
+    """One possible translation of a line: a hypothesis of the search, as text."""
+
+    text: str
+    """detokenised, in one line"""
+    score: float
+    """log-probability normalised by length, higher is better"""
+    log_prob: float
+    """natural logarithm of the model's probability, that of the end included if it is finished"""
+    finished: bool
+    """whether it ended by itself; False for one cut at the length limit"""
+    tokens: list[int]
+    """target subword ids, without BOS and EOS"""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """All that became of one line."""
+
+    hypotheses: list[TextHypothesis]
+    """the best first; one at least, and as many as were asked for where the search found them"""
+    warnings: list[str] = field(default_factory=list)
+    """what a user should know, each naming the line"""
+
+    @property
+    def text(self) -> str:
+        """The best translation."""
+        return self.hypotheses[0].text
+
+    @property
+    def target_tokens(self) -> int:
+        """Target positions of the best translation, that of EOS included."""
+        best = self.hypotheses[0]
+        return len(best.tokens) + best.finished if best.tokens else 0
+
+
+class Translator:
+    """Translates lines with a trained model; keeps nothing from one call to the next."""
+
+    def __init__(
+        self, bundle: Translating, *, search: SearchConfig | None = None, device: torch.device | str = "cpu"
+    ) -> None:
+        """Prepare to translate.
+
+        Args:
+            bundle: the model, in evaluation mode, with its subwords.
+            search: how to search; None: as the bundle says.
+            device: where the model's weights are.
+
+        Raises:
+            ConfigError: a search setting is impossible.
+        """
+        self.search = search or bundle.search
+        self.search.validate()
+        if getattr(bundle.model, "training", False):
+            raise ValueError("the model is in training mode, where dropout would garble it: call model.eval() first")
+        self._model = bundle.model
+        self._source, self._target = bundle.source_subwords, bundle.target_subwords
+        self._device = torch.device(device)
+        self._rules = _rules(self._target, self.search)
+
+    def translate(self, lines: Sequence[str], *, n_best: int = 1, first_line: int = 1) -> list[Translation]:
+        """Translate lines of text, each to one `Translation`, in their order.
+
+        A blank line's translation is empty, and so is that of a line without a single subword. A source of more than
+        `search.max_source_tokens` subwords is cut there, with a warning.
+
+        Args:
+            lines: raw text, a sentence each.
+            n_best: how many hypotheses to return for each, at most `search.beam_size`.
+            first_line: the number of the first line, for warnings.
+
+        Raises:
+            ConfigError: more hypotheses are asked for than the beam has places.
+            RunError: the model's scores are not numbers.
+        """
+        if not 1 <= n_best <= self.search.beam_size:
+            raise ConfigError(
+                f"n_best={n_best} is not possible with beam_size={self.search.beam_size}: "
+                "it must be between 1 and the beam size"
+            )
+        limit = self.search.max_source_tokens
+        written = [i for i, line in enumerate(lines) if not is_blank(line)]
+        encoded = dict(zip(written, self._source.encode_batch([lines[i] for i in written]), strict=True))
+
+        # A line that occurs twice is translated once, and the longest go first: what does not fit fails at once.
+        rows = {tuple(ids[:limit]) for ids in encoded.values() if ids}
+        order = sorted(rows, key=lambda ids: (-len(ids), ids))
+        found: dict[tuple[int, ...], list[TextHypothesis]] = {}
+        for start in range(0, len(order), self.search.batch_size):
+            batch = order[start : start + self.search.batch_size]
+            found.update(zip(batch, self._translate_batch(batch, n_best), strict=True))
+
+        translations = []
+        for i in range(len(lines)):
+            ids = encoded.get(i, [])
+            hypotheses = found[tuple(ids[:limit])] if ids else [TextHypothesis("", 0.0, 0.0, True, [])]
+            translations.append(Translation(hypotheses, self._warnings(first_line + i, len(ids), hypotheses[0])))
+        return translations
+
+    def _translate_batch(self, batch: Sequence[Sequence[int]], n_best: int) -> list[list[TextHypothesis]]:
+        source, lengths = self._pad(batch)
+        max_lengths = [int(self.search.max_length_ratio * len(ids)) + _EXTRA_LENGTH for ids in batch]
+        bos_id, eos_id = self._target.bos_id, self._target.eos_id
+        length_penalty, normalization = self.search.length_penalty, str(self.search.normalization)
+        if self.search.beam_size == 1:
+            best = greedy_search(
+                self._model,
+                source,
+                lengths,
+                max_lengths=max_lengths,
+                bos_id=bos_id,
+                eos_id=eos_id,
+                length_penalty=length_penalty,
+                normalization=normalization,
+                rules=self._rules,
+            )
+            return [[self._text(hypothesis)] for hypothesis in best]
+        found = beam_search(
+            self._model,
+            source,
+            lengths,
+            max_lengths=max_lengths,
+            bos_id=bos_id,
+            eos_id=eos_id,
+            beam_size=self.search.beam_size,
+            n_best=n_best,
+            length_penalty=length_penalty,
+            normalization=normalization,
+            rules=self._rules,
+        )
+        return [[self._text(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+
+    def _pad(self, batch: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Pad sources given without EOS: ids with EOS (B, S) and their lengths (B,)."""
+        lengths = torch.tensor([len(ids) + 1 for ids in batch])
+        source = torch.full((len(batch), int(lengths.max())), self._source.pad_id)
+        for row, ids in zip(source, batch, strict=True):
+            row[: len(ids) + 1] = torch.tensor([*ids, self._source.eos_id])
+        return source.to(self._device), lengths.to(self._device)
+
+    def _text(self, hypothesis: Hypothesis) -> TextHypothesis:
+        text = self._target.decode(hypothesis.tokens)
+        # A lone "\r" too: it ends a line for many a tool downstream.
+        text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+        return TextHypothesis(text, hypothesis.score, hypothesis.log_prob, hypothesis.finished, hypothesis.tokens)
+
+    def _warnings(self, line: int, source_tokens: int, best: TextHypothesis) -> list[str]:
+        warnings = []
+        limit = self.search.max_source_tokens
+        if source_tokens > limit:
+            warnings.append(
+                f"line {line}: its {source_tokens} subwords were cut to max_source_tokens={limit}; "
+                "give one sentence a line"
+            )
+        if not best.finished:
+            warnings.append(
+                f"line {line}: the translation did not end and was cut after {len(best.tokens)} subwords "
+                f"(max_length_ratio={self.search.max_length_ratio:g})"
+            )
+        return warnings
+
+
+def windows(lines: Sequence[str], size: int) -> Iterable[tuple[int, Sequence[str]]]:
+    """Cut lines into windows of `size`, each with the number of its first line, counted from 1."""
+    for start in range(0, len(lines), size):
+        yield start + 1, lines[start : start + size]
+
+
+def _rules(subwords: SubwordModel, search: SearchConfig) -> list[Rule]:
+    """List what may not be emitted: all but text and its end.
+
+    The unknown symbol is forbidden too: it stands for text that nobody knows, and decodes to nothing, so that the
+    second-best subword, which a reader sees, is always the better one.
+    """
+    rules = [forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])]
+    if search.no_repeat_ngram:
+        rules.append(no_repeat_ngram(search.no_repeat_ngram))
+    return rules

@@ -1,0 +1,234 @@
+import random
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from nmt.checkpoint import Bundle
+from nmt.config import LengthNormalization, ModelConfig, SearchConfig
+from nmt.errors import ConfigError
+from nmt.model.seq2seq import build_model
+from nmt.subwords import SubwordModel
+from nmt.translator import Translation, Translator, windows
+
+TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
+
+
+def sentences(count, *, seed=1, longest=12):
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(TEXT.split(), k=draw.randint(1, longest))).capitalize() + "." for _ in range(count)]
+
+
+def make_bundle(*, end=3.0):
+    """An untrained model whose choices are sharp, so that rounding decides none, and most of whose sentences end."""
+    config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32)
+    subwords = SubwordModel.train(sentences(300), kind="unigram", vocabulary_size=80)
+    size = subwords.vocabulary_size
+    torch.manual_seed(1)
+    model = build_model(config, source_vocabulary=size, target_vocabulary=size).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter *= 4.0 if "embedding" in name else 3.0
+        model.output_bias[subwords.eos_id] = end
+    return Bundle(model, config, subwords, subwords, "en", "xx", search=SearchConfig(beam_size=3, batch_size=8))
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return make_bundle()
+
+
+def texts(translations):
+    return [translation.text for translation in translations]
+
+
+def test_every_line_has_one_translation_in_order(bundle):
+    lines = sentences(30)
+    together = Translator(bundle).translate(lines)
+    assert texts(together) == [Translator(bundle).translate([line])[0].text for line in lines]
+    assert len(set(texts(together))) > 8  # the model does look at its source
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_a_translation_does_not_depend_on_its_batch(bundle, beam_size):
+    lines = [*sentences(25), *(" ".join(sentences(count)) for count in (2, 3, 4, 8, 12))]
+    outcomes = []
+    for batch_size in (1, 7, 64):
+        translator = Translator(bundle, search=SearchConfig(beam_size=beam_size, batch_size=batch_size))
+        outcomes.append(translator.translate(lines))
+    shuffled = random.Random(3).sample(range(30), 30)
+    back = dict(zip(shuffled, translator.translate([lines[i] for i in shuffled]), strict=True))
+    outcomes.append([back[i] for i in range(30)])
+    for outcome in outcomes[1:]:
+        assert texts(outcome) == texts(outcomes[0])
+        for here, there in zip(outcome, outcomes[0], strict=True):
+            assert here.hypotheses[0].log_prob == pytest.approx(there.hypotheses[0].log_prob, abs=1e-4)
+
+
+def test_the_line_that_occurs_twice_has_the_same_translation_twice(bundle):
+    line = sentences(30)[-1]
+    first, blank, again = Translator(bundle).translate([line, "", line])
+    assert first == again
+    assert blank.text == ""
+
+
+def test_blank_lines_never_reach_the_model(bundle):
+    failing = SimpleNamespace(
+        model=SimpleNamespace(),  # without start and step
+        source_subwords=bundle.source_subwords,
+        target_subwords=bundle.target_subwords,
+        search=bundle.search,
+    )
+    lines = ["", " ", "\t", "\u3000", "\u2028", "\xa0 ", "\r"]
+    translations = Translator(failing).translate(lines, n_best=2)
+    assert texts(translations) == [""] * len(lines)
+    assert all(t.warnings == [] and t.target_tokens == 0 and t.hypotheses[0].finished for t in translations)
+    assert Translator(failing).translate([]) == []
+
+
+@pytest.mark.parametrize(
+    "line", ["a\0b", "a\u2028b", "\ufffd", "ὕπνος 漢字 🙂", "<s> </s> <pad> <tag0>", "a\tb", "a\rb"]
+)
+def test_a_line_may_hold_anything(bundle, line):
+    (translation,) = Translator(bundle).translate([line])
+    assert isinstance(translation.text, str)
+
+
+def test_each_sentence_has_its_own_length_limit(bundle):
+    endless = make_bundle(end=-1e9)
+    search = SearchConfig(beam_size=1, max_length_ratio=1.5)
+    lines = ["Red.", " ".join(sentences(8))]
+    for line, translation in zip(lines, Translator(endless, search=search).translate(lines), strict=True):
+        tokens = len(bundle.source_subwords.encode(line))
+        best = translation.hypotheses[0]
+        assert len(best.tokens) == int(1.5 * tokens) + 10
+        assert not best.finished
+        assert translation.target_tokens == len(best.tokens)
+
+
+def test_a_translation_that_does_not_end_is_warned_of_by_line():
+    translations = Translator(make_bundle(end=-1e9)).translate(["", "Red."], first_line=41)
+    tokens = len(translations[1].hypotheses[0].tokens)
+    assert translations[0].warnings == []
+    assert translations[1].warnings == [
+        f"line 42: the translation did not end and was cut after {tokens} subwords (max_length_ratio=2)"
+    ]
+
+
+def test_a_long_source_is_cut_with_a_warning_that_names_its_line(bundle):
+    search = SearchConfig(beam_size=1, max_source_tokens=5)
+    long = "Red house. " * 5000
+    tokens = len(bundle.source_subwords.encode(long))
+    short, cut = Translator(bundle, search=search).translate(["Red.", long], first_line=7)
+    assert not any("cut to" in warning for warning in short.warnings)
+    assert cut.warnings[0] == (
+        f"line 8: its {tokens} subwords were cut to max_source_tokens=5; give one sentence a line"
+    )
+    assert len(cut.hypotheses[0].tokens) <= 5 * 2 + 10
+
+
+def test_n_best_hypotheses_come_best_first(bundle):
+    for translation in Translator(bundle).translate(sentences(10), n_best=3):
+        assert 1 <= len(translation.hypotheses) <= 3
+        finished = [hypothesis for hypothesis in translation.hypotheses if hypothesis.finished]
+        assert translation.hypotheses[: len(finished)] == finished
+        assert [h.score for h in finished] == sorted((h.score for h in finished), reverse=True)
+
+
+def test_one_best_is_the_first_of_n_best(bundle):
+    lines = sentences(10)
+    assert texts(Translator(bundle).translate(lines, n_best=3)) == texts(Translator(bundle).translate(lines))
+
+
+def test_log_prob_is_what_teacher_forced_rescoring_gives(bundle):
+    translations = Translator(bundle).translate(["Many green trees grow."], n_best=3)
+    best, subwords = translations[0].hypotheses[0], bundle.source_subwords
+    target = [*best.tokens, subwords.eos_id]
+    source = torch.tensor([[*subwords.encode("Many green trees grow."), subwords.eos_id]])
+    previous = torch.tensor([[subwords.bos_id, *best.tokens]])
+    with torch.no_grad():
+        states = bundle.model(source, torch.tensor([source.size(1)]), previous)
+        log_probs = torch.log_softmax(bundle.model.project(states), -1)[0]
+    assert best.finished
+    assert best.log_prob == pytest.approx(sum(log_probs[t, i].item() for t, i in enumerate(target)), abs=1e-4)
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_only_text_is_emitted(bundle, beam_size):
+    wanting = make_bundle(end=-1e9)
+    reserved = [wanting.source_subwords.pad_id, wanting.source_subwords.unk_id, wanting.source_subwords.bos_id]
+    reserved += wanting.source_subwords.control_ids
+    with torch.no_grad():
+        wanting.model.output_bias[reserved] = 100.0
+    search = SearchConfig(beam_size=beam_size)
+    for translation in Translator(wanting, search=search).translate(sentences(5), n_best=beam_size):
+        assert translation.text
+        for hypothesis in translation.hypotheses:
+            assert not set(reserved) & set(hypothesis.tokens)
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_no_repeat_ngram_holds_for_greedy_and_beam(beam_size):
+    endless = make_bundle(end=-1e9)
+    for size, may_repeat in ((0, True), (2, False)):
+        search = SearchConfig(beam_size=beam_size, no_repeat_ngram=size)
+        pairs = [
+            list(zip(t.hypotheses[0].tokens, t.hypotheses[0].tokens[1:], strict=False))
+            for t in Translator(endless, search=search).translate(sentences(10))
+        ]
+        assert any(len(set(row)) < len(row) for row in pairs) == may_repeat
+
+
+def test_line_ends_inside_a_translation_become_spaces(bundle):
+    class Spelling:
+        """The bundle's subwords, but each target subword is written with line ends."""
+
+        def __getattr__(self, name):
+            return getattr(bundle.target_subwords, name)
+
+        def decode(self, ids):
+            return "a\nb\r\nc\rd"
+
+    spelling = SimpleNamespace(
+        model=bundle.model,
+        source_subwords=bundle.source_subwords,
+        target_subwords=Spelling(),
+        search=bundle.search,
+    )
+    assert Translator(spelling).translate(["Red."])[0].text == "a b c d"
+
+
+def test_average_normalisation_reaches_the_search(bundle):
+    search = SearchConfig(beam_size=2, normalization=LengthNormalization.average)
+    for translation in Translator(bundle, search=search).translate(sentences(5)):
+        best = translation.hypotheses[0]
+        assert best.score == pytest.approx(best.log_prob / (len(best.tokens) + best.finished))
+
+
+def test_impossible_settings_are_refused(bundle):
+    with pytest.raises(ConfigError, match=r"search\.beam_size=0 is not possible: it must be 1 or more"):
+        Translator(bundle, search=SearchConfig(beam_size=0))
+    with pytest.raises(
+        ConfigError, match="n_best=4 is not possible with beam_size=3: it must be between 1 and the beam size"
+    ):
+        Translator(bundle).translate(["x"], n_best=4)
+
+
+def test_a_model_in_training_mode_is_refused(bundle):
+    training = make_bundle()
+    training.model.train()
+    with pytest.raises(ValueError, match=r"the model is in training mode.* call model\.eval\(\) first"):
+        Translator(training)
+
+
+def test_translations_leave_no_trace_in_the_model(bundle):
+    before = {name: value.clone() for name, value in bundle.model.state_dict().items()}
+    translation = Translator(bundle).translate(sentences(3))[0]
+    assert isinstance(translation, Translation)
+    assert all(torch.equal(before[name], value) for name, value in bundle.model.state_dict().items())
+    assert all(parameter.grad is None for parameter in bundle.model.parameters())
+
+
+def test_windows_count_lines_from_one():
+    assert list(windows(["a", "b", "c"], 2)) == [(1, ["a", "b"]), (3, ["c"])]
+    assert list(windows([], 2)) == []
