@@ -57,8 +57,7 @@ class Step(NamedTuple):
     """One target position of every place, a ready-made `StepLike`."""
 
     logits: Array
-    """(B, K, V), floating, unnormalised: search subtracts logsumexp from the few it keeps. A fresh array, which
-    the caller may overwrite (rules do)."""
+    """(B, K, V), floating, unnormalised: search normalises them, and never writes into them."""
     weights: Array | None
     """(B, K, S) attention over the source, each row summing to one, where asked for; else None."""
     state: State

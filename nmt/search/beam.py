@@ -1,0 +1,221 @@
+"""Beam search: the K best prefixes of every sentence, extended side by side.
+
+Shapes: B sentences of the batch, B' those that are still here, K places of each (which varies from step to step),
+C candidates of a place, V vocabulary. All but the logits is bookkeeping on the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.errors import ConfigError
+from nmt.search.arrays import Floats, Ints, Operations, operations_for, to_host
+from nmt.search.candidates import Candidates, Prefix, Rule, best_candidates
+from nmt.search.history import Endings, History
+from nmt.search.interface import Array, Hypothesis, State, StepModel
+from nmt.search.scores import LengthNormalizer
+
+
+def beam_search(
+    model: StepModel,
+    source: Array,
+    lengths: Array,
+    *,
+    max_lengths: Array | Sequence[int],
+    bos_id: int,
+    eos_id: int,
+    beam_size: int = 5,
+    n_best: int = 1,
+    length_penalty: float = 1.0,
+    normalization: str = "gnmt",
+    rules: Sequence[Rule] = (),
+    with_weights: bool = False,
+) -> list[list[Hypothesis]]:
+    """Translate a batch by keeping the `beam_size` best prefixes of every sentence.
+
+    A hypothesis that ends keeps its place, so each end narrows the beam by one; it counts as an end only if it is
+    among the best candidates of its step, as many as places are live. A sentence is done when no place is live, or
+    when no live hypothesis can reach the score of its `n_best`-th best finished one: the result is what a search
+    without this shortcut gives. Of equal candidates the one from the lower place, then with the lower id, comes first.
+
+    Args:
+        model: what scores the next token.
+        source: (B, S) source ids, a torch tensor or a NumPy array: the model takes and gives arrays of that kind.
+        lengths: (B,) how many of the S are the sentence's own.
+        max_lengths: (B,) for each sentence, the most target positions it may take, that of EOS included. What is live
+            then is cut: unfinished, with so many tokens and no EOS; so is what the rules leave no token at all.
+        bos_id: what the first step reads.
+        eos_id: what ends a hypothesis.
+        beam_size: places of the beam; 1 is greedy.
+        n_best: how many hypotheses are wanted of each sentence.
+        length_penalty: exponent of the length normalisation, see nmt.search.scores.
+        normalization: "gnmt" or "average".
+        rules: what may be emitted, see nmt.search.rules.
+        with_weights: attach attention weights, if the model has any.
+
+    Returns:
+        for each sentence of the batch, in order, at least one and at most `n_best` hypotheses, all different: the
+        finished ones first, then those cut; each group by score, the best first (of equals, the one found first).
+
+    Raises:
+        ConfigError: an option is impossible.
+        RunError: the model's scores are not numbers.
+    """
+    if beam_size < 1:
+        raise ConfigError(f"beam_size is {beam_size}; give the beam 1 place or more")
+    if not 1 <= n_best <= beam_size:
+        raise ConfigError(f"n_best is {n_best}, beam_size {beam_size}; ask for 1 to beam_size hypotheses")
+    normalizer = LengthNormalizer(length_penalty, normalization)
+    batch_size = len(source)
+    limits = to_host(max_lengths).reshape(batch_size)
+    operations = operations_for(source)
+    history, pool = History(batch_size), _Pool(batch_size, beam_size, normalizer)
+
+    with operations.without_gradients():
+        # 1. Begin with one place a sentence; a sentence that may not take a step is cut at once.
+        beam = _Beam(np.arange(batch_size), np.full((batch_size, 1), bos_id), np.zeros((batch_size, 1)), length=0)
+        stay = limits > 0
+        pool.add(beam, ~stay[:, None], finished=False)
+        if stay.any():
+            state = _follow(
+                model.start(source, lengths), stay, np.zeros_like(beam.tokens), places=1, operations=operations
+            )
+        beam = beam.keep(stay)
+        while len(beam.sentences):
+            # 2. Score the next token of every place.
+            step = model.step(operations.from_host(beam.tokens), state, with_weights=with_weights)
+
+            # 3. Take the best continuations of every sentence, as many as it has places that have not ended.
+            widths = beam_size - pool.counts[beam.sentences]
+            places = beam.tokens.shape[1]
+            read = partial(history.prefixes, beam.sentences, places)
+            prefix = Prefix(beam.sentences, beam.length, read)
+            count = int(widths.max())
+            candidates = best_candidates(step.logits, count, rules=rules, prefix=prefix, operations=operations)
+            parents, grown = _select(beam, candidates, widths)
+            weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
+            history.append(beam.sentences, parents, grown.tokens, weights)
+
+            # 4. What ended goes to the pool and leaves its place empty; what the rules leave no token is cut.
+            ended = grown.live & (grown.tokens == eos_id)
+            pool.add(grown, ended, finished=True)
+            pool.add(beam, beam.live & ~grown.live.any(1, keepdims=True), finished=False)
+            beam = grown._replace(log_probs=np.where(ended, -np.inf, grown.log_probs))
+
+            # 5. Sentences that cannot improve leave, and those at their limit, what is live in them cut.
+            at_limit = limits[beam.sentences] <= beam.length
+            pool.add(beam, beam.live & at_limit[:, None], finished=False)
+            stay = ~at_limit & ~_settled(beam, pool, limits, n_best)
+            if stay.any():
+                state = _follow(step.state, stay, parents, places=places, operations=operations)
+            beam = beam.keep(stay)
+
+    # 6. Read the best of each pool backwards.
+    endings = pool.best(n_best)
+    hypotheses = iter(history.hypotheses(endings, to_host(lengths) if with_weights else None))
+    counts = np.bincount(endings.sentences, minlength=batch_size)
+    return [[next(hypotheses) for _ in range(count)] for count in counts.tolist()]
+
+
+class _Beam(NamedTuple):
+    """The prefixes of all sentences that are still here."""
+
+    sentences: Ints
+    """(B',) rows of the caller's batch, ascending."""
+    tokens: Ints
+    """(B', K) what each place emitted last."""
+    log_probs: Floats
+    """(B', K), -inf for an empty place."""
+    length: int
+    """How many tokens every place has emitted."""
+
+    @property
+    def live(self) -> npt.NDArray[np.bool_]:
+        """(B', K) which places hold a prefix to extend."""
+        return self.log_probs > -np.inf
+
+    def keep(self, stay: npt.NDArray[np.bool_]) -> _Beam:
+        """Stay with these sentences only: (B',) bool."""
+        return _Beam(self.sentences[stay], self.tokens[stay], self.log_probs[stay], self.length)
+
+
+class _Pool:
+    """The hypotheses of all B sentences that ended or were cut, up to K each, in the order in which they did.
+
+    A place that ends is not filled again, so what a sentence has here and what it has live are never more than K.
+    """
+
+    def __init__(self, batch_size: int, beam_size: int, normalizer: LengthNormalizer) -> None:
+        shape = batch_size, beam_size
+        self.normalizer = normalizer
+        self.counts = np.zeros(batch_size, dtype=np.int64)  # (B,), how many of each row below are taken
+        self.scores = np.full(shape, -np.inf)
+        self._log_probs = np.full(shape, -np.inf)
+        self._places, self._lengths = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        self._finished = np.zeros(shape, dtype=np.bool_)
+
+    def add(self, beam: _Beam, chosen: npt.NDArray[np.bool_], *, finished: bool) -> None:
+        """Add the chosen places (B', K) of a beam, as finished or as cut."""
+        rows, places = np.nonzero(chosen)
+        if not len(rows):
+            return
+        sentences = beam.sentences[rows]
+        slots = self.counts[sentences] + (chosen.cumsum(1) - 1)[rows, places]
+        self._places[sentences, slots] = places
+        self._lengths[sentences, slots] = beam.length
+        self._log_probs[sentences, slots] = beam.log_probs[rows, places]
+        self.scores[sentences, slots] = self.normalizer.score(beam.log_probs[rows, places], beam.length)
+        self._finished[sentences, slots] = finished
+        self.counts[beam.sentences] += chosen.sum(1)
+
+    def best(self, count: int) -> Endings:
+        """Rank each sentence's hypotheses, finished before cut, then by score, and take the best of each."""
+        order = np.lexsort((-self.scores, ~self._finished), axis=-1)[:, :count]
+        sentences, ranks = np.nonzero(np.arange(order.shape[1]) < self.counts[:, None])
+        at = sentences, order[sentences, ranks]
+        return Endings(
+            sentences, self._places[at], self._lengths[at], self._log_probs[at], self.scores[at], self._finished[at]
+        )
+
+
+def _select(beam: _Beam, candidates: Candidates, widths: Ints) -> tuple[Ints, _Beam]:
+    """Take the best `widths` (B',) of each sentence's candidates (B', K, C): parents (B', K') and the next beam.
+
+    K' is the greatest width, or the number of candidates if that is smaller; places beyond a sentence's own width
+    are empty. All prefixes are of one length here, so log-probability and score rank them alike.
+    """
+    rows = len(widths)
+    # (B', K, 1) + (B', K, C) → (B', K * C); no candidate of an empty place is above -inf
+    log_probs = (beam.log_probs[:, :, None] + candidates.log_probs).reshape(rows, -1)
+    order = np.argsort(-log_probs, axis=-1, kind="stable")[:, : widths.max()]
+    chosen = np.take_along_axis(log_probs, order, -1)
+    chosen[np.arange(order.shape[1]) >= widths[:, None]] = -np.inf
+    tokens = np.take_along_axis(candidates.tokens.reshape(rows, -1), order, -1)
+    return order // candidates.tokens.shape[-1], _Beam(beam.sentences, tokens, chosen, beam.length + 1)
+
+
+def _settled(beam: _Beam, pool: _Pool, limits: Ints, n_best: int) -> npt.NDArray[np.bool_]:
+    """Tell which sentences (B',) are done: no live hypothesis can still score above their n-th best finished one.
+
+    With fewer than n finished that score is -inf, and so is the bound where nothing is live.
+    """
+    nth_best = np.sort(pool.scores[beam.sentences], axis=-1)[:, -n_best]
+    reachable = pool.normalizer.bound(beam.log_probs.max(1), beam.length + 1, limits[beam.sentences])
+    return np.asarray(reachable <= nth_best)
+
+
+def _follow(state: State, stay: npt.NDArray[np.bool_], parents: Ints, *, places: int, operations: Operations) -> State:
+    """Let the state follow: keep the sentences that stay, (B',) bool, then take each place from its parent (B', K).
+
+    `places` is how many the state has; where every place would come from itself, as in a beam of 1, none moves.
+    """
+    if not stay.all():
+        state, parents = state.keep(operations.from_host(np.flatnonzero(stay))), parents[stay]
+    if parents.shape[1] == places and (parents == np.arange(places)).all():
+        return state
+    return state.reorder(operations.from_host(parents))

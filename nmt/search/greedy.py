@@ -1,0 +1,94 @@
+"""Greedy search: the best token, step after step. What beam search with one place finds, by a shorter way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from nmt.search.arrays import operations_for, to_host
+from nmt.search.candidates import Prefix, Rule, best_candidates
+from nmt.search.history import Endings, History
+from nmt.search.interface import Array, Hypothesis, State, StepModel
+from nmt.search.scores import LengthNormalizer
+
+
+def greedy_search(
+    model: StepModel,
+    source: Array,
+    lengths: Array,
+    *,
+    max_lengths: Array | Sequence[int],
+    bos_id: int,
+    eos_id: int,
+    length_penalty: float = 1.0,
+    normalization: str = "gnmt",
+    rules: Sequence[Rule] = (),
+    with_weights: bool = False,
+) -> list[Hypothesis]:
+    """Translate a batch by taking the best token of every step, of equals the one with the lowest id.
+
+    Args:
+        model: what scores the next token.
+        source: (B, S) source ids, a torch tensor or a NumPy array: the model takes and gives arrays of that kind.
+        lengths: (B,) how many of the S are the sentence's own.
+        max_lengths: (B,) for each sentence, the most target positions it may take, that of EOS included. One that
+            has not ended by then is cut: unfinished, with so many tokens and no EOS; so is one to which the rules
+            leave no token at all.
+        bos_id: what the first step reads.
+        eos_id: what ends a hypothesis.
+        length_penalty: only shapes `score`, see nmt.search.scores; as does `normalization`.
+        normalization: "gnmt" or "average".
+        rules: what may be emitted, see nmt.search.rules.
+        with_weights: attach attention weights, if the model has any.
+
+    Returns:
+        one hypothesis a sentence, in the order of the batch.
+
+    Raises:
+        ConfigError: an option is impossible.
+        RunError: the model's scores are not numbers.
+    """
+    normalizer = LengthNormalizer(length_penalty, normalization)
+    batch_size = len(source)
+    limits = to_host(max_lengths).reshape(batch_size)
+    operations = operations_for(source)
+    history = History(batch_size)
+    taken, log_probs = np.zeros(batch_size, dtype=np.int64), np.zeros(batch_size)
+    finished = np.zeros(batch_size, dtype=np.bool_)
+
+    with operations.without_gradients():
+        # 1. Begin with the sentences that may take a step at all.
+        here = np.flatnonzero(limits > 0)
+        previous = np.full((len(here), 1), bos_id)
+        if len(here):
+            state: State = model.start(source, lengths)
+            if len(here) < batch_size:
+                state = state.keep(operations.from_host(here))
+        while len(here):
+            # 2. Score the next token of every sentence and take the best.
+            step = model.step(operations.from_host(previous), state, with_weights=with_weights)
+            prefix = Prefix(here, int(taken[here[0]]), partial(history.prefixes, here, 1))
+            best = best_candidates(step.logits, 1, rules=rules, prefix=prefix, operations=operations)
+            tokens, gains = best.tokens[:, :, 0], best.log_probs[:, 0, 0]  # (B', 1), (B',)
+            weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
+            history.append(here, np.zeros_like(tokens), tokens, weights)
+
+            # 3. Count it, unless the rules left nothing to take.
+            possible = gains > -np.inf
+            log_probs[here] += np.where(possible, gains, 0.0)
+            taken[here] += possible
+            finished[here] = possible & (tokens[:, 0] == eos_id)
+
+            # 4. Those that ended or reached their limit leave.
+            stay = np.flatnonzero(possible & ~finished[here] & (taken[here] < limits[here]))
+            state, previous = step.state, tokens
+            if 0 < len(stay) < len(here):
+                state, previous = state.keep(operations.from_host(stay)), tokens[stay]
+            here = here[stay]
+
+    scores = normalizer.score(log_probs, taken)
+    everyone = np.arange(batch_size)
+    endings = Endings(everyone, np.zeros_like(everyone), taken, log_probs, scores, finished)
+    return history.hypotheses(endings, to_host(lengths) if with_weights else None)

@@ -1,0 +1,56 @@
+"""Length normalisation: how hypotheses of different lengths are compared, and what a live one can still reach."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nmt.errors import ConfigError
+from nmt.search.arrays import Floats
+
+NORMALIZATIONS = ("gnmt", "average")
+
+
+@dataclass(frozen=True)
+class LengthNormalizer:
+    """Divides log-probabilities by a power of the length; with length_penalty 0 the score is the log-probability.
+
+    "gnmt" is ((5 + length) / 6)^length_penalty (Wu et al. 2016, "Google's Neural Machine Translation System",
+    equation 14, without coverage); "average" is length^length_penalty, with 1 the mean log-probability of a token.
+    A length counts target positions, that of EOS included, so it counts what the log-probability sums.
+
+    Raises:
+        ConfigError: the normalisation is unknown or the penalty not a finite number.
+    """
+
+    length_penalty: float
+    """Exponent; above 0 favours longer hypotheses."""
+    normalization: str
+    """One of NORMALIZATIONS."""
+
+    def __post_init__(self) -> None:
+        if self.normalization not in NORMALIZATIONS:
+            known = ", ".join(NORMALIZATIONS)
+            raise ConfigError(f"unknown length normalization {self.normalization!r}; choose one of: {known}")
+        if not math.isfinite(self.length_penalty):
+            raise ConfigError(f"length_penalty is {self.length_penalty}; set it to a finite number, such as 1.0")
+
+    def score(self, log_probs: Any, lengths: Any) -> Floats:
+        """Normalise log-probabilities (...) of hypotheses of lengths (...), in target positions."""
+        if self.normalization == "gnmt":
+            base = (5.0 + np.asarray(lengths, dtype=np.float64)) / 6.0
+        else:  # an empty hypothesis, cut before its first step, has log-probability 0 and so score 0
+            base = np.maximum(np.asarray(lengths, dtype=np.float64), 1.0)
+        return np.asarray(log_probs / base**self.length_penalty, dtype=np.float64)
+
+    def bound(self, log_probs: Any, shortest: Any, longest: Any) -> Floats:
+        """Bound the scores of all that live hypotheses (...) may become, ended at a length in shortest…longest.
+
+        log_prob ≤ 0 can only fall, so no continuation scores above log_prob / divisor(length); the divisor is
+        monotone in length, rising for a penalty above 0, falling for one below: its largest value, which is the best
+        for a number ≤ 0, stands at one of the two ends.
+        """
+        return np.maximum(self.score(log_probs, shortest), self.score(log_probs, longest))
