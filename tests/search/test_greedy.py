@@ -1,0 +1,108 @@
+"""Greedy search against a pencil and against beam search with one place."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from nmt.errors import ConfigError, RunError
+from nmt.search.beam import beam_search
+from nmt.search.greedy import greedy_search
+from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
+
+
+def search(decode, model, starts, *, limits, lengths=None, **options):
+    source, source_lengths = model.batch(starts, lengths)
+    limits = [limits] * len(starts) if isinstance(limits, int) else limits
+    return decode(model, source, source_lengths, max_lengths=limits, bos_id=model.bos, eos_id=0, **options)
+
+
+def test_pencil(tables, kind):
+    tree = {(): [0.1, 0.5, 0.4], (1,): [0.2, 0.1, 0.7], (1, 2): [0.6, 0.3, 0.1], (2,): [1.0, 0.0, 0.0]}
+    model = tables.tree_model(tree, kind=kind, vocabulary=3)
+    [one] = search(greedy_search, model, [0], limits=9, length_penalty=0.6)
+    # A 0.5, A B 0.5·0.7, A B EOS 0.5·0.7·0.6 = 0.21, though B EOS has 0.4
+    assert (one.tokens, one.finished) == ([1, 2], True)
+    assert math.exp(one.log_prob) == pytest.approx(0.21)
+    assert one.score == pytest.approx(math.log(0.21) / (8 / 6) ** 0.6)
+
+
+def test_beam_1_is_greedy(tables, kind):
+    for seed in range(150):
+        model = tables.random_model(seed, kind=kind, vocabulary=3 + seed % 9, eos_bias=seed % 4 - 2.0)
+        limits, lengths = [6, 9, 0, 12, 1, 20], [1, 3, 2, 4, 2, 1]
+        options = {"limits": limits, "lengths": lengths, "with_weights": seed % 2 == 0}
+        options |= {"length_penalty": seed % 3 / 2, "normalization": ["gnmt", "average"][seed % 2]}
+        if seed % 5 == 0:
+            options["rules"] = [forbid([1]), minimum_length(3, eos_id=0)]
+        if seed % 5 == 1:
+            options["rules"] = [no_repeat_ngram(2)]
+        greedy = search(greedy_search, model, range(6), **options)
+        steps = len(model.shapes)
+        beam = search(beam_search, model, range(6), beam_size=1, **options)
+        assert greedy == [one for [one] in beam]  # to the last bit
+        assert model.shapes[:steps] == model.shapes[steps:]
+        assert model.reorders == []
+        for one, [other] in zip(greedy, beam, strict=True):
+            assert (one.weights is None) == (other.weights is None) == (seed % 2 == 1)
+            assert one.weights is None or np.array_equal(one.weights, other.weights)
+
+
+def test_log_prob_is_the_rescoring(tables, kind):
+    for seed in range(20):
+        model = tables.random_model(seed, kind=kind, vocabulary=9, eos_bias=-1)
+        for start, one in enumerate(search(greedy_search, model, range(6), limits=15)):
+            assert one.log_prob == pytest.approx(model.rescore(start, one.tokens, one.finished), abs=1e-5)
+
+
+def test_a_batch_gives_what_its_sentences_give_alone(tables, kind):
+    for seed in range(20):
+        model = tables.random_model(seed, kind=kind)
+        starts, limits, lengths = [5, 3, 8, 1, 9], [4, 1, 9, 6, 0], [2, 4, 1, 3, 2]
+        together = search(greedy_search, model, starts, limits=limits, lengths=lengths)
+        for start, limit, length, found in zip(starts, limits, lengths, together, strict=True):
+            assert search(greedy_search, model, [start], limits=[limit], lengths=[length]) == [found]
+
+
+def test_finished_sentences_leave(tables, kind):
+    logits = np.full((6, 2), -20.0)
+    logits[:, 1] = 0.0
+    logits[0] = [0.0, -20.0]
+    following = np.maximum(np.arange(6) - 1, 0)[:, None].repeat(2, 1)
+    model = tables.TableModel(logits, following, kind)  # sentence n counts down and ends after n tokens
+    found = search(greedy_search, model, [2, 5, 0, 3, 3], limits=[9, 9, 9, 2, 9])
+    assert [(len(one.tokens), one.finished) for one in found] == [
+        (2, True),
+        (5, True),
+        (0, True),
+        (2, False),
+        (3, True),
+    ]
+    assert model.shapes == [(5, 1), (4, 1), (3, 1), (2, 1), (1, 1), (1, 1)]
+
+
+def test_equals_go_to_the_lowest_id(tables, kind):
+    model = tables.tree_model({(): [0.1, 0.3, 0.3, 0.3]}, kind=kind, vocabulary=4)
+    # A is the first of three equals, then EOS the first of four
+    assert [one.tokens for one in search(greedy_search, model, [0], limits=9)] == [[1]]
+
+
+def test_empty_batches(tables, kind):
+    model = tables.random_model(0, kind=kind)
+    assert search(greedy_search, model, [], limits=3) == []
+    [one] = search(greedy_search, model, [3], limits=0)
+    assert (one.tokens, one.log_prob, one.score, one.finished) == ([], 0.0, 0.0, False)
+    assert model.shapes == []
+
+
+def test_bad_input_is_an_error(tables, kind):
+    model = tables.random_model(0, kind=kind)
+    with pytest.raises(ConfigError, match="unknown length normalization 'x'; choose one of: gnmt, average"):
+        search(greedy_search, model, [1], limits=3, normalization="x")
+    with pytest.raises(TypeError, match="search reads torch tensors and NumPy arrays, not list"):
+        greedy_search(model, [[1, 2]], [2], max_lengths=[3], bos_id=5, eos_id=0)
+    model.logits[:] = math.nan
+    with pytest.raises(RunError, match="the model's scores at target position 1 are not numbers"):
+        search(greedy_search, model, [1], limits=3)
