@@ -29,7 +29,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 # rows longer.
 _CHUNK = 64
 _CHUNKED_ROWS = 16
-_CHUNKED_COLUMNS = 16 * _CHUNK
+_CHUNKED_COLUMNS = 8 * _CHUNK  # for each entry wanted
 
 
 def operations_for(array: Array) -> Operations:
@@ -85,29 +85,26 @@ class Operations(ABC):
         """Find the best entries of the last axis, best first: (..., V) → (..., K) values and indices, on the host.
 
         K is `count`, or V if that is smaller. Of equal values the one with the lower index comes first, on both kinds
-        of array. Library routines choose freely among equals, so one entry more than needed is fetched: if it is
-        below the last one needed, the chosen set is unique, and it is put in order on the host; if it equals it,
-        which is rare, that row is sorted by a stable sort. (-inf, where nothing may be chosen, is in any order.)
+        of array. Library routines choose freely among equals, so one entry more than needed is fetched: if all of
+        these differ, the choice and its order are unique; a row where two are equal, which is rare, is sorted by a
+        stable sort. (-inf, where nothing may be chosen, is in any order.)
         """
         shape, columns = values.shape[:-1], values.shape[-1]
         count = min(count, columns)
         rows = values.reshape((-1, columns))
         if count == 1:
             best, indices = self._first_best(rows)
-            return best.reshape((*shape, 1)), indices.reshape((*shape, 1))
-        if len(rows) >= _CHUNKED_ROWS and columns >= max(_CHUNKED_COLUMNS, _CHUNK * 4 * count) and self._chunks_pay():
+        elif len(rows) >= _CHUNKED_ROWS and columns >= _CHUNKED_COLUMNS * count and self._chunks_pay():
             best, indices = self._best_in_chunks(rows, count + 1)
         else:
             best, indices = map(self.to_host, self._best(rows, min(count + 1, columns)))
-        best = best.astype(np.float64)
-        order = np.lexsort((indices, -best), axis=-1)
-        best = np.take_along_axis(best, order, -1)
-        indices = np.take_along_axis(indices, order, -1)
-        if best.shape[-1] > count:
-            last = best[:, count - 1]
-            for row in np.flatnonzero((last == best[:, count]) & (last > -np.inf)):
-                indices[row, :count] = self._stable_order(rows[int(row)])[:count]
-        return best[:, :count].reshape((*shape, count)), indices[:, :count].reshape((*shape, count))
+        if count > 1:
+            equal = (best[:, 1:] == best[:, :-1]) & (best[:, 1:] > -np.inf)
+            best, indices = best[:, :count], indices[:, :count]
+            for row in np.flatnonzero(equal.any(1)).tolist():
+                order = self._stable_order(rows[row])[:count]
+                best[row], indices[row] = self.to_host(rows[row])[order], order
+        return best.astype(np.float64).reshape((*shape, count)), indices.reshape((*shape, count))
 
     def _best_in_chunks(self, rows: Array, count: int) -> tuple[npt.NDArray[Any], Ints]:
         """Do as `_best`, on the host, looking only into the `count` chunks whose maxima are the largest.
@@ -117,38 +114,34 @@ class Operations(ABC):
         """
         chunks = rows.shape[-1] // _CHUNK
         split = rows[:, : chunks * _CHUNK].reshape((len(rows), chunks, _CHUNK))
+        row_numbers = np.arange(len(rows))[:, None]
         chosen = self._best(self._maxima(split), count)[1]
-        inside = split[self._row_numbers(len(rows)), chosen].reshape((len(rows), count * _CHUNK))
-        chosen_on_host = self.to_host(chosen)
+        inside = split[self.from_host(row_numbers), chosen].reshape((len(rows), count * _CHUNK))
         best, places = map(self.to_host, self._best(inside, count))
-        indices = np.take_along_axis(chosen_on_host, places // _CHUNK, -1) * _CHUNK + places % _CHUNK
+        indices = self.to_host(chosen)[row_numbers, places // _CHUNK] * _CHUNK + places % _CHUNK
         if chunks * _CHUNK == rows.shape[-1]:
             return best, indices
         rest = self.to_host(rows[:, chunks * _CHUNK :])
         rest_indices = np.broadcast_to(np.arange(chunks * _CHUNK, rows.shape[-1]), rest.shape)
         best, indices = np.concatenate([best, rest], -1), np.concatenate([indices, rest_indices], -1)
-        order = np.argsort(-best, axis=-1, kind="stable")[:, :count]
-        return np.take_along_axis(best, order, -1), np.take_along_axis(indices, order, -1)
+        order = np.argsort(-best, axis=-1)[:, :count]
+        return best[row_numbers, order], indices[row_numbers, order]
 
     @abstractmethod
     def _chunks_pay(self) -> bool:
         """Whether `_best_in_chunks` is faster than `_best` for many long rows."""
 
     @abstractmethod
-    def _row_numbers(self, rows: int) -> Array:
-        """Count the rows: (R, 1), to index with."""
-
-    @abstractmethod
     def _maxima(self, values: Array) -> Array:
         """Take the maximum over the last axis."""
 
     @abstractmethod
-    def _first_best(self, rows: Array) -> tuple[Floats, Ints]:
+    def _first_best(self, rows: Array) -> tuple[npt.NDArray[Any], Ints]:
         """Find the largest value of each row, the first of equals: (R, V) → (R,) and (R,), on the host."""
 
     @abstractmethod
     def _best(self, rows: Array, count: int) -> tuple[Array, Array]:
-        """Find the `count` largest values of each row, in any order, of equals any: (R, V) → two of (R, count)."""
+        """Find the `count` largest values of each row, best first, of equals any: (R, V) → two of (R, count)."""
 
     @abstractmethod
     def _stable_order(self, row: Array) -> Ints:
@@ -190,19 +183,18 @@ class NumpyOperations(Operations):
     def _chunks_pay(self) -> bool:
         return True
 
-    def _row_numbers(self, rows: int) -> Array:
-        return np.arange(rows)[:, None]
-
     def _maxima(self, values: Array) -> Array:
         return values.max(-1)
 
-    def _first_best(self, rows: Array) -> tuple[Floats, Ints]:
+    def _first_best(self, rows: Array) -> tuple[npt.NDArray[Any], Ints]:
         indices = rows.argmax(-1)
-        return np.take_along_axis(rows, indices[:, None], -1).astype(np.float64), indices
+        return rows[np.arange(len(rows)), indices], indices
 
     def _best(self, rows: Array, count: int) -> tuple[Array, Array]:
+        row_numbers = np.arange(len(rows))[:, None]
         indices = np.argpartition(rows, rows.shape[-1] - count, axis=-1)[:, -count:]
-        return np.take_along_axis(rows, indices, -1), indices
+        indices = indices[row_numbers, np.argsort(-rows[row_numbers, indices], axis=-1)]
+        return rows[row_numbers, indices], indices
 
     def _stable_order(self, row: Array) -> Ints:
         return np.argsort(-row, kind="stable")
@@ -248,15 +240,12 @@ class TorchOperations(Operations):
     def _chunks_pay(self) -> bool:
         return self._device.type == "cpu"
 
-    def _row_numbers(self, rows: int) -> Array:
-        return self._torch.arange(rows, device=self._device)[:, None]
-
     def _maxima(self, values: Array) -> Array:
         return values.amax(-1)
 
-    def _first_best(self, rows: Array) -> tuple[Floats, Ints]:
+    def _first_best(self, rows: Array) -> tuple[npt.NDArray[Any], Ints]:
         best, indices = rows.max(-1)
-        return self.to_host(best).astype(np.float64), self.to_host(indices)
+        return self.to_host(best), self.to_host(indices)
 
     def _best(self, rows: Array, count: int) -> tuple[Array, Array]:
         best, indices = rows.topk(count, -1)

@@ -189,13 +189,13 @@ def _select(beam: _Beam, candidates: Candidates, widths: Ints) -> tuple[Ints, _B
     K' is the greatest width, or the number of candidates if that is smaller; places beyond a sentence's own width
     are empty. All prefixes are of one length here, so log-probability and score rank them alike.
     """
-    rows = len(widths)
+    rows = np.arange(len(widths))[:, None]
     # (B', K, 1) + (B', K, C) → (B', K * C); no candidate of an empty place is above -inf
-    log_probs = (beam.log_probs[:, :, None] + candidates.log_probs).reshape(rows, -1)
+    log_probs = (beam.log_probs[:, :, None] + candidates.log_probs).reshape(len(widths), -1)
     order = np.argsort(-log_probs, axis=-1, kind="stable")[:, : widths.max()]
-    chosen = np.take_along_axis(log_probs, order, -1)
+    chosen = log_probs[rows, order]
     chosen[np.arange(order.shape[1]) >= widths[:, None]] = -np.inf
-    tokens = np.take_along_axis(candidates.tokens.reshape(rows, -1), order, -1)
+    tokens = candidates.tokens.reshape(len(widths), -1)[rows, order]
     return order // candidates.tokens.shape[-1], _Beam(beam.sentences, tokens, chosen, beam.length + 1)
 
 
