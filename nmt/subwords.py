@@ -32,6 +32,8 @@ _RESERVED = 4 + len(_CONTROLS)
 # The serialised model is a protocol buffer whose fields from 200 on are free for extensions. NFC models end with field
 # 1000 holding this note: SentencePiece skips it, we find it, and a saved model needs no second file.
 _NFC_NOTE = b"\xc2\x3e\x07nmt:nfc"
+# SentencePiece would learn nothing of the characters in text that spells one of its reserved pieces.
+_RESERVED_SPELLINGS = re.compile(r"<(?=(?:pad|unk|s|/s|tag\d+)>)")
 _MAX_TRAINING_CHARACTERS = 4000  # of one sentence; SentencePiece drops lines that exceed its limit altogether
 _SERIAL_BELOW = 1000  # sentences; starting threads costs more than it saves
 
@@ -204,6 +206,7 @@ def _training_lines(sentences: Iterable[str], normalization: str) -> Iterable[st
     for sentence in sentences:
         # SentencePiece leaves out any line with U+2585, its spelling of the unknown
         line = sentence[:_MAX_TRAINING_CHARACTERS].replace("\u2585", " ").replace("\0", " ")
+        line = _RESERVED_SPELLINGS.sub("< ", line)
         if _words(line):
             yield unicodedata.normalize("NFC", line) if normalization == "nfc" else line
 

@@ -1,0 +1,279 @@
+"""Subword models: round trips, reserved ids, what a vocabulary can hold, and sampling that repeats exactly."""
+
+import logging
+import math
+import pickle
+import random
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sentencepiece
+
+from nmt.errors import SubwordError
+from nmt.segmentation import Pieces, UnigramSampler
+from nmt.subwords import KINDS, SubwordModel
+
+WORDS = ["anna", "banana", "and", "brand", "an", "ban", "bandana", "cabana", "canned", "bean", "dean", "candor"]
+TEXT = [" ".join(WORDS[(i * k + k) % len(WORDS)] for k in range(1, 7)) for i in range(60)]
+CHINESE = ["（你好），１２３。", "“引号”、《书名》……", "你好吗？我很好！", "１２３４５，６７８９。"]
+
+
+def train(text=TEXT, kind="unigram", vocabulary_size=60, **settings):
+    return SubwordModel.train(text, kind=kind, vocabulary_size=vocabulary_size, **settings)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(request):
+    return train(kind=request.param)
+
+
+def test_round_trip(model):
+    for text in [*TEXT, "", "a", "banana"]:
+        assert model.decode(model.encode(text)) == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_identity_keeps_every_character(kind):
+    text = [
+        *CHINESE,
+        "one\u2028two",
+        "non\u00a0breaking",
+        "tab\there",
+        "e\u0301 decomposed",
+        "ﬁ ligature",
+        "A B",
+        "ｆｕｌｌ",
+    ]
+    model = train(text, kind=kind, vocabulary_size=400)
+    for line in text:
+        assert model.decode(model.encode(line)) == line
+
+
+def test_runs_of_spaces_are_one_and_the_ends_are_stripped(model):
+    assert model.encode("  anna   and  ") == model.encode("anna and")
+
+
+def test_special_ids_are_where_the_house_has_them(model):
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.to_bytes())
+    pieces = [processor.id_to_piece(i) for i in range(20)]
+    assert pieces == ["<pad>", "<unk>", "<s>", "</s>", *(f"<tag{i}>" for i in range(16))]
+    assert (model.pad_id, model.unk_id, model.bos_id, model.eos_id) == (0, 1, 2, 3)
+    assert model.control_ids == range(4, 20)
+    assert model.vocabulary_size == processor.vocab_size()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ["<tag0> anna", "<s> anna </s>", "<pad><unk>", "anna<tag15>"])
+def test_text_never_spells_a_reserved_id(kind, text):
+    spelled = [*TEXT, "<tag0> <tag15> <s> </s> <pad> <unk>"] * 3
+    for model in (train(kind=kind), train(spelled, kind=kind, vocabulary_size=80)):
+        rows = [model.encode(text), *model.sample_batch([text] * 5, alpha=0.1, seed=1)]
+        assert not {*range(20)} - {model.unk_id} & {i for row in rows for i in row}
+    assert model.decode(model.encode(text)) == text
+
+
+def test_decode_drops_reserved_ids(model):
+    ids = model.encode("anna and banana")
+    middle = [model.bos_id, 4, *ids, model.eos_id, model.unk_id, 19, model.pad_id]
+    assert model.decode(middle) == "anna and banana"
+    assert model.decode([]) == ""
+    assert "  " not in model.decode(model.encode("anna ☃ banana ☃"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_byte_fallback_leaves_nothing_unknown(kind):
+    model = train(kind=kind, vocabulary_size=330, byte_fallback=True)
+    text = "anna ☃ banana\U0001f600 \n\0"
+    for row in (model.encode(text), *model.sample_batch([text], alpha=0.2, seed=3)):
+        assert model.unk_id not in row
+        assert model.decode(row) == text
+
+
+def test_strange_characters_neither_stop_training_nor_encoding():
+    model = train([*TEXT, "nul\0here", "line\nbreak", "block\u2585", "\ufeffmark", "\u2581", "x" * 100_000])
+    for text in ("nul\0here", "line\nbreak", "\u2585", "\u2581", "☃" * 5000):
+        assert isinstance(model.encode(text), list)
+        model.sample_batch([text], alpha=0.1, seed=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_is_deterministic_and_streams(kind):
+    assert train(kind=kind).to_bytes() == train(iter(TEXT), kind=kind).to_bytes()
+
+
+def test_large_corpora_are_sampled_by_seed():
+    lines = [f"anna{i} banana" for i in range(500)]
+    sampled = [train(lines, max_sentences=50, vocabulary_size=200, seed=seed).digest for seed in (1, 1, 2)]
+    assert sampled[0] == sampled[1] != sampled[2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_vocabulary_larger_than_the_text_supports_is_lowered(kind, caplog):
+    with caplog.at_level(logging.WARNING, logger="nmt"):
+        model = train(["abc", "abd", "cde"], kind=kind, vocabulary_size=2000)
+    assert 20 < model.vocabulary_size < 60
+    assert (
+        f"subwords.vocabulary_size=2000 is more than this text supports; using {model.vocabulary_size}" in caplog.text
+    )
+    assert model.decode(model.encode("abc cde")) == "abc cde"
+
+
+def test_rare_characters_give_way_when_they_would_fill_the_vocabulary():
+    text = [*TEXT * 10, *(chr(0x4E00 + i) for i in range(200))]
+    model = train(text, vocabulary_size=50)
+    assert model.vocabulary_size <= 50
+    assert len(model.encode("banana")) < len("banana")
+    assert model.unk_id in model.encode(chr(0x4E00 + 199))
+    with pytest.raises(
+        SubwordError, match=r"vocabulary_size=50 is too small: characters and reserved ids alone need 2"
+    ):
+        train(text, vocabulary_size=50, character_coverage=1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"text": []}, "subwords cannot be trained: the training text has no words; check the corpus files"),
+        ({"text": ["", "  ", "\u2581"]}, "subwords cannot be trained: the training text has no words"),
+        ({"vocabulary_size": 21}, "subwords.vocabulary_size=21 is too small: 20 ids are reserved; set at least 22"),
+        (
+            {"vocabulary_size": 100, "byte_fallback": True},
+            "subwords.vocabulary_size=100 is too small: 276 ids are reserved (256 for bytes); set at least 278",
+        ),
+        ({"kind": "word"}, "subwords.kind=word is unknown; choose one of unigram, bpe, char"),
+        ({"normalization": "nfkc"}, "subwords.normalization=nfkc is unknown; choose one of identity, nfc"),
+    ],
+)
+def test_impossible_training_says_why(settings, message):
+    with pytest.raises(SubwordError) as caught:
+        train(**settings)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_load_names_the_file_at_fault(tmp_path):
+    path = tmp_path / "subwords.model"
+    with pytest.raises(SubwordError, match=rf"{path}: cannot read the subword model \(No such file or directory\)"):
+        SubwordModel.load(path)
+    data = train().to_bytes()
+    for damaged in (b"", b"not a model", b"\0" * 1000, data[: len(data) // 2]):
+        path.write_bytes(damaged)
+        with pytest.raises(SubwordError, match=rf"{path}: not a subword model, or damaged; copy it again"):
+            SubwordModel.load(path)
+
+
+def test_a_foreign_sentencepiece_model_is_refused(tmp_path):
+    prefix = tmp_path / "foreign"
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(TEXT), model_prefix=str(prefix), vocab_size=23, minloglevel=3
+    )
+    with pytest.raises(SubwordError, match=r"foreign.model: a SentencePiece model that nmt did not train"):
+        SubwordModel.load(prefix.with_suffix(".model"))
+
+
+def test_a_saved_model_is_the_same_model(model, tmp_path):
+    path = tmp_path / "subwords.model"
+    path.write_bytes(model.to_bytes())
+    for copy in (SubwordModel.load(path), pickle.loads(pickle.dumps(model))):
+        assert copy.digest == model.digest
+        assert copy.encode_batch(TEXT) == model.encode_batch(TEXT)
+
+
+def test_nfc_is_remembered_by_the_model_itself():
+    decomposed, composed = "cafe\u0301 anna", "café anna"
+    model = train([decomposed, *TEXT], normalization="nfc")
+    copy = SubwordModel.from_bytes(model.to_bytes())
+    assert copy.normalization == "nfc"
+    assert copy.encode(decomposed) == copy.encode(composed)
+    assert copy.decode(copy.encode(decomposed)) == composed
+    assert model.digest != train([composed, *TEXT]).digest
+    sentencepiece.SentencePieceProcessor(model_proto=model.to_bytes())  # still a SentencePiece file
+
+
+def test_batches_equal_single_sentences(model):
+    texts = [*TEXT, "", "☃"] * 20  # enough for several threads
+    assert model.encode_batch(texts) == [model.encode(text) for text in texts]
+    assert model.encode_batch([]) == model.sample_batch([], alpha=0.1, seed=1) == []
+
+
+def test_alpha_zero_does_not_sample(model):
+    assert model.sample_batch(TEXT, alpha=0, seed=1) == model.encode_batch(TEXT)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_sampling_varies_and_still_spells_the_text(kind):
+    model = train(kind=kind)
+    rows = model.sample_batch(TEXT, alpha=0.3, seed=1)
+    assert rows != model.sample_batch(TEXT, alpha=0.3, seed=2)
+    assert rows != model.encode_batch(TEXT)
+    assert [model.decode(row) for row in rows] == TEXT
+
+
+def test_characters_leave_nothing_to_sample():
+    model = train(kind="char")
+    assert model.sample_batch(TEXT, alpha=0.3, seed=1) == model.encode_batch(TEXT)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_sampling_depends_on_its_arguments_alone(kind):
+    model, other = train(kind=kind), train(kind=kind)
+    wanted = model.sample_batch(TEXT, alpha=0.2, seed=7)
+    other.sample_batch(TEXT[::-1], alpha=0.4, seed=1)  # another history: other words, another alpha, another seed
+    assert other.sample_batch(TEXT, alpha=0.2, seed=7) == wanted
+    assert model.sample_batch(TEXT[:5], alpha=0.2, seed=7) == wanted[:5]
+    with ThreadPoolExecutor(4) as pool:
+        for rows in pool.map(lambda _: model.sample_batch(TEXT, alpha=0.2, seed=7), range(8)):
+            assert rows == wanted
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe"])
+def test_sampling_is_the_same_in_another_process(kind, tmp_path):
+    model = train(kind=kind)
+    (tmp_path / "subwords.model").write_bytes(model.to_bytes())
+    code = (
+        "import sys, pathlib; from nmt.subwords import SubwordModel\n"
+        "model = SubwordModel.load(pathlib.Path(sys.argv[1]))\n"
+        "print(model.sample_batch(sys.argv[2:], alpha=0.2, seed=7))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "subwords.model"), *TEXT], capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == str(model.sample_batch(TEXT, alpha=0.2, seed=7))
+
+
+def test_sharp_unigram_sampling_is_the_best_segmentation():
+    model = train()
+    texts = [*TEXT, "☃ anna☃☃", ""]
+    best = model.encode_batch(texts)
+    assert model.sample_batch(texts, alpha=500, seed=1) == best
+
+
+def test_bpe_without_a_dropped_merge_is_the_plain_segmentation():
+    model = train(kind="bpe")
+    texts = [*TEXT, "☃ anna☃☃", "bananabanana"]
+    assert model.sample_batch(texts, alpha=1e-12, seed=1) == model.encode_batch(texts)
+
+
+def test_bpe_that_drops_every_merge_is_characters():
+    model = train(kind="bpe")
+    assert [len(row) for row in model.sample_batch(["anna"], alpha=1, seed=1)] == [len("▁anna")]
+
+
+def test_unigram_samples_follow_the_powered_distribution():
+    # P(ab) = e^-1; P(a)·P(b) = e^-1.5·e^-2 = e^-3.5. Raised to 0.5: e^-0.5 and e^-1.75, so "ab" whole has the share
+    # 1 / (1 + e^-1.25) = 0.7773.
+    sampler = UnigramSampler(Pieces({"ab": (20, -1.0), "a": (21, -1.5), "b": (22, -2.0)}, 1, []))
+
+    draw = random.Random(1).random
+    counts = Counter(tuple(sampler.sample(["ab"], 0.5, draw)) for _ in range(20_000))
+    assert set(counts) == {(20,), (21, 22)}
+    assert counts[(20,)] / 20_000 == pytest.approx(1 / (1 + math.exp(-1.25)), abs=0.01)
+
+
+def test_long_unbroken_text_samples_without_underflow():
+    model = train()
+    text = "banana" * 3000
+    assert model.decode(model.sample_batch([text], alpha=1.0, seed=1)[0]) == text
