@@ -92,8 +92,8 @@ def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:
         stated = (config["subwords"]["source_vocabulary"], config["subwords"]["target_vocabulary"])
         if sizes != stated:
             raise BundleError(
-                f"{path}: the subword models have {sizes[0]} and {sizes[1]} subwords but {_CONFIG} says {stated[0]} and "
-                f"{stated[1]}; the files do not belong together, copy the bundle again"
+                f"{path}: the subword models have {sizes[0]} and {sizes[1]} subwords but {_CONFIG} says "
+                f"{stated[0]} and {stated[1]}; the files do not belong together, copy the bundle again"
             )
         with torch.device("meta"):
             model = build_model(model_config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
@@ -129,7 +129,7 @@ def saving(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a sibling of `path`, flush it to disk and rename it over `path`."""
     partial = _sibling(path, "partial")
     try:

@@ -160,20 +160,17 @@ class SubwordsConfig:
     """spell unknown characters as bytes instead of the unknown symbol"""
     normalization: Normalization = Normalization.identity
     """Unicode normalisation before segmentation: identity (text as it is) or nfc"""
-    character_coverage: float = 1.0
-    """share of the text's characters that get a symbol of their own; 0.9995 suits Chinese or Japanese"""
+    character_coverage: float = 0.0
+    """share of the text's characters that get a symbol of their own; 0: all, up to half of the vocabulary"""
     sampling_alpha: float = 0.0
     """subword regularisation in training: unigram smoothing (0.1 to 0.5) or BPE dropout; 0: always the best split"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
         _require(self.vocabulary_size >= 32, "subwords.vocabulary_size", self.vocabulary_size, "32 or more")
-        _require(
-            0.9 <= self.character_coverage <= 1,
-            "subwords.character_coverage",
-            self.character_coverage,
-            "between 0.9 and 1",
-        )
+        if self.character_coverage:
+            value = self.character_coverage
+            _require(0.9 <= value <= 1, "subwords.character_coverage", value, "between 0.9 and 1, or 0")
         _require(0 <= self.sampling_alpha <= 1, "subwords.sampling_alpha", self.sampling_alpha, "between 0 and 1")
         if bool(self.source_model) != bool(self.target_model):
             raise ConfigError(

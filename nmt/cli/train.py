@@ -1,0 +1,98 @@
+"""``nmt-train``: Hydra at the door, dataclasses inside (the only importer of hydra and omegaconf)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from nmt import __version__
+from nmt.cli.common import report
+from nmt.cli.common import run as run_command
+from nmt.cli.overrides import check_flags, explain, quote_overrides
+from nmt.errors import NmtError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from nmt.config import TrainConfig
+
+_NAME = "nmt-train"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run ``nmt-train``; see `nmt.cli.common.run` for the exit codes."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if "--help" in words or "-h" in words:
+        return run_command(_help, _NAME)
+    if "--version" in words:
+        print(f"{_NAME} {__version__}")
+        return 0
+    return run_command(lambda: _train(words), _NAME)
+
+
+def _help() -> None:
+    """Print the help, before torch and hydra are imported."""
+    from nmt.cli.train_help import help_text
+
+    print(help_text())
+
+
+def _train(words: list[str]) -> int:
+    """Let Hydra compose the configuration of every job and train it; return the last failure's exit code, or 0."""
+    check_flags(words)
+    # Without this variable Hydra prints its own multi-line errors and exits with 1.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    import hydra
+    from hydra.core.config_store import ConfigStore
+
+    from nmt.config import TrainConfig
+
+    ConfigStore.instance().store(name="schema", node=TrainConfig)
+    multirun = any(word in ("-m", "--multirun") for word in words)
+    failures: list[int] = []
+
+    @hydra.main(version_base="1.3", config_path="pkg://nmt.conf", config_name="train")
+    def job(composed: DictConfig) -> None:
+        from nmt.training.run import run
+
+        try:
+            config, text = _to_dataclasses(composed, multirun=multirun)
+            run(config, config_text=text)
+        except NmtError as error:
+            # One failed job must not end a sweep.
+            if not multirun:
+                raise
+            failures.append(error.exit_code)
+            report(_NAME, f"error: {error}; the sweep goes on with its next job")
+
+    before = sys.argv
+    sys.argv = [_NAME, *quote_overrides(words, multirun=multirun)]
+    try:
+        job()
+    except NmtError:
+        raise
+    except Exception as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        sys.argv = before
+    return failures[-1] if failures else 0
+
+
+def _to_dataclasses(composed: DictConfig, *, multirun: bool) -> tuple[TrainConfig, str]:
+    """Turn what Hydra composed into dataclasses and YAML; a job of a sweep gets a run directory of its own."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    config: Any = OmegaConf.to_object(composed)
+    if multirun:
+        changed = HydraConfig.get().job.override_dirname
+        config.run_dir = os.path.join(config.run_dir, changed.replace("/", "_") or "default")
+    return config, OmegaConf.to_yaml(composed, resolve=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

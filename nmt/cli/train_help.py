@@ -1,0 +1,75 @@
+"""The text of ``nmt-train --help``: every key with its type, default and meaning, read from the dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+from enum import Enum
+from textwrap import wrap
+from typing import Any
+
+from nmt.config import TrainConfig, describe
+
+_GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
+_INTRODUCTION = """\
+usage: nmt-train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]
+
+Train a translator from parallel text, or go on where the same command stopped.
+
+  nmt-train experiment=demo                                   the embedded corpus, a few minutes
+  nmt-train corpus.train=data/train corpus.source=en corpus.target=de
+                                                              your text: data/train.en and data/train.de
+  nmt-train model=tiny optimizer.lr=2e-3 trainer.max_minutes=30 ...
+                                                              a preset, with some keys changed
+  nmt-train -m seed=1,2,3 ...                                 a sweep: one run each, in RUN_DIR/seed=1 and so on
+
+The run directory (run_dir) gets best/ and last/, the bundles that nmt-translate takes, train.log, metrics.jsonl,
+config.yaml, and state.pt, from which the same command resumes.
+
+options:
+  -h, --help                this text
+  --version                 the version
+  -m, --multirun            run every combination of comma-separated values
+  -c, --cfg job             print the configuration instead of training
+  -cd, --config-dir DIR     also look for configurations (DIR/experiment/mine.yaml) in DIR
+  --info, --hydra-help      more of Hydra
+
+choices of the groups:
+"""
+_ENDING = """
+exit codes: 0 done, 1 the run failed, 2 something for you to correct, 130 or 143 stopped by a signal after saving
+"""
+
+
+def help_text() -> str:
+    """Compose the help."""
+    lines = [_INTRODUCTION.rstrip("\n")]
+    for group in _GROUPS:
+        lines.append(f"  {group + '=':<14}{' '.join(choices(group))}")
+    lines += ["", "keys:"]
+    config = TrainConfig()
+    lines += _keys(config, "")
+    for group in _GROUPS[:-1]:
+        lines += ["", *_keys(getattr(config, group), f"{group}.")]
+    return "\n".join(lines) + "\n" + _ENDING.rstrip("\n")
+
+
+def choices(group: str) -> list[str]:
+    """List the configuration files of a group."""
+    folder = importlib.resources.files("nmt.conf").joinpath(group)
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+def _keys(config: Any, prefix: str) -> list[str]:
+    kind_of_config: type = type(config)
+    described = describe(kind_of_config)
+    lines = []
+    for item in dataclasses.fields(config):
+        if item.name not in described:
+            continue
+        value = getattr(config, item.name)
+        kind = "|".join(type(value).__members__) if isinstance(value, Enum) else type(value).__name__
+        default = "''" if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
+        lines.append(f"  {prefix}{item.name}={default}  ({kind})")
+        lines += wrap(described[item.name], width=100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return lines

@@ -1,0 +1,106 @@
+"""All that a run needs to go on: raw weights, optimiser, average, position, best score, patience, elapsed time."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nmt.checkpoint import saving, write_atomically
+from nmt.errors import ConfigError
+
+STATE_FORMAT = 1
+
+
+@dataclass
+class Position:
+    """How far a run is; the only part of the training that changes besides tensors."""
+
+    update: int = 0
+    """optimiser steps made"""
+    epoch: int = 0
+    """passes over the corpus completed, and the number of the current one counted from 0"""
+    batch: int = 0
+    """batches of the current epoch consumed"""
+    target_tokens: int = 0
+    """real target positions trained on, EOS included"""
+    seconds: float = 0.0
+    """time spent training, validations included"""
+    best_bleu: float = -1.0
+    """best validation BLEU so far"""
+    best_update: int = 0
+    """update that reached it"""
+    validations_since_best: int = 0
+    """validations since then; compared with trainer.patience"""
+    finished: str = ""
+    """why the run ended, or empty"""
+
+
+@dataclass
+class SavedState:
+    """What ``state.pt`` holds."""
+
+    config: dict[str, Any]
+    """the configuration of the run, as plain dicts"""
+    corpus_digest: str
+    """of the encoded training text"""
+    source_subwords: bytes
+    target_subwords: bytes
+    precision: str
+    threads: int
+    position: Position
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    average: list[torch.Tensor] = field(default_factory=list)
+
+
+def save_state(state: SavedState, path: Path) -> None:
+    """Write the state atomically.
+
+    Raises:
+        RunError: the disk is full or not writable; the earlier state is untouched.
+    """
+    values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
+    values["position"] = dataclasses.asdict(state.position)
+    values["format"] = STATE_FORMAT
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    with saving(path):
+        write_atomically(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
+
+
+def load_state(path: Path) -> SavedState:
+    """Read a state; nothing in it is executed.
+
+    Raises:
+        ConfigError: the file is damaged or of a newer nmt.
+    """
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        found = values.pop("format")
+        if found != STATE_FORMAT:
+            raise ConfigError(
+                f"{path} has state format {found}, this nmt reads {STATE_FORMAT}; use trainer.overwrite=true"
+            )
+        values["position"] = Position(**values["position"])
+        return SavedState(**values)
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        pickle.UnpicklingError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(
+            f"{path} cannot be read ({reason}), so the run cannot be resumed; "
+            "add trainer.overwrite=true to start anew, or choose another run_dir (its bundles still translate)"
+        ) from None

@@ -1,0 +1,46 @@
+"""Stopping by signal: the first one waits for the update in progress and its save, a second one does not."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+from nmt.training.monitor import LOG
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignal:
+    """A context in which SIGINT and SIGTERM are remembered instead of raised."""
+
+    def __init__(self) -> None:
+        self.arrived: signal.Signals | None = None
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> StopSignal:
+        # Only the main thread may install handlers; elsewhere signals are not ours to handle.
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                self._before[number] = signal.signal(number, self._remember)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._restore()
+
+    def raise_again(self) -> None:
+        """Let the signal that arrived do what it did before this context: end the command with its exit code."""
+        arrived = self.arrived
+        self._restore()
+        if arrived is not None:
+            signal.raise_signal(arrived)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.arrived = signal.Signals(number)
+        LOG.info("%s: saving after this update; once more to stop at once", self.arrived.name)
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)  # type: ignore[arg-type]
+        self._before = {}

@@ -1,0 +1,88 @@
+"""Validation: perplexity of the references and BLEU of the translations against the raw reference text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+
+from nmt.checkpoint import Bundle
+from nmt.config import SearchConfig
+from nmt.evaluation.metrics import Score, bleu, default_tokenizer
+from nmt.model.loss import sequence_loss
+from nmt.subwords import SubwordModel
+from nmt.translator import Translator
+
+
+class Validation(NamedTuple):
+    """What a validation found."""
+
+    perplexity: float
+    """per real target position, EOS included, without label smoothing"""
+    bleu: Score
+    translations: list[str]
+
+
+def validate(bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, search: SearchConfig) -> Validation:
+    """Score a model on raw text, in evaluation mode and fp32."""
+    was_training = bundle.model.training
+    bundle.model.eval()
+    try:
+        perplexity = reference_perplexity(bundle, sources, references, batch_size=search.batch_size)
+        translations = [item.text for item in Translator(bundle, search=search).translate(sources)]
+    finally:
+        bundle.model.train(was_training)
+    tokenizer = default_tokenizer(bundle.target_language)
+    return Validation(perplexity, bleu(translations, references, tokenize=tokenizer), translations)
+
+
+@torch.inference_mode()
+def reference_perplexity(
+    bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
+) -> float:
+    """Compute exp of the mean negative log-likelihood of the references' positions; long pairs are cut to 512."""
+    source_rows = _rows(bundle.source_subwords, sources)
+    target_rows = _rows(bundle.target_subwords, references)
+    order = sorted(range(len(source_rows)), key=lambda i: (len(source_rows[i]), len(target_rows[i])))
+    total, tokens = 0.0, 0
+    for batch in _chunks(order, batch_size):
+        source, source_lengths = _pad([source_rows[i] for i in batch], bundle.model.device)
+        target, target_lengths = _pad([target_rows[i] for i in batch], bundle.model.device)
+        loss = sequence_loss(
+            bundle.model,
+            source,
+            source_lengths,
+            target=target,
+            target_lengths=target_lengths,
+            bos_id=SubwordModel.bos_id,
+            label_smoothing=0.0,
+        )
+        total += float(loss.negative_log_likelihood)
+        tokens += loss.tokens
+    return math.exp(min(total / max(1, tokens), 700.0))
+
+
+def greedy(search: SearchConfig, *, batch_size: int) -> SearchConfig:
+    """Return the search settings that validation uses during training."""
+    return replace(search, beam_size=1, batch_size=batch_size)
+
+
+def _rows(subwords: SubwordModel, texts: Sequence[str]) -> list[list[int]]:
+    return [[*ids[:512], subwords.eos_id] for ids in subwords.encode_batch(list(texts))]
+
+
+def _chunks(order: list[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _pad(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows → (B, S) ids padded to the longest, and (B,) lengths."""
+    lengths = torch.tensor([len(row) for row in rows])
+    padded = torch.full((len(rows), int(lengths.max())), SubwordModel.pad_id)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = torch.tensor(row)
+    return padded.to(device), lengths.to(device)
