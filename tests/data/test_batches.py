@@ -1,0 +1,204 @@
+"""Batches: a function of (seed, epoch, k), every pair once, little padding, and threads that end."""
+
+import os
+import threading
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from nmt.data.batches import BatchSource, PaddingStats, group, run_ahead
+from nmt.data.corpus import Filters, read_pairs, resolve
+from nmt.data.encoding import encode_pairs
+from nmt.subwords import SubwordModel
+
+
+@pytest.fixture(scope="module")
+def corpus(pairs, subwords):
+    return encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
+
+
+@pytest.fixture(params=[0.0, 0.2], ids=["best", "sampled"])
+def source(request, corpus, subwords):
+    return make(corpus, subwords, sampling_alpha=request.param)
+
+
+def make(corpus, subwords, **settings):
+    defaults = {"batch_tokens": 500, "seed": 3, "window_pairs": 400, "prefetch": 0}
+    return BatchSource(corpus, subwords, subwords, **{**defaults, **settings})
+
+
+def assert_same(one, other):
+    one, other = list(one), list(other)
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def texts(batches, subwords):
+    """The pairs of some batches, decoded."""
+    return [
+        (subwords.decode(source), subwords.decode(target))
+        for batch in batches
+        for source, target in zip(batch.source.tolist(), batch.target.tolist(), strict=True)
+    ]
+
+
+def test_rows_end_with_eos_and_are_padded(source, subwords):
+    for batch in source.epoch(0):
+        for rows, lengths in ((batch.source, batch.source_lengths), (batch.target, batch.target_lengths)):
+            assert rows.dtype == lengths.dtype == torch.int64
+            assert rows.shape == (len(lengths), int(lengths.max()))
+            for row, length in zip(rows.tolist(), lengths.tolist(), strict=True):
+                assert row[length - 1] == subwords.eos_id
+                assert subwords.pad_id not in row[:length]
+                assert subwords.eos_id not in row[: length - 1]
+                assert set(row[length:]) <= {subwords.pad_id}
+
+
+def test_every_pair_is_in_an_epoch_exactly_once(source, pairs, subwords):
+    assert sorted(texts(source.epoch(0), subwords)) == sorted(pairs)
+
+
+def test_the_best_segmentation_is_the_stored_one(corpus, subwords):
+    rows = [
+        tuple(row[: length - 1])
+        for batch in make(corpus, subwords).epoch(0)
+        for row, length in zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
+    ]
+    assert sorted(rows) == sorted(tuple(corpus.target_ids(i).tolist()) for i in range(len(corpus)))
+
+
+def test_a_batch_depends_on_seed_and_epoch(corpus, subwords, source):
+    first = texts(source.epoch(0), subwords)
+    assert_same(source.epoch(0), source.epoch(0))
+    assert texts(source.epoch(1), subwords) != first
+    alpha = source.sampling_alpha
+    assert texts(make(corpus, subwords, seed=4, sampling_alpha=alpha).epoch(0), subwords) != first
+
+
+def test_segmentations_change_from_epoch_to_epoch(corpus, subwords):
+    def rows(epoch):
+        batches = make(corpus, subwords, sampling_alpha=0.2).epoch(epoch)
+        return {tuple(row) for batch in batches for row in batch.source.tolist()}
+
+    assert rows(0) != rows(1)
+
+
+@pytest.mark.parametrize("start", [0, 1, 30, 60, 10_000])
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_starting_inside_an_epoch_continues_it(corpus, subwords, start, prefetch):
+    for alpha in (0.0, 0.2):
+        source = make(corpus, subwords, sampling_alpha=alpha)
+        later = make(corpus, subwords, sampling_alpha=alpha, prefetch=prefetch)
+        assert_same(later.epoch(2, start=start), islice(source.epoch(2), start, None))
+
+
+def test_prefetching_changes_nothing(corpus, subwords, source):
+    ahead = make(corpus, subwords, sampling_alpha=source.sampling_alpha, prefetch=4)
+    assert_same(ahead.epoch(1), source.epoch(1))
+
+
+def test_batches_keep_to_the_budget_on_both_sides(source):
+    for batch in source.epoch(0):
+        assert len(batch.source) == 1 or max(batch.source.numel(), batch.target.numel()) <= source.batch_tokens
+
+
+@pytest.mark.parametrize("budget", [1, 7, 100, 10**9])
+def test_group_splits_into_whole_batches(budget):
+    random = np.random.default_rng(1)
+    source, target = random.integers(1, 40, (2, 300))
+    ties = random.integers(0, 1 << 60, 300).astype(np.uint64)
+    batches = group(source, target, ties, budget=budget)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(300))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(source[batch].max(), target[batch].max()) <= budget
+    assert budget < 10**9 or len(batches) == 1
+
+
+def test_a_pair_longer_than_the_budget_is_a_batch_by_itself():
+    lengths = np.array([5, 900, 5, 5])
+    batches = group(lengths, np.array([5, 5, 5, 5]), np.arange(4, dtype=np.uint64), budget=20)
+    assert [1] in [batch.tolist() for batch in batches]
+    assert sorted(np.concatenate(batches).tolist()) == [0, 1, 2, 3]
+
+
+def test_equal_lengths_meet_other_company_in_every_epoch(corpus, subwords):
+    def company(epoch):
+        return {frozenset(texts([batch], subwords)) for batch in make(corpus, subwords).epoch(epoch)}
+
+    first, second = company(0), company(1)
+    assert len(first & second) < len(first) / 20
+
+
+def test_batches_of_like_lengths_are_not_in_order_of_length(corpus, subwords):
+    widths = np.array([batch.target.shape[1] for batch in make(corpus, subwords, window_pairs=10_000).epoch(0)])
+    assert abs(np.corrcoef(widths, np.arange(len(widths)))[0, 1]) < 0.5
+
+
+def test_padding_stats_count_positions(corpus, subwords):
+    batches = list(make(corpus, subwords).epoch(0))
+    stats = PaddingStats.of(batches)
+    real = int(corpus.source_lengths.sum()) + len(corpus)
+    assert stats.source_positions == sum(batch.source.numel() for batch in batches)
+    assert stats.source_positions - stats.source_padding == real
+    assert stats.target_padding == sum(int((batch.target == subwords.pad_id).sum()) for batch in batches)
+    assert stats.target_share == stats.target_padding / stats.target_positions
+
+
+@pytest.mark.skipif("NMT_CORPORA" not in os.environ, reason="NMT_CORPORA does not name a folder with multi30k")
+@pytest.mark.parametrize("batch_tokens", [1200, 4096])
+def test_padding_of_multi30k_is_under_five_percent_on_each_side(batch_tokens):
+    prefix = os.path.join(os.environ["NMT_CORPORA"], "multi30k", "train")
+    pairs = list(read_pairs(resolve(prefix, source="en", target="de", key="corpus.train")))
+    subwords = SubwordModel.train((text for pair in pairs for text in pair), kind="unigram", vocabulary_size=8000)
+    corpus = encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
+    for alpha in (0.0, 0.1):
+        source = BatchSource(
+            corpus, subwords, subwords, batch_tokens=batch_tokens, seed=1, sampling_alpha=alpha, prefetch=0
+        )
+        stats = PaddingStats.of(source.epoch(0))
+        assert 0 < stats.source_share < 0.05
+        assert 0 < stats.target_share < 0.05
+
+
+def prefetching():
+    return [thread for thread in threading.enumerate() if thread.name == "nmt-prefetch"]
+
+
+def test_an_abandoned_epoch_leaves_no_thread(corpus, subwords):
+    epoch = make(corpus, subwords, prefetch=2).epoch(0)
+    next(epoch)
+    assert prefetching()
+    epoch.close()
+    assert not prefetching()
+
+
+def test_a_finished_epoch_leaves_no_thread(corpus, subwords):
+    assert list(make(corpus, subwords, prefetch=2).epoch(0))
+    assert not prefetching()
+
+
+def test_an_error_in_the_thread_is_raised_in_the_loop(corpus, subwords, monkeypatch):
+    def fail(*args, **kwargs):
+        raise MemoryError("sampling")
+
+    monkeypatch.setattr(SubwordModel, "sample_batch", fail)
+    with pytest.raises(MemoryError, match="sampling"):
+        next(make(corpus, subwords, sampling_alpha=0.1, prefetch=2).epoch(0))
+    assert not prefetching()
+
+
+def test_running_ahead_is_bounded():
+    made = []
+
+    def numbers():
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    ahead = run_ahead(numbers, 3)
+    assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert len(made) <= 5 + 3 + 1  # taken, queued, and one in the thread's hand
+    assert list(ahead) == list(range(5, 100))

@@ -1,0 +1,226 @@
+"""The aligned reader: what ends a line, which errors name what, and which pairs are held out."""
+
+import gzip
+import random
+from collections import Counter
+
+import pytest
+
+from nmt.data.corpus import (
+    FilterCounts,
+    Filters,
+    Pair,
+    hold_out_threshold,
+    is_held_out,
+    read_lines,
+    read_pairs,
+    read_text,
+    resolve,
+)
+from nmt.errors import CorpusError
+
+
+def write(tmp_path, source, target, name="train"):
+    """Write both sides as bytes and resolve them."""
+    (tmp_path / f"{name}.en").write_bytes(source)
+    (tmp_path / f"{name}.de").write_bytes(target)
+    return find(tmp_path / name)
+
+
+def find(name):
+    return resolve(str(name), source="en", target="de", key="corpus.train")
+
+
+def error(function, *args):
+    """The one-line message that reading raises."""
+    with pytest.raises(CorpusError) as caught:
+        list(function(*args))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"a\nb\n", ["a", "b"]),
+        (b"a\nb", ["a", "b"]),
+        (b"a\r\nb\r\n", ["a", "b"]),
+        (b"\n\n", ["", ""]),
+        (b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", ["a", "\ufeffb"]),
+        (b"a\rb\n", ["a\rb"]),
+        (b" a \t\n", [" a \t"]),
+        (
+            "a\u2028b\u0085c\x0bd\x0ce\x1cf\x1dg\x1eh\u2029i\0j\n".encode(),
+            ["a\u2028b\u0085c\x0bd\x0ce\x1cf\x1dg\x1eh\u2029i\0j"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_only_newlines_end_a_line(tmp_path, data, lines, suffix):
+    path = tmp_path / f"text{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix else data)
+    assert list(read_lines(path)) == lines
+
+
+def test_pairs_stay_aligned_around_empty_lines(tmp_path):
+    paths = write(tmp_path, b"one\n\nthree\nfour\n", b"eins\nzwei\n\nvier\n")
+    assert list(read_pairs(paths)) == [("one", "eins"), ("", "zwei"), ("three", ""), ("four", "vier")]
+    assert read_text(paths).source == ["one", "", "three", "four"]
+
+
+def test_a_side_may_be_compressed(tmp_path):
+    (tmp_path / "train.en.gz").write_bytes(gzip.compress(b"one\n"))
+    (tmp_path / "train.de").write_bytes(b"eins\n")
+    assert list(read_pairs(find(tmp_path / "train"))) == [("one", "eins")]
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".tsv.gz"])
+def test_tsv(tmp_path, suffix):
+    data = b"one\teins\r\n\tzwei\n"
+    path = tmp_path / f"train{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    assert list(read_pairs(find(path))) == [("one", "eins"), ("", "zwei")]
+    assert len(find(path).files) == 1
+
+
+@pytest.mark.parametrize(("line", "columns"), [(b"one", 1), (b"one\teins\t1", 3), (b"", 1)])
+def test_tsv_with_a_wrong_number_of_columns(tmp_path, line, columns):
+    path = tmp_path / "train.tsv"
+    path.write_bytes(b"one\teins\n" + line + b"\n")
+    assert error(read_pairs, find(path)) == (
+        f"{path}: line 2 has {columns} columns instead of two (source, tab, target); correct it"
+    )
+
+
+def test_missing_files(tmp_path):
+    assert error(find, tmp_path / "train") == (
+        f"corpus.train={tmp_path}/train: there is no file {tmp_path}/train.en (nor {tmp_path}/train.en.gz); "
+        f"check the path and the languages"
+    )
+    (tmp_path / "train.en").write_bytes(b"one\n")
+    (tmp_path / "train.de").mkdir()
+    assert f"there is no file {tmp_path}/train.de (nor" in error(find, tmp_path / "train")
+    assert f"there is no file {tmp_path}/x.tsv; check" in error(find, tmp_path / "x.tsv")
+    assert error(find, "") == "corpus.train is not set: name a corpus, as in corpus.train=data/train for data/train.en"
+
+
+def test_files_inside_a_package(tmp_path, monkeypatch):
+    folder = tmp_path / "some_corpora" / "demo"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_bytes(b"")
+    write(folder, b"one\n", b"eins\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert list(read_pairs(find("pkg://some_corpora/demo/train"))) == [("one", "eins")]
+    assert "there is no file pkg://some_corpora/demo/test.en" in error(find, "pkg://some_corpora/demo/test")
+    assert "there is no Python package 'no_such'; check the name after pkg://" in error(find, "pkg://no_such/train")
+    assert "there is no Python package ''" in error(find, "pkg:///train")
+
+
+@pytest.mark.parametrize(("source", "target"), [(10, 9), (9, 10), (3, 0), (0, 3)])
+def test_unequal_line_counts(tmp_path, source, target):
+    paths = write(tmp_path, b"one\n" * source, b"eins\n" * target)
+    assert error(read_pairs, paths) == (
+        f"corpus.train={tmp_path}/train: {tmp_path}/train.en has {source} lines, {tmp_path}/train.de has {target} "
+        f"lines; each line needs its translation on the same line of the other file"
+    )
+
+
+def test_not_utf8(tmp_path):
+    paths = write(tmp_path, b"one\ntwo\n", "eins\nf\u00fcnf\n".encode("latin-1"))
+    assert error(read_pairs, paths) == (
+        f"{tmp_path}/train.de: line 2 is not UTF-8 (byte 0xfc at column 2); "
+        f"convert the file, for example with iconv -f LATIN1 -t UTF-8"
+    )
+    (tmp_path / "wide").write_bytes("one\n".encode("utf-16"))
+    assert "wide: line 1 is not UTF-8 (byte 0xff at column 1)" in error(read_lines, tmp_path / "wide")
+
+
+def test_damaged_gzip(tmp_path):
+    path = tmp_path / "text.gz"
+    whole = gzip.compress(bytes(random.Random(1).choices(b"abcdefgh\n", k=20_000)))
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for damaged in (b"plain text\n", whole[: len(whole) // 2], bytes(flipped)):
+        path.write_bytes(damaged)
+        assert error(read_lines, path).startswith(f"{path}: damaged gzip file (")
+
+
+def test_unreadable_file(tmp_path):
+    assert error(read_lines, tmp_path) == f"{tmp_path}: cannot be read (Is a directory); check the file"
+
+
+def test_empty_corpus(tmp_path):
+    paths = write(tmp_path, b"", b"")
+    assert error(read_text, paths) == (
+        f"corpus.train={tmp_path}/train: {tmp_path}/train.en is empty; name a corpus with text"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "reason"),
+    [
+        (1, 1, "kept"),
+        (0, 5, "empty"),
+        (5, 0, "empty"),
+        (20, 30, "kept"),
+        (21, 5, "too_long"),
+        (5, 31, "too_long"),
+        (20, 5, "kept"),  # 20 = 2·5 + 10
+        (20, 4, "ratio"),
+        (4, 19, "ratio"),
+    ],
+)
+def test_filters(source, target, reason):
+    assert Filters(max_source_tokens=20, max_target_tokens=30, max_length_ratio=2).reason(source, target) == reason
+
+
+def test_counts_are_one_line():
+    counts = FilterCounts.of(Counter(kept=12345, empty=3, ratio=1))
+    assert counts.summary() == ("12,345 pairs kept; left out: 3 with an empty side, 0 too long, 1 of unlike lengths")
+
+
+def numbered(tmp_path, numbers, name="train"):
+    return write(tmp_path, *("".join(f"{side} {n}\n" for n in numbers).encode() for side in ("s", "t")), name=name)
+
+
+def held(paths, pairs):
+    threshold = hold_out_threshold(paths, pairs)
+    return [pair for pair in read_pairs(paths) if is_held_out(pair, threshold)]
+
+
+@pytest.mark.parametrize(("wanted", "count"), [(30, 30), (1, 1), (5000, 100)])
+def test_hold_out_takes_as_many_as_asked_up_to_a_tenth(tmp_path, wanted, count):
+    assert len(held(numbered(tmp_path, range(1000)), wanted)) == count
+
+
+def test_hold_out_depends_on_the_text_not_on_its_order(tmp_path):
+    numbers = list(range(500))
+    first = held(numbered(tmp_path, numbers), 40)
+    random.Random(1).shuffle(numbers)
+    assert sorted(held(numbered(tmp_path, numbers, "shuffled"), 40)) == sorted(first)
+
+
+def test_equal_sources_are_held_out_together(tmp_path):
+    sources = [n // 4 for n in range(800)]
+    paths = write(
+        tmp_path, "".join(f"s {n}\n" for n in sources).encode(), "".join(f"t {n}\n" for n in range(800)).encode()
+    )
+    counts = Counter(pair.source for pair in held(paths, 50))
+    assert set(counts.values()) == {4}
+    assert 40 <= sum(counts.values()) <= 50
+
+
+def test_hold_out_leaves_half_pairs_alone(tmp_path):
+    paths = write(tmp_path, b"one\n \ntwo\n" + b"x\n" * 20, b"eins\nzwei\n\n" + b"y\n" * 20)
+    threshold = 1 << 64
+    assert [is_held_out(pair, threshold) for pair in read_pairs(paths)][:4] == [True, False, False, True]
+    assert not is_held_out(Pair("one", "eins"), 0)
+
+
+def test_hold_out_needs_two_different_sentences(tmp_path):
+    assert error(lambda: [hold_out_threshold(write(tmp_path, b"one\n" * 9, b"eins\n" * 9), 1)]) == (
+        f"corpus.train={tmp_path}/train: too few different sentences (1) to hold some out for validation; "
+        f"name a validation corpus in corpus.valid"
+    )
+    assert len(held(write(tmp_path, b"one\ntwo\n", b"eins\nzwei\n"), 1)) == 1
