@@ -51,6 +51,11 @@ def default_tokenizer(language: str) -> str:
     return _TOKENIZERS.get(re.split(r"[-_.]", language.lower())[0], "13a")
 
 
+def check_tokenizer(tokenize: str) -> None:
+    """Raise ConfigError if BLEU's tokenizer is unknown or needs a package that is not installed."""
+    _make_bleu(tokenize)
+
+
 def bleu(
     hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenize: str = "13a"
 ) -> Score:
@@ -60,12 +65,7 @@ def bleu(
         CorpusError: the texts do not have the same number of lines, or none.
         ConfigError: the tokenizer is unknown, or needs a package that is not installed.
     """
-    if tokenize not in BLEU.TOKENIZERS:
-        known = ", ".join(sorted(BLEU.TOKENIZERS))
-        raise ConfigError(f"there is no BLEU tokenizer {tokenize!r}: take one of {known}")
-
-    # `force` silences sacrebleu's own guess at tokenised output: `reference_warnings` is ours.
-    return _score(lambda: BLEU(lowercase=lowercase, tokenize=tokenize, force=True), hypotheses, references)
+    return _score(_make_bleu(tokenize, lowercase), hypotheses, references)
 
 
 def chrf(
@@ -77,7 +77,7 @@ def chrf(
         CorpusError: the texts do not have the same number of lines, or none.
     """
     del tokenize  # accepted so that the three metrics are called alike
-    return _score(lambda: CHRF(lowercase=lowercase), hypotheses, references)
+    return _score(CHRF(lowercase=lowercase), hypotheses, references)
 
 
 def ter(
@@ -92,7 +92,7 @@ def ter(
     """
     del lowercase  # TER ignores case, as Tercom does
     by_character = tokenize in ("zh", "char", "ja-mecab", "ko-mecab")
-    return _score(lambda: TER(normalized=by_character, asian_support=by_character), hypotheses, references)
+    return _score(TER(normalized=by_character, asian_support=by_character), hypotheses, references)
 
 
 def corpus_scores(
@@ -154,7 +154,19 @@ def _has_case(text: str) -> bool:
     return 2 * cased > sum(character.isalpha() for character in text)
 
 
-def _score(make: Callable[[], Any], hypotheses: Sequence[str], references: Sequence[str]) -> Score:
+def _make_bleu(tokenize: str, lowercase: bool = False) -> BLEU:
+    if tokenize not in BLEU.TOKENIZERS:
+        known = ", ".join(sorted(BLEU.TOKENIZERS))
+        raise ConfigError(f"there is no BLEU tokenizer {tokenize!r}: take one of {known}")
+    try:
+        # `force` silences sacrebleu's own guess at tokenised output: `reference_warnings` is ours.
+        return BLEU(lowercase=lowercase, tokenize=tokenize, force=True)
+    except (ImportError, RuntimeError, OSError) as error:  # MeCab or a SentencePiece model that is not there
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"sacrebleu {sacrebleu.__version__} cannot load tokenizer {tokenize}: {reason}") from error
+
+
+def _score(metric: Any, hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     if len(hypotheses) != len(references):
         raise CorpusError(
             f"{len(hypotheses)} hypotheses cannot be scored against {len(references)} references: "
@@ -162,10 +174,5 @@ def _score(make: Callable[[], Any], hypotheses: Sequence[str], references: Seque
         )
     if not references:
         raise CorpusError("there is nothing to score: the hypotheses and the references have no lines")
-    try:
-        metric = make()
-    except (ImportError, RuntimeError, OSError) as error:  # MeCab or a SentencePiece model that is not there
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"sacrebleu {sacrebleu.__version__} cannot load this tokenizer: {reason}") from error
     result = metric.corpus_score(list(hypotheses), [list(references)])
     return Score(str(result.name), float(result.score), str(metric.get_signature()))

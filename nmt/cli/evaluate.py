@@ -1,0 +1,171 @@
+"""nmt-evaluate: score a model, or translations that are there already, against raw references."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.cli.common import Parser, report, run, standard_output
+from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.errors import ConfigError, CorpusError
+
+if TYPE_CHECKING:
+    from nmt.evaluation.report import Report, Speed
+
+NAME = "nmt-evaluate"
+
+_DESCRIPTION = """\
+Score translations against reference translations: BLEU, chrF and TER, each with its sacrebleu signature.
+
+Give a model with the source text, or the translations themselves. References are read as they are: detokenised,
+only "\\n" ends a line, UTF-8; any file may be gzipped (.gz)."""
+
+_EXAMPLES = """\
+examples:
+  nmt-evaluate runs/demo/best --source test.de --reference test.en
+  nmt-evaluate runs/demo/best --source test.de --reference test.en --beam-size 1 --output test.out.en
+  nmt-evaluate --hypotheses test.out.en --reference test.en --format json
+
+BLEU's tokenizer follows the target language: zh for Chinese, char for Japanese, Korean, Thai, Lao, Khmer and Burmese,
+13a for all others; without a model the language is the suffix of the reference file.
+
+exit codes: 0 done, 1 failed, 2 wrong use, 130 or 143 stopped by a signal"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(lambda: evaluate(parse(argv)), NAME)
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line and check all that can be checked without reading a file; raises ConfigError."""
+    usage = "nmt-evaluate MODEL --source FILE --reference FILE [options]\n       "
+    usage += "nmt-evaluate --hypotheses FILE --reference FILE [options]"
+    parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="a bundle: a directory that nmt-train saved")
+    text = parser.add_argument_group("text")
+    text.add_argument("--source", metavar="FILE", help="what the model translates")
+    text.add_argument("--hypotheses", metavar="FILE", help="translations to score, instead of a model's")
+    text.add_argument("--reference", metavar="FILE", required=True, help="reference translations, line by line")
+    output = parser.add_argument_group("output")
+    output.add_argument("--format", choices=("table", "json"), default="table", help="of the scores (default: table)")
+    output.add_argument("--output", metavar="FILE", help="keep the model's translations here")
+    output.add_argument("--quiet", action="store_true", help="no warnings and no progress on standard error")
+    scoring = parser.add_argument_group("scoring")
+    scoring.add_argument("--tokenize", metavar="NAME", help="BLEU's tokenizer, such as 13a, intl, zh, char or none")
+    scoring.add_argument("--lowercase", action="store_true", help="ignore case (TER always does)")
+    add_search_options(parser)
+    add_machine_options(parser)
+    arguments = parser.parse_args(argv)
+    search_config(arguments)
+    if arguments.model and arguments.hypotheses:
+        raise ConfigError("a model and --hypotheses exclude each other: score one of them")
+    if arguments.model and not arguments.source:
+        raise ConfigError("there is nothing to translate: give the source text with --source FILE")
+    if not arguments.model:
+        if not arguments.hypotheses:
+            raise ConfigError("there is nothing to score: give a MODEL with --source FILE, or --hypotheses FILE")
+        for option in ("source", "output"):
+            if getattr(arguments, option):
+                raise ConfigError(f"--{option} needs a MODEL: --hypotheses are translated already")
+    if arguments.output:
+        _check_output(arguments)
+    return arguments
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Translate if there is a model, score, and print the report to stdout.
+
+    Raises:
+        NmtError: an option, the model or a file is not what it should be.
+        OSError: a file cannot be written.
+    """
+    from nmt.evaluation.metrics import check_tokenizer, corpus_scores, reference_warnings
+    from nmt.evaluation.report import Report
+
+    out = standard_output()
+    if arguments.tokenize:
+        check_tokenizer(arguments.tokenize)
+    given = arguments.source or arguments.hypotheses
+    text, references = _read(given), _read(arguments.reference)
+    if len(text) != len(references):
+        raise CorpusError(
+            f"{given} has {len(text)} lines and {arguments.reference} has {len(references)}: "
+            "they need the same number, blank ones included"
+        )
+    if not references:
+        raise CorpusError(f"{arguments.reference} is empty: there is nothing to score")
+    if not arguments.quiet:
+        for warning in reference_warnings(references, name=arguments.reference):
+            report(NAME, f"warning: {warning}")
+    language, speed, hypotheses = _suffix(arguments.reference), None, text
+    if arguments.model:
+        hypotheses, language, speed = _translate(arguments, text)
+    scores = corpus_scores(
+        hypotheses, references, language=language, tokenize=arguments.tokenize, lowercase=arguments.lowercase
+    )
+    names = {key: getattr(arguments, key) for key in ("model", "source", "hypotheses", "reference")}
+    out.write((_render(Report(len(references), scores, speed, names), arguments.format) + "\n").encode("utf-8"))
+    out.flush()
+
+
+def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[str], str, Speed]:
+    """Translate the source, keep the translations where asked: translations, target language, speed."""
+    from tqdm import tqdm
+
+    from nmt.checkpoint import write_atomically
+    from nmt.evaluation.report import Speed, translate_text
+
+    loaded = load_translator(arguments, arguments.model)
+    silent = True if arguments.quiet or sys.stderr is None else None  # None: shown on a terminal only
+    with tqdm(total=len(source), unit=" sentences", file=sys.stderr, disable=silent, leave=False) as bar:
+        timed = translate_text(loaded.translator, source, progress=bar.update)
+    if not arguments.quiet:
+        for translation in timed.translations:
+            for warning in translation.warnings:
+                report(NAME, f"warning: {arguments.source}: {warning}")
+    if arguments.output:
+        write_atomically(Path(arguments.output), lambda path: _write(path, timed.hypotheses))
+    search = loaded.translator.search
+    speed = Speed(timed.seconds, len(source), timed.target_tokens, loaded.device, loaded.threads, search)
+    return timed.hypotheses, loaded.bundle.target_language, speed
+
+
+def _render(result: Report, style: str) -> str:
+    return json.dumps(result.to_dict(), indent=2, ensure_ascii=False) if style == "json" else result.table()
+
+
+def _read(name: str) -> list[str]:
+    from nmt.data.corpus import read_lines
+
+    return list(read_lines(Path(name)))
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def _suffix(name: str) -> str:
+    return Path(name.removesuffix(".gz")).suffix.removeprefix(".")
+
+
+def _check_output(arguments: argparse.Namespace) -> None:
+    """Find out before the translation what would make its saving fail, or destroy a file of the test set."""
+    output = Path(arguments.output)
+    if not output.parent.is_dir():
+        raise ConfigError(f"--output {output}: there is no directory {output.parent}; make it first")
+    if output.exists() and not output.is_file():
+        raise ConfigError(f"--output {output} is not a regular file: name one")
+    for option in ("source", "reference"):
+        other = Path(getattr(arguments, option))
+        if output.exists() and other.exists() and output.samefile(other):
+            raise ConfigError(f"--output {output} is the file of --{option}: name another one")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+r"""Lines of a stream, in windows: bytes in, as they come; whole windows out, or what there is when input pauses.
+
+Only "\n" ends a line. A thread reads, because no system lets one wait for a pipe, a file and a terminal alike; its
+queue is bounded, so that memory does not grow with the input, and neither do long lines, which are cut.
+"""
+
+from __future__ import annotations
+
+import codecs
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+PAUSE_SECONDS = 0.05
+MAX_LINE_BYTES = 1 << 20
+MAX_WINDOW_BYTES = 8 << 20
+
+_CHUNK_BYTES = 1 << 16
+_QUEUED_CHUNKS = 16
+# A signal may arrive at a thread that is not waiting; the one that waits looks for it so often.
+_IDLE_SECONDS = 0.5
+
+
+class RawLine(NamedTuple):
+    """One line as it was read."""
+
+    content: bytes
+    """without its end, at most MAX_LINE_BYTES"""
+    dropped: int
+    """bytes beyond these"""
+
+
+class Text(NamedTuple):
+    """One line, decoded."""
+
+    text: str
+    warnings: list[str]
+    """what had to be changed, naming the line"""
+
+
+def read_windows(
+    read: Callable[[int], bytes | None], *, max_lines: int, first_lines: int = 0, pause: float = PAUSE_SECONDS
+) -> Iterator[list[RawLine]]:
+    """Read a stream to its end, window by window.
+
+    A window ends when it is full, at the end of the stream, or once its first line has waited `pause` seconds and
+    nothing more lies ready: a person who types a line is answered at once, and so is a program that sends one a second.
+
+    Args:
+        read: returns up to so many bytes, b"" at the end, None if there are none yet (a non-blocking stream).
+        max_lines: lines of a full window.
+        first_lines: lines of the first one; they double until `max_lines`, so that a long text's first lines
+            need not wait for a full window. 0: `max_lines`.
+        pause: seconds.
+
+    Raises:
+        OSError: reading failed; what was read before has been yielded.
+    """
+    chunks: queue.Queue[bytes | Exception] = queue.Queue(maxsize=_QUEUED_CHUNKS)
+    threading.Thread(target=_read, args=(read, chunks), name="read input", daemon=True).start()
+    splitter = _Splitter()
+    window: list[RawLine] = []
+    full, held, deadline = min(first_lines or max_lines, max_lines), 0, 0.0
+    while True:
+        try:
+            if not window:
+                chunk = chunks.get(timeout=_IDLE_SECONDS)
+            else:
+                wait = deadline - time.monotonic()
+                chunk = chunks.get(timeout=wait) if wait > 0 else chunks.get_nowait()
+        except queue.Empty:
+            if window:
+                yield window
+                window, held = [], 0
+            continue
+        data, ended = (b"", True) if isinstance(chunk, Exception) else (chunk, not chunk)
+        for line in splitter.finish() if ended else splitter.feed(data):
+            if not window:
+                deadline = time.monotonic() + pause
+            window.append(line)
+            held += len(line.content)
+            if len(window) >= full or held >= MAX_WINDOW_BYTES:
+                yield window
+                window, held, full = [], 0, min(2 * full, max_lines)
+        if ended:
+            if window:
+                yield window
+            if isinstance(chunk, Exception):
+                raise chunk
+            return
+
+
+def decode(line: RawLine, number: int) -> Text:
+    """Decode line `number` from UTF-8: what is not UTF-8 is replaced (U+FFFD), with a warning.
+
+    A carriage return at the end belongs to the line end, a byte order mark at the start of the text is none of it.
+    """
+    content, dropped = line
+    warnings = []
+    if dropped:
+        warnings.append(f"line {number}: only its first {len(content)} bytes were read; give one sentence a line")
+    else:
+        content = content.removesuffix(b"\r")
+    if number == 1:
+        content = content.removeprefix(codecs.BOM_UTF8)
+    try:
+        # A cut may have left half a character at the end; that is dropped too.
+        text = codecs.getincrementaldecoder("utf-8")("strict").decode(content, final=not dropped)
+    except UnicodeDecodeError as error:
+        text = content.decode("utf-8", errors="replace")
+        byte = content[error.start]
+        warnings.append(
+            f"line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}); such bytes were replaced"
+        )
+    return Text(text, warnings)
+
+
+class _Splitter:
+    """Cuts chunks into lines, in linear time and bounded memory however long a line is."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._held = self._dropped = 0
+        self._open = False
+
+    def feed(self, chunk: bytes) -> Iterator[RawLine]:
+        """Yield the lines that end in this chunk."""
+        *ends, rest = chunk.split(b"\n")
+        for part in ends:
+            self._hold(part)
+            yield self._take()
+        if rest:
+            self._hold(rest)
+            self._open = True
+
+    def finish(self) -> Iterator[RawLine]:
+        """Yield the last line, if the stream did not end it."""
+        if self._open:
+            yield self._take()
+
+    def _hold(self, part: bytes) -> None:
+        kept = part[: MAX_LINE_BYTES - self._held]
+        self._held += len(kept)
+        self._dropped += len(part) - len(kept)
+        if kept:
+            self._parts.append(kept)
+
+    def _take(self) -> RawLine:
+        line = RawLine(b"".join(self._parts), self._dropped)
+        self._parts, self._held, self._dropped, self._open = [], 0, 0, False
+        return line
+
+
+def _read(read: Callable[[int], bytes | None], chunks: queue.Queue[bytes | Exception]) -> None:
+    while True:
+        try:
+            chunk = read(_CHUNK_BYTES)
+        except Exception as error:  # whatever it is, nobody must wait for ever
+            chunks.put(error)
+            return
+        if chunk is None:
+            time.sleep(PAUSE_SECONDS / 5)
+            continue
+        chunks.put(chunk)
+        if not chunk:
+            return

@@ -1,0 +1,101 @@
+"""Options that translating commands share: how to search, and on which machine.
+
+Every field of SearchConfig is an option, with the field's own docstring as its help; imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nmt.cli.common import choose_device, set_threads
+from nmt.config import SearchConfig, describe
+from nmt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nmt.checkpoint import Bundle
+    from nmt.translator import Translator
+
+
+class Loaded(NamedTuple):
+    """A translator, ready, and what it runs on."""
+
+    bundle: Bundle
+    translator: Translator
+    device: str
+    threads: int
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every field of SearchConfig; one that is not given leaves the model's default."""
+    group = parser.add_argument_group("search", "what is not given is as the model was saved with")
+    lines = describe(SearchConfig)
+    for item in dataclasses.fields(SearchConfig):
+        kind: dict[str, Any] = {"type": type(item.default), "metavar": "X" if item.type == "float" else "N"}
+        if isinstance(item.default, Enum):
+            kind = {"type": str, "choices": [word.name for word in type(item.default)]}
+        group.add_argument(_option(item.name), help=lines[item.name].replace("%", "%%"), **kind)
+
+
+def add_machine_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--threads`` and ``--device``."""
+    group = parser.add_argument_group("machine")
+    group.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)")
+    group.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:N, or auto: the GPU if there is one (the default)"
+    )
+
+
+def search_config(arguments: argparse.Namespace, default: SearchConfig | None = None) -> SearchConfig:
+    """Put the options that were given over the model's settings.
+
+    Args:
+        arguments: what a parser with `add_search_options` parsed.
+        default: the model's settings; None: ours, to check the options before a model is loaded.
+
+    Raises:
+        ConfigError: an option's value is impossible.
+    """
+    settings = default or SearchConfig()
+    given: dict[str, Any] = {}
+    for item in dataclasses.fields(SearchConfig):
+        value = getattr(arguments, item.name)
+        if value is not None:
+            given[item.name] = type(item.default)[value] if isinstance(item.default, Enum) else value
+    for name, value in given.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{_option(name)} {value} is not possible: it must be a finite number")
+    search = dataclasses.replace(settings, **given)
+    try:
+        search.validate()
+    except ConfigError as error:
+        message = str(error)
+        for name in given:
+            message = message.replace(f"search.{name}=", f"{_option(name)} ")
+        raise ConfigError(message) from None
+    return search
+
+
+def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
+    """Load a bundle and prepare its translator as the options say.
+
+    Raises:
+        BundleError: the model cannot be loaded.
+        ConfigError: an option is impossible, or the device is not there.
+    """
+    from nmt.checkpoint import load_bundle
+    from nmt.translator import Translator
+
+    threads = set_threads(arguments.threads)
+    device = choose_device(arguments.device)
+    bundle = load_bundle(Path(model), device=device)
+    translator = Translator(bundle, search=search_config(arguments, bundle.search), device=device)
+    return Loaded(bundle, translator, device, threads)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

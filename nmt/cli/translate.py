@@ -1,0 +1,158 @@
+"""nmt-translate: a Unix filter from lines to their translations."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nmt.cli.common import Parser, report, run, standard_output
+from nmt.cli.lines import decode, read_windows
+from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nmt.translator import TextHypothesis, Translation
+
+NAME = "nmt-translate"
+FORMATS = ("text", "jsonl", "moses")
+
+_DESCRIPTION = """\
+Translate standard input to standard output: one line of output for each line of input, in order.
+
+Blank lines stay blank, only "\\n" ends a line, and warnings go to standard error. Lines are translated as soon as
+input pauses, so the command answers a person, or a program on the other end of a pipe, line by line."""
+
+_EXAMPLES = """\
+examples:
+  nmt-translate runs/demo/best < input.de > output.en
+  echo "Guten Morgen!" | nmt-translate runs/demo/best
+  nmt-translate runs/demo/best --beam-size 1 --threads 4 < big.de > big.en      the fastest way
+  nmt-translate runs/demo/best --scores < input.de | sort -n | cut -f 2-        the least certain ones first
+  nmt-translate runs/demo/best --n-best 5 --format jsonl < input.de             five translations of each line
+
+formats:
+  text    the translation; with --scores its score and a tab before it
+  jsonl   an object for each line of input: line (its number), text, score, log_prob, finished (false where the
+          length limit cut it), and with --n-best above 1 all hypotheses, the best first
+  moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score
+
+exit codes: 0 done, 1 failed, 2 wrong use, 130 or 143 stopped by a signal"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(lambda: translate(parse(argv)), NAME)
+
+
+def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line and check all that can be checked without the model; raises ConfigError."""
+    usage = "nmt-translate MODEL [options] < input > output"
+    parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
+    parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
+    output = parser.add_argument_group("output")
+    output.add_argument("--format", choices=FORMATS, default="text", help="see below (default: text)")
+    output.add_argument("--n-best", type=int, default=1, metavar="N", help="hypotheses of each line (default: 1)")
+    output.add_argument("--scores", action="store_true", help="begin lines of text with the score and a tab")
+    output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
+    add_search_options(parser)
+    add_machine_options(parser)
+    arguments = parser.parse_args(argv)
+    search_config(arguments)
+    if arguments.n_best < 1:
+        raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
+    if arguments.n_best > 1 and arguments.format == "text":
+        raise ConfigError(
+            f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
+        )
+    return arguments
+
+
+def translate(arguments: argparse.Namespace) -> None:
+    """Translate stdin to stdout, window by window.
+
+    Raises:
+        NmtError: an option, the model or a stream is not what it should be.
+        OSError: a stream failed.
+    """
+    read, out = _standard_input(), standard_output()
+    translator = load_translator(arguments, arguments.model).translator
+    search = translator.search
+    if arguments.n_best > search.beam_size:
+        raise ConfigError(
+            f"--n-best {arguments.n_best} is more than the beam holds: set --beam-size {arguments.n_best} or more "
+            f"(it is {search.beam_size})"
+        )
+
+    from nmt.translator import WINDOW_BATCHES
+
+    def warn(message: str) -> None:
+        if not arguments.quiet:
+            report(NAME, message)
+
+    if sys.stdin.isatty():
+        end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
+        warn(f"type a sentence and press Enter; {end} ends")
+    number = 1
+    for window in read_windows(read, max_lines=search.batch_size * WINDOW_BATCHES, first_lines=search.batch_size):
+        decoded = [decode(line, number + i) for i, line in enumerate(window)]
+        translations = translator.translate([line.text for line in decoded], n_best=arguments.n_best, first_line=number)
+        for line, translation in zip(decoded, translations, strict=True):
+            for warning in (*line.warnings, *translation.warnings):
+                warn(f"warning: {warning}")
+        lines = (
+            line
+            for i, translation in enumerate(translations)
+            for line in render(translation, number + i, style=arguments.format, scores=arguments.scores)
+        )
+        out.write("".join(line + "\n" for line in lines).encode("utf-8"))
+        out.flush()
+        number += len(window)
+
+
+def render(translation: Translation, number: int, *, style: str = "text", scores: bool = False) -> Iterator[str]:
+    """Write a translation as the lines of an output format, without their ends.
+
+    Args:
+        translation: of line `number`, counted from 1.
+        number: the line's number.
+        style: one of FORMATS; see the command's help.
+        scores: put the score before the text, in the format text.
+    """
+    best, hypotheses = translation.hypotheses[0], translation.hypotheses
+    if style == "text":
+        yield f"{best.score:.4f}\t{best.text}" if scores else best.text
+    elif style == "jsonl":
+        values: dict[str, Any] = {"line": number} | _plain(best)
+        if len(hypotheses) > 1:
+            values["hypotheses"] = [_plain(hypothesis) for hypothesis in hypotheses]
+        yield json.dumps(values, ensure_ascii=False)
+    else:
+        for hypothesis in hypotheses:
+            # Moses writes its own separator in a text like this.
+            text = hypothesis.text.replace("|||", "&#124;&#124;&#124;")
+            yield f"{number - 1} ||| {text} ||| log_prob= {hypothesis.log_prob:.4f} ||| {hypothesis.score:.4f}"
+
+
+def _plain(hypothesis: TextHypothesis) -> dict[str, Any]:
+    return {
+        "text": hypothesis.text,
+        "score": round(hypothesis.score, 6),
+        "log_prob": round(hypothesis.log_prob, 6),
+        "finished": hypothesis.finished,
+    }
+
+
+def _standard_input() -> Callable[[int], bytes | None]:
+    if sys.stdin is None:
+        raise ConfigError("standard input is closed: give the text as in nmt-translate MODEL < input.txt")
+    # Unbuffered: a thread that still waits in a buffered stream would bar Python's way out.
+    raw: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    read: Callable[[int], bytes | None] = raw.read
+    return read
+
+
+if __name__ == "__main__":
+    sys.exit(main())

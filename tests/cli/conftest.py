@@ -1,0 +1,86 @@
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+import nmt
+from nmt.checkpoint import Bundle, save_bundle
+from nmt.config import ModelConfig, SearchConfig
+from nmt.model.seq2seq import build_model
+from nmt.subwords import SubwordModel
+
+TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
+
+
+class Finished(NamedTuple):
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def lines(self):
+        return self.out.decode("utf-8").split("\n")
+
+
+def sentences(count, *, seed=1):
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(TEXT.split(), k=draw.randint(1, 10))).capitalize() + "." for _ in range(count)]
+
+
+@pytest.fixture(scope="session")
+def bundle_path(tmp_path_factory):
+    """A bundle of an untrained model with sharp choices, small enough to load and translate at once."""
+    config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32)
+    subwords = SubwordModel.train(sentences(300), kind="unigram", vocabulary_size=80)
+    torch.manual_seed(1)
+    size = subwords.vocabulary_size
+    model = build_model(config, source_vocabulary=size, target_vocabulary=size).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter *= 4.0 if "embedding" in name else 3.0
+        model.output_bias[subwords.eos_id] = 2.0
+    path = tmp_path_factory.mktemp("bundles") / "a model"
+    search = SearchConfig(beam_size=2, batch_size=8, max_source_tokens=50)
+    save_bundle(Bundle(model, config, subwords, subwords, "en", "de", search=search), path)
+    return path
+
+
+class Command:
+    """One of the commands as a process of its own."""
+
+    def __init__(self, module):
+        self.words = [sys.executable, "-m", f"nmt.cli.{module}"]
+        root = str(Path(nmt.__file__).parent.parent)
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        self.environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+
+    def start(self, *arguments, **options):
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        return subprocess.Popen([*self.words, *map(str, arguments)], env=self.environment, **options)
+
+    def __call__(self, *arguments, text=b"", **options):
+        if isinstance(text, str):
+            text = text.encode("utf-8")
+        process = self.start(*arguments, **options)
+        out, err = process.communicate(text, timeout=120)
+        return Finished(process.returncode, out or b"", (err or b"").decode("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def nmt_translate():
+    return Command("translate")
+
+
+@pytest.fixture(scope="session")
+def nmt_evaluate():
+    return Command("evaluate")
+
+
+@pytest.fixture(scope="session")
+def make_sentences():
+    return sentences

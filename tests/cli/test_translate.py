@@ -1,0 +1,250 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import nmt
+from nmt.checkpoint import load_bundle
+from nmt.cli.translate import main, render
+from nmt.config import SearchConfig
+from nmt.translator import TextHypothesis, Translation, Translator
+
+
+@pytest.fixture(scope="module")
+def translator(bundle_path):
+    return Translator(load_bundle(bundle_path))
+
+
+def test_one_line_out_for_each_line_in_whatever_it_holds(nmt_translate, bundle_path, translator):
+    lines = [
+        b"A small red house.",
+        b"",
+        b"   \t ",
+        "The old\u2028river \x0b\x0c\x1c\x85.".encode(),
+        b"Many\0trees.",
+        b"caf\xe9",
+        b"Many green trees. " * 2500,
+        b"The river.\r",
+        "漢字 🙂".encode(),
+        b"\xe2\x80\xa8",
+        b"in spring",
+    ]
+    result = nmt_translate(bundle_path, text=b"\n".join(lines))  # the last line has no end
+    assert result.code == 0
+    assert result.out.endswith(b"\n")
+    assert result.out.count(b"\n") == len(lines)
+    texts = [line.decode("utf-8", errors="replace").removesuffix("\r") for line in lines]
+    expected = [translation.text for translation in translator.translate(texts)]
+    assert result.lines[:-1] == expected
+    assert [expected[i] for i in (1, 2, 9)] == ["", "", ""]
+    warnings = [line for line in result.err.splitlines() if "did not end" not in line]
+    assert warnings == [
+        "nmt-translate: warning: line 6: not UTF-8 (byte 0xe9 at position 4); such bytes were replaced",
+        f"nmt-translate: warning: line 7: its {len(translator._source.encode(texts[6]))} subwords were cut to "
+        "max_source_tokens=50; give one sentence a line",
+    ]
+
+
+def test_a_translation_does_not_depend_on_the_batch(nmt_translate, bundle_path, make_sentences):
+    text = "\n".join(make_sentences(25)) + "\n"
+    one, many = (nmt_translate(bundle_path, "--batch-size", n, "--quiet", text=text) for n in (1, 7))
+    assert one.code == many.code == 0
+    assert one.err == many.err == ""
+    assert one.out == many.out
+    assert one.out.count(b"\n") == 25
+
+
+def test_a_person_who_types_is_answered_line_by_line_and_ctrl_c_ends_it(nmt_translate, bundle_path, translator):
+    process = nmt_translate.start(bundle_path, "--quiet")
+    for line in ("The old river.", "", "Many trees."):
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.flush()
+        answer = process.stdout.readline().decode()  # the next line is written only after this answer
+        assert answer == translator.translate([line])[0].text + "\n"
+    if os.name == "nt":
+        process.stdin.close()
+        assert process.wait(60) == 0
+    else:
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == (b"", b"")
+        assert process.returncode == 130
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_sigterm_ends_it_while_it_waits(nmt_translate, bundle_path):
+    process = nmt_translate.start(bundle_path)
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == 143
+
+
+def test_a_closed_reader_ends_it_quietly(nmt_translate, bundle_path, tmp_path):
+    (tmp_path / "input").write_text("\n" * 1_000_000)  # more output than a pipe holds
+    with open(tmp_path / "input", "rb") as text:
+        process = nmt_translate.start(bundle_path, stdin=text)
+        assert process.stdout.readline() == b"\n"
+        process.stdout.close()
+        error = process.stderr.read()
+        process.stderr.close()
+        assert (process.wait(60), error) == (0, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_full_disk_is_one_line(nmt_translate, bundle_path):
+    with open("/dev/full", "wb") as full:
+        result = nmt_translate(bundle_path, text=b"\n", stdout=full)
+    assert result.code == 1
+    assert result.err == "nmt-translate: error: No space left on device; free some space, then run it again\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pseudo-terminals on Windows")
+def test_a_terminal_gets_a_hint(nmt_translate, bundle_path):
+    main_end, terminal = os.openpty()
+    process = nmt_translate.start(bundle_path, stdin=terminal)
+    os.close(terminal)
+    os.write(main_end, b"\n")
+    assert process.stdout.readline() == b"\n"
+    os.write(main_end, b"\x04")
+    out, err = process.communicate(timeout=60)
+    os.close(main_end)
+    assert (process.returncode, out) == (0, b"")
+    assert err == b"nmt-translate: type a sentence and press Enter; Ctrl-D ends\n"
+
+
+def test_jsonl_says_all_and_keeps_one_line_for_each(nmt_translate, bundle_path, translator, make_sentences):
+    lines = ["", *make_sentences(5)]
+    result = nmt_translate(bundle_path, "--format", "jsonl", "--n-best", 2, text="\n".join(lines) + "\n")
+    assert result.code == 0
+    objects = [json.loads(line) for line in result.lines[:-1]]
+    assert [value["line"] for value in objects] == [1, 2, 3, 4, 5, 6]
+    for value, translation in zip(objects, translator.translate(lines, n_best=2), strict=True):
+        best = translation.hypotheses[0]
+        assert value["text"] == best.text
+        assert value["score"] == pytest.approx(best.score, abs=1e-4)
+        assert value["log_prob"] == pytest.approx(best.log_prob, abs=1e-4)
+        assert value["finished"] == best.finished
+        texts = [hypothesis["text"] for hypothesis in value.get("hypotheses", [value])]
+        assert texts == [hypothesis.text for hypothesis in translation.hypotheses]
+
+
+def test_search_options_reach_the_search(nmt_translate, bundle_path, make_sentences):
+    lines = make_sentences(6)
+    options = ["--beam-size", 3, "--length-penalty", 0.5, "--normalization", "average", "--max-length-ratio", 1]
+    options += ["--no-repeat-ngram", 2, "--max-source-tokens", 6, "--threads", 1, "--device", "cpu"]
+    result = nmt_translate(bundle_path, *options, "--scores", text="\n".join(lines) + "\n")
+    bundle = load_bundle(bundle_path)
+    search = SearchConfig(3, 0.5, type(bundle.search.normalization).average, 1.0, 6, 8, 2)
+    expected = Translator(bundle, search=search).translate(lines)
+    assert result.lines[:-1] == [f"{t.hypotheses[0].score:.4f}\t{t.text}" for t in expected]
+
+
+FIRST, SECOND = (
+    TextHypothesis("ein | Haus", -0.5, -1.25, True, [20, 21]),
+    TextHypothesis("a|||b", -2.0, -4.0, False, []),
+)
+
+
+def test_the_formats():
+    both, one = Translation([FIRST, SECOND]), Translation([FIRST])
+    assert list(render(both, 7)) == ["ein | Haus"]
+    assert list(render(both, 7, scores=True)) == ["-0.5000\tein | Haus"]
+    assert list(render(both, 7, style="moses")) == [
+        "6 ||| ein | Haus ||| log_prob= -1.2500 ||| -0.5000",
+        "6 ||| a&#124;&#124;&#124;b ||| log_prob= -4.0000 ||| -2.0000",
+    ]
+    value = {"text": "ein | Haus", "score": -0.5, "log_prob": -1.25, "finished": True}
+    assert [json.loads(line) for line in render(one, 7, style="jsonl")] == [{"line": 7, **value}]
+    assert json.loads(*render(both, 7, style="jsonl"))["hypotheses"][0] == value
+
+
+def test_text_stays_readable_in_jsonl():
+    line = "".join(render(Translation([TextHypothesis("漢字\u2028é", 0.0, 0.0, True, [])]), 1, style="jsonl"))
+    assert "漢字" in line
+    assert json.loads(line)["text"] == "漢字\u2028é"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--beam-sze", "3", "MODEL"], "unrecognized arguments: --beam-sze; did you mean --beam-size?"),
+        ([], "the following arguments are required: MODEL; see nmt-translate --help"),
+        (["MODEL", "--beam-size", "0"], "--beam-size 0 is not possible: it must be 1 or more"),
+        (["MODEL", "--length-penalty", "-1"], "--length-penalty -1.0 is not possible: it must be 0 or more"),
+        (["MODEL", "--max-length-ratio", "inf"], "--max-length-ratio inf is not possible: it must be a finite number"),
+        (["MODEL", "--n-best", "0"], "--n-best 0 is not possible: it must be 1 or more"),
+        (
+            ["MODEL", "--n-best", "3"],
+            "--n-best 3 needs --format jsonl or --format moses: text has one line for each of input",
+        ),
+        (
+            ["MODEL", "--n-best", "3", "--format", "moses"],
+            "--n-best 3 is more than the beam holds: set --beam-size 3 or more (it is 2)",
+        ),
+        (["MODEL", "--threads", "-1"], "threads=-1 is not possible: it must be 0 (PyTorch's choice) or more"),
+        (["MODEL", "--device", "gpu"], "device=gpu is unknown: take auto, cpu, cuda or cuda:N"),
+        (["nowhere"], "nowhere does not exist; name a directory that nmt-train made, such as runs/demo/best"),
+    ],
+)
+def test_wrong_use_is_one_line_and_reads_nothing(options, message, bundle_path, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main([str(bundle_path) if word == "MODEL" else word for word in options]) == 2
+    assert capsys.readouterr() == ("", f"nmt-translate: error: {message}\n")
+
+
+def test_a_broken_bundle_is_one_line(nmt_translate, bundle_path, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in bundle_path.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes()[:-100])
+    result = nmt_translate(broken, text="x\n")
+    assert (result.code, result.out) == (2, b"")
+    assert result.err.startswith("nmt-translate: error: ")
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("module", ["translate", "evaluate"])
+@pytest.mark.parametrize(("option", "start"), [("--version", f" {nmt.__version__}\n"), ("--help", None)])
+def test_help_and_version_answer_before_anything_heavy_is_imported(module, option, start):
+    script = (
+        f"import sys, nmt.cli.{module} as command\n"
+        f"code = command.main([{option!r}])\n"
+        "heavy = {'torch', 'hydra', 'omegaconf', 'sentencepiece', 'sacrebleu', 'numpy'} & set(sys.modules)\n"
+        "print(sorted(heavy), file=sys.stderr)\n"
+        "sys.exit(code)"
+    )
+    root = os.path.dirname(os.path.dirname(nmt.__file__))
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "[]\n")
+    assert done.stdout == f"nmt-{module}{start}" if start else "examples:" in done.stdout
+
+
+def test_memory_does_not_grow_with_the_input(nmt_translate, bundle_path):
+    if not os.path.exists("/proc/self/status"):
+        pytest.skip("needs /proc")
+    process = nmt_translate.start(bundle_path)
+
+    def resident():
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+            return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
+
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    before = resident()
+    for _ in range(200):  # one line of 200 MiB without an end
+        process.stdin.write(b" " * (1 << 20))
+    process.stdin.flush()
+    time.sleep(0.1)
+    assert resident() - before < 60
+    out, err = process.communicate(b"\n", timeout=60)
+    assert (process.returncode, out) == (0, b"\n")
+    assert b"line 2: only its first 1048576 bytes were read; give one sentence a line" in err
