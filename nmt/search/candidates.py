@@ -66,5 +66,4 @@ def best_candidates(
             f"the model's scores at target position {prefix.length + 1} are not numbers (NaN or infinite): "
             "its weights are damaged or its training diverged; use an earlier checkpoint"
         )
-    # Rounding can lift a sure token a hair above probability 1; the bound of early stopping needs that none is.
-    return Candidates(np.minimum(best, 0.0), tokens)
+    return Candidates(best, tokens)
