@@ -7,12 +7,14 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 Draw = Callable[[], float]
 
 _UNKNOWN_PENALTY = 10.0  # SentencePiece's: an unknown character scores this much below the worst piece
-_CACHED_WORDS = 100_000
+_CACHED_WORDS = 50_000
+_LISTED_SEGMENTATIONS = 16
 _CACHED_CHARACTERS = 24  # longer words are rare, or are whole sentences in a script without spaces
 
 
@@ -47,19 +49,27 @@ class Pieces:
 class _Arrivals(NamedTuple):
     """The pieces that end at one position of a word."""
 
-    cumulative: list[float]  # probabilities of the pieces, summed; the last is not needed
+    cumulative: list[float]  # their probabilities, summed up to each but the last
     starts: list[int]
+
+
+class _Choices(NamedTuple):
+    """All segmentations of a word that has few."""
+
+    cumulative: list[float]  # as above
+    rows: list[list[int]]
 
 
 @dataclass
 class UnigramSampler:
     """Forward filtering, backward sampling over the lattice of all segmentations (Kudo 2018, section 3.2).
 
-    A cache of lattices makes frequent words cheap; it never changes a result.
+    Words are independent, since no piece crosses a space. What is known of frequent words is cached, as the list of
+    their segmentations where that is short; the cache never changes a result.
     """
 
     pieces: Pieces
-    _cache: dict[str, list[_Arrivals]] = field(default_factory=dict)
+    _cache: dict[str, list[_Arrivals] | _Choices] = field(default_factory=dict)
     _cached_alpha: float = 0.0
 
     def __post_init__(self) -> None:
@@ -72,22 +82,39 @@ class UnigramSampler:
         if alpha != self._cached_alpha:
             self._cache, self._cached_alpha = {}, alpha
         cache = self._cache
-        segments: list[str] = []
+        ids: list[int] = []
         for word in words:
-            lattice = cache.get(word)
-            if lattice is None:
+            known = cache.get(word)
+            if known is None:
                 lattice = self._lattice(word, alpha)
+                known = self._choices(word, lattice) or lattice
                 if len(word) <= _CACHED_CHARACTERS and len(cache) < _CACHED_WORDS:
-                    cache[word] = lattice
-            end, backwards = len(word), []
-            while end:
-                cumulative, starts = lattice[end]
-                start = starts[bisect_right(cumulative, draw())] if cumulative else starts[0]
-                backwards.append(word[start:end])
-                end = start
-            backwards.reverse()
-            segments += backwards
-        return self.pieces.spell(segments)
+                    cache[word] = known
+            if isinstance(known, _Choices):
+                ids += known.rows[bisect_right(known.cumulative, draw())]
+            else:
+                ids += self.pieces.spell(_walk(word, known, draw))
+        return ids
+
+    def _choices(self, word: str, lattice: list[_Arrivals]) -> _Choices | None:
+        """List every segmentation with its probability, or None where there are too many."""
+        counts = [1]
+        for _, starts in lattice[1:]:
+            counts.append(sum(counts[start] for start in starts))
+            if counts[-1] > _LISTED_SEGMENTATIONS:
+                return None
+        paths: list[list[tuple[float, list[str]]]] = [[(1.0, [])]]
+        for end, (cumulative, starts) in enumerate(lattice[1:], start=1):
+            bounds = [0.0, *cumulative, 1.0]
+            paths.append(
+                [
+                    (probability * (bounds[i + 1] - bounds[i]), [*segments, word[start:end]])
+                    for i, start in enumerate(starts)
+                    for probability, segments in paths[start]
+                ]
+            )
+        sums = list(accumulate(probability for probability, _ in paths[-1]))
+        return _Choices(sums[:-1], [self.pieces.spell(segments) for _, segments in paths[-1]])
 
     def _lattice(self, word: str, alpha: float) -> list[_Arrivals]:
         """For every end position, the distribution of the last piece given that a piece ends there.
@@ -119,6 +146,18 @@ class UnigramSampler:
                 cumulative.append(so_far)
             lattice.append(_Arrivals(cumulative, starts))
         return lattice
+
+
+def _walk(word: str, lattice: list[_Arrivals], draw: Draw) -> list[str]:
+    """Draw the last piece, then the one before it, and so on to the start of the word."""
+    end, backwards = len(word), []
+    while end:
+        cumulative, starts = lattice[end]
+        start = starts[bisect_right(cumulative, draw())] if cumulative else starts[0]
+        backwards.append(word[start:end])
+        end = start
+    backwards.reverse()
+    return backwards
 
 
 @dataclass

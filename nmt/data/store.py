@@ -84,7 +84,7 @@ def open_store(
             corpus = _load(final)  # another process may have built it while this one waited
             if corpus is not None:
                 return corpus, False
-            _sweep(root)
+            _sweep(root, besides=final)
             encoder = Encoder(source_subwords, target_subwords, filters, hold_out)
             _build(final, encoder, read_pairs(paths), paths.label, progress)
     except OSError as error:
@@ -147,9 +147,11 @@ def _lock_path(final: Path) -> Path:
     return final.with_name(f"{final.name}.lock")
 
 
-def _sweep(root: Path) -> None:
-    """Remove what crashed builders left: half-built directories whose lock nobody holds."""
+def _sweep(root: Path, *, besides: Path) -> None:
+    """Remove what crashed builders of other stores left: half-built directories whose lock nobody holds."""
     for building in root.glob("*.building"):
+        if building.stem == besides.name:
+            continue
         lock = filelock.FileLock(_lock_path(building.with_suffix("")))
         try:
             with lock.acquire(timeout=0):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import filelock
 import numpy as np
@@ -195,6 +196,9 @@ def test_what_a_killed_builder_left_is_swept(build, tmp_path):
     (root / "4567.building").mkdir()
     with filelock.FileLock(root / "4567.lock"):  # somebody is still at work there
         build()
+        (name,) = (name for name in stores(tmp_path) if len(name) == 32)
+        (root / name).rename(root / f"{name}.building")  # this very store, half built
+        assert build()[1]
     assert [name for name in stores(tmp_path) if name.endswith(".building")] == ["4567.building"]
 
 
@@ -278,16 +282,18 @@ def test_another_builder_is_waited_for(build, tmp_path, caplog):
     name = stores(tmp_path)[0]
     root = tmp_path / "cache" / "corpora"
     (root / name).rename(root / "aside")
-    lock = filelock.FileLock(root / f"{name}.lock", thread_local=False)
-    lock.acquire()
+    holding = threading.Event()
 
     def finish():
-        (root / "aside").rename(root / name)
-        lock.release()
+        with filelock.FileLock(root / f"{name}.lock"):
+            holding.set()
+            time.sleep(0.3)
+            (root / "aside").rename(root / name)
 
-    timer = threading.Timer(0.3, finish)
-    timer.start()
+    other = threading.Thread(target=finish)
+    other.start()
+    assert holding.wait(10)
     with caplog.at_level(logging.INFO, logger="nmt"):
         assert not build()[1]
-    timer.join()
+    other.join()
     assert "another process is encoding the corpus; waiting for it" in caplog.text
