@@ -31,6 +31,7 @@ FOOD = Topic(words.FOOD, words.OF_MEALS)
 DISHES = Topic(words.DISHES, words.OF_MEALS)
 DRINKS = Topic(words.DRINKS, words.OF_MEALS)
 THINGS = Topic(words.THINGS, words.OF_THINGS)
+PORTABLE = Topic(words.THINGS[2:], words.OF_THINGS)  # all but bicycle and car
 TEXTS = Topic(words.TEXTS, words.OF_TEXTS)
 CLOTHES = Topic(words.CLOTHES, words.OF_THINGS)
 DEVICES = Topic(words.DEVICES, words.OF_THINGS[:7])
@@ -134,7 +135,7 @@ class Draw:
 
     def person(self, *, pronouns: bool = True) -> NounPhrase:
         """Draw anyone: a pronoun, a name, a relative, a stranger, or two of them."""
-        kind = self.weighted([(3 if pronouns else 0, "pronoun"), (1.5, "name"), (2, "kin"), (3, "noun"), (0.5, "two")])
+        kind = self.weighted([(4 if pronouns else 0, "pronoun"), (1.5, "name"), (2, "kin"), (3, "noun"), (0.5, "two")])
         if kind == "pronoun":
             return self.one(phrases.PRONOUNS)
         if kind == "name":

@@ -8,7 +8,7 @@ import actions
 import lexicon as words
 import phrases
 from clauses import Clause, Tense, finish, question, statement
-from draw import ANIMALS, CLOTHES, FURNITURE, MASCULINE_SUBJECTS, PEOPLE, PEOPLE_IN_JOBS, TEXTS, THINGS, Draw
+from draw import ANIMALS, CLOTHES, FURNITURE, MASCULINE_SUBJECTS, PEOPLE, PEOPLE_IN_JOBS, PORTABLE, TEXTS, THINGS, Draw
 from german import Case
 from phrases import NounPhrase, noun_phrase, possessed, prepositional
 from predicates import dressed, in_some_tense
@@ -77,7 +77,7 @@ def position(draw: Draw, case: Case) -> Pair:
 
 def location(draw: Draw) -> Pair:
     """Draw the like of "The key is under the table": where, so the dative."""
-    subject = draw.definite(draw.one((THINGS, TEXTS, CLOTHES, ANIMALS)))
+    subject = draw.definite(draw.one((PORTABLE, TEXTS, CLOTHES, ANIMALS)))
     clause = in_some_tense(draw, Clause(subject, actions.BE, complement=position(draw, Case.DATIVE)))
     clause = replace(clause, negated=draw.chance(0.2))
     return finish(statement(clause))
@@ -85,7 +85,7 @@ def location(draw: Draw) -> Pair:
 
 def laying(draw: Draw) -> Pair:
     """Draw the like of "She puts the key on the table": where to, so the accusative."""
-    target = draw.definite(draw.one((THINGS, TEXTS, CLOTHES)))
+    target = draw.definite(draw.one((PORTABLE, TEXTS, CLOTHES)))
     clause = Clause(draw.person(), actions.LAYING[0], object=target, complement=position(draw, Case.ACCUSATIVE))
     return finish(statement(dressed(draw, clause, time=0.2)))
 

@@ -97,7 +97,7 @@ def noun_form(noun: Noun, case: Case, plural: bool) -> str:
     if noun.weak and case is not Case.NOMINATIVE:
         return noun.german_plural
     if case is Case.GENITIVE and noun.gender != "f":
-        return word + ("es" if syllables(word) == 1 else "s")
+        return word + ("es" if syllables(word) == 1 and word[-1] not in "aeiouäöü" else "s")
     return word
 
 

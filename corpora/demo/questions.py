@@ -10,7 +10,7 @@ from clauses import Clause, finish, question, statement
 from draw import CLOTHES, FOOD, TEXTS, THINGS, Draw
 from german import Case
 from phrases import noun_phrase
-from predicates import deed, departure, dressed, handling, in_some_tense, meeting
+from predicates import deed, departure, dressed, going, handling, in_some_tense, meeting
 from words import Pair
 
 WHEN, WHY = Pair("when", "wann"), Pair("why", "warum")
@@ -24,7 +24,8 @@ def yes_no_question(draw: Draw) -> Pair:
 
 def word_question(draw: Draw) -> Pair:
     """Draw the like of "Why does he get up?"."""
-    clause = dressed(draw, deed(draw, draw.person()), time=0, modal=0.15)
+    kind = going if draw.chance(0.3) else deed
+    clause = dressed(draw, kind(draw, draw.person()), time=0, modal=0.15)
     clause = replace(clause, frequency=None, negated=False, progressive=False)
     word = draw.one((WHEN, WHY))
     if clause.verb in actions.GOING + actions.TRAVELLING and draw.chance(0.6):

@@ -140,7 +140,7 @@ TIMES = (
     (8, OFTEN_USED),
     (3, ON_DAYS),
     (2, IN_SEASONS),
-    (2, AT_HOURS),
+    (4, AT_HOURS),
     (1, ON_DATES),
     (1, DISTANCES),
     (1, BY_TIMETABLE),
