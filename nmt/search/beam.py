@@ -101,16 +101,10 @@ def beam_search(
             weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
             history.append(beam.sentences, parents, grown.tokens, weights)
 
-            # 4. What ended goes to the pool and leaves its place empty; what the rules leave no token is cut.
-            ended = grown.live & (grown.tokens == eos_id)
-            pool.add(grown, ended, finished=True)
-            pool.add(beam, beam.live & ~grown.live.any(1, keepdims=True), finished=False)
-            beam = grown._replace(log_probs=np.where(ended, -np.inf, grown.log_probs))
+            # 4. What ended or was cut goes to the pool, and leaves its place empty.
+            beam, stay = _collect(beam, grown, pool, limits=limits, n_best=n_best, eos_id=eos_id)
 
-            # 5. Sentences that cannot improve leave, and those at their limit, what is live in them cut.
-            at_limit = limits[beam.sentences] <= beam.length
-            pool.add(beam, beam.live & at_limit[:, None], finished=False)
-            stay = ~at_limit & ~_settled(beam, pool, limits, n_best)
+            # 5. The sentences that are done leave, and the state follows the places of the others.
             if stay.any():
                 state = _follow(step.state, stay, parents, places=places, operations=operations)
             beam = beam.keep(stay)
@@ -197,6 +191,20 @@ def _select(beam: _Beam, candidates: Candidates, widths: Ints) -> tuple[Ints, _B
     chosen[np.arange(order.shape[1]) >= widths[:, None]] = -np.inf
     tokens = candidates.tokens.reshape(len(widths), -1)[rows, order]
     return order // candidates.tokens.shape[-1], _Beam(beam.sentences, tokens, chosen, beam.length + 1)
+
+
+def _collect(
+    before: _Beam, grown: _Beam, pool: _Pool, *, limits: Ints, n_best: int, eos_id: int
+) -> tuple[_Beam, npt.NDArray[np.bool_]]:
+    """Put what the step from `before` to `grown` ended into the pool: what is live of it, and who stays (B',)."""
+    ended = grown.live & (grown.tokens == eos_id)
+    pool.add(grown, ended, finished=True)
+    # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
+    pool.add(before, before.live & ~grown.live.any(1, keepdims=True), finished=False)
+    beam = grown._replace(log_probs=np.where(ended, -np.inf, grown.log_probs))
+    at_limit = limits[beam.sentences] <= beam.length
+    pool.add(beam, beam.live & at_limit[:, None], finished=False)
+    return beam, ~at_limit & ~_settled(beam, pool, limits, n_best)
 
 
 def _settled(beam: _Beam, pool: _Pool, limits: Ints, n_best: int) -> npt.NDArray[np.bool_]:

@@ -201,3 +201,10 @@ def assert_same(found, expected, tolerance=2e-5):
     for one, other in zip(found, expected, strict=True):
         assert math.isclose(one[1], other[1], rel_tol=tolerance, abs_tol=tolerance)
         assert math.isclose(one[2], other[2], rel_tol=tolerance, abs_tol=tolerance)
+
+
+def search(decode, model, starts, *, limits, lengths=None, **options):
+    """Search a batch of sentences that start from these nodes, with greedy_search or beam_search."""
+    source, source_lengths = model.batch(starts, lengths)
+    limits = [limits] * len(starts) if isinstance(limits, int) else limits
+    return decode(model, source, source_lengths, max_lengths=limits, bos_id=model.bos, eos_id=EOS, **options)

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from nmt.errors import ConfigError, RunError
 from nmt.search.beam import beam_search
 
 PENALTIES = [(0.0, "gnmt"), (0.6, "gnmt"), (1.0, "gnmt"), (0.6, "average"), (1.0, "average"), (-0.5, "gnmt")]
@@ -26,16 +25,10 @@ PENCIL = {
 }
 
 
-def search(model, starts, *, limits, lengths=None, **options):
-    source, source_lengths = model.batch(starts, lengths)
-    limits = [limits] * len(starts) if isinstance(limits, int) else limits
-    return beam_search(model, source, source_lengths, max_lengths=limits, bos_id=model.bos, eos_id=0, **options)
-
-
 def pencil(tables, kind, **options):
     """Search the pencil table; probabilities instead of their logarithms."""
     model = tables.tree_model(PENCIL, kind=kind, vocabulary=5)
-    [hypotheses] = search(model, [0], limits=4, **options)
+    [hypotheses] = tables.search(beam_search, model, [0], limits=4, **options)
     return [(one.tokens, pytest.approx(math.exp(one.log_prob)), one.score, one.finished) for one in hypotheses]
 
 
@@ -81,7 +74,9 @@ def test_pencil_length_penalty_chooses_the_longer(tables, kind):
     model = tables.tree_model(tree, kind=kind, vocabulary=3)
 
     def best(penalty, normalization):
-        [[one]] = search(model, [0], limits=3, beam_size=2, length_penalty=penalty, normalization=normalization)
+        [[one]] = tables.search(
+            beam_search, model, [0], limits=3, beam_size=2, length_penalty=penalty, normalization=normalization
+        )
         return one.tokens, one.score
 
     assert best(0, "gnmt") == ([], pytest.approx(math.log(0.5)))
@@ -97,7 +92,7 @@ def test_a_hypothesis_that_ends_keeps_its_place(tables, kind):
     # step 3: B B EOS 0.3·0.5·1.0
     tree = {(): [0.6, 0.1, 0.3], (B,): [0.4, 0.1, 0.5], (B, B): [1.0, 0.0, 0.0]}
     model = tables.tree_model(tree, kind=kind, vocabulary=3)
-    [found] = search(model, [0], limits=5, beam_size=2, n_best=2, length_penalty=0)
+    [found] = tables.search(beam_search, model, [0], limits=5, beam_size=2, n_best=2, length_penalty=0)
     assert [(one.tokens, one.finished) for one in found] == [([], True), ([B, B], True)]
     assert math.exp(found[1].log_prob) == pytest.approx(0.15)
 
@@ -110,7 +105,7 @@ def test_equals_the_definition_without_early_stop(tables, kind, beam_size, penal
         starts, limits = list(range(8)), [1, 2, 3, 5, 8, 13, 9, 4]
         for n_best in {1, (beam_size + 1) // 2, beam_size}:
             options = {"beam_size": beam_size, "n_best": n_best, "normalization": normalization}
-            found = search(model, starts, limits=limits, length_penalty=penalty, **options)
+            found = tables.search(beam_search, model, starts, limits=limits, length_penalty=penalty, **options)
             for start, limit, hypotheses in zip(starts, limits, found, strict=True):
                 expected = tables.reference_beam(model, start, limit=limit, penalty=penalty, **options)
                 tables.assert_same(tables.plain(hypotheses), expected)
@@ -122,18 +117,29 @@ def test_a_beam_as_wide_as_the_tree_finds_everything(tables, kind, penalty, norm
         model = tables.random_model(seed, kind=kind, vocabulary=4)
         every = tables.every_ending(model, 3, limit=4)  # 1 + 3 + 9 + 27 ends, 81 cut
         assert len(every) == 121
-        [found] = search(
-            model, [3], limits=4, beam_size=121, n_best=121, length_penalty=penalty, normalization=normalization
+        [found] = tables.search(
+            beam_search,
+            model,
+            [3],
+            limits=4,
+            beam_size=121,
+            n_best=121,
+            length_penalty=penalty,
+            normalization=normalization,
         )
         tables.assert_same(tables.plain(found), tables.ranked(every, penalty, normalization))
-        [[best]] = search(model, [3], limits=4, beam_size=121, length_penalty=penalty, normalization=normalization)
+        [[best]] = tables.search(
+            beam_search, model, [3], limits=4, beam_size=121, length_penalty=penalty, normalization=normalization
+        )
         assert best == found[0]
 
 
 def test_log_prob_is_the_rescoring(tables, kind):
     for seed in range(20):
         model = tables.random_model(seed, kind=kind, vocabulary=11)
-        for start, hypotheses in enumerate(search(model, range(6), limits=12, beam_size=4, n_best=4)):
+        for start, hypotheses in enumerate(
+            tables.search(beam_search, model, range(6), limits=12, beam_size=4, n_best=4)
+        ):
             for one in hypotheses:
                 rescored = model.rescore(start, one.tokens, one.finished)
                 assert one.log_prob == pytest.approx(rescored, abs=1e-5)
@@ -145,9 +151,9 @@ def test_a_batch_gives_what_its_sentences_give_alone(tables, kind):
         model = tables.random_model(seed, kind=kind, vocabulary=7)
         starts, limits, lengths = [5, 3, 8, 1, 9], [4, 1, 9, 6, 0], [2, 4, 1, 3, 2]
         options = {"beam_size": 4, "n_best": 3, "with_weights": True}
-        together = search(model, starts, limits=limits, lengths=lengths, **options)
+        together = tables.search(beam_search, model, starts, limits=limits, lengths=lengths, **options)
         for start, limit, length, found in zip(starts, limits, lengths, together, strict=True):
-            [alone] = search(model, [start], limits=[limit], lengths=[length], **options)
+            [alone] = tables.search(beam_search, model, [start], limits=[limit], lengths=[length], **options)
             assert found == alone
             for one, other in zip(found, alone, strict=True):
                 assert one.weights.shape == (len(one.tokens), length)
@@ -157,7 +163,7 @@ def test_a_batch_gives_what_its_sentences_give_alone(tables, kind):
 def test_both_kinds_of_array_give_the_same(tables):
     for seed in range(10):
         found = [
-            search(tables.random_model(seed, kind=kind), range(6), limits=9, beam_size=4, n_best=4)
+            tables.search(beam_search, tables.random_model(seed, kind=kind), range(6), limits=9, beam_size=4, n_best=4)
             for kind in ("numpy", "torch")
         ]
         for numpy_hypotheses, torch_hypotheses in zip(*found, strict=True):
@@ -167,7 +173,7 @@ def test_both_kinds_of_array_give_the_same(tables):
 def test_no_hypothesis_comes_twice(tables, kind):
     for seed in range(20):
         model = tables.random_model(seed, kind=kind, spread=0.3)
-        for found in search(model, range(5), limits=6, beam_size=10, n_best=10):
+        for found in tables.search(beam_search, model, range(5), limits=6, beam_size=10, n_best=10):
             said = [(tuple(one.tokens), one.finished) for one in found]
             assert len(set(said)) == len(said)
 
@@ -175,7 +181,7 @@ def test_no_hypothesis_comes_twice(tables, kind):
 def test_equal_candidates_come_in_order_of_place_and_id(tables, kind):
     tree = {(): [0.1, 0.225, 0.225, 0.225, 0.225], (A,): [0.2] * 5, (B,): [0.2] * 5}
     model = tables.tree_model(tree, kind=kind, vocabulary=5)
-    [found] = search(model, [0], limits=2, beam_size=2, n_best=2)
+    [found] = tables.search(beam_search, model, [0], limits=2, beam_size=2, n_best=2)
     # step 1: A and B of the four equals; step 2: ten equals, of which A EOS comes first, A A second
     assert [(one.tokens, one.finished) for one in found] == [([A], True), ([A, A], False)]
 
@@ -189,7 +195,7 @@ def test_finished_sentences_leave_and_memory_is_never_copied(tables, kind):
     following = np.maximum(np.arange(nodes) - 1, 0)[:, None].repeat(3, 1)
     model = tables.TableModel(logits, following, kind)
     starts = [2, 5, 0, 3, 3]
-    found = search(model, starts, limits=10, lengths=[3, 1, 4, 2, 2], beam_size=2)
+    found = tables.search(beam_search, model, starts, limits=10, lengths=[3, 1, 4, 2, 2], beam_size=2)
     assert [one.tokens for [one] in found] == [[1] * start for start in starts]
     # steps 1…6 are taken by the sentences that start at or above 0…5
     assert model.shapes[0] == (5, 1)
@@ -204,14 +210,14 @@ def test_finished_sentences_leave_and_memory_is_never_copied(tables, kind):
 def test_places_never_exceed_the_live_width(tables, kind):
     tree = {(): [0.4, 0.3, 0.3], (A,): [0.4, 0.3, 0.3], (B,): [0.4, 0.3, 0.3]}
     model = tables.tree_model(tree, kind=kind, vocabulary=3)
-    search(model, [0], limits=6, beam_size=3, n_best=3, length_penalty=0)
+    tables.search(beam_search, model, [0], limits=6, beam_size=3, n_best=3, length_penalty=0)
     # one place at first; EOS ends at step 1, A EOS and B EOS (0.3·0.4 each) at step 2: nothing is live
     assert model.shapes == [(1, 1), (1, 3)]
 
 
 def test_a_vocabulary_smaller_than_the_beam(tables, kind):
     model = tables.random_model(1, kind=kind, vocabulary=2, eos_bias=-1)
-    [found] = search(model, [0], limits=4, beam_size=9, n_best=9, length_penalty=0)
+    [found] = tables.search(beam_search, model, [0], limits=4, beam_size=9, n_best=9, length_penalty=0)
     expected = tables.ranked(tables.every_ending(model, 0, limit=4), 0, "gnmt")
     assert len(expected) == 5
     tables.assert_same(tables.plain(found), expected)
@@ -220,7 +226,7 @@ def test_a_vocabulary_smaller_than_the_beam(tables, kind):
 def test_a_hypothesis_cut_at_its_limit_is_unfinished(tables, kind):
     model = tables.random_model(2, kind=kind, eos_bias=-50)
     limits = [0, 1, 3, 7]
-    found = search(model, [1, 2, 3, 4], limits=limits, beam_size=3, n_best=3)
+    found = tables.search(beam_search, model, [1, 2, 3, 4], limits=limits, beam_size=3, n_best=3)
     for start, limit, hypotheses in zip([1, 2, 3, 4], limits, found, strict=True):
         assert len(hypotheses) == (3 if limit else 1)
         for one in hypotheses:
@@ -233,14 +239,14 @@ def test_a_hypothesis_cut_at_its_limit_is_unfinished(tables, kind):
 def test_the_limit_counts_eos(tables, kind):
     # A EOS takes two positions: with a limit of 1 it is cut.
     model = tables.tree_model({(): [0.1, 0.9], (A,): [0.9, 0.1]}, kind=kind, vocabulary=2)
-    found = [search(model, [0], limits=limit, beam_size=1)[0][0] for limit in (1, 2)]
+    found = [tables.search(beam_search, model, [0], limits=limit, beam_size=1)[0][0] for limit in (1, 2)]
     assert [(one.tokens, one.finished) for one in found] == [([A], False), ([A], True)]
 
 
 def test_finished_hypotheses_come_before_cut_ones(tables, kind):
     # EOS at once is a poor 0.06, the cut A A a rich 0.81, yet only one of them is a translation.
     model = tables.tree_model({(): [0.06, 0.9, 0.04], (A,): [0.06, 0.9, 0.04]}, kind=kind, vocabulary=3)
-    [found] = search(model, [0], limits=2, beam_size=2, n_best=2, length_penalty=0)
+    [found] = tables.search(beam_search, model, [0], limits=2, beam_size=2, n_best=2, length_penalty=0)
     assert [(one.tokens, one.finished) for one in found] == [([], True), ([A, A], False)]
     assert found[0].score < found[1].score
 
@@ -253,7 +259,7 @@ def test_the_search_stops_as_soon_as_nothing_can_improve(tables, kind):
     def steps(n_best, penalty, normalization):
         model = tables.tree_model(tree, kind=kind, vocabulary=2)
         options = {"beam_size": 2, "n_best": n_best, "length_penalty": penalty, "normalization": normalization}
-        assert search(model, [0], limits=25, **options)[0][0].tokens == []
+        assert tables.search(beam_search, model, [0], limits=25, **options)[0][0].tokens == []
         return len(model.shapes)
 
     # ln 0.9 = -0.105, ln 0.1 = -2.303; after 25 positions gnmt divides it by 5, average by 25: -0.461, -0.092
@@ -268,7 +274,9 @@ def test_attention_follows_the_places(tables, kind):
     for seed in range(10):
         model = tables.random_model(seed, kind=kind)
         starts, lengths = [4, 7, 2], [3, 5, 1]
-        found = search(model, starts, limits=6, lengths=lengths, beam_size=4, n_best=4, with_weights=True)
+        found = tables.search(
+            beam_search, model, starts, limits=6, lengths=lengths, beam_size=4, n_best=4, with_weights=True
+        )
         swapped += any(row != sorted(row) for step in model.reorders for row in step)
         for start, length, hypotheses in zip(starts, lengths, found, strict=True):
             for one in hypotheses:
@@ -282,61 +290,6 @@ def test_attention_follows_the_places(tables, kind):
 
 def test_attention_is_left_out_where_there_is_none(tables, kind):
     model = tables.random_model(0, kind=kind)
-    assert search(model, [1], limits=3)[0][0].weights is None
+    assert tables.search(beam_search, model, [1], limits=3)[0][0].weights is None
     model.attends = False
-    assert search(model, [1], limits=3, with_weights=True)[0][0].weights is None
-
-
-def test_an_empty_batch(tables, kind):
-    assert search(tables.random_model(0, kind=kind), [], limits=3) == []
-
-
-def test_a_batch_of_empty_limits_takes_no_step(tables, kind):
-    model = tables.random_model(0, kind=kind)
-    found = search(model, [1, 2], limits=0, lengths=[2, 1], with_weights=True)
-    assert [tables.plain(one) for one in found] == [[((), 0.0, 0.0, False)]] * 2
-    assert [one.weights.shape for [one] in found] == [(0, 2), (0, 1)]
-    assert model.shapes == []
-
-
-def test_limits_may_be_arrays_of_the_model(tables, kind):
-    model = tables.random_model(5, kind=kind)
-    as_list, as_array = [3, 6], model.to_kind(np.array([3, 6]))
-    assert search(model, [1, 2], limits=as_list) == search(model, [1, 2], limits=as_array)
-
-
-def test_half_precision_logits_are_normalised_in_single(tables):
-    import torch
-
-    model = tables.random_model(3, kind="torch", vocabulary=9)
-    model.logits = torch.from_numpy(model.logits).bfloat16().double().numpy()
-    expected = search(model, range(4), limits=8, beam_size=3, n_best=3)
-    single = model.step
-    model.step = lambda *args, **options: (step := single(*args, **options))._replace(logits=step.logits.bfloat16())
-    assert search(model, range(4), limits=8, beam_size=3, n_best=3) == expected
-
-
-def test_impossible_options_are_errors(tables):
-    model = tables.random_model(0)
-    for options, message in [
-        ({"beam_size": 0}, "beam_size is 0; give the beam 1 place or more"),
-        ({"beam_size": 2, "n_best": 3}, "n_best is 3, beam_size 2; ask for 1 to beam_size hypotheses"),
-        ({"n_best": 0}, "n_best is 0, beam_size 5; ask for 1 to beam_size hypotheses"),
-        ({"normalization": "wu"}, "unknown length normalization 'wu'; choose one of: gnmt, average"),
-        ({"length_penalty": math.inf}, "length_penalty is inf; set it to a finite number, such as 1.0"),
-    ]:
-        with pytest.raises(ConfigError) as raised:
-            search(model, [1], limits=3, **options)
-        assert str(raised.value) == message
-
-
-@pytest.mark.parametrize("broken", [math.nan, math.inf])
-def test_a_model_that_diverged_is_an_error(tables, kind, broken):
-    model = tables.random_model(0, kind=kind)
-    model.logits[model.following[3]] = broken
-    with np.errstate(invalid="ignore"), pytest.raises(RunError) as raised:
-        search(model, [3], limits=5, beam_size=2)
-    assert str(raised.value) == (
-        "the model's scores at target position 2 are not numbers (NaN or infinite): its weights are damaged or its "
-        "training diverged; use an earlier checkpoint"
-    )
+    assert tables.search(beam_search, model, [1], limits=3, with_weights=True)[0][0].weights is None

@@ -13,16 +13,10 @@ from nmt.search.greedy import greedy_search
 from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
 
 
-def search(decode, model, starts, *, limits, lengths=None, **options):
-    source, source_lengths = model.batch(starts, lengths)
-    limits = [limits] * len(starts) if isinstance(limits, int) else limits
-    return decode(model, source, source_lengths, max_lengths=limits, bos_id=model.bos, eos_id=0, **options)
-
-
 def test_pencil(tables, kind):
     tree = {(): [0.1, 0.5, 0.4], (1,): [0.2, 0.1, 0.7], (1, 2): [0.6, 0.3, 0.1], (2,): [1.0, 0.0, 0.0]}
     model = tables.tree_model(tree, kind=kind, vocabulary=3)
-    [one] = search(greedy_search, model, [0], limits=9, length_penalty=0.6)
+    [one] = tables.search(greedy_search, model, [0], limits=9, length_penalty=0.6)
     # A 0.5, A B 0.5·0.7, A B EOS 0.5·0.7·0.6 = 0.21, though B EOS has 0.4
     assert (one.tokens, one.finished) == ([1, 2], True)
     assert math.exp(one.log_prob) == pytest.approx(0.21)
@@ -39,9 +33,9 @@ def test_beam_1_is_greedy(tables, kind):
             options["rules"] = [forbid([1]), minimum_length(3, eos_id=0)]
         if seed % 5 == 1:
             options["rules"] = [no_repeat_ngram(2)]
-        greedy = search(greedy_search, model, range(6), **options)
+        greedy = tables.search(greedy_search, model, range(6), **options)
         steps = len(model.shapes)
-        beam = search(beam_search, model, range(6), beam_size=1, **options)
+        beam = tables.search(beam_search, model, range(6), beam_size=1, **options)
         assert greedy == [one for [one] in beam]  # to the last bit
         assert model.shapes[:steps] == model.shapes[steps:]
         assert model.reorders == []
@@ -53,7 +47,7 @@ def test_beam_1_is_greedy(tables, kind):
 def test_log_prob_is_the_rescoring(tables, kind):
     for seed in range(20):
         model = tables.random_model(seed, kind=kind, vocabulary=9, eos_bias=-1)
-        for start, one in enumerate(search(greedy_search, model, range(6), limits=15)):
+        for start, one in enumerate(tables.search(greedy_search, model, range(6), limits=15)):
             assert one.log_prob == pytest.approx(model.rescore(start, one.tokens, one.finished), abs=1e-5)
 
 
@@ -61,9 +55,9 @@ def test_a_batch_gives_what_its_sentences_give_alone(tables, kind):
     for seed in range(20):
         model = tables.random_model(seed, kind=kind)
         starts, limits, lengths = [5, 3, 8, 1, 9], [4, 1, 9, 6, 0], [2, 4, 1, 3, 2]
-        together = search(greedy_search, model, starts, limits=limits, lengths=lengths)
+        together = tables.search(greedy_search, model, starts, limits=limits, lengths=lengths)
         for start, limit, length, found in zip(starts, limits, lengths, together, strict=True):
-            assert search(greedy_search, model, [start], limits=[limit], lengths=[length]) == [found]
+            assert tables.search(greedy_search, model, [start], limits=[limit], lengths=[length]) == [found]
 
 
 def test_finished_sentences_leave(tables, kind):
@@ -72,7 +66,7 @@ def test_finished_sentences_leave(tables, kind):
     logits[0] = [0.0, -20.0]
     following = np.maximum(np.arange(6) - 1, 0)[:, None].repeat(2, 1)
     model = tables.TableModel(logits, following, kind)  # sentence n counts down and ends after n tokens
-    found = search(greedy_search, model, [2, 5, 0, 3, 3], limits=[9, 9, 9, 2, 9])
+    found = tables.search(greedy_search, model, [2, 5, 0, 3, 3], limits=[9, 9, 9, 2, 9])
     assert [(len(one.tokens), one.finished) for one in found] == [
         (2, True),
         (5, True),
@@ -86,13 +80,13 @@ def test_finished_sentences_leave(tables, kind):
 def test_equals_go_to_the_lowest_id(tables, kind):
     model = tables.tree_model({(): [0.1, 0.3, 0.3, 0.3]}, kind=kind, vocabulary=4)
     # A is the first of three equals, then EOS the first of four
-    assert [one.tokens for one in search(greedy_search, model, [0], limits=9)] == [[1]]
+    assert [one.tokens for one in tables.search(greedy_search, model, [0], limits=9)] == [[1]]
 
 
 def test_empty_batches(tables, kind):
     model = tables.random_model(0, kind=kind)
-    assert search(greedy_search, model, [], limits=3) == []
-    [one] = search(greedy_search, model, [3], limits=0)
+    assert tables.search(greedy_search, model, [], limits=3) == []
+    [one] = tables.search(greedy_search, model, [3], limits=0)
     assert (one.tokens, one.log_prob, one.score, one.finished) == ([], 0.0, 0.0, False)
     assert model.shapes == []
 
@@ -100,9 +94,9 @@ def test_empty_batches(tables, kind):
 def test_bad_input_is_an_error(tables, kind):
     model = tables.random_model(0, kind=kind)
     with pytest.raises(ConfigError, match="unknown length normalization 'x'; choose one of: gnmt, average"):
-        search(greedy_search, model, [1], limits=3, normalization="x")
+        tables.search(greedy_search, model, [1], limits=3, normalization="x")
     with pytest.raises(TypeError, match="search reads torch tensors and NumPy arrays, not list"):
         greedy_search(model, [[1, 2]], [2], max_lengths=[3], bos_id=5, eos_id=0)
     model.logits[:] = math.nan
     with pytest.raises(RunError, match="the model's scores at target position 1 are not numbers"):
-        search(greedy_search, model, [1], limits=3)
+        tables.search(greedy_search, model, [1], limits=3)
