@@ -152,7 +152,7 @@ PLACES = places("""
     station = der Bahnhof/Bahnhöfe : at an zu
     airport = der Flughafen/Flughäfen : at an zu
     lake = der See/Seen : at an an
-    market = der Markt/Märkte : at auf auf
+    market = der Markt/Märkte : at auf zu
     island = die Insel/Inseln : on auf auf
 """)
 CITIES = pairs("""
