@@ -42,10 +42,10 @@ class Speed:
 
     def __str__(self) -> str:
         return (
-            f"{self.sentences:,} sentences in {self.seconds:.1f} s: {self.sentences_per_second:,.1f} sentences/s, "
+            f"{_count(self.sentences, 'sentence')} in {self.seconds:.1f} s: {self.sentences_per_second:,.1f} sentences/s, "
             f"{self.tokens_per_second:,.0f} target tokens/s "
             f"(beam {self.search.beam_size}, batches of {self.search.batch_size}, {self.device}, "
-            f"{self.threads} CPU thread{'' if self.threads == 1 else 's'})"
+            f"{_count(self.threads, 'CPU thread')})"
         )
 
 
@@ -89,7 +89,7 @@ class Report:
     def table(self) -> str:
         """Write one line for each score, with its signature, and one for the speed."""
         rows = [f"{score.name:<6} {score.value:>6.2f}  {score.signature}" for score in self.scores]
-        return "\n".join([*rows, str(self.speed) if self.speed else f"{self.sentences:,} sentences"])
+        return "\n".join([*rows, str(self.speed) if self.speed else _count(self.sentences, "sentence")])
 
 
 def translate_text(
@@ -108,3 +108,7 @@ def translate_text(
         translations += translator.translate(window, first_line=first)
         progress(len(window))
     return Timed(translations, time.perf_counter() - start)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,180 @@
+import gzip
+import json
+import sys
+
+import pytest
+import sacrebleu
+
+from nmt.checkpoint import load_bundle
+from nmt.cli.evaluate import main
+from nmt.evaluation.metrics import corpus_scores
+from nmt.translator import Translator
+
+
+@pytest.fixture
+def test_set(tmp_path, make_sentences):
+    """A test set whose lines hold what breaks other tools, with a reference that is no translation at all."""
+    source = [*make_sentences(10), "", "The old\u2028river.", "a\x0bb\x85c"]
+    reference = [*make_sentences(10, seed=2), "", "Der alte\u2028Fluss.", "x\x0cy"]
+    (tmp_path / "test.en").write_text("\n".join(source) + "\n", encoding="utf-8", newline="\n")
+    (tmp_path / "test.de").write_text("\n".join(reference), encoding="utf-8", newline="\n")
+    return tmp_path, source, reference
+
+
+def test_a_model_is_scored_against_the_raw_reference(bundle_path, test_set, capsys):
+    folder, source, reference = test_set
+    arguments = [bundle_path, "--source", folder / "test.en", "--reference", folder / "test.de", "--threads", 1]
+    assert main([str(word) for word in [*arguments, "--output", folder / "out.de"]]) == 0
+    out, err = capsys.readouterr()
+    hypotheses = [translation.text for translation in Translator(load_bundle(bundle_path)).translate(source)]
+    assert (folder / "out.de").read_bytes().decode("utf-8") == "".join(line + "\n" for line in hypotheses)
+    assert not (folder / "out.de.partial").exists()
+
+    bleu, chrf, ter, speed = out.splitlines()
+    expected = corpus_scores(hypotheses, reference)
+    for line, score in zip((bleu, chrf, ter), expected, strict=True):
+        assert line.split() == [score.name, f"{score.value:.2f}", score.signature]
+    assert speed.startswith("13 sentences in ")
+    assert "sentences/s" in speed
+    assert "target tokens/s (beam 2, batches of 8, cpu, 1 CPU thread)" in speed
+    assert all(f"warning: {folder / 'test.en'}: line " in line for line in err.splitlines())
+
+
+def test_translations_are_scored_without_a_model(test_set, capsys, tmp_path):
+    folder, _, reference = test_set
+    with gzip.open(tmp_path / "hypotheses.gz", "wt", encoding="utf-8", newline="\n") as file:
+        file.writelines(line + "\n" for line in reference)
+    arguments = ["--hypotheses", str(tmp_path / "hypotheses.gz"), "--reference", str(folder / "test.de")]
+    assert main([*arguments, "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    values = json.loads(out)
+    assert [(score["name"], score["value"]) for score in values["scores"]] == [
+        ("BLEU", pytest.approx(100)),
+        ("chrF2", pytest.approx(100)),
+        ("TER", 0),
+    ]
+    assert all(f"version:{sacrebleu.__version__}" in score["signature"] for score in values["scores"])
+    assert (values["sentences"], values["speed"], values["model"], err) == (13, None, None, "")
+    assert values["reference"] == str(folder / "test.de")
+
+
+def test_json_says_how_the_speed_came_about(bundle_path, test_set, capsys):
+    folder, _, _ = test_set
+    arguments = [str(bundle_path), "--source", str(folder / "test.en"), "--reference", str(folder / "test.de")]
+    assert main([*arguments, "--format", "json", "--quiet", "--beam-size", "1", "--lowercase"]) == 0
+    out, err = capsys.readouterr()
+    values = json.loads(out)
+    assert err == ""
+    speed = values["speed"]
+    assert speed["search"]["beam_size"] == 1
+    assert speed["search"]["normalization"] == "gnmt"
+    assert speed["device"] in ("cpu", "cuda")
+    assert speed["threads"] >= 1
+    assert speed["sentences"] == 13
+    assert speed["target_tokens"] > 0
+    assert speed["tokens_per_second"] > 0
+    assert "case:lc" in values["scores"][0]["signature"]
+
+
+def test_the_reference_suffix_chooses_the_tokenizer_and_an_option_overrides_it(tmp_path, capsys):
+    for name in ("out.zh", "ref.zh"):
+        (tmp_path / name).write_text("他昨天去了北京的大学。\n", encoding="utf-8")
+    arguments = ["--hypotheses", str(tmp_path / "out.zh"), "--reference", str(tmp_path / "ref.zh"), "--format", "json"]
+    signatures = []
+    for options in ([], ["--tokenize", "char"]):
+        assert main([*arguments, *options]) == 0
+        signatures.append(json.loads(capsys.readouterr().out)["scores"][0]["signature"])
+    assert "tok:zh" in signatures[0]
+    assert "tok:char" in signatures[1]
+
+
+def test_a_tokenised_reference_is_warned_of(tmp_path, capsys):
+    (tmp_path / "out.en").write_text("A cat .\n" * 5, encoding="utf-8")
+    arguments = ["--hypotheses", str(tmp_path / "out.en"), "--reference", str(tmp_path / "out.en")]
+    assert main(arguments) == 0
+    assert capsys.readouterr().err == (
+        f"nmt-evaluate: warning: {tmp_path / 'out.en'} looks tokenised (spaces before its punctuation): "
+        "scores against it do not compare with scores against the raw text\n"
+    )
+    assert main([*arguments, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "three"], "there is nothing to score: give a MODEL with --source FILE, or --hypotheses FILE"),
+        (["MODEL", "--reference", "three"], "there is nothing to translate: give the source text with --source FILE"),
+        (["MODEL"], "the following arguments are required: --reference; see nmt-evaluate --help"),
+        (
+            ["MODEL", "--hypotheses", "two", "--reference", "three"],
+            "a model and --hypotheses exclude each other: score one of them",
+        ),
+        (
+            ["--hypotheses", "three", "--reference", "three", "--output", "new"],
+            "--output needs a MODEL: --hypotheses are translated already",
+        ),
+        (
+            ["--hypotheses", "two", "--reference", "three"],
+            "two has 2 lines and three has 3: they need the same number, blank ones included",
+        ),
+        (
+            ["MODEL", "--source", "two", "--reference", "three"],
+            "two has 2 lines and three has 3: they need the same number, blank ones included",
+        ),
+        (["--hypotheses", "empty", "--reference", "empty"], "empty is empty: there is nothing to score"),
+        (
+            ["--hypotheses", "nowhere", "--reference", "three"],
+            "nowhere: cannot be read (No such file or directory); check the file",
+        ),
+        (
+            ["--hypotheses", "latin", "--reference", "three"],
+            "latin: line 2 is not UTF-8 (byte 0xe9 at column 4); convert the file, for example with "
+            "iconv -f LATIN1 -t UTF-8",
+        ),
+        (
+            ["MODEL", "--source", "three", "--reference", "three", "--output", "no/where"],
+            "--output no/where: there is no directory no; make it first",
+        ),
+        (
+            ["MODEL", "--source", "three", "--reference", "three", "--output", "three"],
+            "--output three is the file of --source: name another one",
+        ),
+        (
+            ["MODEL", "--source", "three", "--reference", "three", "--output", "."],
+            "--output . is not a regular file: name one",
+        ),
+        (
+            ["nowhere", "--source", "three", "--reference", "three"],
+            "nowhere does not exist; name a directory that nmt-train made, such as runs/demo/best",
+        ),
+        (
+            ["--hypotheses", "three", "--reference", "three", "--beam-size", "x"],
+            "argument --beam-size: invalid int value: 'x'; see nmt-evaluate --help",
+        ),
+    ],
+)
+def test_wrong_use_is_one_line(options, message, bundle_path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two").write_text("a\nb\n")
+    (tmp_path / "three").write_text("a\n\nb")
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "latin").write_bytes(b"a\ncaf\xe9\nb\n")
+    assert main([str(bundle_path) if word == "MODEL" else word for word in options]) == 2
+    assert capsys.readouterr() == ("", f"nmt-evaluate: error: {message}\n")
+
+
+def test_an_unknown_tokenizer_is_told_of_before_anything_is_translated(tmp_path, capsys):
+    assert main(["nowhere", "--source", "a", "--reference", "b", "--tokenize", "13b"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "nmt-evaluate: error: there is no BLEU tokenizer '13b': take one of 13a, "
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the command's own stdout")
+def test_the_command_itself(nmt_evaluate, tmp_path):
+    (tmp_path / "a b.de").write_text("Ein kleines Haus steht hier.\n", encoding="utf-8")
+    result = nmt_evaluate("--hypotheses", tmp_path / "a b.de", "--reference", tmp_path / "a b.de")
+    assert (result.code, result.err) == (0, "")
+    assert result.lines[0].split()[:2] == ["BLEU", "100.00"]
+    assert result.lines[3] == "1 sentence"
