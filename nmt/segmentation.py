@@ -6,7 +6,7 @@ import heapq
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -69,19 +69,19 @@ class UnigramSampler:
     """
 
     pieces: Pieces
-    _cache: dict[str, list[_Arrivals] | _Choices] = field(default_factory=dict)
-    _cached_alpha: float = 0.0
 
     def __post_init__(self) -> None:
+        self._cached: tuple[float, dict[str, list[_Arrivals] | _Choices]] = (0.0, {})
         scores = [score for _, score in self.pieces.table.values()]
         self._longest = max(map(len, self.pieces.table), default=1)
         self._unknown_score = min(scores, default=0.0) - _UNKNOWN_PENALTY
 
     def sample(self, words: Iterable[str], alpha: float, draw: Draw) -> list[int]:
         """Ids of one segmentation of the words, drawn from P(segmentation)^alpha."""
-        if alpha != self._cached_alpha:
-            self._cache, self._cached_alpha = {}, alpha
-        cache = self._cache
+        cached_alpha, cache = self._cached
+        if alpha != cached_alpha:
+            cache = {}
+            self._cached = (alpha, cache)  # at once, so that no thread sees one alpha's cache under another
         ids: list[int] = []
         for word in words:
             known = cache.get(word)

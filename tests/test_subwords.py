@@ -1,19 +1,15 @@
 """Subword models: round trips, reserved ids, what a vocabulary can hold, and sampling that repeats exactly."""
 
 import logging
-import math
 import pickle
-import random
 import subprocess
 import sys
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sentencepiece
 
 from nmt.errors import SubwordError
-from nmt.segmentation import Pieces, UnigramSampler
 from nmt.subwords import KINDS, SubwordModel
 
 WORDS = ["anna", "banana", "and", "brand", "an", "ban", "bandana", "cabana", "canned", "bean", "dean", "candor"]
@@ -260,17 +256,6 @@ def test_bpe_without_a_dropped_merge_is_the_plain_segmentation():
 def test_bpe_that_drops_every_merge_is_characters():
     model = train(kind="bpe")
     assert [len(row) for row in model.sample_batch(["anna"], alpha=1, seed=1)] == [len("▁anna")]
-
-
-def test_unigram_samples_follow_the_powered_distribution():
-    # P(ab) = e^-1; P(a)·P(b) = e^-1.5·e^-2 = e^-3.5. Raised to 0.5: e^-0.5 and e^-1.75, so "ab" whole has the share
-    # 1 / (1 + e^-1.25) = 0.7773.
-    sampler = UnigramSampler(Pieces({"ab": (20, -1.0), "a": (21, -1.5), "b": (22, -2.0)}, 1, []))
-
-    draw = random.Random(1).random
-    counts = Counter(tuple(sampler.sample(["ab"], 0.5, draw)) for _ in range(20_000))
-    assert set(counts) == {(20,), (21, 22)}
-    assert counts[(20,)] / 20_000 == pytest.approx(1 / (1 + math.exp(-1.25)), abs=0.01)
 
 
 def test_long_unbroken_text_samples_without_underflow():

@@ -13,8 +13,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -133,14 +133,18 @@ def _load(directory: Path) -> EncodedCorpus | None:
         return None
 
 
-def _locked(final: Path) -> filelock.BaseFileLock:
+@contextmanager
+def _locked(final: Path) -> Iterator[None]:
     lock = filelock.FileLock(_lock_path(final))
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
         logging.getLogger("nmt").info("another process is encoding the corpus; waiting for it (%s)", final)
         lock.acquire()
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _lock_path(final: Path) -> Path:

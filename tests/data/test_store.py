@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from nmt.data import encoding, store
-from nmt.data.corpus import Filters, Pair, hold_out_threshold, is_held_out, read_pairs, resolve
+from nmt.data.corpus import Filters, hold_out_threshold, is_held_out, read_pairs, resolve
 from nmt.data.encoding import encode_pairs
 from nmt.data.store import default_cache_dir, open_store
 from nmt.errors import ConfigError, CorpusError, RunError
@@ -103,20 +103,6 @@ def test_content_and_settings_make_a_new_store_names_do_not(build, tmp_path, pat
     assert len(stores(tmp_path)) == 5
 
 
-def test_filters_drop_pairs_whole_and_count_them(subwords):
-    pairs = [Pair("ka to", "mi"), Pair("", "mi"), Pair("ka", "\u00a0 "), Pair("ka " * 60, "mi"), Pair("ka " * 30, "mi")]
-    filters = Filters(max_source_tokens=40, max_length_ratio=2)
-    corpus = encode_pairs(
-        [*pairs, Pair("ra", "ne")], source_subwords=subwords, target_subwords=subwords, filters=filters
-    )
-    assert [(corpus.source_text(i), corpus.target_text(i)) for i in range(len(corpus))] == [
-        ("ka to", "mi"),
-        ("ra", "ne"),
-    ]
-    counts = corpus.counts
-    assert (counts.kept, counts.empty, counts.too_long, counts.ratio) == (2, 2, 1, 1)
-
-
 def test_held_out_pairs_are_in_neither_ids_nor_text(build, pairs, paths):
     threshold = hold_out_threshold(paths, 60)
     corpus, _ = build(hold_out=threshold)
@@ -124,17 +110,6 @@ def test_held_out_pairs_are_in_neither_ids_nor_text(build, pairs, paths):
     assert list(zip(*corpus.held_out, strict=True)) == wanted
     assert len(corpus) == len(pairs) - len(wanted)
     assert not {corpus.source_text(i) for i in range(len(corpus))} & set(corpus.held_out.source)
-
-
-def test_unknown_rate(subwords):
-    # one unknown among eight source ids, none in the target
-    text = "kato mi ☃"
-    ids = subwords.encode(text)
-    corpus = encode_pairs(
-        [Pair(text, "mi")], source_subwords=subwords, target_subwords=subwords, filters=Filters(max_length_ratio=99)
-    )
-    assert corpus.source_unknown_rate == ids.count(subwords.unk_id) / len(ids) > 0
-    assert corpus.target_unknown_rate == 0
 
 
 def test_nothing_left_to_train_on(build, tmp_path, paths):

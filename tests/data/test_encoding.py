@@ -1,0 +1,48 @@
+"""Encoding in memory: what is kept, what is counted, and how ids are stored."""
+
+import numpy as np
+import pytest
+
+from nmt.data.corpus import Filters, Pair
+from nmt.data.encoding import encode_pairs
+from nmt.errors import CorpusError
+
+
+def test_filters_drop_pairs_whole_and_count_them(subwords):
+    pairs = [Pair("ka to", "mi"), Pair("", "mi"), Pair("ka", "\u00a0 "), Pair("ka " * 60, "mi"), Pair("ka " * 30, "mi")]
+    filters = Filters(max_source_tokens=40, max_length_ratio=2)
+    corpus = encode_pairs(
+        [*pairs, Pair("ra", "ne")], source_subwords=subwords, target_subwords=subwords, filters=filters
+    )
+    assert [(corpus.source_text(i), corpus.target_text(i)) for i in range(len(corpus))] == [
+        ("ka to", "mi"),
+        ("ra", "ne"),
+    ]
+    counts = corpus.counts
+    assert (counts.kept, counts.empty, counts.too_long, counts.ratio) == (2, 2, 1, 1)
+
+
+def test_unknown_rate(subwords):
+    # one unknown among eight source ids, none in the target
+    text = "kato mi ☃"
+    ids = subwords.encode(text)
+    corpus = encode_pairs(
+        [Pair(text, "mi")], source_subwords=subwords, target_subwords=subwords, filters=Filters(max_length_ratio=99)
+    )
+    assert corpus.source_unknown_rate == ids.count(subwords.unk_id) / len(ids) > 0
+    assert corpus.target_unknown_rate == 0
+
+
+def test_ids_take_two_bytes_while_the_vocabulary_allows(pairs, subwords, monkeypatch):
+    def dtype():
+        corpus = encode_pairs(pairs[:20], source_subwords=subwords, target_subwords=subwords, filters=Filters())
+        return corpus.source.ids.dtype
+
+    assert dtype() == np.uint16
+    monkeypatch.setattr(subwords, "vocabulary_size", 65_537)
+    assert dtype() == np.int32
+
+
+def test_no_pairs_at_all(subwords):
+    with pytest.raises(CorpusError, match=r"^corpus: no pair is left to train on \(0 pairs kept; left out: 0"):
+        encode_pairs([], source_subwords=subwords, target_subwords=subwords, filters=Filters())
