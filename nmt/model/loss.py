@@ -43,8 +43,10 @@ def sequence_loss(
     positions = real.nonzero().squeeze(1)
     logits = model.project(attentional.flatten(0, 1).index_select(0, positions)).float()
     targets = target.flatten().index_select(0, positions)
-    smoothed = F.cross_entropy(logits, targets, label_smoothing=label_smoothing, reduction="sum")
-    with torch.no_grad():
-        chosen = logits.gather(1, targets.unsqueeze(1)).squeeze(1)
-        negative_log_likelihood = (torch.logsumexp(logits, dim=-1) - chosen).sum()
-    return Loss(smoothed, negative_log_likelihood, int(targets.numel()))
+    log_probs = F.log_softmax(logits, dim=-1)
+    negative_log_likelihood = F.nll_loss(log_probs, targets, reduction="sum")
+    smoothed = negative_log_likelihood
+    if label_smoothing:
+        uniform = -log_probs.sum() / log_probs.size(-1)
+        smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * uniform
+    return Loss(smoothed, negative_log_likelihood.detach(), int(targets.numel()))

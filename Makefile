@@ -1,0 +1,47 @@
+# Three verbs: make demo, make test, make check. Each makes .venv first where it is missing.
+PYTHON ?= python3
+# The CPU build of PyTorch that the project is tested with; for another one: make demo TORCH='torch==2.12.0'
+TORCH ?= torch==2.13.0
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format clean
+.DEFAULT_GOAL := help
+
+help:  ## list what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed  ## train a translator on the embedded corpus and translate with it (under 5 minutes)
+	$(BIN)/nmt-train experiment=demo
+	@echo; echo 'Sentences it has never seen, through nmt-translate:'; echo
+	@printf '%s\n' $(DEMO_SENTENCES) > runs/demo/unseen.en
+	@$(BIN)/nmt-translate runs/demo/best < runs/demo/unseen.en > runs/demo/unseen.de
+	@paste -d '\n' runs/demo/unseen.en runs/demo/unseen.de /dev/null
+	@echo 'Scores on the test set:'; echo
+	@$(BIN)/nmt-evaluate runs/demo/best --source corpora/demo/test.en --reference corpora/demo/test.de
+	@echo; echo 'What next:'; \
+	echo "  echo 'A dog runs.' | $(BIN)/nmt-translate runs/demo/best"; \
+	echo '  $(BIN)/nmt-train corpus.train=data/train corpus.source=en corpus.target=de   (your own text; see README.md)'
+
+DEMO_SENTENCES := 'A dog runs.'
+
+test: $(VENV)/installed  ## run the whole test suite (under 10 minutes on two cores)
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed  ## check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and caches, never runs/
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
