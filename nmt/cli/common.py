@@ -230,6 +230,9 @@ def _stopped(stop: KeyboardInterrupt) -> int:
     # A second Ctrl-C while Python shuts down would print a traceback.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # CPython notes a Ctrl-C that left an exec() (dataclasses use it), and under -m it would then end by SIGINT instead
+    # of with our exit code; the next exec() wipes the note out.
+    exec("")
     return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
 
 

@@ -42,8 +42,8 @@ class Speed:
 
     def __str__(self) -> str:
         return (
-            f"{_count(self.sentences, 'sentence')} in {self.seconds:.1f} s: {self.sentences_per_second:,.1f} sentences/s, "
-            f"{self.tokens_per_second:,.0f} target tokens/s "
+            f"{_count(self.sentences, 'sentence')} in {self.seconds:.1f} s: "
+            f"{self.sentences_per_second:,.1f} sentences/s, {self.tokens_per_second:,.0f} target tokens/s "
             f"(beam {self.search.beam_size}, batches of {self.search.batch_size}, {self.device}, "
             f"{_count(self.threads, 'CPU thread')})"
         )

@@ -111,6 +111,18 @@ def test_a_real_signal_ends_a_real_process_quietly(number, code):
     assert finish(process) == (code, "", "")
 
 
+def test_ctrl_c_inside_exec_is_told_by_the_exit_code_too(tmp_path):
+    # With -m alone Python ends by the signal itself after a Ctrl-C that left an exec(), even if it was caught.
+    (tmp_path / "interrupted.py").write_text(
+        "import sys\nfrom nmt.cli.common import run\n"
+        "sys.exit(run(lambda: exec('raise KeyboardInterrupt'), 'nmt-test'))\n"
+    )
+    path = os.pathsep.join([os.path.dirname(os.path.dirname(nmt.__file__)), str(tmp_path)])
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 def test_a_closed_reader_ends_it_quietly():
     process = script("while True: print('line')")
     process.stdout.readline()
