@@ -61,6 +61,13 @@ def test_log_softmax_is_at_least_single(kind, given, answered):
     assert to_host(operations_for(logits).log_softmax(logits)).dtype == answered
 
 
+def test_log_softmax_of_many_long_rows():
+    logits = np.random.default_rng(0).normal(0, 5, (7, 5, 9000)).astype(np.float32)
+    found, expected = (to_host(operations_for(each).log_softmax(each)) for each in (logits, torch.from_numpy(logits)))
+    assert np.allclose(found, expected, atol=1e-5)
+    assert max(found.max(), expected.max()) <= 0
+
+
 def test_exclude(kind):
     values = convert(np.zeros((2, 2, 3), dtype=np.float32), kind)
     operations = operations_for(values)
