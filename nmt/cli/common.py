@@ -1,4 +1,4 @@
-"""What every command does alike: options, one-line errors, signals, a closed reader, exit codes, threads and devices.
+"""What every command does alike: options, one-line errors, signals, a closed reader and exit codes.
 
 Only the standard library is imported when this module loads, so that ``--help`` and ``--version`` answer at once.
 """
@@ -114,44 +114,6 @@ def standard_output() -> IO[bytes]:
     if sys.stdout is None:
         raise ConfigError("standard output is closed: send it to a file, or to /dev/null")
     return sys.stdout.buffer
-
-
-def set_threads(threads: int) -> int:
-    """Let PyTorch use so many CPU threads, 0 leaving its choice; returns the number in use.
-
-    Raises:
-        ConfigError: the number is negative.
-    """
-    if threads < 0:
-        raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
-    import torch
-
-    if threads:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads()
-
-
-def choose_device(device: str) -> str:
-    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that this machine has.
-
-    Raises:
-        ConfigError: the device is unknown, or PyTorch does not see it.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        known = chosen.type in ("cpu", "cuda", "mps")
-    except RuntimeError:
-        known = False
-    if not known:
-        raise ConfigError(f"device={device} is unknown: take auto, cpu, cuda or cuda:N")
-    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[chosen.type]
-    if (chosen.index or 0) >= count:
-        raise ConfigError(f"device={device} is not there: PyTorch sees {count} of its kind; take auto or cpu")
-    return device
 
 
 def _exit_code(command: Callable[[], int | None], name: str) -> int:

@@ -12,7 +12,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.cli.common import choose_device, set_threads
 from nmt.config import SearchConfig, describe
 from nmt.errors import ConfigError
 
@@ -87,14 +86,19 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
         BundleError: the model cannot be loaded.
         ConfigError: an option is impossible, or the device is not there.
     """
+    import torch
+
     from nmt.checkpoint import load_bundle
+    from nmt.devices import choose_device, set_threads
     from nmt.translator import Translator
 
     threads = set_threads(arguments.threads)
     device = choose_device(arguments.device)
+    # cuDNN's recurrences round to TF32 unless told otherwise, and then a translation depends on its batch.
+    torch.backends.cudnn.allow_tf32 = False
     bundle = load_bundle(Path(model), device=device)
     translator = Translator(bundle, search=search_config(arguments, bundle.search), device=device)
-    return Loaded(bundle, translator, device, threads)
+    return Loaded(bundle, translator, str(device), threads)
 
 
 def _option(name: str) -> str:

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 import nmt
-from nmt.cli.common import Parser, Terminated, choose_device, report, run, set_threads
+from nmt.cli.common import Parser, Terminated, report, run
 from nmt.errors import BundleError, ConfigError, NmtError, RunError
 
 
@@ -203,26 +203,3 @@ def test_help_and_version_are_on_stdout(capsys):
     assert capsys.readouterr() == (f"nmt-test {nmt.__version__}\n", "")
     assert run(lambda: parser().parse_args(["--help"]) and None, "nmt-test") == 0
     assert "--beam-size" in capsys.readouterr().out
-
-
-def test_devices_that_are_not_there_are_named():
-    assert choose_device("cpu") == "cpu"
-    assert choose_device("auto") in ("cpu", "cuda")
-    with pytest.raises(ConfigError, match="device=gpu is unknown: take auto, cpu, cuda or cuda:N"):
-        choose_device("gpu")
-    with pytest.raises(
-        ConfigError, match=r"device=cuda:99 is not there: PyTorch sees \d+ of its kind; take auto or cpu"
-    ):
-        choose_device("cuda:99")
-
-
-def test_threads():
-    torch = pytest.importorskip("torch")
-    before = torch.get_num_threads()
-    try:
-        assert set_threads(1) == 1
-        assert set_threads(0) == 1
-    finally:
-        torch.set_num_threads(before)
-    with pytest.raises(ConfigError, match=r"threads=-1 is not possible: it must be 0 \(PyTorch's choice\) or more"):
-        set_threads(-1)
