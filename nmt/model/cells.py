@@ -41,17 +41,25 @@ class RecurrentLayer(nn.Module):
 
 
 def fused_layer(input_size: int, hidden_size: int, *, cell: CellName, bidirectional: bool) -> nn.LSTM | nn.GRU:
-    """Make torch's fused layer, batch first, with the forget gate's bias at one (Jozefowicz et al. 2015, section 5)."""
+    """Make torch's fused layer, batch first.
+
+    Each gate's input weights are Glorot & Bengio's (2010, equation 16), its recurrent weights orthogonal (Saxe et al.
+    2014); biases are zero, but for the forget gate's, which are one (Jozefowicz et al. 2015, section 5).
+    """
     kind = nn.LSTM if cell == "lstm" else nn.GRU
     layer = kind(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
-    if cell == "lstm":
-        with torch.no_grad():
-            for name, bias in layer.named_parameters():
-                if name.startswith("bias"):
-                    # torch adds two biases and orders the gates input, forget, cell, output.
-                    bias.zero_()
-                    if name.startswith("bias_ih"):
-                        bias[hidden_size : 2 * hidden_size] = 1.0
+    with torch.no_grad():
+        for name, parameter in layer.named_parameters():
+            for gate in parameter.split(hidden_size):
+                if name.startswith("weight_ih"):
+                    nn.init.xavier_uniform_(gate)
+                elif name.startswith("weight_hh"):
+                    nn.init.orthogonal_(gate)
+                else:
+                    nn.init.zeros_(gate)
+            # torch orders an LSTM's gates input, forget, cell, output, and adds two biases.
+            if cell == "lstm" and name.startswith("bias_ih"):
+                nn.init.ones_(parameter[hidden_size : 2 * hidden_size])
     return layer
 
 
