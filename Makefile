@@ -23,13 +23,16 @@ demo: $(VENV)/installed  ## train a translator on the embedded corpus and transl
 	@printf '%s\n' $(DEMO_SENTENCES) > runs/demo/unseen.en
 	@$(BIN)/nmt-translate runs/demo/best < runs/demo/unseen.en > runs/demo/unseen.de
 	@paste -d '\n' runs/demo/unseen.en runs/demo/unseen.de /dev/null
-	@echo 'Scores on the test set:'; echo
+	@echo 'Scores on the 500 sentences of the test set:'; echo
 	@$(BIN)/nmt-evaluate runs/demo/best --source corpora/demo/test.en --reference corpora/demo/test.de
 	@echo; echo 'What next:'; \
 	echo "  echo 'A dog runs.' | $(BIN)/nmt-translate runs/demo/best"; \
 	echo '  $(BIN)/nmt-train corpus.train=data/train corpus.source=en corpus.target=de   (your own text; see README.md)'
 
-DEMO_SENTENCES := 'A dog runs.'
+# Test sentences of the corpus, so none is in the training text.
+DEMO_SENTENCES := 'Does Maria wait for Anna every day?' 'Her father does not lose the present.' \
+	'Her friends asked when Martin closed the window.' 'Before he watches television, he helps us.' \
+	'The tired girl whom Anna followed brought Paul my expensive guitar.'
 
 test: $(VENV)/installed  ## run the whole test suite (under 10 minutes on two cores)
 	$(BIN)/python -m pytest

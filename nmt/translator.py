@@ -20,7 +20,7 @@ from nmt.search.beam import beam_search
 from nmt.search.candidates import Rule
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Hypothesis, StepModel
-from nmt.search.rules import forbid, no_repeat_ngram
+from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
 from nmt.subwords import SubwordModel
 
 WINDOW_BATCHES = 16
@@ -224,12 +224,15 @@ def windows(lines: Sequence[str], size: int) -> Iterable[tuple[int, Sequence[str
 
 
 def _rules(subwords: SubwordModel, search: SearchConfig) -> list[Rule]:
-    """List what may not be emitted: all but text and its end.
+    """List what may be emitted: text, and its end after one subword at least, since no sentence translates to nothing.
 
     The unknown symbol is forbidden too: it stands for text that nobody knows, and decodes to nothing, so that the
     second-best subword, which a reader sees, is always the better one.
     """
-    rules = [forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])]
+    rules = [
+        forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
+        minimum_length(1, eos_id=subwords.eos_id),
+    ]
     if search.no_repeat_ngram:
         rules.append(no_repeat_ngram(search.no_repeat_ngram))
     return rules

@@ -1,0 +1,138 @@
+"""Verify on a trained bundle what translating promises, with as many sentences as you like.
+
+Batches of 1, 7 and 64, in order and shuffled, must give the same translations (a tie that float64 rescoring puts within
+1e-5 is the only excuse); beam 1 must equal greedy; every log-probability must equal its teacher-forced rescoring.
+
+    python tools/verify_search.py runs/multi30k_en_de/best corpora/multi30k/test_2016_flickr.en
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from nmt.checkpoint import Bundle, load_bundle
+from nmt.cli.common import Parser, run
+from nmt.config import SearchConfig
+from nmt.data.corpus import read_lines
+from nmt.errors import RunError
+from nmt.search.beam import beam_search
+from nmt.search.greedy import greedy_search
+from nmt.search.interface import Hypothesis
+from nmt.search.rules import forbid
+from nmt.translator import TextHypothesis, Translator
+
+NAME = "verify_search.py"
+_TIE = 1e-5
+_ROUNDING = 1e-3
+
+
+class Difference(NamedTuple):
+    """A sentence that two ways of translating disagree on."""
+
+    line: int
+    gap: float
+    """log-probability of the first minus that of the second, both rescored in float64"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit code: 1 when a promise is broken."""
+    parser = Parser(NAME, description=__doc__)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a bundle")
+    parser.add_argument("source", type=Path, metavar="FILE", help="sentences to translate")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N lines (default: all)")
+
+    def command() -> int:
+        arguments = parser.parse_args(argv)
+        lines = list(read_lines(arguments.source))
+        return verify(load_bundle(arguments.model), lines[: arguments.limit or None])
+
+    return run(command, NAME)
+
+
+def verify(bundle: Bundle, lines: list[str]) -> int:
+    """Check every promise and print a line for each; 0 if all hold.
+
+    Raises:
+        RunError: one does not.
+    """
+    precise = copy.copy(bundle)
+    precise.model = copy.deepcopy(bundle.model).double()
+    broken = []
+    for beam in (1, 5):
+        alone = translate(bundle, lines, beam=beam, batch=1)
+        shuffled = random.Random(1).sample(range(len(lines)), len(lines))
+        for name, batch, order in (
+            ("7", 7, range(len(lines))),
+            ("64", 64, range(len(lines))),
+            ("64 shuffled", 64, shuffled),
+        ):
+            found = translate(bundle, [lines[i] for i in order], beam=beam, batch=batch)
+            together = dict(zip(order, found, strict=True))
+            differences = [
+                Difference(i + 1, abs(rescore(precise, lines[i], alone[i]) - rescore(precise, lines[i], together[i])))
+                for i in range(len(lines))
+                if alone[i].tokens != together[i].tokens
+            ]
+            broken += [d for d in differences if d.gap > _TIE]
+            ties = sum(d.gap <= _TIE for d in differences)
+            print(
+                f"beam {beam}, batch {name} against 1: {len(lines)} sentences, {len(differences)} differ, {ties} ties"
+            )
+        errors = [abs(h.log_prob - rescore(precise, line, h)) for line, h in zip(lines, alone, strict=True) if h.tokens]
+        print(f"beam {beam}, log-probability against float64 teacher-forced rescoring: at most {max(errors):.1e} apart")
+        broken += [Difference(i + 1, error) for i, error in enumerate(errors) if error > _ROUNDING]
+    unequal = beam_one_against_greedy(bundle, lines)
+    print(f"beam 1 against greedy: {len(lines)} sentences, {unequal} differ")
+    if broken or unequal:
+        raise RunError(f"{len(broken) + unequal} promises are broken, first at {broken[:3]}; please report this bundle")
+    return 0
+
+
+def translate(bundle: Bundle, lines: list[str], *, beam: int, batch: int) -> list[TextHypothesis]:
+    """Translate with the bundle's settings but for the beam and the batch."""
+    search: SearchConfig = dataclasses.replace(bundle.search, beam_size=beam, batch_size=batch)
+    return [item.hypotheses[0] for item in Translator(bundle, search=search).translate(lines)]
+
+
+@torch.inference_mode()
+def rescore(bundle: Bundle, line: str, hypothesis: TextHypothesis) -> float:
+    """Log-probability of a hypothesis, teacher forced; 0 for an empty line."""
+    subwords = bundle.target_subwords
+    ids = bundle.source_subwords.encode(line)[: bundle.search.max_source_tokens]
+    if not ids:
+        return 0.0
+    target = torch.tensor([[*hypothesis.tokens, *[subwords.eos_id] * hypothesis.finished]])
+    previous = torch.cat((torch.tensor([[subwords.bos_id]]), target[:, :-1]), dim=1)
+    source = torch.tensor([[*ids, subwords.eos_id]])
+    logits = bundle.model.project(bundle.model(source, torch.tensor([source.size(1)]), previous))
+    return float(logits.log_softmax(-1).gather(2, target.unsqueeze(2)).sum())
+
+
+def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
+    """Count the sentences whose beam of one differs from greedy search, in tokens or log-probability."""
+    subwords = bundle.target_subwords
+    rules = [forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])]
+    unequal = 0
+    for line in lines:
+        ids = bundle.source_subwords.encode(line)[: bundle.search.max_source_tokens]
+        if not ids:
+            continue
+        source = torch.tensor([[*ids, bundle.source_subwords.eos_id]])
+        lengths, limits = torch.tensor([source.size(1)]), [2 * len(ids) + 10]
+        special = {"max_lengths": limits, "bos_id": subwords.bos_id, "eos_id": subwords.eos_id, "rules": rules}
+        greedy: Hypothesis = greedy_search(bundle.model, source, lengths, **special)[0]
+        beam: Hypothesis = beam_search(bundle.model, source, lengths, beam_size=1, **special)[0][0]
+        unequal += (greedy.tokens, greedy.log_prob) != (beam.tokens, beam.log_prob)
+    return unequal
+
+
+if __name__ == "__main__":
+    sys.exit(main())
