@@ -24,9 +24,10 @@ import torch
 from torch import Tensor
 
 from nmt import __version__
-from nmt.config import ModelConfig, SearchConfig, from_dict, to_dict
+from nmt.config import ModelConfig, SearchConfig
 from nmt.errors import BundleError, ConfigError, RunError, SubwordError
 from nmt.model.seq2seq import Seq2Seq, build_model
+from nmt.schema import from_dict, to_dict
 from nmt.subwords import SubwordModel
 
 FORMAT = 1
@@ -86,6 +87,8 @@ def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:
     try:
         model_config = from_dict(ModelConfig, config["model"])
         search = from_dict(SearchConfig, config["search"])
+        model_config.validate()
+        search.validate()
         source, target = _load_subwords(path, joint=bool(config["subwords"]["joint"]))
         languages = config["languages"]
         sizes = (source.vocabulary_size, target.vocabulary_size)
@@ -108,7 +111,7 @@ def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:
             search=search,
             metadata=config.get("metadata", {}),
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise BundleError(f"{path / _CONFIG}: an entry is missing or wrong ({error}); copy the bundle again") from None
     except (ConfigError, SubwordError) as error:
         raise BundleError(f"{path}: {error}") from None
@@ -244,7 +247,12 @@ def _swap(partial: Path, path: Path) -> None:
     os.rename(partial, new)
     if path.exists():
         os.rename(path, old)
-    os.rename(new, path)
+    try:
+        os.rename(new, path)
+    except FileNotFoundError:
+        # Whoever loads between the two renames takes the swap for an interrupted one, and has finished it.
+        if not path.exists():
+            raise
     _flush_directory(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
@@ -260,7 +268,6 @@ def _finish_swap(path: Path) -> None:
     elif not path.exists() and old.exists():
         os.rename(old, path)
     shutil.rmtree(old, ignore_errors=True)
-    shutil.rmtree(_sibling(path, "partial"), ignore_errors=True)
 
 
 def _whole(path: Path) -> Path:

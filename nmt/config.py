@@ -1,89 +1,23 @@
 """Configuration as plain dataclasses: one docstring per field, and ``validate()`` that names the key at fault.
 
-Only the standard library is imported here, so that ``--help`` answers at once and models load without Hydra. The
-enumerations hold the allowed words; OmegaConf reads and checks them by name.
+Only the standard library is imported here, so that ``--help`` answers at once and models load without Hydra.
 """
 
 from __future__ import annotations
 
-import ast
-import dataclasses
-import functools
-import inspect
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, TypeVar
 
+from nmt.choices import (
+    AttentionKind,
+    Cell,
+    LengthNormalization,
+    Normalization,
+    Precision,
+    Schedule,
+    SubwordKind,
+    Tying,
+)
 from nmt.errors import ConfigError
-
-
-class Word(str, Enum):
-    """An allowed word of the configuration; written, printed and stored by its name."""
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-
-class Cell(Word):
-    """The recurrence of encoder and decoder."""
-
-    lstm = "lstm"
-    gru = "gru"
-
-
-class AttentionKind(Word):
-    """How a query scores the encoder's positions."""
-
-    dot = "dot"
-    general = "general"
-    additive = "additive"
-
-
-class Tying(Word):
-    """Which embedding matrices are one."""
-
-    none = "none"
-    target = "target"
-    all = "all"
-
-
-class SubwordKind(Word):
-    """The subword segmentation SentencePiece trains."""
-
-    unigram = "unigram"
-    bpe = "bpe"
-    char = "char"
-
-
-class Normalization(Word):
-    """The Unicode normalisation applied before segmentation."""
-
-    identity = "identity"
-    nfc = "nfc"
-
-
-class Schedule(Word):
-    """The course of the learning rate after its warm-up."""
-
-    constant = "constant"
-    linear = "linear"
-    cosine = "cosine"
-    inverse_sqrt = "inverse_sqrt"
-
-
-class Precision(Word):
-    """The arithmetic of the training's matrix products."""
-
-    auto = "auto"
-    fp32 = "fp32"
-    bf16 = "bf16"
-
-
-class LengthNormalization(Word):
-    """How a hypothesis' log-probability becomes its score."""
-
-    gnmt = "gnmt"
-    average = "average"
 
 
 def _require(condition: bool, key: str, value: object, allowed: str) -> None:
@@ -381,56 +315,3 @@ class TrainConfig:
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )
-
-
-T = TypeVar("T")
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """Turn a configuration dataclass into plain dicts, strings and numbers, for JSON and YAML."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        return str(value) if isinstance(value, Enum) else value
-
-    return {key: plain(value) for key, value in dataclasses.asdict(config).items()}
-
-
-def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """Build a (flat) configuration dataclass from what `to_dict` made of it.
-
-    Keys that are missing take their defaults, so that an older bundle keeps loading when a key is added.
-
-    Raises:
-        ConfigError: a key is unknown, or a word is none of the allowed ones.
-    """
-    enums = {name: default for name, default in vars(kind()).items() if isinstance(default, Enum)}
-    arguments: dict[str, Any] = {}
-    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    for key, value in values.items():
-        if key not in known:
-            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(known))}")
-        if key in enums:
-            words = [member.name for member in type(enums[key])]
-            _require(value in words, key, value, f"one of {', '.join(words)}")
-            value = type(enums[key])[value]
-        arguments[key] = value
-    return kind(**arguments)
-
-
-@functools.cache
-def describe(kind: type) -> dict[str, str]:
-    """Read the docstring under each field of a configuration dataclass: field name → one line."""
-    body = ast.parse(inspect.getsource(kind)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    lines: dict[str, str] = {}
-    for item, following in zip(body.body, body.body[1:], strict=False):
-        if (
-            isinstance(item, ast.AnnAssign)
-            and isinstance(item.target, ast.Name)
-            and isinstance(following, ast.Expr)
-            and isinstance(following.value, ast.Constant)
-        ):
-            lines[item.target.id] = " ".join(str(following.value.value).split())
-    return lines

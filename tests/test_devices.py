@@ -1,3 +1,5 @@
+"""Devices and threads: what this machine has is taken, anything else is refused in one line."""
+
 import pytest
 import torch
 
@@ -5,23 +7,51 @@ from nmt.devices import choose_device, set_threads
 from nmt.errors import ConfigError
 
 
-def test_devices_that_are_not_there_are_named():
-    assert str(choose_device("cpu")) == "cpu"
-    assert str(choose_device("auto")) in ("cpu", "cuda")
-    with pytest.raises(ConfigError, match="device=gpu is unknown: take auto, cpu, cuda or cuda:N"):
-        choose_device("gpu")
-    with pytest.raises(
-        ConfigError, match=r"device=cuda:99 is not there: PyTorch sees \d+ of its kind; take auto or cpu"
-    ):
-        choose_device("cuda:99")
+def refusal(name):
+    with pytest.raises(ConfigError) as caught:
+        choose_device(name)
+    return str(caught.value)
+
+
+def test_the_cpu_is_always_there():
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(("found", "expected"), [(True, "cuda"), (False, "cpu")])
+def test_auto_takes_a_gpu_if_there_is_one(monkeypatch, found, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found)
+    assert choose_device("auto") == torch.device(expected)
+
+
+def test_a_gpu_must_be_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda") == torch.device("cuda")
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    assert refusal("cuda:2") == "device=cuda:2 is not there: PyTorch sees 2 of its kind; take auto or cpu"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert refusal("cuda") == "device=cuda is not there: PyTorch sees 0 of its kind; take auto or cpu"
+
+
+def test_apples_gpu_must_be_there(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("mps") == torch.device("mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert refusal("mps") == "device=mps is not there: PyTorch sees 0 of its kind; take auto or cpu"
+
+
+@pytest.mark.parametrize("name", ["toaster", "", "meta", "xpu", "cuda:", "cuda:x", "cuda:-1", "CPU", "gpu"])
+def test_other_names_are_unknown(name):
+    assert refusal(name) == f"device={name} is unknown: take auto, cpu, cuda or cuda:N"
 
 
 def test_threads():
     before = torch.get_num_threads()
     try:
+        assert set_threads(0) == before
         assert set_threads(1) == 1
+        assert torch.get_num_threads() == 1
         assert set_threads(0) == 1
     finally:
         torch.set_num_threads(before)
-    with pytest.raises(ConfigError, match=r"threads=-1 is not possible: it must be 0 \(PyTorch's choice\) or more"):
+    with pytest.raises(ConfigError, match=r"^threads=-1 is not possible: it must be 0 \(PyTorch's choice\) or more$"):
         set_threads(-1)

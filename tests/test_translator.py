@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from nmt.checkpoint import Bundle
-from nmt.config import LengthNormalization, ModelConfig, SearchConfig
+from nmt.choices import LengthNormalization
+from nmt.config import ModelConfig, SearchConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
 from nmt.subwords import SubwordModel

@@ -12,8 +12,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.config import SearchConfig, describe
+from nmt.config import SearchConfig
 from nmt.errors import ConfigError
+from nmt.schema import describe
 
 if TYPE_CHECKING:
     from nmt.checkpoint import Bundle

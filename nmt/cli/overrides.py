@@ -13,6 +13,8 @@ from nmt.errors import ConfigError
 
 _FLAGS = ["--cfg", "-c", "--resolve", "--package", "-p", "--multirun", "-m", "--info", "-i", "--hydra-help"]
 _FLAGS += ["--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--shell-completion", "-sc"]
+# What Hydra takes for a number, a truth value or nothing: name=1.10 would become 1.1.
+_NO_TEXT = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*(e[+-]?\d+)?|[+-]?(inf|nan)|true|false|null", re.IGNORECASE)
 _GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
 
 
@@ -57,7 +59,7 @@ def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
 
     def quote(word: str) -> str:
         key, equals, value = word.partition("=")
-        plain = re.fullmatch(r"[\w./:+-]*", value, re.ASCII)
+        plain = re.fullmatch(r"[\w./:+-]*", value, re.ASCII) and not _NO_TEXT.fullmatch(value)
         if not equals or key not in text_keys or plain or value[:1] in ("'", '"') or "${" in value:
             return word
         if multirun and "," in value:

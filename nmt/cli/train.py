@@ -57,7 +57,9 @@ def _train(words: list[str]) -> int:
         from nmt.training.run import run
 
         try:
-            config, text = _to_dataclasses(composed, multirun=multirun)
+            if multirun:
+                composed.run_dir = os.path.join(composed.run_dir, _job_name(words))
+            config, text = _to_dataclasses(composed)
             run(config, config_text=text)
         except NmtError as error:
             # One failed job must not end a sweep.
@@ -82,16 +84,24 @@ def _train(words: list[str]) -> int:
     return failures[-1] if failures else 0
 
 
-def _to_dataclasses(composed: DictConfig, *, multirun: bool) -> tuple[TrainConfig, str]:
-    """Turn what Hydra composed into dataclasses and YAML; a job of a sweep gets a run directory of its own."""
-    from hydra.core.hydra_config import HydraConfig
+def _to_dataclasses(composed: DictConfig) -> tuple[TrainConfig, str]:
+    """Turn what Hydra composed into dataclasses and YAML."""
     from omegaconf import OmegaConf
 
     config: Any = OmegaConf.to_object(composed)
-    if multirun:
-        changed = HydraConfig.get().job.override_dirname
-        config.run_dir = os.path.join(config.run_dir, changed.replace("/", "_") or "default")
     return config, OmegaConf.to_yaml(composed, resolve=True)
+
+
+def _job_name(words: list[str]) -> str:
+    """Name a job of a sweep by what it has and other jobs have not, as in ``optimizer.lr=0.001,seed=2``."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    given = [word for word in quote_overrides(words, multirun=True) if "=" in word and not word.startswith("-")]
+    parsed = OverridesParser.create().parse_overrides(given)
+    shared = {override.get_key_element() for override in parsed if not override.is_sweep_override()}
+    own = [word for word in HydraConfig.get().overrides.task if word.split("=", 1)[0] not in shared]
+    return ",".join(sorted(own)).replace("/", "_") or "default"
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from enum import Enum
 from textwrap import wrap
 from typing import Any
 
-from nmt.config import TrainConfig, describe
+from nmt.config import TrainConfig
+from nmt.schema import describe
 
 _GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
 _INTRODUCTION = """\

@@ -50,7 +50,7 @@ def fused_layer(input_size: int, hidden_size: int, *, cell: CellName, bidirectio
     layer = kind(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
     with torch.no_grad():
         for name, parameter in layer.named_parameters():
-            for gate in parameter.split(hidden_size):
+            for gate in parameter.chunk(parameter.size(0) // hidden_size):
                 if name.startswith("weight_ih"):
                     nn.init.xavier_uniform_(gate)
                 elif name.startswith("weight_hh"):

@@ -23,18 +23,30 @@ _PROGRESS_SECONDS = 15.0
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Send the log to the file at `path` and, without time stamps, to standard error."""
-    stamped = logging.FileHandler(path, encoding="utf-8")
+    stamped = _LogFile(path, encoding="utf-8")
     stamped.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     plain = _AboveTheBar()
     plain.setFormatter(logging.Formatter("%(message)s"))
+    before = LOG.level, LOG.propagate, LOG.handlers[:]
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
     LOG.handlers[:] = [stamped, plain]
     try:
         yield
     finally:
-        LOG.handlers.clear()
-        stamped.close()
+        level, LOG.propagate, LOG.handlers[:] = before
+        LOG.setLevel(level)
+        with contextlib.suppress(OSError):  # what a full disk did not take was told before
+            stamped.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file whose failure ends the run in one line, as that of any other file does."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raise what went wrong, which logging would print with its traceback."""
+        with saving(Path(self.baseFilename)):
+            raise
 
 
 class _AboveTheBar(logging.Handler):
@@ -52,7 +64,7 @@ class Metrics:
         self.path = path
         with saving(path):
             if path.exists():
-                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
                 kept = [line for line in lines if _update_of(line) <= from_update]
                 write_atomically(path, lambda partial: partial.write_text("".join(kept), encoding="utf-8"))
             self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
@@ -65,7 +77,9 @@ class Metrics:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        # A line that a full disk refused is still in the buffer, and was told of by `write`.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def _update_of(line: str) -> float:
@@ -90,7 +104,7 @@ class Progress:
                 unit="update",
                 file=sys.stderr,
                 dynamic_ncols=True,
-                bar_format="{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} updates{postfix}",
+                bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}",
             )
 
     def show(self, update: int, *, loss: float, tokens_per_second: float, bleu: float, seconds_left: float) -> None:

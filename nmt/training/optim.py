@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nmt.config import OptimizerConfig, Schedule
+from nmt.choices import Schedule
+from nmt.config import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, update: int, *, max_updates: int) -> float:

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from nmt.config import Precision
+from nmt.choices import Precision
 
 
 def choose_precision(precision: Precision, device: torch.device) -> Precision:

@@ -11,12 +11,14 @@ from typing import Any
 import filelock
 import torch
 
-from nmt.checkpoint import load_bundle, save_bundle, write_atomically
-from nmt.config import Precision, Schedule, TrainConfig, to_dict
+from nmt.checkpoint import load_bundle, save_bundle, saving, write_atomically
+from nmt.choices import Precision, Schedule
+from nmt.config import TrainConfig
 from nmt.devices import choose_device, set_threads
 from nmt.errors import ConfigError
 from nmt.evaluation.metrics import corpus_scores, default_tokenizer
 from nmt.model.seq2seq import Seq2Seq, build_model
+from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 from nmt.training.monitor import LOG, clock, logging_to, require_writable
 from nmt.training.precision import choose_precision
@@ -42,7 +44,7 @@ _HARMLESS = {
     "trainer.overwrite",
     "trainer.progress",
 }
-_OUTPUTS = ("state.pt", "metrics.jsonl", "train.log", "config.yaml", "best", "last")
+_OUTPUTS = ("state.pt", "metrics.jsonl", "best", "last")
 
 
 def run(config: TrainConfig, *, config_text: str) -> None:
@@ -61,41 +63,52 @@ def run(config: TrainConfig, *, config_text: str) -> None:
     device = choose_device(config.trainer.device)
     threads = set_threads(config.trainer.threads)
     with _claimed(run_dir):
-        if config.trainer.overwrite:
-            _remove_outputs(run_dir)
-        saved = _saved_state(run_dir, config)
+        saved = None if config.trainer.overwrite else _saved_state(run_dir, config)
         with logging_to(run_dir / "train.log"):
-            write_atomically(run_dir / "config.yaml", lambda path: path.write_text(config_text, encoding="utf-8"))
-            trainer = _trainer(config, run_dir, device=device, threads=threads, saved=saved)
-            if saved and (reason := trainer.limit_reached() or saved.position.finished):
-                LOG.info("the run in %s is finished: %s; nothing is done", run_dir, reason)
+            material = _material(config, run_dir, saved=saved)
+            # Not before now: a corpus that cannot be read must not cost an earlier run its model.
+            if config.trainer.overwrite:
+                _remove_outputs(run_dir)
+            with saving(run_dir / "config.yaml"):
+                write_atomically(run_dir / "config.yaml", lambda path: path.write_text(config_text, encoding="utf-8"))
+            trainer = _trainer(config, material, run_dir, device=device, threads=threads, saved=saved)
+            if saved and saved.position.finished and (reason := trainer.limit_reached()):
+                LOG.info("the run in %s is finished: %s; there is nothing left to train", run_dir, reason)
                 LOG.info("to go further raise that limit; to start anew add trainer.overwrite=true")
                 trainer.close()
             else:
                 reason = trainer.train()
                 LOG.info("training ended: %s", reason)
-                if trainer.material.test is not None:
-                    score_test(trainer.material, config, run_dir)
+            if material.test is not None:
+                score_test(material, config, run_dir)
             _sum_up(trainer, run_dir)
 
 
 def score_test(material: Material, config: TrainConfig, run_dir: Path) -> None:
-    """Translate the test text with the best bundle and its search settings; log the scores and keep them in it."""
+    """Translate the test text with the best bundle and its search settings; log the scores and keep them in it.
+
+    Nothing is done where an earlier start has scored this bundle on that text.
+    """
     assert material.test is not None
     bundle = load_bundle(run_dir / "best")
+    how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
+    if str(bundle.metadata.get("test", "")).endswith(how):
+        return
     translations = [item.text for item in Translator(bundle).translate(material.test.source)]
     tokenizer = default_tokenizer(config.corpus.target)
     scores = corpus_scores(translations, material.test.target, metrics=("bleu", "chrf"), tokenize=tokenizer)
     text = "; ".join(str(score) for score in scores)
-    LOG.info("test (%s, beam %d): %s", config.corpus.test, config.search.beam_size, text)
-    bundle.metadata["test"] = f"{text}, beam {config.search.beam_size}, {config.corpus.test}"
+    LOG.info("test (%s): %s", how, text)
+    bundle.metadata["test"] = f"{text}, {how}"
     save_bundle(bundle, run_dir / "best")
 
 
-def _trainer(
-    config: TrainConfig, run_dir: Path, *, device: torch.device, threads: int, saved: SavedState | None
-) -> Trainer:
-    """Prepare text, model and trainer, saying in the log what they are."""
+def _material(config: TrainConfig, run_dir: Path, *, saved: SavedState | None) -> Material:
+    """Prepare the text, with the subwords of the run that goes on.
+
+    Raises:
+        ConfigError: the text is not what that run was trained on.
+    """
     subwords = None
     if saved:
         source = SubwordModel.from_bytes(saved.source_subwords, origin=str(run_dir / "state.pt"))
@@ -108,6 +121,19 @@ def _trainer(
             f"{run_dir} holds a run on other text than corpus.train={config.corpus.train} has now; "
             "choose another run_dir, or add trainer.overwrite=true to start anew"
         )
+    return material
+
+
+def _trainer(
+    config: TrainConfig,
+    material: Material,
+    run_dir: Path,
+    *,
+    device: torch.device,
+    threads: int,
+    saved: SavedState | None,
+) -> Trainer:
+    """Build model and trainer, saying in the log what they are."""
     torch.manual_seed(config.seed)
     model = build_model(
         config.model,

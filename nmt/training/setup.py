@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.checkpoint import write_atomically
-from nmt.config import SubwordsConfig, TrainConfig, to_dict
+from nmt.config import SubwordsConfig, TrainConfig
 from nmt.data.corpus import (
     CorpusPaths,
     Filters,
@@ -24,6 +24,7 @@ from nmt.data.corpus import (
 from nmt.data.encoding import EncodedCorpus
 from nmt.data.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
+from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 from nmt.training.monitor import LOG
 

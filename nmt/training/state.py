@@ -35,10 +35,26 @@ class Position:
     """best validation BLEU so far"""
     best_update: int = 0
     """update that reached it"""
+    last_validation: int = 0
+    """update after which the last validation was"""
     validations_since_best: int = 0
     """validations since then; compared with trainer.patience"""
     finished: str = ""
     """why the run ended, or empty"""
+
+
+@dataclass
+class Sums:
+    """What was trained on since the last line of metrics."""
+
+    smoothed: float = 0.0
+    """loss with label smoothing, in nats"""
+    negative_log_likelihood: float = 0.0
+    """loss without it, in nats"""
+    target_tokens: int = 0
+    """real target positions"""
+    began: float = 0.0
+    """`Position.seconds` at that line, later by the time that validations took since"""
 
 
 @dataclass
@@ -54,6 +70,7 @@ class SavedState:
     precision: str
     threads: int
     position: Position
+    sums: Sums
     model: dict[str, Any]
     optimizer: dict[str, Any]
     average: list[torch.Tensor] = field(default_factory=list)
@@ -66,7 +83,7 @@ def save_state(state: SavedState, path: Path) -> None:
         RunError: the disk is full or not writable; the earlier state is untouched.
     """
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
-    values["position"] = dataclasses.asdict(state.position)
+    values |= {"position": dataclasses.asdict(state.position), "sums": dataclasses.asdict(state.sums)}
     values["format"] = STATE_FORMAT
     buffer = io.BytesIO()
     torch.save(values, buffer)
@@ -87,7 +104,7 @@ def load_state(path: Path) -> SavedState:
             raise ConfigError(
                 f"{path} has state format {found}, this nmt reads {STATE_FORMAT}; use trainer.overwrite=true"
             )
-        values["position"] = Position(**values["position"])
+        values |= {"position": Position(**values["position"]), "sums": Sums(**values.get("sums", {}))}
         return SavedState(**values)
     except (
         OSError,

@@ -6,37 +6,28 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 
 from nmt.checkpoint import Bundle, save_bundle
-from nmt.config import Precision, TrainConfig, to_dict
+from nmt.choices import Precision
+from nmt.config import TrainConfig
 from nmt.data.batches import Batch, BatchSource
 from nmt.errors import RunError
 from nmt.model.loss import Loss, sequence_loss
 from nmt.model.seq2seq import Seq2Seq
+from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 from nmt.training.monitor import LOG, Metrics, Progress, clock
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 from nmt.training.setup import Material
-from nmt.training.state import Position, SavedState, save_state
+from nmt.training.state import Position, SavedState, Sums, save_state
 from nmt.training.stop import StopSignal
-from nmt.training.validation import greedy, validate
+from nmt.training.validation import greedy, perplexity, validate
 
 _MAX_SKIPPED = 20
-
-
-@dataclass
-class _Sums:
-    """What was trained on since the last line of metrics."""
-
-    smoothed: float = 0.0
-    negative_log_likelihood: float = 0.0
-    target_tokens: int = 0
-    began: float = 0.0
 
 
 class Trainer:
@@ -62,9 +53,9 @@ class Trainer:
         )
         self.optimizer = build_optimizer(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
-        self.position = Position()
+        self.position, self._sums = Position(), Sums()
         if saved:
-            self.position = saved.position
+            self.position, self._sums = saved.position, saved.sums
             model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
             self.average.load(saved.average)
@@ -80,9 +71,7 @@ class Trainer:
         self.progress = Progress(
             total_updates=config.trainer.max_updates, update=self.position.update, show=config.trainer.progress
         )
-        self._sums = _Sums()
         self._skipped = 0
-        self._last_validation = self.position.update
 
     def train(self) -> str:
         """Train until a limit is reached or patience is lost; return the reason, which ``position.finished`` keeps.
@@ -92,19 +81,18 @@ class Trainer:
             KeyboardInterrupt: a signal came; everything was saved after the update in progress.
         """
         self.model.train()
+        self.position.finished = ""
         began = time.monotonic() - self.position.seconds
-        self._sums = _Sums(began=time.monotonic())
         with contextlib.closing(self.progress), contextlib.closing(self.metrics), StopSignal() as stop:
             for batch in self._batches():
                 self._set_learning_rate()
                 loss = self._forward_backward(batch)
                 gradient_norm = self._clip()
                 self._update(gradient_norm)
-                self._log(loss, gradient_norm)
                 self.position.seconds = time.monotonic() - began
+                self._log(loss, gradient_norm)
                 if self.position.update % self.config.trainer.validate_every == 0:
                     self._validate()
-                    self.position.seconds = time.monotonic() - began
                     self._save()
                 if stop.arrived:
                     self._save()
@@ -193,12 +181,13 @@ class Trainer:
 
     def _log(self, loss: Loss, gradient_norm: float) -> None:
         sums, position, trainer = self._sums, self.position, self.config.trainer
-        sums.smoothed += float(loss.smoothed.detach())
-        sums.negative_log_likelihood += float(loss.negative_log_likelihood)
-        sums.target_tokens += loss.tokens
-        position.target_tokens += loss.tokens
-        mean = sums.smoothed / sums.target_tokens
-        speed = sums.target_tokens / max(1e-9, time.monotonic() - sums.began)
+        if math.isfinite(gradient_norm):
+            sums.smoothed += float(loss.smoothed.detach())
+            sums.negative_log_likelihood += float(loss.negative_log_likelihood)
+            sums.target_tokens += loss.tokens
+            position.target_tokens += loss.tokens
+        mean = sums.smoothed / sums.target_tokens if sums.target_tokens else math.nan
+        speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
         self.progress.show(
             position.update,
             loss=mean,
@@ -211,15 +200,15 @@ class Trainer:
                 "train",
                 update=position.update,
                 epoch=position.epoch,
-                loss=round(mean, 4),
-                perplexity=round(math.exp(min(700.0, sums.negative_log_likelihood / sums.target_tokens)), 3),
+                loss=_rounded(mean, 4),
+                perplexity=_rounded(perplexity(sums.negative_log_likelihood, sums.target_tokens), 3),
                 learning_rate=self.optimizer.param_groups[0]["lr"],
-                gradient_norm=round(gradient_norm, 4),
+                gradient_norm=_rounded(gradient_norm, 4),
                 target_tokens=position.target_tokens,
                 target_tokens_per_second=round(speed, 1),
                 seconds=round(position.seconds, 2),
             )
-            self._sums = _Sums(began=time.monotonic())
+            self._sums = Sums(began=position.seconds)
 
     def _seconds_left(self) -> float:
         """Estimate from the mean pace of the run so far; whichever limit comes first."""
@@ -249,7 +238,8 @@ class Trainer:
             if better:
                 save_bundle(bundle, self.run_dir / "best")
         seconds = time.monotonic() - began
-        self._last_validation = position.update
+        position.last_validation = position.update
+        position.seconds += seconds
         self._sums.began += seconds
         LOG.info(
             "update %d, epoch %d, %s: validation perplexity %.2f, %s, greedy%s",
@@ -270,7 +260,7 @@ class Trainer:
             signature=result.bleu.signature,
             best_bleu=round(position.best_bleu, 3),
             target_tokens=position.target_tokens,
-            seconds=round(position.seconds + seconds, 2),
+            seconds=round(position.seconds, 2),
         )
 
     def _log_samples(self, translations: list[str]) -> None:
@@ -279,7 +269,7 @@ class Trainer:
             LOG.info("  source %s | translation %s | reference %s", valid.source[i], translations[i], valid.target[i])
 
     def _finish(self) -> None:
-        if self._last_validation != self.position.update or self.position.best_bleu < 0:
+        if self.position.last_validation != self.position.update:
             self._validate()
         self.position.finished = self.limit_reached()
         self._save()
@@ -318,8 +308,14 @@ class Trainer:
             precision=str(self.precision),
             threads=torch.get_num_threads(),
             position=self.position,
+            sums=self._sums,
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
             average=self.average.state(),
         )
         save_state(state, self.run_dir / "state.pt")
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """Round for metrics.jsonl; JSON has no word for what is not finite."""
+    return round(value, digits) if math.isfinite(value) else None

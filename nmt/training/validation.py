@@ -31,12 +31,13 @@ def validate(bundle: Bundle, sources: Sequence[str], references: Sequence[str], 
     was_training = bundle.model.training
     bundle.model.eval()
     try:
-        perplexity = reference_perplexity(bundle, sources, references, batch_size=search.batch_size)
-        translations = [item.text for item in Translator(bundle, search=search).translate(sources)]
+        reference = reference_perplexity(bundle, sources, references, batch_size=search.batch_size)
+        translator = Translator(bundle, search=search, device=bundle.model.device)
+        translations = [item.text for item in translator.translate(sources)]
     finally:
         bundle.model.train(was_training)
     tokenizer = default_tokenizer(bundle.target_language)
-    return Validation(perplexity, bleu(translations, references, tokenize=tokenizer), translations)
+    return Validation(reference, bleu(translations, references, tokenize=tokenizer), translations)
 
 
 @torch.inference_mode()
@@ -62,7 +63,12 @@ def reference_perplexity(
         )
         total += float(loss.negative_log_likelihood)
         tokens += loss.tokens
-    return math.exp(min(total / max(1, tokens), 700.0))
+    return perplexity(total, tokens)
+
+
+def perplexity(negative_log_likelihood: float, tokens: int) -> float:
+    """Compute exp of the mean of `tokens` positions; e^700, near the largest float, stands for more; nan for none."""
+    return math.exp(min(negative_log_likelihood / tokens, 700.0)) if tokens else math.nan
 
 
 def greedy(search: SearchConfig, *, batch_size: int) -> SearchConfig:

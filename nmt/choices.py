@@ -1,0 +1,74 @@
+"""The words that configuration keys may take; OmegaConf reads and checks them by name."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Word(str, Enum):
+    """An allowed word of the configuration; written, printed and stored by its name."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Cell(Word):
+    """The recurrence of encoder and decoder."""
+
+    lstm = "lstm"
+    gru = "gru"
+
+
+class AttentionKind(Word):
+    """How a query scores the encoder's positions."""
+
+    dot = "dot"
+    general = "general"
+    additive = "additive"
+
+
+class Tying(Word):
+    """Which embedding matrices are one."""
+
+    none = "none"
+    target = "target"
+    all = "all"
+
+
+class SubwordKind(Word):
+    """The subword segmentation SentencePiece trains."""
+
+    unigram = "unigram"
+    bpe = "bpe"
+    char = "char"
+
+
+class Normalization(Word):
+    """The Unicode normalisation applied before segmentation."""
+
+    identity = "identity"
+    nfc = "nfc"
+
+
+class Schedule(Word):
+    """The course of the learning rate after its warm-up."""
+
+    constant = "constant"
+    linear = "linear"
+    cosine = "cosine"
+    inverse_sqrt = "inverse_sqrt"
+
+
+class Precision(Word):
+    """The arithmetic of the training's matrix products."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class LengthNormalization(Word):
+    """How a hypothesis' log-probability becomes its score."""
+
+    gnmt = "gnmt"
+    average = "average"
