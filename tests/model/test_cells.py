@@ -1,0 +1,103 @@
+"""The reference cells, torch's fused layers and RecurrentLayer are one recurrence."""
+
+import pytest
+import torch
+
+from nmt.model.cells import RecurrentLayer, fused_layer, reference_gru_cell, reference_lstm_cell
+
+REFERENCE = {"lstm": reference_lstm_cell, "gru": reference_gru_cell}
+PARTS = {"lstm": 2, "gru": 1}
+B, T, E, H = 3, 6, 5, 4
+
+
+def problem(cell, dtype=torch.float64):
+    """A layer with every weight and bias away from zero, inputs (B, T, E) and a state of (B, H) parts."""
+    torch.manual_seed(7)
+    layer = RecurrentLayer(E, H, cell=cell).to(dtype)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.normal_(std=0.7)
+    inputs = torch.randn(B, T, E, dtype=dtype, requires_grad=True)
+    state = tuple(torch.randn(B, H, dtype=dtype, requires_grad=True) for _ in range(PARTS[cell]))
+    return layer, inputs, state
+
+
+def reference_run(cell, layer, inputs, state):
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    weights = {name: getattr(layer.rnn, f"{name}_l0") for name in names}
+    outputs = []
+    for t in range(inputs.size(1)):
+        state = REFERENCE[cell](inputs[:, t], state, **weights)
+        outputs.append(state[0])
+    return torch.stack(outputs, dim=1), state
+
+
+def gradients(outputs, leaves):
+    """Gradients of a sum that weighs every output differently."""
+    weights = torch.linspace(-1, 1, outputs.numel(), dtype=outputs.dtype).view_as(outputs)
+    return torch.autograd.grad((outputs * weights).sum(), leaves)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_reference_cell_equals_the_fused_layer_in_values_and_gradients(cell):
+    layer, inputs, state = problem(cell)
+    initial = tuple(part.unsqueeze(0) for part in state)
+    fused, final = layer.rnn(inputs, initial if cell == "lstm" else initial[0])
+    final = final if cell == "lstm" else (final,)
+    outputs, last = reference_run(cell, layer, inputs, state)
+
+    torch.testing.assert_close(outputs, fused, rtol=1e-12, atol=1e-12)
+    for ours, theirs in zip(last, final, strict=True):
+        torch.testing.assert_close(ours, theirs[0], rtol=1e-12, atol=1e-12)
+    leaves = [inputs, *state, *layer.parameters()]
+    ours = gradients(torch.cat([outputs.flatten(), last[-1].flatten()]), leaves)
+    theirs = gradients(torch.cat([fused.flatten(), final[-1].flatten()]), leaves)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.abs().max() > 0
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_layer_advanced_position_by_position_equals_one_run_over_the_sequence(cell):
+    layer, inputs, state = problem(cell)
+    leaves = [inputs, *state, *layer.parameters()]
+    whole = layer(inputs, state)
+    outputs, current = [], state
+    for t in range(T):
+        current = layer.advance(inputs[:, t], current)
+        assert [part.shape for part in current] == [(B, H)] * PARTS[cell]
+        outputs.append(current[0])
+    stepped = torch.stack(outputs, dim=1)
+
+    torch.testing.assert_close(stepped, whole, rtol=1e-12, atol=1e-12)
+    for one, other in zip(gradients(stepped, leaves), gradients(whole, leaves), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_state_that_is_not_contiguous_is_taken_too(cell):
+    layer, inputs, state = problem(cell)
+    strided = tuple(torch.stack((part, part), dim=-1)[..., 0] for part in state)
+    assert not strided[0].is_contiguous()
+    torch.testing.assert_close(layer(inputs, strided), layer(inputs, state))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_an_lstm_begins_with_a_forget_gate_bias_of_one_and_no_other_bias(bidirectional):
+    layer = fused_layer(E, H, cell="lstm", bidirectional=bidirectional)
+    for suffix in ("_l0", "_l0_reverse")[: 1 + bidirectional]:
+        total = getattr(layer, f"bias_ih{suffix}") + getattr(layer, f"bias_hh{suffix}")
+        expected = torch.zeros(4 * H)
+        expected[H : 2 * H] = 1
+        torch.testing.assert_close(total, expected)
+
+
+def test_the_forget_gate_is_the_second_of_the_four():
+    """With no weights and that bias, a cell state decays by sigmoid(1) and nothing else happens to it."""
+    layer = RecurrentLayer(E, H, cell="lstm")
+    with torch.no_grad():
+        layer.rnn.weight_ih_l0.zero_()
+        layer.rnn.weight_hh_l0.zero_()
+    memory = torch.randn(B, H)
+    _, after = layer.advance(torch.randn(B, E), (torch.randn(B, H), memory))
+    torch.testing.assert_close(after, torch.sigmoid(torch.ones(())) * memory)
