@@ -53,6 +53,12 @@ class Sums:
     """loss without it, in nats"""
     target_tokens: int = 0
     """real target positions"""
+    target_positions: int = 0
+    """all target positions, padding included"""
+    source_tokens: int = 0
+    """real source positions"""
+    source_positions: int = 0
+    """all source positions, padding included"""
     began: float = 0.0
     """`Position.seconds` at that line, later by the time that validations took since"""
 

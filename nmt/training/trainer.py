@@ -90,7 +90,7 @@ class Trainer:
                 gradient_norm = self._clip()
                 self._update(gradient_norm)
                 self.position.seconds = time.monotonic() - began
-                self._log(loss, gradient_norm)
+                self._log(batch, loss, gradient_norm)
                 if self.position.update % self.config.trainer.validate_every == 0:
                     self._validate()
                     self._save()
@@ -179,12 +179,15 @@ class Trainer:
         self.position.update += 1
         self.average.update(self.position.update)
 
-    def _log(self, loss: Loss, gradient_norm: float) -> None:
+    def _log(self, batch: Batch, loss: Loss, gradient_norm: float) -> None:
         sums, position, trainer = self._sums, self.position, self.config.trainer
         if math.isfinite(gradient_norm):
             sums.smoothed += float(loss.smoothed.detach())
             sums.negative_log_likelihood += float(loss.negative_log_likelihood)
             sums.target_tokens += loss.tokens
+            sums.target_positions += batch.target.numel()
+            sums.source_tokens += int(batch.source_lengths.sum())
+            sums.source_positions += batch.source.numel()
             position.target_tokens += loss.tokens
         mean = sums.smoothed / sums.target_tokens if sums.target_tokens else math.nan
         speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
@@ -206,6 +209,8 @@ class Trainer:
                 gradient_norm=_rounded(gradient_norm, 4),
                 target_tokens=position.target_tokens,
                 target_tokens_per_second=round(speed, 1),
+                source_padding=round(1 - sums.source_tokens / max(1, sums.source_positions), 4),
+                target_padding=round(1 - sums.target_tokens / max(1, sums.target_positions), 4),
                 seconds=round(position.seconds, 2),
             )
             self._sums = Sums(began=position.seconds)
