@@ -101,3 +101,17 @@ def test_the_forget_gate_is_the_second_of_the_four():
     memory = torch.randn(B, H)
     _, after = layer.advance(torch.randn(B, E), (torch.randn(B, H), memory))
     torch.testing.assert_close(after, torch.sigmoid(torch.ones(())) * memory)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_each_gate_begins_with_weights_of_its_own_scale(cell):
+    """Recurrent weights are orthogonal, input weights uniform within Glorot and Bengio's bound, gate by gate."""
+    layer = fused_layer(E, H, cell=cell, bidirectional=True)
+    bound = (6 / (E + H)) ** 0.5
+    for suffix in ("_l0", "_l0_reverse"):
+        for gate in getattr(layer, f"weight_hh{suffix}").split(H):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(H), rtol=0, atol=1e-5)
+        for gate in getattr(layer, f"weight_ih{suffix}").split(H):
+            assert bound / 2 < gate.abs().max() <= bound
+        assert cell == "lstm" or not getattr(layer, f"bias_ih{suffix}").any()
+        assert not getattr(layer, f"bias_hh{suffix}").any()

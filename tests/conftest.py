@@ -1,0 +1,61 @@
+"""Fixtures that tests of several folders share."""
+
+import itertools
+
+import pytest
+import torch
+
+from nmt.checkpoint import Bundle
+from nmt.choices import LengthNormalization
+from nmt.config import ModelConfig, SearchConfig
+from nmt.model.seq2seq import build_model
+from nmt.subwords import SubwordModel
+
+
+@pytest.fixture(scope="session")
+def two_subword_models():
+    """A unigram and a BPE model of different sizes."""
+    words = ["a", "small", "red", "house", "stands", "near", "the", "old", "river"]
+    lines = [" ".join(order) for order in itertools.permutations(words, 3)]
+    return [
+        SubwordModel.train(lines, kind="unigram", vocabulary_size=60),
+        SubwordModel.train([*lines, "many green trees"], kind="bpe", vocabulary_size=70),
+    ]
+
+
+@pytest.fixture(scope="session")
+def make_bundle(two_subword_models):
+    """A function that makes small bundles: weights by their seed, one subword model for both sides unless told."""
+
+    def make(seed=1, *, joint=True, **changes):
+        torch.manual_seed(seed)
+        source, target = two_subword_models if not joint else two_subword_models[:1] * 2
+        sizes = {"embedding_size": 8, "encoder_hidden_size": 6, "decoder_hidden_size": 12, "attention_size": 5}
+        config = ModelConfig(**(sizes | changes))
+        model = build_model(config, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += torch.randn_like(parameter)
+        search = SearchConfig(beam_size=3, normalization=LengthNormalization.average)
+        metadata = {"updates": seed, "score": "BLEU 12.3 (größer ist besser)"}
+        return Bundle(model.eval(), config, source, target, "en", "zh", search=search, metadata=metadata)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_same_bundle():
+    """A function that asserts that two bundles hold the same, to the last bit."""
+
+    def check(found, expected):
+        for name in ("config", "search", "metadata", "source_language", "target_language"):
+            assert getattr(found, name) == getattr(expected, name)
+        assert found.source_subwords.digest == expected.source_subwords.digest
+        assert found.target_subwords.digest == expected.target_subwords.digest
+        joint = [bundle.source_subwords is bundle.target_subwords for bundle in (found, expected)]
+        assert joint[0] == joint[1]
+        weights, others = found.model.state_dict(), expected.model.state_dict()
+        assert weights.keys() == others.keys()
+        assert all(torch.equal(weights[name], others[name]) for name in others)
+
+    return check

@@ -1,0 +1,171 @@
+"""Loading bundles: everything that can be wrong with one, each told in one line."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+import nmt
+from nmt import checkpoint
+from nmt.checkpoint import load_bundle, save_bundle
+from nmt.config import ModelConfig, SearchConfig
+from nmt.errors import BundleError
+
+
+def edit(path, change):
+    """Change the parsed config.json of a bundle."""
+    file = path / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    change(config)
+    file.write_text(json.dumps(config), encoding="utf-8")
+
+
+def refusal(path):
+    with pytest.raises(BundleError) as caught:
+        load_bundle(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def best(make_bundle, tmp_path):
+    path = tmp_path / "best"
+    save_bundle(make_bundle(), path)
+    return path
+
+
+def test_no_such_directory(tmp_path):
+    path = tmp_path / "best"
+    assert refusal(path) == (f"{path} does not exist; name a directory that nmt-train made, such as runs/demo/best")
+
+
+def test_a_directory_that_is_no_bundle(tmp_path):
+    assert refusal(tmp_path) == (
+        f"{tmp_path} is not a bundle: it has no config.json; "
+        "name a directory that nmt-train made, such as runs/demo/best"
+    )
+
+
+def test_a_file_instead_of_a_directory(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("", encoding="utf-8")
+    assert refusal(path).startswith(f"{path}")
+
+
+def test_a_newer_format_names_both_numbers(best):
+    edit(best, lambda config: config.update(format=checkpoint.FORMAT + 1))
+    assert refusal(best) == (
+        f"{best} has bundle format {checkpoint.FORMAT + 1}, and nmt {nmt.__version__} reads formats up to "
+        f"{checkpoint.FORMAT}; install a newer nmt"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 1', b"\xff\xfe", b"[]", b"3", b'{"model": {}}'])
+def test_config_json_that_is_no_json_or_says_no_format(best, content):
+    (best / "config.json").write_bytes(content)
+    message = refusal(best)
+    assert message.startswith(f"{best / 'config.json'} cannot be read (")
+    assert message.endswith("); copy the bundle again")
+
+
+DAMAGES = {
+    "a group is gone": lambda config: config.pop("model"),
+    "a group is a list": lambda config: config.update(model=[]),
+    "a group is null": lambda config: config.update(search=None),
+    "languages are gone": lambda config: config.pop("languages"),
+    "languages are text": lambda config: config.update(languages="en"),
+    "variants are gone": lambda config: config.pop("variants"),
+    "subwords are a number": lambda config: config.update(subwords=7),
+    "a size is text": lambda config: config["model"].update(embedding_size="8"),
+    "a size is negative": lambda config: config["model"].update(embedding_size=-8),
+    "a size is zero": lambda config: config["model"].update(decoder_layers=0),
+    "a size is a fraction": lambda config: config["model"].update(encoder_hidden_size=6.5),
+    "sizes exclude each other": lambda config: config["model"].update(attention="dot", decoder_hidden_size=6),
+    "a word is unknown": lambda config: config["model"].update(cell="rnn"),
+    "a key is unknown": lambda config: config["model"].update(colour="red"),
+    "the search is impossible": lambda config: config["search"].update(beam_size=0),
+    "weights are no name": lambda config: config["variants"]["fp32"].update(weights=None),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_config_json_with_a_damaged_entry(best, damage):
+    edit(best, damage)
+    assert refusal(best).startswith(str(best))
+
+
+def test_damaged_entries_are_named(best):
+    edit(best, lambda config: config["model"].update(cell="rnn"))
+    assert refusal(best) == f"{best}: cell=rnn is not possible: it must be one of lstm, gru"
+    edit(best, lambda config: config.pop("model"))
+    assert refusal(best) == (f"{best / 'config.json'}: an entry is missing or wrong ('model'); copy the bundle again")
+
+
+def test_keys_that_an_older_nmt_did_not_write_take_their_defaults(best):
+    edit(best, lambda config: (config["search"].pop("no_repeat_ngram"), config["model"].pop("input_feeding")))
+    bundle = load_bundle(best)
+    assert bundle.search.no_repeat_ngram == SearchConfig().no_repeat_ngram
+    assert bundle.config.input_feeding == ModelConfig().input_feeding
+
+
+def test_weights_that_are_truncated_or_gone(best):
+    file = best / "model.safetensors"
+    content = file.read_bytes()
+    for damaged in (content[: len(content) // 2], content[:5], b""):
+        file.write_bytes(damaged)
+        message = refusal(best)
+        assert message.startswith(f"{file} is missing or damaged (")
+        assert message.endswith("); copy the bundle again")
+    file.unlink()
+    assert refusal(best).startswith(f"{file} is missing or damaged (")
+
+
+def test_weights_of_another_shape(best):
+    edit(best, lambda config: config["model"].update(embedding_size=10))
+    assert refusal(best) == (
+        f"{best / 'model.safetensors'}: decoder.combine.weight has shape (8, 24) but config.json asks for (10, 24); "
+        "copy the bundle again"
+    )
+
+
+def test_weights_that_are_too_few_or_too_many(best):
+    edit(best, lambda config: config["model"].update(encoder_layers=2))
+    assert "encoder.layers.1.bias_hh_l0 has shape missing but config.json asks for (24,)" in refusal(best)
+    edit(best, lambda config: config["model"].update(encoder_layers=1, tying="target"))
+    assert "source_embedding.weight has shape missing but config.json asks for" in refusal(best)
+    weights = safetensors.torch.load_file(best / "model.safetensors")
+    safetensors.torch.save_file(weights | {"surplus": torch.zeros(3)}, best / "model.safetensors")
+    edit(best, lambda config: config["model"].update(tying="all"))
+    assert "surplus has shape (3,) but config.json asks for no such tensor" in refusal(best)
+
+
+def test_subwords_that_are_gone_damaged_or_of_another_bundle(best, two_subword_models):
+    file = best / "subwords.model"
+    content = file.read_bytes()
+    file.write_bytes(two_subword_models[1].to_bytes())
+    sizes = [model.vocabulary_size for model in two_subword_models]
+    assert refusal(best) == (
+        f"{best}: the subword models have {sizes[1]} and {sizes[1]} subwords but config.json says "
+        f"{sizes[0]} and {sizes[0]}; the files do not belong together, copy the bundle again"
+    )
+    file.write_bytes(content[: len(content) // 2])
+    assert str(file) in refusal(best)
+    file.unlink()
+    assert f"{file}: cannot read the subword model (No such file or directory)" in refusal(best)
+
+
+def test_writing_atomically_leaves_the_old_file_when_it_fails(tmp_path):
+    file = tmp_path / "state.pt"
+    checkpoint.write_atomically(file, lambda path: path.write_text("old", encoding="utf-8"))
+
+    def fail(path):
+        path.write_text("ne", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.write_atomically(file, fail)
+    assert file.read_text(encoding="utf-8") == "old"
+    checkpoint.write_atomically(file, lambda path: path.write_text("new", encoding="utf-8"))
+    assert file.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [file]

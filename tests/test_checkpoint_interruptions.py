@@ -1,0 +1,287 @@
+"""Saving bundles: no kill at any moment, failing disk or full disk costs what was saved before."""
+
+import errno
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nmt
+from nmt import checkpoint
+from nmt.checkpoint import load_bundle, save_bundle
+from nmt.choices import Tying
+from nmt.errors import BundleError, RunError
+
+
+def siblings(path):
+    return sorted(other.name for other in path.parent.iterdir() if other != path)
+
+
+class Killed(BaseException):
+    """The process died here: nothing of it runs any more."""
+
+
+class Executioner:
+    """Lets so many operations on files pass, leaves the next one half done, and stops all that follow."""
+
+    def __init__(self, monkeypatch, *, lives):
+        self.lives = lives
+        self.really = {"write": checkpoint._write, "rename": os.rename, "rmtree": shutil.rmtree}
+        monkeypatch.setattr(checkpoint, "_write", self.write)
+        monkeypatch.setattr(checkpoint.os, "rename", self.rename)
+        monkeypatch.setattr(checkpoint.shutil, "rmtree", self.rmtree)
+
+    def lives_on(self):
+        self.lives -= 1
+        return self.lives >= 0
+
+    def write(self, path, content):
+        if self.lives_on():
+            return self.really["write"](path, content)
+        if self.lives == -1:
+            path.write_bytes(content[: len(content) // 2])
+        raise Killed
+
+    def rename(self, old, new):
+        if self.lives_on():
+            return self.really["rename"](old, new)
+        raise Killed
+
+    def rmtree(self, path, ignore_errors=False):
+        if not Path(path).exists():
+            return None
+        if self.lives_on():
+            return self.really["rmtree"](path, ignore_errors=ignore_errors)
+        if self.lives == -1:
+            min(Path(path).iterdir()).unlink()
+        raise Killed
+
+
+def save_and_die(bundle, path, *, lives):
+    """Save until killed; returns whether that happened."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        Executioner(monkeypatch, lives=lives)
+        try:
+            save_bundle(bundle, path)
+        except Killed:
+            return True
+    return False
+
+
+@pytest.fixture
+def loaded_updates(assert_same_bundle):
+    """A function that loads a bundle, which must be one of these, whole, and says which."""
+
+    def load(path, bundles):
+        loaded = load_bundle(path)
+        updates = loaded.metadata["updates"]
+        assert_same_bundle(loaded, bundles[updates])
+        return updates
+
+    return load
+
+
+def test_killed_at_any_moment_the_old_or_the_new_bundle_is_whole(make_bundle, loaded_updates, tmp_path):
+    bundles = {1: make_bundle(1, joint=False, tying=Tying.none), 2: make_bundle(2), 3: make_bundle(3)}
+    found = []
+    for lives in itertools.count():
+        path = tmp_path / str(lives) / "best"
+        save_bundle(bundles[1], path)
+        killed = save_and_die(bundles[2], path, lives=lives)
+        found.append(loaded_updates(path, bundles))
+        save_bundle(bundles[3], path)
+        assert loaded_updates(path, bundles) == 3
+        assert siblings(path) == []
+        if not killed:
+            break
+    # First the old one, and from some moment on the new one: four files and a rename make it whole.
+    assert found == sorted(found)
+    assert found.count(1) >= 5
+    assert found.count(2) >= 3
+
+
+def test_killed_twice_one_of_the_three_is_whole(make_bundle, loaded_updates, tmp_path):
+    bundles = {1: make_bundle(1), 2: make_bundle(2), 3: make_bundle(3)}
+    seen = set()
+    for first in itertools.count():
+        for second in itertools.count():
+            path = tmp_path / f"{first}-{second}" / "best"
+            save_bundle(bundles[1], path)
+            killed = save_and_die(bundles[2], path, lives=first)
+            killed_again = save_and_die(bundles[3], path, lives=second)
+            seen.add(loaded_updates(path, bundles))
+            if not killed_again:
+                assert loaded_updates(path, bundles) == 3
+                assert siblings(path) == []
+                break
+        if not killed:
+            break
+    assert seen == {1, 2, 3}
+
+
+def test_killed_during_the_first_save_there_is_no_bundle_or_a_whole_one(make_bundle, assert_same_bundle, tmp_path):
+    bundle = make_bundle(1)
+    outcomes = set()
+    for lives in itertools.count():
+        path = tmp_path / str(lives) / "best"
+        killed = save_and_die(bundle, path, lives=lives)
+        try:
+            assert_same_bundle(load_bundle(path), bundle)
+            outcomes.add("whole")
+        except BundleError as error:
+            outcomes.add(str(error))
+        if not killed:
+            break
+    nothing = "{} does not exist; name a directory that nmt-train made, such as runs/demo/best"
+    assert "whole" in outcomes
+    assert outcomes - {"whole"} == {
+        nothing.format(tmp_path / str(lives) / "best") for lives in range(len(outcomes) - 1)
+    }
+
+
+def save_watched(bundle, path):
+    """Save, and load before every operation on files: returns what was found, updates or the error's text."""
+    found, looking = [], []
+
+    def watched(really):
+        def operation(*arguments, **options):
+            if not looking:  # the reader's own operations are not watched
+                looking.append(True)
+                try:
+                    found.append(load_bundle(path).metadata["updates"])
+                except BundleError as error:
+                    found.append(str(error).removeprefix(f"{path} "))
+                looking.clear()
+            return really(*arguments, **options)
+
+        return operation
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for place, name in [(checkpoint, "_write"), (checkpoint.os, "rename"), (checkpoint.shutil, "rmtree")]:
+            monkeypatch.setattr(place, name, watched(getattr(place, name)))
+        save_bundle(bundle, path)
+    return found
+
+
+def test_a_reader_does_not_disturb_a_writer(make_bundle, loaded_updates, tmp_path):
+    """Someone may translate with runs/demo/best at any moment of the training that replaces it."""
+    path = tmp_path / "best"
+    bundles = {seed: make_bundle(seed) for seed in (1, 2)}
+    nothing = "does not exist; name a directory that nmt-train made, such as runs/demo/best"
+    found = save_watched(bundles[1], path)
+    assert found == [nothing] * found.count(nothing) + [1] * found.count(1)
+    assert found.count(nothing) >= 4
+    assert loaded_updates(path, bundles) == 1
+    found = save_watched(bundles[2], path)
+    assert found == [1] * found.count(1) + [2] * found.count(2)
+    assert found.count(1) >= 5
+    assert found.count(2) >= 1
+    assert loaded_updates(path, bundles) == 2
+    assert siblings(path) == []
+
+
+@pytest.mark.parametrize(("left", "expected"), [({"new": 2, "old": 1}, 2), ({"old": 1}, 1), ({"new": 2}, 2)])
+def test_an_interrupted_swap_loads_where_nothing_can_be_written(
+    make_bundle, loaded_updates, tmp_path, monkeypatch, left, expected
+):
+    path = tmp_path / "best"
+    bundles = {seed: make_bundle(seed) for seed in (1, 2)}
+    for suffix, seed in left.items():
+        save_bundle(bundles[seed], path.with_name(f"best.{suffix}"))
+
+    def refuse(*arguments):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.os, "rename", refuse)
+        assert loaded_updates(path, bundles) == expected
+    assert not path.exists()
+    assert loaded_updates(path, bundles) == expected
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some space and run the same command again"),
+        (errno.EDQUOT, "free some space and run the same command again"),
+        (errno.EFBIG, "free some space and run the same command again"),
+        (errno.EROFS, "make it writable or choose another run_dir"),
+        (errno.EIO, "make it writable or choose another run_dir"),
+    ],
+)
+@pytest.mark.parametrize("at", ["_write", "rename"])
+def test_a_failing_disk_costs_nothing_that_was_saved(
+    make_bundle, assert_same_bundle, tmp_path, monkeypatch, number, advice, at
+):
+    path = tmp_path / "best"
+    save_bundle(make_bundle(1), path)
+
+    def fail(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint if at == "_write" else checkpoint.os, at, fail)
+        with pytest.raises(RunError) as caught:
+            save_bundle(make_bundle(2), path)
+    assert str(caught.value) == (
+        f"cannot save {path}: {os.strerror(number)}; what was saved before is intact; {advice}"
+    )
+    assert caught.value.exit_code == 1
+    assert_same_bundle(load_bundle(path), make_bundle(1))
+    assert siblings(path) == []
+
+
+def test_a_parent_that_is_a_file_is_told(make_bundle, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(RunError, match=r"^cannot save .*best: .+; make it writable or choose another run_dir$"):
+        save_bundle(make_bundle(), tmp_path / "file" / "best")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is read-only for root")
+def test_a_read_only_parent_is_told(make_bundle, assert_same_bundle, tmp_path):
+    save_bundle(make_bundle(1), tmp_path / "best")
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(RunError, match=r"Permission denied.*make it writable or choose another run_dir"):
+            save_bundle(make_bundle(2), tmp_path / "best")
+        assert_same_bundle(load_bundle(tmp_path / "best"), make_bundle(1))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+SAVE_WITH_A_LIMIT = """
+import resource, signal, sys
+from pathlib import Path
+from nmt.checkpoint import load_bundle, save_bundle
+from nmt.cli.common import run
+
+path = Path(sys.argv[1])
+bundle = load_bundle(path)
+bundle.metadata = {"updates": 2}
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+sys.exit(run(lambda: save_bundle(bundle, path), "nmt-train"))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
+def test_a_disk_that_is_really_full_ends_in_one_line_and_the_old_bundle(make_bundle, assert_same_bundle, tmp_path):
+    path = tmp_path / "best"
+    save_bundle(make_bundle(1), path)
+    assert (path / "model.safetensors").stat().st_size > 4096
+    environment = os.environ | {"PYTHONPATH": str(Path(nmt.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(
+        [sys.executable, "-c", SAVE_WITH_A_LIMIT, path], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        f"nmt-train: error: cannot save {path}: File too large; what was saved before is intact; "
+        "free some space and run the same command again\n"
+    )
+    assert_same_bundle(load_bundle(path), make_bundle(1))
+    assert siblings(path) == []

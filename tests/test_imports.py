@@ -1,0 +1,165 @@
+"""Who may import whom (ARCHITECTURE.md), what loads without torch, and how long a file may be."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import nmt
+
+PACKAGE = Path(nmt.__file__).parent
+
+# Each area may import itself and these; an entry covers what lies below it, unless that has an entry of its own.
+CONFIG = {"nmt.choices", "nmt.schema", "nmt.config"}
+ALLOWED = {
+    "nmt": set(),
+    "nmt.errors": set(),
+    "nmt.choices": set(),
+    "nmt.schema": {"nmt.errors"},
+    "nmt.config": {"nmt.errors", "nmt.choices"},
+    "nmt.segmentation": {"nmt.errors"},
+    "nmt.devices": {"nmt.errors"},
+    "nmt.subwords": {"nmt.errors", "nmt.segmentation"},
+    "nmt.data": {"nmt.errors", *CONFIG, "nmt.subwords"},
+    "nmt.model": {"nmt.errors"},
+    "nmt.search": {"nmt.errors"},
+    "nmt.checkpoint": {"nmt", "nmt.errors", "nmt.config", "nmt.schema", "nmt.subwords", "nmt.model"},
+    "nmt.evaluation.metrics": {"nmt.errors"},
+    "nmt.translator": {
+        "nmt.errors",
+        *CONFIG,
+        "nmt.subwords",
+        "nmt.data",
+        "nmt.search",
+        "nmt.checkpoint",
+        "nmt.evaluation.metrics",
+    },
+}
+ALLOWED["nmt.evaluation"] = ALLOWED["nmt.translator"] | {"nmt.schema", "nmt.translator"}
+ALLOWED["nmt.training"] = {"nmt", *ALLOWED}
+ALLOWED["nmt.cli"] = {"nmt", "nmt.conf", *ALLOWED}
+
+CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config")
+
+# The only importers of these packages.
+ONLY = {
+    "sentencepiece": {"nmt.subwords"},
+    "sacrebleu": {"nmt.evaluation.metrics"},
+    "hydra": {"nmt.cli.train", "nmt.cli.overrides"},
+    "omegaconf": {"nmt.cli.train", "nmt.cli.overrides"},
+    "safetensors": {"nmt.checkpoint"},
+    "pickle": {"nmt.training.state"},
+    "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate"},
+}
+
+
+class Import(NamedTuple):
+    importer: str
+    imported: str
+    typing_only: bool
+    at_load: bool
+
+
+def module_name(file):
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(name):
+    """Every import of a module, wherever in it."""
+    found = []
+
+    def walk(node, typing_only, at_load):
+        if isinstance(node, ast.Import):
+            found.extend(Import(name, alias.name, typing_only, at_load) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports relatively"
+            for alias in node.names:
+                inside = f"{node.module}.{alias.name}"
+                found.append(Import(name, inside if inside in FILES else str(node.module), typing_only, at_load))
+        guard = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        inner = at_load and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for child in ast.iter_child_nodes(node):
+            walk(child, typing_only or guard, inner)
+
+    walk(ast.parse(FILES[name].read_text(encoding="utf-8")), False, True)
+    return found
+
+
+IMPORTS = [one for name in FILES for one in imports_of(name)]
+
+
+def area(module):
+    """The entry of ALLOWED that a module belongs to: the longest that it lies in."""
+    parts = module.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((name for name in names if name in ALLOWED and (name != "nmt" or module == "nmt")), module)
+
+
+def test_the_walk_sees_what_is_there():
+    assert Import("nmt.checkpoint", "nmt.model.seq2seq", False, True) in IMPORTS
+    assert Import("nmt.model.seq2seq", "nmt.config", True, True) in IMPORTS
+    assert Import("nmt.cli.train", "hydra", False, False) in IMPORTS
+    assert len(FILES) > 40
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_module_imports_only_what_its_area_may(name):
+    here = area(name)
+    assert here in ALLOWED, f"{name} has no place in the table of imports"
+    for one in IMPORTS:
+        if one.importer != name or one.imported.split(".")[0] != "nmt":
+            continue
+        if one == Import("nmt.model.seq2seq", "nmt.config", True, True):  # build_model's parameter
+            continue
+        other = area(one.imported)
+        assert other == here or other in ALLOWED[here], f"{name} imports {one.imported}"
+
+
+@pytest.mark.parametrize("package", ONLY)
+def test_a_package_has_these_importers_only(package):
+    importers = {one.importer for one in IMPORTS if one.imported.split(".")[0] == package}
+    assert importers
+    assert importers <= ONLY[package]
+
+
+def test_nobody_but_the_commands_imports_the_commands():
+    assert {one.importer.split(".")[1] for one in IMPORTS if one.imported.startswith("nmt.cli")} == {"cli"}
+
+
+def test_search_takes_torch_only_through_arrays_and_never_at_load():
+    using = [one for one in IMPORTS if one.importer.startswith("nmt.search") and one.imported.startswith("torch")]
+    assert {one.importer for one in using} == {"nmt.search.arrays"}
+    assert all(one.typing_only or not one.at_load for one in using)
+
+
+def test_the_configuration_is_standard_library_only():
+    names = {one.imported.split(".")[0] for one in IMPORTS if one.importer in CONFIGURATION}
+    assert names <= {"nmt", *sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "nmt.errors, nmt.config, nmt.schema",
+        "nmt.search.beam, nmt.search.greedy, nmt.search.rules, nmt.search.scores",
+        "nmt.cli.train, nmt.cli.translate, nmt.cli.evaluate, nmt.cli.train_help",
+    ],
+)
+def test_these_load_without_torch(names):
+    heavy = "torch sentencepiece sacrebleu hydra omegaconf"
+    code = f"import sys, {names}; print([name for name in '{heavy}'.split() if name in sys.modules])"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert finished.stderr == ""
+    assert finished.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_stays_readable_in_one_sitting(name):
+    assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= 330

@@ -1,0 +1,65 @@
+"""Any configuration dataclass: what is stored comes back, and every key is described."""
+
+import dataclasses
+import json
+from enum import Enum
+
+import pytest
+
+from nmt.choices import Cell
+from nmt.config import (
+    CorpusConfig,
+    ModelConfig,
+    OptimizerConfig,
+    SearchConfig,
+    SubwordsConfig,
+    TrainConfig,
+    TrainerConfig,
+)
+from nmt.errors import ConfigError
+from nmt.schema import describe, from_dict, to_dict
+
+FLAT = [CorpusConfig, SubwordsConfig, ModelConfig, OptimizerConfig, TrainerConfig, SearchConfig]
+
+
+def changed(value):
+    """Another value of the same type."""
+    if isinstance(value, Enum):
+        return list(type(value))[-1]
+    return {bool: lambda: not value, int: lambda: value + 3, float: lambda: value + 0.5, str: lambda: "ändert"}[
+        type(value)
+    ]()
+
+
+@pytest.mark.parametrize("kind", FLAT)
+def test_what_is_stored_comes_back(kind):
+    config = kind(**{item.name: changed(getattr(kind(), item.name)) for item in dataclasses.fields(kind)})
+    stored = json.loads(json.dumps(to_dict(config)))
+    assert from_dict(kind, stored) == config
+    assert from_dict(kind, {}) == kind()
+    assert all(type(value) in (bool, int, float, str) for value in stored.values())
+
+
+def test_enumerations_are_stored_by_their_words():
+    stored = to_dict(TrainConfig(model=ModelConfig(cell=Cell.gru)))
+    assert stored["model"]["cell"] == "gru"
+    assert type(stored["model"]["cell"]) is str
+    assert stored["search"]["normalization"] == "gnmt"
+
+
+def test_what_cannot_be_read_back():
+    with pytest.raises(ConfigError, match=r"^unknown key 'colour' in SearchConfig; known are batch_size, beam_size, "):
+        from_dict(SearchConfig, {"colour": 1})
+    with pytest.raises(ConfigError, match=r"^cell=rnn is not possible: it must be one of lstm, gru$"):
+        from_dict(ModelConfig, {"cell": "rnn"})
+
+
+@pytest.mark.parametrize("kind", [*FLAT, TrainConfig])
+def test_every_field_is_described_in_one_line(kind):
+    described = describe(kind)
+    groups = {item.name for item in dataclasses.fields(kind) if dataclasses.is_dataclass(item.default_factory)}
+    assert described.keys() == {item.name for item in dataclasses.fields(kind)} - groups
+    for line in described.values():
+        assert line
+        assert "\n" not in line
+        assert not line.endswith(".")
