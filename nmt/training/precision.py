@@ -7,10 +7,17 @@ import time
 import torch
 
 from nmt.choices import Precision
+from nmt.errors import ConfigError
 
 
 def choose_precision(precision: Precision, device: torch.device) -> Precision:
-    """Resolve ``auto`` to bf16 where one recurrent layer runs clearly faster with it, else to fp32."""
+    """Resolve ``auto`` to bf16 where one recurrent layer runs clearly faster with it, else to fp32.
+
+    Raises:
+        ConfigError: bf16 is asked for, and PyTorch has no such layer for this machine.
+    """
+    if precision is Precision.bf16:
+        _require_bf16(device)
     if precision is not Precision.auto:
         return precision
     try:
@@ -21,6 +28,16 @@ def choose_precision(precision: Precision, device: torch.device) -> Precision:
         )
     except RuntimeError:
         return Precision.fp32
+
+
+def _require_bf16(device: torch.device) -> None:
+    try:
+        _layer_seconds(device, bf16=True)
+    except RuntimeError:
+        raise ConfigError(
+            f"trainer.precision=bf16 is not possible on this machine's {device.type}, for which PyTorch has no "
+            "recurrent layers in bf16: set trainer.precision=fp32, or auto"
+        ) from None
 
 
 def _layer_seconds(device: torch.device, *, bf16: bool) -> float:

@@ -140,7 +140,7 @@ def _trainer(
         source_vocabulary=material.source_subwords.vocabulary_size,
         target_vocabulary=material.target_subwords.vocabulary_size,
     ).to(device)
-    precision = Precision[saved.precision] if saved else choose_precision(config.trainer.precision, device)
+    precision = choose_precision(Precision[saved.precision] if saved else config.trainer.precision, device)
     _introduce(config, material, model, device=device, threads=threads, precision=precision)
     if saved:
         LOG.info("resuming %s after update %d, epoch %d", run_dir, saved.position.update, saved.position.epoch)
