@@ -98,6 +98,7 @@ class Trainer:
                     self._save()
                     stop.raise_again()
             self._finish()
+            stop.raise_again()
         return self.position.finished
 
     def close(self) -> None:
