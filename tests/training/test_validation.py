@@ -1,0 +1,106 @@
+import math
+from types import SimpleNamespace
+
+import pytest
+import sacrebleu
+import torch
+
+from nmt.checkpoint import Bundle
+from nmt.config import ModelConfig, SearchConfig
+from nmt.model.seq2seq import build_model
+from nmt.subwords import SubwordModel
+from nmt.training.validation import greedy, perplexity, reference_perplexity, validate
+from nmt.translator import Translator
+
+
+@pytest.fixture(scope="module")
+def bundle(text):
+    subwords = SubwordModel.train([*text[0], *text[1]], kind="unigram", vocabulary_size=160)
+    config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32, dropout=0.5)
+    torch.manual_seed(1)
+    model = build_model(config, source_vocabulary=160, target_vocabulary=160).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter *= 3
+    return Bundle(model, config, subwords, subwords, "en", "de")
+
+
+@torch.inference_mode()
+def negative_log_likelihoods(bundle, source, target):
+    """-log p of every position of one reference, by stepping."""
+    subwords = bundle.source_subwords
+    rows = [[*subwords.encode(line)[:512], subwords.eos_id] for line in (source, target)]
+    state = bundle.model.start(torch.tensor([rows[0]]), torch.tensor([len(rows[0])]))
+    found, previous = [], subwords.bos_id
+    for token in rows[1]:
+        step = bundle.model.step(torch.tensor([[previous]]), state)
+        log_probs = step.logits[0, 0].double().log_softmax(-1)
+        found.append(-float(log_probs[token]))
+        state, previous = step.state, token
+    return found
+
+
+def test_perplexity_is_that_of_all_positions_together(bundle, text):
+    sources, references = text[0][:9], text[1][:9]
+    every = [x for pair in zip(sources, references, strict=True) for x in negative_log_likelihoods(bundle, *pair)]
+    expected = math.exp(sum(every) / len(every))
+    for batch_size in (1, 4, 64):
+        found = reference_perplexity(bundle, sources, references, batch_size=batch_size)
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_blank_and_endless_references_are_scored_too(bundle):
+    sources, references = ["", "A dog."], ["Ein Hund.", "Hund " * 600]
+    every = [x for pair in zip(sources, references, strict=True) for x in negative_log_likelihoods(bundle, *pair)]
+    assert len(every) > 513
+    found = reference_perplexity(bundle, sources, references, batch_size=2)
+    assert found == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-4)
+
+
+def test_perplexity_by_hand():
+    assert perplexity(4 * math.log(3), 4) == pytest.approx(3)
+    assert perplexity(1e9, 1) == math.exp(700)
+    assert math.isnan(perplexity(0.0, 0))
+
+
+def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
+    sources = [*text[0][:20], ""]
+    references = [f"{line}  \u201equoted\u201c" for line in text[1][:20]] + [""]
+    translations = [item.text for item in Translator(bundle, search=SearchConfig(beam_size=1)).translate(sources)]
+    references[0] = translations[0]  # so that there is something to count
+    found = validate(bundle, sources, references, search=SearchConfig(beam_size=1, batch_size=4))
+    assert found.translations == translations
+    expected = sacrebleu.BLEU(force=True).corpus_score(translations, [references])
+    assert expected.score > 0
+    assert found.bleu.value == expected.score
+    assert "tok:13a" in found.bleu.signature
+    assert found.perplexity == reference_perplexity(bundle, sources, references, batch_size=4)
+
+
+def test_the_tokenizer_follows_the_target_language(bundle, text):
+    chinese = Bundle(bundle.model, bundle.config, bundle.source_subwords, bundle.target_subwords, "en", "zh")
+    found = validate(chinese, text[0][:2], ["一只狗。", "两只猫。"], search=SearchConfig(beam_size=1))
+    assert "tok:zh" in found.bleu.signature
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_is_off_in_validation_and_as_before_after_it(bundle, text, training):
+    search = SearchConfig(beam_size=1)
+    bundle.model.eval()
+    expected = validate(bundle, text[0][:5], text[1][:5], search=search)
+    bundle.model.train(training)
+    try:
+        assert validate(bundle, text[0][:5], text[1][:5], search=search) == expected
+        assert bundle.model.training is training
+        with pytest.raises(AttributeError):
+            validate(SimpleNamespace(model=bundle.model), [""], [""], search=search)
+        assert bundle.model.training is training
+    finally:
+        bundle.model.eval()
+
+
+def test_validation_during_training_is_greedy_and_else_as_configured():
+    search = SearchConfig(beam_size=5, length_penalty=0.6, max_length_ratio=1.5, batch_size=64, no_repeat_ngram=3)
+    found = greedy(search, batch_size=7)
+    assert (found.beam_size, found.batch_size, found.no_repeat_ngram, found.max_length_ratio) == (1, 7, 3, 1.5)
+    assert search.beam_size == 5
