@@ -11,8 +11,12 @@ from typing import Any
 from nmt.config import TrainConfig
 from nmt.errors import ConfigError
 
-_FLAGS = ["--cfg", "-c", "--resolve", "--package", "-p", "--multirun", "-m", "--info", "-i", "--hydra-help"]
-_FLAGS += ["--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd", "--shell-completion", "-sc"]
+_SWITCHES = ("--resolve", "--multirun", "-m", "--hydra-help", "--shell-completion", "-sc")
+_PARTS = ("job", "hydra", "all")
+# Options with a value, and the values that Hydra takes; none: any.
+_VALUED: dict[str, tuple[str, ...]] = {"--cfg": _PARTS, "-c": _PARTS, "--package": (), "-p": ()}
+_VALUED |= dict.fromkeys(("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"), ())
+_INFORM = ("--info", "-i")
 # What Hydra takes for a number, a truth value or nothing: name=1.10 would become 1.1.
 _NO_TEXT = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*(e[+-]?\d+)?|[+-]?(inf|nan)|true|false|null", re.IGNORECASE)
 _GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
@@ -34,18 +38,42 @@ def known_keys() -> dict[str, Any]:
     return keys
 
 
-def check_flags(words: list[str]) -> None:
-    """Refuse an option that neither nmt-train nor Hydra knows.
+def split_words(words: list[str]) -> tuple[list[str], list[str]]:
+    """Part a command line into options and settings, which Hydra takes in this order only.
 
     Raises:
-        ConfigError: names the nearest option.
+        ConfigError: an option that neither nmt-train nor Hydra knows, or without its value; ``+KEY=VALUE``, which Hydra
+            adds to the configuration without asking whether anybody reads it, with an unknown key.
     """
-    for word in words:
-        flag = word.split("=", 1)[0]
-        if word.startswith("-") and flag not in _FLAGS:
-            near = difflib.get_close_matches(flag, [*_FLAGS, "--help", "--version"], n=1)
+    options: list[str] = []
+    settings: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            settings.append(word)
+            if word.startswith("+"):
+                _check_added(flag.lstrip("+"))
+        elif flag in _VALUED:
+            value = value if equals else next(rest, "")
+            if not value or value not in (_VALUED[flag] or (value,)):
+                allowed = "one of " + ", ".join(_VALUED[flag]) if _VALUED[flag] else "a value"
+                raise ConfigError(f"{flag} needs {allowed} after it; see nmt-train --help")
+            options += [flag, value]
+        elif flag in _INFORM:
+            options.append(word if equals else f"{flag}=all")
+        elif word in _SWITCHES:
+            options.append(word)
+        else:
+            near = difflib.get_close_matches(flag, [*_VALUED, *_INFORM, *_SWITCHES, "--help", "--version"], n=1)
             hint = f"did you mean {near[0]}?" if near else "settings are written KEY=VALUE; see nmt-train --help"
             raise ConfigError(f"unknown option {flag}; {hint}")
+    return options, settings
+
+
+def _check_added(key: str) -> None:
+    if key not in known_keys() and key.split(".")[0] not in ("hydra", "experiment") and key not in _GROUPS:
+        raise _unknown(key)
 
 
 def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
@@ -60,7 +88,9 @@ def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
     def quote(word: str) -> str:
         key, equals, value = word.partition("=")
         plain = re.fullmatch(r"[\w./:+-]*", value, re.ASCII) and not _NO_TEXT.fullmatch(value)
-        if not equals or key not in text_keys or plain or value[:1] in ("'", '"') or "${" in value:
+        if not equals or key not in text_keys or plain or "${" in value:
+            return word
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             return word
         if multirun and "," in value:
             return word
@@ -68,7 +98,7 @@ def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
         escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
         return f"{key}='{escaped}'"
 
-    return [word if word.startswith("-") else quote(word) for word in words]
+    return [quote(word) for word in words]
 
 
 def explain(error: Exception) -> ConfigError | None:
@@ -99,6 +129,10 @@ def _unknown_key(text: str) -> ConfigError | None:
     key = full[1] if full else match[1]
     if key in known_keys():
         return None
+    return _unknown(key)
+
+
+def _unknown(key: str) -> ConfigError:
     near = difflib.get_close_matches(key, [*known_keys(), *_GROUPS], n=1, cutoff=0.5)
     if not near:
         near = [name for name in known_keys() if name.rpartition(".")[2] == key.rpartition(".")[2]][:1]

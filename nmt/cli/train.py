@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nmt import __version__
 from nmt.cli.common import report
 from nmt.cli.common import run as run_command
-from nmt.cli.overrides import check_flags, explain, quote_overrides
+from nmt.cli.overrides import explain, quote_overrides, split_words
 from nmt.errors import NmtError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _help() -> None:
 
 def _train(words: list[str]) -> int:
     """Let Hydra compose the configuration of every job and train it; return the last failure's exit code, or 0."""
-    check_flags(words)
+    options, settings = split_words(words)
     # Without this variable Hydra prints its own multi-line errors and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
@@ -49,8 +49,9 @@ def _train(words: list[str]) -> int:
     from nmt.config import TrainConfig
 
     ConfigStore.instance().store(name="schema", node=TrainConfig)
-    multirun = any(word in ("-m", "--multirun") for word in words)
+    multirun = "-m" in options or "--multirun" in options
     failures: list[int] = []
+    raised: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path="pkg://nmt.conf", config_name="train")
     def job(composed: DictConfig) -> None:
@@ -58,20 +59,26 @@ def _train(words: list[str]) -> int:
 
         try:
             if multirun:
-                composed.run_dir = os.path.join(composed.run_dir, _job_name(words))
+                composed.run_dir = os.path.join(composed.run_dir, _job_name(settings))
             config, text = _to_dataclasses(composed)
             run(config, config_text=text)
         except NmtError as error:
-            # One failed job must not end a sweep.
             if not multirun:
-                raise
+                raised.append(error)
+                return
+            # One failed job must not end a sweep.
             failures.append(error.exit_code)
             report(_NAME, f"error: {error}; the sweep goes on with its next job")
+        except Exception as error:
+            # What leaves this function gets a line from Hydra before ours.
+            raised.append(error)
 
     before = sys.argv
-    sys.argv = [_NAME, *quote_overrides(words, multirun=multirun)]
+    sys.argv = [_NAME, *options, *quote_overrides(settings, multirun=multirun)]
     try:
         job()
+        if raised:
+            raise raised[0]
     except NmtError:
         raise
     except Exception as error:
@@ -92,13 +99,12 @@ def _to_dataclasses(composed: DictConfig) -> tuple[TrainConfig, str]:
     return config, OmegaConf.to_yaml(composed, resolve=True)
 
 
-def _job_name(words: list[str]) -> str:
+def _job_name(settings: list[str]) -> str:
     """Name a job of a sweep by what it has and other jobs have not, as in ``optimizer.lr=0.001,seed=2``."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    given = [word for word in quote_overrides(words, multirun=True) if "=" in word and not word.startswith("-")]
-    parsed = OverridesParser.create().parse_overrides(given)
+    parsed = OverridesParser.create().parse_overrides(quote_overrides(settings, multirun=True))
     shared = {override.get_key_element() for override in parsed if not override.is_sweep_override()}
     own = [word for word in HydraConfig.get().overrides.task if word.split("=", 1)[0] not in shared]
     return ",".join(sorted(own)).replace("/", "_") or "default"
