@@ -1,0 +1,243 @@
+"""What stands between the command line and Hydra: values arrive as typed, and errors are one line."""
+
+import dataclasses
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from nmt.cli.overrides import known_keys, quote_overrides, split_words
+from nmt.cli.train import main
+from nmt.config import ModelConfig, TrainConfig
+from nmt.errors import ConfigError
+
+TYPED = [
+    "data/train",
+    "données/mes phrases=1",
+    "a,b",
+    "数据/训练",
+    "it's",
+    'the "big" one',
+    "'' \"\"",
+    "C:\\Daten\\Text",
+    "C:\\Eigene Dateien\\",
+    "two\\\\",
+    "\\'",
+    "\\\\' \\\\",
+    "a\\'b\\",
+    "[1,2]",
+    "{a: b}",
+    "x # y",
+    "50%",
+    "~/mine",
+    "$HOME",
+    "a:b c",
+    "(1)",
+    "*",
+    "",
+    "1.10",
+    "007",
+    "1e3",
+    "1_000",
+    "null",
+    "True",
+    "nan",
+    "-inf",
+    "no",
+]
+
+
+@pytest.mark.parametrize("value", TYPED)
+def test_text_arrives_in_hydra_as_it_was_typed(value):
+    (word,) = quote_overrides([f"corpus.train={value}"], multirun=False)
+    read = OverridesParser.create().parse_override(word).value()
+    assert type(read) is str or hasattr(read, "text")
+    assert str(read) == value
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "corpus.train=data/train",  # nothing to quote
+        "corpus.train='données 1'",  # quoted already
+        'corpus.train="données 1"',
+        "run_dir=runs/${name}/a b",  # refers to another key
+        "run_dir=${oc.env:HOME}/x",
+        "optimizer.lr=1e-3",  # a number
+        "model.cell=gru",  # a word of a list
+        "subwords.joint=false",
+        "experiment=demo",  # a group
+        "trainer.max_updates=1,2",
+        "nonsense",
+        "~corpus.valid",
+    ],
+)
+def test_everything_else_stays_as_it_is(word):
+    assert quote_overrides([word], multirun=False) == [word]
+
+
+def test_a_sweep_keeps_its_commas():
+    words = ["corpus.train=a,b", "corpus.valid=mes phrases", "seed=1,2"]
+    assert quote_overrides(words, multirun=True) == ["corpus.train=a,b", "corpus.valid='mes phrases'", "seed=1,2"]
+
+
+def test_known_keys_are_the_leaves_of_the_configuration():
+    keys = known_keys()
+    assert keys["optimizer.lr"] == TrainConfig().optimizer.lr
+    assert keys["seed"] == 1
+    assert "model" not in keys
+    assert {key for key in keys if key.startswith("model.")} == {
+        f"model.{f.name}" for f in dataclasses.fields(ModelConfig)
+    }
+
+
+def test_options_and_settings_may_come_in_any_order():
+    words = ["seed=1", "-cd", "my=dir", "--cfg=job", "a=-1", "--info", "-m", "model=tiny"]
+    options = ["-cd", "my=dir", "--cfg", "job", "--info=all", "-m"]
+    assert split_words(words) == (options, ["seed=1", "a=-1", "model=tiny"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--multrun"], "unknown option --multrun; did you mean --multirun?"),
+        (["--epochs=3"], "unknown option --epochs; settings are written KEY=VALUE; see nmt-train --help"),
+        (["--cfg", "everything"], "--cfg needs one of job, hydra, all after it; see nmt-train --help"),
+        (["seed=1", "-c"], "-c needs one of job, hydra, all after it; see nmt-train --help"),
+        (["--config-dir="], "--config-dir needs a value after it; see nmt-train --help"),
+        (["+sed=1"], "unknown key sed; did you mean seed?"),
+    ],
+)
+def test_options_that_are_unknown_or_lack_their_value(words, message):
+    with pytest.raises(ConfigError) as caught:
+        split_words(words)
+    assert str(caught.value) == message
+
+
+OWN = ["corpus.train=nowhere", "corpus.source=en", "corpus.target=de"]
+WRONG = {
+    # unknown keys, with what was meant
+    "trainer.max_update=3": "unknown key trainer.max_update; did you mean trainer.max_updates?",
+    "modle.dropout=0.1": "unknown key modle; did you mean model?",
+    "sed=3": "unknown key sed; did you mean seed?",
+    "dropout=0.3": "unknown key dropout; did you mean model.dropout?",
+    "+trainer.max_update=3": "unknown key trainer.max_update; did you mean trainer.max_updates?",
+    "++zzzzzzzz=3": "unknown key zzzzzzzz; nmt-train --help lists the keys",
+    # unknown choices, with all there are
+    "model=huge": "there is no model=huge; available are base, small, tiny",
+    "model=smal": "there is no model=smal; did you mean model=small? available are base, small, tiny",
+    "search=best": "there is no search=best; available are beam, greedy",
+    # wrong types
+    "optimizer.lr=fast": "optimizer.lr=fast is not possible: it must be a number",
+    "trainer.max_updates=1.5": "trainer.max_updates=1.5 is not possible: it must be a whole number",
+    "trainer.max_updates=many": "trainer.max_updates=many is not possible: it must be a whole number",
+    "subwords.joint=maybe": "subwords.joint=maybe is not possible: it must be true or false",
+    "model.cell=rnn": "model.cell=rnn is not possible: it must be one of lstm, gru",
+    "optimizer.schedule=cosin": (
+        "optimizer.schedule=cosin is not possible: it must be one of constant, linear, cosine, inverse_sqrt"
+    ),
+    # impossible values
+    "model.dropout=1.5": "model.dropout=1.5 is not possible: it must be 0 or more and below 1",
+    "trainer.device=toaster": "device=toaster is unknown: take auto, cpu, cuda or cuda:N",
+    "corpus.target=en": "corpus.source and corpus.target are both 'en': they must name two languages",
+    "corpus.train=": (
+        "corpus.train is not set: name the training text, as in corpus.train=data/train for data/train.en"
+    ),
+    # text that is not there, under the name that was typed
+    "corpus.train=données/mes phrases=1": (
+        "corpus.train=données/mes phrases=1: there is no file données/mes phrases=1.en "
+        "(nor données/mes phrases=1.en.gz); check the path and the languages"
+    ),
+}
+
+
+@pytest.fixture
+def nmt_train(capsys, monkeypatch, tmp_path):
+    """A function that runs the command in this process: its exit code and the lines of stderr; stdout stays empty."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    monkeypatch.setenv("NMT_CACHE", str(tmp_path / "cache"))
+
+    def run(*words):
+        code = main([*map(str, words)])
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        return code, printed.err.splitlines()
+
+    return run
+
+
+@pytest.mark.parametrize(("word", "message"), WRONG.items())
+def test_a_mistake_ends_in_one_line_that_says_what_to_do(nmt_train, word, message):
+    assert nmt_train(*OWN, word) == (2, [f"nmt-train: error: {message}"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["experiment"],
+        ["="],
+        ["model="],
+        ["model.dropout=0.1,0.2"],
+        ["trainer.max_updates=[1,2]"],
+        ["trainer.max_updates=null"],
+        ["trainer={a:1}"],
+        ["model=tiny,small"],
+        ["corpus.train=${nowhere}"],
+        ["corpus.train=${"],
+        ["corpus.train='half"],
+        ["~trainer.max_updates"],
+        ["~model"],
+        ["optimizer.lr=1e-3="],
+        ["optimizer.lr=\\"],
+        ["+optimizer=adamw"],
+        ["optimiser=adamw"],
+        ["hydra.run.dirr=x"],
+        ["--config-name=none"],
+        ["-cd", "no/such/folder"],
+        ["--cfg", "everything"],
+        ["-m", "model=huge"],
+        ["-m", "optimizer.lr=fast,slow"],
+        ["-m", "corpus.source=en,"],
+    ],
+)
+def test_any_other_mistake_ends_in_one_line_too(nmt_train, words):
+    code, lines = nmt_train(*OWN, *words)
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("nmt-train: error: ")
+    assert len(lines[0]) < 400
+
+
+def test_norwegian_in_a_file_of_ones_own(nmt_train, tmp_path):
+    file = tmp_path / "my" / "corpus" / "norsk.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("train: x\nsource: no\ntarget: en\n", encoding="utf-8")
+    assert nmt_train("-cd", tmp_path / "my", "corpus=norsk") == (
+        2,
+        [
+            "nmt-train: error: corpus.source is False: YAML reads the words no, off, yes and on as truth values; "
+            "write source: 'no' in quotes"
+        ],
+    )
+    assert "there is no file x.no" in nmt_train("corpus.train=x", "corpus.source=no", "corpus.target=en")[1][0]
+
+
+def test_a_sweep_tells_every_failure_and_goes_on(nmt_train):
+    code, lines = nmt_train("-m", *OWN, "model.dropout=1.5,2.5")
+    assert code == 2
+    assert lines == [
+        f"nmt-train: error: model.dropout={value} is not possible: it must be 0 or more and below 1; "
+        "the sweep goes on with its next job"
+        for value in (1.5, 2.5)
+    ]
+
+
+def test_a_mistake_leaves_nothing_behind(nmt_train, tmp_path):
+    nmt_train(*OWN, "model.dropout=1.5")
+    assert list(tmp_path.iterdir()) == []
+    nmt_train("-m", *OWN, "model.dropout=1.5,2.5")
+    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*")] == [
+        "runs",
+        "runs/run",
+        "runs/run/multirun.yaml",
+    ]

@@ -1,0 +1,100 @@
+"""nmt-train as a process of its own: its errors, and what it answers before anything heavy is loaded."""
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+import nmt
+from nmt.cli.overrides import known_keys
+from nmt.cli.train import main
+from nmt.cli.train_help import choices, help_text
+from nmt.config import TrainConfig
+from nmt.schema import describe
+
+TEXT = ["corpus.source=en", "corpus.target=de"]
+
+
+@pytest.fixture
+def nmt_train(nmt_translate, tmp_path):
+    """A function that runs the command in an empty directory: exit code, stdout, stderr."""
+    command = type(nmt_translate)("train")
+
+    def run(*words):
+        finished = command(*words, cwd=tmp_path)
+        return finished.code, finished.out.decode("utf-8"), finished.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trainer.max_update=3"], "unknown key trainer.max_update; did you mean trainer.max_updates?"),
+        (["model=huge"], "there is no model=huge; available are base, small, tiny"),
+        (["optimizer.lr=fast"], "optimizer.lr=fast is not possible: it must be a number"),
+        (["corpus.train=x", "seed=-1"], "seed=-1 is not possible: it must be 0 or more"),
+        (["--fast"], "unknown option --fast; settings are written KEY=VALUE; see nmt-train --help"),
+        ([], "corpus.train is not set: name the training text, as in corpus.train=data/train for data/train.en"),
+        (
+            ["corpus.train=données/mes phrases=1"],
+            "corpus.train=données/mes phrases=1: there is no file données/mes phrases=1.en "
+            "(nor données/mes phrases=1.en.gz); check the path and the languages",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(nmt_train, words, message):
+    assert nmt_train(*TEXT, *words) == (2, "", f"nmt-train: error: {message}\n")
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "--version"])
+def test_help_and_version_answer_before_anything_heavy_is_loaded(word):
+    code = (
+        "import sys\nfrom nmt.cli.train import main\n"
+        f"code = main(['seed=1', {word!r}])\n"
+        "heavy = [name for name in ('torch', 'hydra', 'omegaconf', 'numpy', 'sentencepiece') if name in sys.modules]\n"
+        "print(heavy, file=sys.stderr)\nsys.exit(code)"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8")
+    assert finished.stderr == "[]\n"
+    assert finished.returncode == 0
+    assert finished.stdout.startswith(f"nmt-train {nmt.__version__}\n" if word == "--version" else "usage: nmt-train ")
+
+
+def test_version_is_ours_and_nothing_else(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"nmt-train {nmt.__version__}\n"
+
+
+def test_help_lists_every_key_with_its_meaning():
+    lines = help_text().splitlines()
+    heads = {line.strip().partition("=")[0]: index for index, line in enumerate(lines)}
+    for key, default in known_keys().items():
+        index = heads[key]
+        shown = lines[index].strip().removeprefix(f"{key}=").partition("  (")[0]
+        if isinstance(default, bool):
+            assert shown == str(default).lower()
+        else:
+            assert shown == (str(default) or "''")
+        group, _, name = key.rpartition(".")
+        kind = type(getattr(TrainConfig(), group)) if group else TrainConfig
+        described = describe(kind)[name]
+        following = " ".join(line.strip() for line in lines[index + 1 : index + 4])
+        assert following.startswith(described)
+    assert max(map(len, lines)) <= 120
+
+
+def test_help_lists_every_choice():
+    text = help_text()
+    groups = [item.name for item in dataclasses.fields(TrainConfig) if dataclasses.is_dataclass(item.default_factory)]
+    for group in [*groups, "experiment"]:
+        assert choices(group)
+        assert f"  {group + '=':<14}{' '.join(choices(group))}\n" in text
+
+
+def test_printing_the_configuration_trains_nothing(nmt_train, tmp_path):
+    code, out, err = nmt_train("--cfg", "job", "experiment=demo", "model.dropout=0.25")
+    assert (code, err) == (0, "")
+    assert "  dropout: 0.25\n" in out
+    assert list(tmp_path.iterdir()) == []
