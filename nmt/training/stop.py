@@ -37,8 +37,8 @@ class StopSignal:
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.arrived = signal.Signals(number)
+        self._restore()  # first, so that whoever reads the line can count on it
         LOG.info("%s: saving after this update; once more to stop at once", self.arrived.name)
-        self._restore()
 
     def _restore(self) -> None:
         for number, before in self._before.items():
