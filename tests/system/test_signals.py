@@ -1,0 +1,72 @@
+import json
+import signal
+import sys
+import time
+
+import pytest
+
+from nmt.checkpoint import load_bundle
+from nmt.training.state import load_state
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to a process")
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@pytest.fixture
+def wait_for_metrics(tmp_path):
+    """Wait until a training has written its first line of metrics."""
+
+    def wait(process):
+        path = tmp_path / "run" / "metrics.jsonl"
+        while not (path.exists() and path.read_text(encoding="utf-8").endswith("\n")):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.mark.parametrize("number", list(EXIT_CODES))
+def test_a_signal_saves_and_the_same_command_goes_on(nmt_train, tiny, tmp_path, wait_for_metrics, number):
+    settings = [*tiny, "trainer.max_updates=200", "trainer.validate_every=100", "trainer.log_every=5"]
+    with nmt_train.start(*settings) as process:
+        wait_for_metrics(process)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == EXIT_CODES[number]
+    assert err.splitlines()[-1] == f"{number.name}: saving after this update; once more to stop at once"
+    state = load_state(tmp_path / "run" / "state.pt")
+    stopped = state.position.update
+    assert 5 <= stopped < 200
+
+    finished = nmt_train(*settings)
+    assert finished.code == 0
+    assert f"resuming run after update {stopped}, epoch {state.position.epoch}" in finished.err
+    assert "training ended: trainer.max_updates=200 reached" in finished.err
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    updates = [value["update"] for value in map(json.loads, lines) if value["kind"] == "train"]
+    assert updates == list(range(5, 201, 5))
+    assert load_bundle(tmp_path / "run" / "last").metadata["updates"] == 200
+
+
+def test_a_second_signal_waits_for_nothing(nmt_train, tiny, tmp_path, wait_for_metrics):
+    # The first validation begins after the first update, and takes a minute and more.
+    for side in ("en", "de"):
+        path = tmp_path / f"valid.{side}"
+        lines = [f"{number} {line}" for number in range(200) for line in path.read_text(encoding="utf-8").splitlines()]
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+    slow = "trainer.validate_every=1", "trainer.log_every=1", "trainer.valid_batch_size=1"
+    with nmt_train.start(*tiny, *slow) as process:
+        wait_for_metrics(process)
+        process.send_signal(signal.SIGINT)
+        seen = ""
+        while "SIGINT: saving after this update" not in seen:
+            seen = process.stderr.readline()
+            assert seen, "the command ended before the second signal"
+        process.send_signal(signal.SIGINT)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert not (tmp_path / "run" / "state.pt").exists()
