@@ -30,9 +30,9 @@ demo: $(VENV)/installed  ## train a translator on the embedded corpus and transl
 	echo '  $(BIN)/nmt-train corpus.train=data/train corpus.source=en corpus.target=de   (your own text; see README.md)'
 
 # Test sentences of the corpus, so none is in the training text.
-DEMO_SENTENCES := 'Does Maria wait for Anna every day?' 'Her father does not lose the present.' \
-	'Her friends asked when Martin closed the window.' 'Before he watches television, he helps us.' \
-	'The tired girl whom Anna followed brought Paul my expensive guitar.'
+DEMO_SENTENCES := 'The small pigs want to fall asleep.' 'On Saturday Anna invites his farmer.' \
+	'Because their cook does not get up, our doctor cries.' 'The happy doctor thinks that we drive to Berlin.' \
+	'Her sons answered these bakers.'
 
 test: $(VENV)/installed  ## run the whole test suite (under 10 minutes on two cores)
 	$(BIN)/python -m pytest

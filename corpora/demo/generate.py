@@ -16,10 +16,10 @@ from grammar import sentence
 from words import Pair
 
 SEED = 20250
-TRAIN_PAIRS = 24_000
+TRAIN_PAIRS = 30_000
 HELD_OUT_PAIRS = 500
 HELD_OUT_EVERY = 20
-LONGEST = 13
+LONGEST = 10
 """Longest sentence, in words of the longer side."""
 KNOWN_FROM = 10
 """How often training must hold a word before a held-out sentence may use it."""

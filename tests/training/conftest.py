@@ -14,6 +14,7 @@ from nmt.cli.train import main
 from nmt.config import ModelConfig, OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.training.run import run
 from nmt.training.state import load_state
+from nmt.training.trainer import Trainer
 
 DEMO = Path(corpora.__file__).parent / "demo"
 CLOCKED = ("seconds", "target_tokens_per_second")
@@ -22,6 +23,11 @@ PARTS = {"train": (0, 240), "valid": (240, 262), "test": (262, 280)}
 
 def write_lines(path, lines):
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+
+
+@pytest.fixture(scope="session", name="write_lines")
+def write_lines_fixture():
+    return write_lines
 
 
 @pytest.fixture(scope="session")
@@ -150,6 +156,14 @@ class Finished(NamedTuple):
         """The lines that the command, not the log, wrote to stderr."""
         return [line for line in self.err.splitlines() if line.startswith("nmt-train: ")]
 
+    @property
+    def mistake(self):
+        """The message of a command that failed for a reason that the user can mend: one line and no more."""
+        assert self.code == 2
+        assert "Traceback" not in self.err
+        (line,) = self.errors
+        return line.removeprefix("nmt-train: error: ")
+
 
 @pytest.fixture
 def command(capsys, monkeypatch, tmp_path, corpus, cache):
@@ -184,6 +198,27 @@ def command(capsys, monkeypatch, tmp_path, corpus, cache):
         return Finished(code, *capsys.readouterr())
 
     return run_command
+
+
+@pytest.fixture
+def interrupted(command, monkeypatch, tmp_path):
+    """Stop a run after its third update of four; return its directory."""
+
+    def work(**changes):
+        update = Trainer._update
+
+        def patched(self, gradient_norm):
+            update(self, gradient_norm)
+            if self.position.update == 3:
+                signal.raise_signal(signal.SIGINT)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_update", patched)
+            finished = command(**changes)
+        assert finished.code == 130
+        return tmp_path / "run"
+
+    return work
 
 
 @pytest.fixture(scope="session")

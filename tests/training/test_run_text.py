@@ -1,0 +1,94 @@
+"""What a run does with the text that it is given: files of every kind, good and bad."""
+
+import gzip
+
+import pytest
+
+from nmt.checkpoint import load_bundle
+from nmt.subwords import SubwordModel
+
+
+def test_validation_text_is_held_out_where_none_is_named(command, tmp_path):
+    finished = command(corpus__valid=None)
+    assert finished.code == 0
+    bundle = load_bundle(tmp_path / "run" / "best")
+    held_out = 240 - bundle.metadata["pairs"]
+    assert 1 <= held_out <= 24
+    assert f"corpus.valid is empty: {held_out} pairs are held out by hash of the source" in finished.err
+    assert f"{bundle.metadata['pairs']} training pairs, {held_out} validation pairs" in finished.err
+    again = command("trainer.overwrite=true", corpus__valid=None)
+    assert f"corpus.valid is empty: {held_out} pairs" in again.err
+
+
+def test_the_second_start_reads_the_cache(command, tmp_path):
+    first = command(corpus__cache_dir=tmp_path / "cache")
+    assert "training unigram subwords on the training text" in first.err
+    assert "training text (encoded): 240 pairs kept" in first.err
+    second = command(corpus__cache_dir=tmp_path / "cache", run_dir=tmp_path / "second")
+    assert "training unigram" not in second.err
+    assert "training text (from the cache): 240 pairs kept" in second.err
+    weights = [(tmp_path / run / "best" / "model.safetensors").read_bytes() for run in ("run", "second")]
+    assert weights[0] == weights[1]
+
+
+def test_subwords_of_another_script_are_refused(command, tmp_path, corpus):
+    model = SubwordModel.train(["αβγ δεζ ηθι κλμ", "νξο πρσ τυφ χψω"] * 20, kind="char", vocabulary_size=60)
+    (tmp_path / "greek.model").write_bytes(model.to_bytes())
+    message = command(f"subwords.model={tmp_path / 'greek.model'}", subwords__vocabulary_size=None).mistake
+    assert message.startswith(f"corpus.train={corpus / 'train'}: ")
+    assert "of the source subwords are unknown to the subword model (trainer.max_unknown_rate=0.05)" in message
+    assert message.endswith(
+        "it was trained on other text: leave subwords.model empty, or set subwords.byte_fallback=true"
+    )
+    assert not (tmp_path / "run" / "best").exists()
+
+
+def make_broken(folder, kind, write_lines):
+    """Write a corpus that cannot be read; return what the message must say."""
+    source, target = folder / "text.en", folder / "text.de"
+    write_lines(source, ["A dog.", "A cat.", "A cow."])
+    write_lines(target, ["Ein Hund.", "Eine Katze.", "Eine Kuh."])
+    if kind == "missing":
+        target.unlink()
+        return f"there is no file {target} (nor {target}.gz); check the path and the languages"
+    if kind == "unequal":
+        write_lines(target, ["Ein Hund."])
+        return f"{source} has 3 lines, {target} has 1 lines; each line needs its translation on the same line"
+    if kind == "not UTF-8":
+        target.write_bytes("Ein Hund.\nEine Kätzin.\n".encode("latin-1"))
+        return f"{target}: line 2 is not UTF-8 (byte 0xe4 at column 7); convert the file, for example with iconv"
+    for path in (source, target):
+        path.write_bytes(b"")
+    return "subwords cannot be trained: the training text has no words; check the corpus files"
+
+
+@pytest.mark.parametrize("kind", ["missing", "unequal", "not UTF-8", "empty"])
+@pytest.mark.parametrize("key", ["train", "valid", "test"])
+def test_a_corpus_that_cannot_be_read(write_lines, command, tmp_path, key, kind):
+    expected = make_broken(tmp_path, kind, write_lines)
+    if kind == "empty" and key != "train":
+        expected = f"corpus.{key}={tmp_path / 'text'}: {tmp_path / 'text.en'} is empty; name a corpus with text"
+    message = command(**{f"corpus__{key}": tmp_path / "text"}).mistake
+    assert expected in message
+    if kind in ("missing", "unequal"):
+        assert message.startswith(f"corpus.{key}={tmp_path / 'text'}: ")
+    assert not (tmp_path / "run" / "best").exists()
+
+
+def test_tsv_and_gzip_train_as_plain_files_do(write_lines, command, tmp_path, corpus):
+    text = {
+        (part, side): (corpus / f"{part}.{side}").read_text(encoding="utf-8").splitlines()
+        for part in ("train", "valid")
+        for side in ("en", "de")
+    }
+    for part in ("train", "valid"):
+        write_lines(tmp_path / f"{part}.tsv", map("\t".join, zip(text[part, "en"], text[part, "de"], strict=True)))
+        for side in ("en", "de"):
+            with gzip.open(tmp_path / f"{part}.{side}.gz", "wt", encoding="utf-8", newline="\n") as file:
+                file.writelines(f"{line}\n" for line in text[part, side])
+    weights = []
+    for run, suffix in (("plain", None), ("tsv", ".tsv"), ("gzip", "")):
+        paths = {f"corpus__{part}": tmp_path / f"{part}{suffix}" for part in ("train", "valid")}
+        assert command(run_dir=tmp_path / run, **(paths if suffix is not None else {})).code == 0
+        weights.append((tmp_path / run / "last" / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] == weights[2]
