@@ -82,7 +82,21 @@ def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:
     Raises:
         BundleError: there is no bundle at `path`, its format is newer than this nmt, or a file is missing or damaged.
     """
-    path = _whole(Path(path))
+    while True:
+        whole = _whole(Path(path))
+        before = _identity(whole)
+        try:
+            bundle = _read_bundle(whole, device)
+        except BundleError:
+            if _identity(whole) == before:
+                raise
+        else:
+            if _identity(whole) == before:
+                return bundle
+        # A training run replaced the bundle while it was being read: what was read may be half of each.
+
+
+def _read_bundle(path: Path, device: torch.device | str) -> Bundle:
     config = _read_config(path)
     try:
         model_config = from_dict(ModelConfig, config["model"])
@@ -280,6 +294,15 @@ def _whole(path: Path) -> Path:
         if candidate.exists():
             return candidate
     raise BundleError(f"{path} does not exist; name a directory that nmt-train made, such as runs/demo/best")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tell a directory from the one that replaces it under the same name."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -285,3 +285,23 @@ def test_a_disk_that_is_really_full_ends_in_one_line_and_the_old_bundle(make_bun
     )
     assert_same_bundle(load_bundle(path), make_bundle(1))
     assert siblings(path) == []
+
+
+@pytest.mark.parametrize("moment", ["_read_config", "_load_subwords", "_load_weights"])
+def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
+    make_bundle, assert_same_bundle, tmp_path, monkeypatch, moment
+):
+    path = tmp_path / "best"
+    old, new = make_bundle(1), make_bundle(2)
+    save_bundle(old, path)
+    really, replaced = getattr(checkpoint, moment), []
+
+    def replace_first(*arguments, **options):
+        if not replaced:
+            replaced.append(True)
+            save_bundle(new, path)
+        return really(*arguments, **options)
+
+    monkeypatch.setattr(checkpoint, moment, replace_first)
+    assert_same_bundle(load_bundle(path), new)
+    assert replaced
