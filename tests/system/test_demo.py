@@ -151,5 +151,5 @@ def test_attention_weights_sum_to_one(bundle, test_lines):
         for hypothesis in hypotheses:
             length = len(bundle.source_subwords.encode(line)) + 1
             assert hypothesis.weights.shape == (len(hypothesis.tokens), length)
-            assert hypothesis.weights.min() >= 0
+            assert (hypothesis.weights >= 0).all()
             assert hypothesis.weights.sum(1) == pytest.approx(1, abs=1e-5)
