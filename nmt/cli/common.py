@@ -82,6 +82,9 @@ def run(command: Callable[[], int | None], name: str) -> int:
         command: the command's body; it returns an exit code, or None for 0. SIGTERM raises `Terminated` in it.
         name: the command's name, as the user typed it.
     """
+    # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch, some megabytes a piece; training with
+    # 32 is as fast and takes gigabytes less (docs/RESULTS.md). It reads this when the first layer runs.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     with _terminable():
         try:
             code = _exit_code(command, name)

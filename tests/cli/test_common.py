@@ -203,3 +203,14 @@ def test_help_and_version_are_on_stdout(capsys):
     assert capsys.readouterr() == (f"nmt-test {nmt.__version__}\n", "")
     assert run(lambda: parser().parse_args(["--help"]) and None, "nmt-test") == 0
     assert "--beam-size" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "32"), ("7", "7")])
+def test_compiled_kernels_are_bounded_unless_the_user_says_otherwise(monkeypatch, given, found):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, given or "")  # so that monkeypatch puts back what was there
+    if given is None:
+        monkeypatch.delenv(name)
+    seen = []
+    assert run(lambda: seen.append(os.environ[name]), "nmt-test") == 0
+    assert seen == [found]
