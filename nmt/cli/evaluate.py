@@ -26,9 +26,9 @@ only "\\n" ends a line, UTF-8; any file may be gzipped (.gz)."""
 
 _EXAMPLES = """\
 examples:
-  nmt-evaluate runs/demo/best --source test.de --reference test.en
-  nmt-evaluate runs/demo/best --source test.de --reference test.en --beam-size 1 --output test.out.en
-  nmt-evaluate --hypotheses test.out.en --reference test.en --format json
+  nmt-evaluate runs/demo/best --source test.en --reference test.de
+  nmt-evaluate runs/demo/best --source test.en --reference test.de --beam-size 1 --output test.out.de
+  nmt-evaluate --hypotheses test.out.de --reference test.de --format json
 
 BLEU's tokenizer follows the target language: zh for Chinese, char for Japanese, Korean, Thai, Lao, Khmer and Burmese,
 13a for all others; without a model the language is the suffix of the reference file.

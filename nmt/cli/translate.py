@@ -27,11 +27,11 @@ input pauses, so the command answers a person, or a program on the other end of 
 
 _EXAMPLES = """\
 examples:
-  nmt-translate runs/demo/best < input.de > output.en
-  echo "Guten Morgen!" | nmt-translate runs/demo/best
-  nmt-translate runs/demo/best --beam-size 1 --threads 4 < big.de > big.en      the fastest way
-  nmt-translate runs/demo/best --scores < input.de | sort -n | cut -f 2-        the least certain ones first
-  nmt-translate runs/demo/best --n-best 5 --format jsonl < input.de             five translations of each line
+  nmt-translate runs/demo/best < input.en > output.de
+  echo "A dog runs." | nmt-translate runs/demo/best
+  nmt-translate runs/demo/best --beam-size 1 --threads 4 < big.en > big.de      the fastest way
+  nmt-translate runs/demo/best --scores < input.en | sort -n | cut -f 2-        the least certain ones first
+  nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
 
 formats:
   text    the translation; with --scores its score and a tab before it

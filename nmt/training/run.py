@@ -74,7 +74,7 @@ def run(config: TrainConfig, *, config_text: str) -> None:
             trainer = _trainer(config, material, run_dir, device=device, threads=threads, saved=saved)
             if saved and saved.position.finished and (reason := trainer.limit_reached()):
                 LOG.info("the run in %s is finished: %s; there is nothing left to train", run_dir, reason)
-                LOG.info("to go further raise that limit; to start anew add trainer.overwrite=true")
+                LOG.info("%s; to start anew add trainer.overwrite=true", _way_further(config, reason))
                 trainer.close()
             else:
                 reason = trainer.train()
@@ -82,6 +82,16 @@ def run(config: TrainConfig, *, config_text: str) -> None:
             if material.test is not None:
                 score_test(material, config, run_dir)
             _sum_up(trainer, run_dir)
+
+
+def _way_further(config: TrainConfig, reason: str) -> str:
+    """Say how a finished run could go on."""
+    ended = config.optimizer.schedule in (Schedule.linear, Schedule.cosine)
+    if ended and reason.startswith("trainer.max_updates"):
+        return (
+            "its learning rate has come down to zero, so it cannot go further (with optimizer=adamw_open_end it could)"
+        )
+    return "to go further raise that limit"
 
 
 def score_test(material: Material, config: TrainConfig, run_dir: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
+from nmt.choices import Schedule
+from nmt.config import OptimizerConfig, TrainConfig
 from nmt.training import run as run_module
 from nmt.training.state import load_state
 
@@ -41,7 +43,8 @@ def test_a_finished_run_says_so_and_is_left_as_it_is(command, contents, tmp_path
     again = command()
     assert again.code == 0
     assert f"the run in {tmp_path / 'run'} is finished: trainer.max_updates=4 reached" in again.err
-    assert "to go further raise that limit; to start anew add trainer.overwrite=true" in again.err
+    assert "its learning rate has come down to zero, so it cannot go further" in again.err
+    assert "to start anew add trainer.overwrite=true" in again.err
     assert SUMMED_UP in again.err
     assert contents(tmp_path / "run") == before
 
@@ -193,3 +196,20 @@ def test_a_run_stopped_at_its_last_update_still_gets_its_bundles(interrupted, co
 def test_the_log_lets_go_of_its_file(command):
     command()
     assert logging.getLogger("nmt").handlers == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reason", "words"),
+    [
+        (
+            Schedule.linear,
+            "trainer.max_updates=4 reached",
+            "cannot go further (with optimizer=adamw_open_end it could)",
+        ),
+        (Schedule.linear, "trainer.max_minutes=4 reached", "to go further raise that limit"),
+        (Schedule.inverse_sqrt, "trainer.max_updates=4 reached", "to go further raise that limit"),
+    ],
+)
+def test_a_finished_run_says_how_it_could_go_on(schedule, reason, words):
+    config = TrainConfig(optimizer=OptimizerConfig(schedule=schedule))
+    assert run_module._way_further(config, reason).endswith(words)
