@@ -217,6 +217,8 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
         found = config["format"]
     except FileNotFoundError:
+        if (path / "best" / _CONFIG).is_file():
+            raise BundleError(f"{path} is a run, not a bundle; did you mean {path / 'best'}?") from None
         raise BundleError(
             f"{path} is not a bundle: it has no {_CONFIG}; name a directory that nmt-train made, such as runs/demo/best"
         ) from None

@@ -169,3 +169,9 @@ def test_writing_atomically_leaves_the_old_file_when_it_fails(tmp_path):
     checkpoint.write_atomically(file, lambda path: path.write_text("new", encoding="utf-8"))
     assert file.read_text(encoding="utf-8") == "new"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_directory_of_a_run_points_at_its_best_bundle(make_bundle, tmp_path):
+    save_bundle(make_bundle(), tmp_path / "mine" / "best")
+    with pytest.raises(BundleError, match=r"mine is a run, not a bundle; did you mean .*mine.best\?$"):
+        load_bundle(tmp_path / "mine")
