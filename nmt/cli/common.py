@@ -83,7 +83,7 @@ def run(command: Callable[[], int | None], name: str) -> int:
         name: the command's name, as the user typed it.
     """
     # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch, some megabytes a piece; training with
-    # 32 is as fast and takes gigabytes less (docs/RESULTS.md). It reads this when the first layer runs.
+    # 32 was as fast and took less from the first updates on (docs/RESULTS.md). It reads this when the first layer runs.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     with _terminable():
         try:
