@@ -35,6 +35,12 @@ class CorpusConfig:
     """validation text, named like corpus.train; empty: held out from the training text by hash of the source"""
     test: str = ""
     """test text, named like corpus.train, scored once at the end; empty: none"""
+    extra: list[str] = field(default_factory=list)
+    """further training texts, each named like corpus.train, as in corpus.extra=[data/synthetic]"""
+    weights: list[float] = field(default_factory=list)
+    """how many times an epoch goes through corpus.train and each of corpus.extra; empty: once through each"""
+    tags: list[int] = field(default_factory=list)
+    """control symbol (0 to 15) put before the sources of corpus.train and each of corpus.extra, -1: none; empty: none"""
     source: str = ""
     """source language, the suffix of the source files"""
     target: str = ""
@@ -72,6 +78,22 @@ class CorpusConfig:
         for key in ("max_source_tokens", "max_target_tokens", "valid_pairs"):
             _require(getattr(self, key) >= 1, f"corpus.{key}", getattr(self, key), "1 or more")
         _require(self.max_length_ratio >= 1, "corpus.max_length_ratio", self.max_length_ratio, "1 or more")
+        self._validate_lists()
+
+    def _validate_lists(self) -> None:
+        """Check that weights and tags belong to the corpora, one by one."""
+        corpora = 1 + len(self.extra)
+        for key in ("weights", "tags"):
+            values = getattr(self, key)
+            if values and len(values) != corpora:
+                raise ConfigError(
+                    f"corpus.{key}={values} has {len(values)} entries for {corpora} training texts: give one for "
+                    "corpus.train and one for each of corpus.extra, or none"
+                )
+        for weight in self.weights:
+            _require(0 < weight <= 1000, "corpus.weights", self.weights, "numbers above 0, at most 1000")
+        for tag in self.tags:
+            _require(-1 <= tag <= 15, "corpus.tags", self.tags, "whole numbers between 0 and 15, or -1")
 
 
 @dataclass
@@ -189,6 +211,8 @@ class OptimizerConfig:
     """decoupled weight decay (Loshchilov & Hutter 2019)"""
     clip_norm: float = 1.0
     """largest norm of the gradient of all parameters together; 0: no clipping"""
+    skip_norm: float = 1000.0
+    """updates whose gradient has a larger norm before clipping, or none at all, are skipped; 0: only the latter"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
@@ -199,6 +223,7 @@ class OptimizerConfig:
         _require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "above 0")
         _require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "0 or more")
         _require(self.clip_norm >= 0, "optimizer.clip_norm", self.clip_norm, "0 or more")
+        _require(self.skip_norm >= 0, "optimizer.skip_norm", self.skip_norm, "0 or more")
 
 
 @dataclass
@@ -212,7 +237,9 @@ class TrainerConfig:
     max_minutes: float = 0.0
     """minutes of training after which it stops, whatever the schedule says; 0: no limit"""
     batch_tokens: int = 2000
-    """target positions of a batch, end of sentence and padding counted"""
+    """target positions of a batch, end of sentence and padding counted; on any number of processes together"""
+    accumulation: int = 1
+    """parts in which a process computes the gradient of its share of a batch: more of them need less memory"""
     label_smoothing: float = 0.1
     """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
     ema_decay: float = 0.999
@@ -227,20 +254,34 @@ class TrainerConfig:
     """updates between two lines of metrics.jsonl"""
     max_unknown_rate: float = 0.05
     """share of unknown subwords above which training refuses to start"""
+    max_skipped: int = 20
+    """skipped updates in a row after which the run has failed; see optimizer.skip_norm"""
     precision: Precision = Precision.auto
     """arithmetic of the matrix products: fp32, bf16, or auto (bf16 where this machine is faster with it)"""
     device: str = "auto"
     """cpu, cuda, cuda:N, or auto (the GPU if there is one)"""
     threads: int = 0
-    """CPU threads; 0: as many as PyTorch takes"""
+    """CPU threads of a process; 0: as many as PyTorch takes"""
+    deterministic: bool = False
+    """repeat a run exactly on a GPU too, where that needs slower kernels; a CPU always does"""
     overwrite: bool = False
     """throw away an earlier run in run_dir and start anew"""
     progress: bool = True
     """show a progress bar when standard error is a terminal, and progress lines otherwise"""
+    tensorboard: bool = False
+    """also write the metrics for TensorBoard, into run_dir/tensorboard; needs: pip install nmt[tensorboard]"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
-        for key in ("max_updates", "batch_tokens", "validate_every", "valid_batch_size", "log_every"):
+        for key in (
+            "max_updates",
+            "batch_tokens",
+            "accumulation",
+            "validate_every",
+            "valid_batch_size",
+            "log_every",
+            "max_skipped",
+        ):
             _require(getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "1 or more")
         for key in ("max_epochs", "max_minutes", "patience", "threads"):
             _require(getattr(self, key) >= 0, f"trainer.{key}", getattr(self, key), "0 or more")
@@ -277,6 +318,8 @@ class SearchConfig:
     """sentences decoded together"""
     no_repeat_ngram: int = 0
     """no sequence of this many subwords may occur twice in a translation; 0: off"""
+    source_tag: int = -1
+    """control symbol (0 to 15) put before every source, as corpus.tags did in training; -1: none"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
@@ -285,6 +328,7 @@ class SearchConfig:
         _require(self.length_penalty >= 0, "search.length_penalty", self.length_penalty, "0 or more")
         _require(self.max_length_ratio > 0, "search.max_length_ratio", self.max_length_ratio, "above 0")
         _require(self.no_repeat_ngram >= 0, "search.no_repeat_ngram", self.no_repeat_ngram, "0 or more")
+        _require(-1 <= self.source_tag <= 15, "search.source_tag", self.source_tag, "between 0 and 15, or -1")
 
 
 @dataclass
@@ -297,6 +341,8 @@ class TrainConfig:
     """directory of the run: best/ and last/ (bundles), train.log, metrics.jsonl, state.pt, config.yaml"""
     seed: int = 1
     """seed of initial weights, batches, dropout and subword sampling"""
+    init_from: str = ""
+    """a bundle whose weights, subwords and model settings training starts from; empty: from scratch"""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
