@@ -211,7 +211,7 @@ class OptimizerConfig:
     """decoupled weight decay (Loshchilov & Hutter 2019)"""
     clip_norm: float = 1.0
     """largest norm of the gradient of all parameters together; 0: no clipping"""
-    skip_norm: float = 1000.0
+    skip_norm: float = 100.0
     """updates whose gradient has a larger norm before clipping, or none at all, are skipped; 0: only the latter"""
 
     def validate(self) -> None:
