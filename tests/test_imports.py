@@ -48,8 +48,8 @@ CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config")
 ONLY = {
     "sentencepiece": {"nmt.subwords"},
     "sacrebleu": {"nmt.evaluation.metrics"},
-    "hydra": {"nmt.cli.train", "nmt.cli.overrides"},
-    "omegaconf": {"nmt.cli.train", "nmt.cli.overrides"},
+    "hydra": {"nmt.cli.train", "nmt.cli.overrides", "nmt.cli.chosen"},
+    "omegaconf": {"nmt.cli.train", "nmt.cli.overrides", "nmt.cli.chosen"},
     "safetensors": {"nmt.checkpoint"},
     "pickle": {"nmt.training.state"},
     "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate"},
