@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -141,6 +140,7 @@ def require_writable(directory: Path) -> None:
         OSError: they cannot.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    probe = directory / f".writable.{os.getpid()}"
+    # One name for all processes: what a killed one left, the next one removes.
+    probe = directory / ".writable"
     probe.touch()
-    probe.unlink()
+    probe.unlink(missing_ok=True)
