@@ -22,7 +22,8 @@ _PROGRESS_SECONDS = 15.0
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Send the log to the file at `path` and, without time stamps, to standard error."""
-    stamped = _LogFile(path, encoding="utf-8")
+    with saving(path):
+        stamped = _LogFile(path, encoding="utf-8")
     stamped.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     plain = _AboveTheBar()
     plain.setFormatter(logging.Formatter("%(message)s"))
