@@ -11,7 +11,7 @@ from typing import Any
 import filelock
 import torch
 
-from nmt.checkpoint import load_bundle, save_bundle, saving, write_atomically
+from nmt.checkpoint import finish_saving, load_bundle, save_bundle, saving, write_atomically
 from nmt.choices import Precision, Schedule
 from nmt.config import TrainConfig
 from nmt.devices import choose_device, make_deterministic, set_threads
@@ -278,6 +278,8 @@ def _acquire(lock: filelock.BaseFileLock, run_dir: Path) -> None:
     try:
         require_writable(run_dir)
         lock.acquire(timeout=0)
+        for part in ("best", "last"):
+            finish_saving(run_dir / part)
     except filelock.Timeout:
         raise ConfigError(
             f"run_dir={run_dir} is in use by another nmt-train; wait for it or choose another run_dir"
