@@ -1,5 +1,6 @@
 """Gradients that are not numbers, or far too large, do not reach the weights; and a run that meets no others ends."""
 
+import contextlib
 import math
 import signal
 from pathlib import Path
@@ -43,6 +44,26 @@ def steady(make_config):
         return make_config(run_dir, **(defaults | changes))
 
     return make
+
+
+@pytest.fixture
+def stopped_after(monkeypatch):
+    """In a with statement: a signal arrives while an update is made."""
+
+    @contextlib.contextmanager
+    def stopping(number):
+        update = Trainer._update
+
+        def patched(self, *arguments):
+            update(self, *arguments)
+            if self.position.update == number:
+                signal.raise_signal(signal.SIGINT)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_update", patched)
+            yield
+
+    return stopping
 
 
 @pytest.mark.parametrize("factor", [math.inf, math.nan, HUGE])
@@ -90,7 +111,7 @@ def test_too_many_in_a_row_end_the_run_with_its_bundles_whole(steady, train, sav
     with pytest.raises(RunError) as error:
         train(config)
     assert "3 updates in a row" in str(error.value)
-    assert "update 7" in str(error.value)
+    assert "the last one, 7, because" in str(error.value)
     assert "optimizer." in str(error.value)
     assert "\n" not in str(error.value)
     assert error.value.exit_code == 1
@@ -100,42 +121,24 @@ def test_too_many_in_a_row_end_the_run_with_its_bundles_whole(steady, train, sav
         assert all(weight.isfinite().all() for weight in bundle.model.parameters())
 
 
-def test_a_stop_does_not_forgive_what_was_skipped_before_it(steady, train, saved, scaled, monkeypatch):
+def test_a_stop_does_not_forgive_what_was_skipped_before_it(steady, train, saved, scaled, stopped_after):
     scaled(dict.fromkeys(range(3, 20), math.inf))
     config = steady(trainer__max_updates=30, trainer__max_skipped=5, trainer__validate_every=50)
-    log = Trainer._log
-
-    def stopping(self, *arguments, **options):
-        log(self, *arguments, **options)
-        if self.position.update == 5:
-            signal.raise_signal(signal.SIGINT)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_log", stopping)
-        with pytest.raises(KeyboardInterrupt):
-            train(config)
+    with stopped_after(5), pytest.raises(KeyboardInterrupt):
+        train(config)
     position = saved(config.run_dir)["position"]
     assert (position["update"], position["skipped"], position["skipped_in_a_row"]) == (5, 3, 3)
-    with pytest.raises(RunError, match="update 7"):
+    with pytest.raises(RunError, match="the last one, 7, because"):
         train(config)
 
 
-def test_a_run_with_skipped_updates_is_resumed_exactly(steady, train, saved, same, metrics, scaled, monkeypatch):
+def test_a_run_with_skipped_updates_is_resumed_exactly(steady, train, saved, same, metrics, scaled, stopped_after):
     scaled({3: HUGE, 5: math.inf, 6: HUGE, 7: HUGE})
     whole = train(steady("whole", trainer__max_updates=10))
     config = steady("stopped", trainer__max_updates=10)
-    log = Trainer._log
     for stop in (3, 6):
-
-        def stopping(self, *arguments, stop=stop, **options):
-            log(self, *arguments, **options)
-            if self.position.update == stop:
-                signal.raise_signal(signal.SIGINT)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "_log", stopping)
-            with pytest.raises(KeyboardInterrupt):
-                train(config)
+        with stopped_after(stop), pytest.raises(KeyboardInterrupt):
+            train(config)
     stopped = train(config)
     assert saved(stopped)["position"]["skipped"] == 4
     assert same(saved(stopped), saved(whole))
