@@ -1,6 +1,7 @@
 """What becomes of a run where the disk fails: at any of its changes, and before it starts."""
 
 import importlib.util
+import io
 import random
 import shutil
 import zipfile
@@ -10,8 +11,13 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
+from nmt.choices import Schedule
+from nmt.cli.common import run as command_run
+from nmt.errors import ConfigError
 from nmt.evaluation.metrics import Score
 from nmt.training import trainer as trainer_module
+from nmt.training.run import run
+from nmt.training.state import load_state
 from nmt.training.validation import Validation
 
 HELPERS = Path(__file__).parents[1] / "system" / "faults.py"
@@ -32,21 +38,24 @@ def faults():
 
 
 @pytest.fixture
-def rising(monkeypatch):
-    """Let every validation find a BLEU as high as its update, so that each is the best so far."""
+def trained(make_config, monkeypatch, capsys):
+    """A function that trains in a directory, as nmt-train does but for Hydra, and tells its exit code and stderr.
+
+    Every validation finds a BLEU as high as its update, so that each is the best so far.
+    """
 
     def validate(bundle, sources, references, **options):
         return Validation(2.0, Score("BLEU", float(bundle.metadata["updates"]), "scripted"), list(references))
 
     monkeypatch.setattr(trainer_module, "validate", validate)
 
+    def train(run_dir, **changes):
+        config = make_config(run_dir, optimizer__schedule=Schedule.constant, trainer__validate_every=2, **changes)
+        capsys.readouterr()
+        code = command_run(lambda: run(config, config_text=lambda config: "name: toy\n"), "nmt-train")
+        return code, capsys.readouterr().err
 
-@pytest.fixture
-def continued(command, rising, tmp_path, saved, metrics):
-    """A finished run that may go on for two updates more: its directory, and a function that lets it."""
-    words = ["optimizer.schedule=constant", "trainer.log_every=1", "trainer.progress=false", "trainer.ema_decay=0.9"]
-    assert command(*words, trainer__max_updates=2).code == 0
-    return tmp_path / "run", lambda: command(*words, trainer__max_updates=4)
+    return train
 
 
 @pytest.fixture
@@ -61,87 +70,84 @@ def result(saved, metrics):
 
 
 def tree(directory):
-    """The content of every file below a directory, but the log."""
-    return {
-        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else None
-        for path in directory.rglob("*")
-        if path.name != "train.log"
-    }
+    """The content of every file below a directory but the log, and of what was never finished only the name."""
+    found = {}
+    for path in directory.rglob("*"):
+        name = str(path.relative_to(directory))
+        unfinished = ".partial" in name
+        if path.name != "train.log" and not (unfinished and "/" in name):
+            found[name] = path.read_bytes() if path.is_file() and not unfinished else None
+    return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("kind", ["Full", "Denied"])
-def test_a_failure_of_any_change_on_disk_is_one_line_and_costs_nothing(faults, continued, result, same, tmp_path, kind):
-    run_dir, go_on = continued
-    begun, seen, failed = tmp_path / "begun", [], 0
+def test_a_failure_of_any_change_on_disk_is_one_line_and_costs_nothing(faults, trained, result, same, tmp_path, kind):
+    run_dir, begun, seen, failed = tmp_path / "run", tmp_path / "begun", [], 0
+    assert trained("run", trainer__max_updates=2)[0] == 0
     shutil.copytree(run_dir, begun)
     with faults.Disk(faults.NoFault(), run_dir) as disk:
-        assert go_on().code == 0
-    expected = result(run_dir)
-    changes = [what for what, _ in disk.made]
-    assert {"open", "write", "fsync", "rename", "remove"} <= set(changes)
+        assert trained("run", trainer__max_updates=4)[0] == 0
+    expected, changes = result(run_dir), disk.made
+    assert {"open", "write", "fsync", "rename", "remove"} <= {what for what, _ in changes}
 
-    for at in range(len(changes)):
-        if kind == "Full" and changes[at] not in faults.TAKES_SPACE:
+    for at, (what, path) in enumerate(changes):
+        if kind == "Full" and what not in faults.TAKES_SPACE:
             continue
         shutil.rmtree(run_dir)
         shutil.copytree(begun, run_dir)
-        with faults.Disk(faults.FAULTS[kind](at), run_dir) as disk:
-            finished = go_on()
-        where = (at, *disk.made[at], finished.err)
-        assert "Traceback" not in finished.err, where
-        if finished.code:
+        with faults.Disk(faults.FAULTS[kind](at), run_dir):
+            code, err = trained("run", trainer__max_updates=4)
+        where = (at, what, path, err)
+        assert "Traceback" not in err, where
+        if code:
             failed += 1
-            assert len(finished.errors) == 1, where
-            check_message(finished, run_dir, kind, where)
+            check_message(code, err, run_dir, kind, where)
+        left = tree(run_dir)
         for part in ("best", "last"):
             load_bundle(run_dir / part)
-        left = tree(run_dir)
         if left not in seen:
             seen.append(left)
-            again = go_on()
-            assert again.code == 0, (where, again.err)
+            code, err = trained("run", trainer__max_updates=4)
+            assert code == 0, (where, err)
             assert same(result(run_dir), expected), where
     assert failed > 40
 
 
-def check_message(finished, run_dir, kind, where):
+def check_message(code, err, run_dir, kind, where):
     """The one line says what failed and what to do."""
-    (line,) = finished.errors
-    if finished.code == 2:  # nothing was begun
+    (line,) = (line for line in err.splitlines() if line.startswith("nmt-train: "))
+    if code == 2:  # nothing was begun
         assert line == (
             f"nmt-train: error: run_dir={run_dir} cannot be written ({REASON[kind]}); choose another run_dir"
         ), where
         return
-    assert finished.code == 1, where
+    assert code == 1, where
     assert line.startswith(f"nmt-train: error: cannot save {run_dir}/"), where
     assert line.endswith(f": {REASON[kind]}; what was saved before is intact; {ADVICE[kind]}"), where
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("kind", ["Full", "Denied"])
-def test_a_first_start_that_fails_anywhere_leaves_nothing_in_the_way(
-    faults, command, rising, result, same, tmp_path, kind
-):
-    def start(run_dir):
-        return command("trainer.max_updates=1", run_dir=run_dir, corpus__cache_dir=tmp_path / "cache")
-
+def test_a_first_start_that_fails_leaves_nothing_in_the_way(faults, trained, result, same, tmp_path, kind):
+    settings = {"trainer__max_updates": 2, "corpus__cache_dir": str(tmp_path / "cache")}
     with faults.Disk(faults.NoFault(), tmp_path) as disk:
-        assert start(tmp_path / "whole").code == 0
-    expected = result(tmp_path / "whole")
-    changes = [what for what, _ in disk.made]
+        assert trained("run", **settings)[0] == 0
+    expected, changes = result(tmp_path / "run"), disk.made
     for at in range(0, len(changes), 4):
-        if kind == "Full" and changes[at] not in faults.TAKES_SPACE:
+        if kind == "Full" and changes[at][0] not in faults.TAKES_SPACE:
             continue
         for name in ("run", "cache"):
-            shutil.rmtree(tmp_path / name, ignore_errors=True)
-        with faults.Disk(faults.FAULTS[kind](at), tmp_path) as disk:
-            finished = start(tmp_path / "run")
-        where = (at, *disk.made[at], finished.err)
-        assert "Traceback" not in finished.err, where
-        assert len(finished.errors) == (1 if finished.code else 0), where
-        again = start(tmp_path / "run")
-        assert again.code == 0, (where, again.err)
+            shutil.rmtree(tmp_path / name)
+        with faults.Disk(faults.FAULTS[kind](at), tmp_path):
+            code, err = trained("run", **settings)
+        where = (at, *changes[at], err)
+        assert "Traceback" not in err, where
+        assert err.count("nmt-train: error: ") == (1 if code else 0), where
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / "cache").mkdir(exist_ok=True)
+        code, err = trained("run", **settings)
+        assert code == 0, (where, err)
         assert same(result(tmp_path / "run"), expected), where
 
 
@@ -151,32 +157,38 @@ def flipped(data, place):
     return bytes(changed)
 
 
-def damages(data, tmp_path):
+def damages(data):
     """Ways in which a state may be damaged; each with its name."""
     draw = random.Random(1)
-    yield from ((f"cut at {part:.0%}", data[: int(len(data) * part)]) for part in (0, 0.001, 0.3, 0.9, 0.999))
-    with zipfile.ZipFile(tmp_path / "run" / "state.pt") as archive:
-        spans = [(item.header_offset + 128, item.file_size) for item in archive.infolist() if item.file_size > 512]
+    yield from ((f"cut at {part:.1%}", data[: int(len(data) * part)]) for part in (0, 0.001, 0.3, 0.9, 0.999))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        spans = [(item.header_offset + 256, item.file_size) for item in archive.infolist() if item.file_size > 1024]
     assert len(spans) > 10
     for offset, size in spans:
         place = offset + draw.randrange(size - 256)
         yield f"a bit flipped at {place}", flipped(data, place)
-    other = tmp_path / "other.zip"
+    other = io.BytesIO()
     with zipfile.ZipFile(other, "w") as archive:
         archive.writestr("document.txt", "not a state")
-    yield "another zip", other.read_bytes()
+    yield "another zip", other.getvalue()
+    other = io.BytesIO()
     torch.save(torch.zeros(3), other)
-    yield "a tensor", other.read_bytes()
-    yield "an old pickle", b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94."
+    yield "a tensor", other.getvalue()
+    yield "a pickle", b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94."
 
 
-def test_a_damaged_state_is_found_whatever_the_damage(interrupted, command, contents, tmp_path):
+def test_a_damaged_state_is_found_whatever_the_damage(interrupted, command, contents):
     run_dir = interrupted()
     path = run_dir / "state.pt"
-    for name, data in damages(path.read_bytes(), tmp_path):
+    for name, data in damages(path.read_bytes()):
         path.write_bytes(data)
+        with pytest.raises(ConfigError) as error:
+            load_state(path)
+        assert str(error.value).startswith(f"{path} cannot be read ("), name
+        assert "add trainer.overwrite=true to start anew, or choose another run_dir" in str(error.value), name
+        assert "\n" not in str(error.value), name
+        if name.startswith("a "):
+            continue
         before = contents(run_dir)
-        message = command().mistake
-        assert message.startswith(f"{path} cannot be read ("), name
-        assert "add trainer.overwrite=true to start anew, or choose another run_dir" in message, name
+        assert command().mistake == str(error.value), name
         assert contents(run_dir) == before, name
