@@ -44,7 +44,8 @@ def explain(error: Exception, *, options: Sequence[str] = ()) -> ConfigError | N
     file = _settings_file(text, options)
     if file and (missing := _header_missing(file)):
         return missing
-    explained = _unknown_key(text) or _unknown_choice(text) or _wrong_value(chain, text) or _anything_else(error)
+    explained = _unknown_key(text) or _unknown_choice(text) or _wrong_value(chain, text) or _unreadable(error)
+    explained = explained or _anything_else(error)
     return ConfigError(f"{file}: {explained}") if file else explained
 
 
@@ -104,9 +105,7 @@ def _wrong_value(chain: list[BaseException], text: str) -> ConfigError | None:
     default = known_keys()[key]
     value = re.search(r"[Vv]alue '(.*?)'", text, re.DOTALL)
     if key in list_keys():
-        kind, example = _LISTS[list_keys()[key]]
-        wrong = f": {value[1]} is not possible, it" if value else ""
-        return ConfigError(f"{key}{wrong} must be a list of {kind}, as in {key}={example}")
+        return _no_list(key, f": {value[1]} is not possible, it" if value else "")
     given = f"={value[1]}" if value else ""
     if isinstance(default, Enum):
         words = ", ".join(type(default).__members__)
@@ -114,6 +113,19 @@ def _wrong_value(chain: list[BaseException], text: str) -> ConfigError | None:
     if "not a valid" in text or "could not be converted" in text or "incompatible" in text.lower():
         return ConfigError(f"{key}{given} is not possible: it must be {_KINDS[type(default)]}")
     return ConfigError(f"{key}: {str(chain[-1]).splitlines()[0]}")
+
+
+def _unreadable(error: Exception) -> ConfigError | None:
+    """Explain several values where one is expected, and a list that Hydra's grammar does not know, as ``[1;2]``."""
+    if several := re.search(r"Ambiguous value for argument '(.*)'", str(error)):
+        return ConfigError(f"{several[1]} has several values; to train with each of them add -m")
+    key = str(getattr(error, "override", "")).partition("=")[0].lstrip("+")
+    return _no_list(key) if key in list_keys() else None
+
+
+def _no_list(key: str, wrong: str = "") -> ConfigError:
+    kind, example = _LISTS[list_keys()[key]]
+    return ConfigError(f"{key}{wrong} must be a list of {kind}, as in {key}={example}")
 
 
 def _anything_else(error: Exception) -> ConfigError:

@@ -176,7 +176,8 @@ def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
         if not equals or "${" in value:
             return word
         if key in lists_of_text and value.startswith("["):
-            lists = re.split(r"(?<=\]),(?=\[)", value) if multirun else [value]
+            # Several lists are a sweep, or a mistake that Hydra explains.
+            lists = re.split(r"(?<=\]),(?=\[)", value)
             return f"{key}={','.join(map(_quote_elements, lists))}"
         if key not in text_keys | lists_of_text or (multirun and "," in value):
             return word

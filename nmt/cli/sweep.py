@@ -1,4 +1,4 @@
-"""The jobs of a sweep, one by one: one that fails is told of and leaves the others alone; then a table compares them."""
+"""The jobs of a sweep, one by one: one that fails is told of and leaves the others alone; a table compares them all."""
 
 from __future__ import annotations
 

@@ -230,10 +230,17 @@ WRONG = {
         "corpus.tags: 0.5 is not possible, it must be a list of whole numbers, as in corpus.tags=[-1,0]"
     ),
     "corpus.tags={a: 1}": "corpus.tags must be a list of whole numbers, as in corpus.tags=[-1,0]",
+    "corpus.weights=[1;2]": "corpus.weights must be a list of numbers, as in corpus.weights=[1,0.5]",
+    "corpus.extra=[a": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.extra=[a,,b]": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
     "corpus.weights=[1,2]": (
         "corpus.weights=[1.0, 2.0] has 2 entries for 1 training texts: give one for corpus.train and one for each of "
         "corpus.extra, or none"
     ),
+    # several values
+    "seed=1,2": "seed=1,2 has several values; to train with each of them add -m",
+    "model=tiny,small": "model=tiny,small has several values; to train with each of them add -m",
+    "corpus.extra=[a],[b]": "corpus.extra=[a],[b] has several values; to train with each of them add -m",
     # impossible values
     "model.dropout=1.5": "model.dropout=1.5 is not possible: it must be 0 or more and below 1",
     "trainer.device=toaster": "device=toaster is unknown: take auto, cpu, cuda or cuda:N",
