@@ -44,7 +44,7 @@ def explain(error: Exception, *, options: Sequence[str] = ()) -> ConfigError | N
     file = _settings_file(text, options)
     if file and (missing := _header_missing(file)):
         return missing
-    explained = _unknown_key(text) or _unknown_choice(text) or _wrong_value(chain, text) or _unreadable(error)
+    explained = _unknown_key(text) or _unknown_choice(text, options) or _wrong_value(chain, text) or _unreadable(error)
     explained = explained or _anything_else(error)
     return ConfigError(f"{file}: {explained}") if file else explained
 
@@ -52,9 +52,12 @@ def explain(error: Exception, *, options: Sequence[str] = ()) -> ConfigError | N
 def _settings_file(text: str, options: Sequence[str]) -> Path | None:
     """Find the file of the user's own that Hydra was reading."""
     match = re.search(r"In '([^']+)'", text)
-    directories = [value for flag, value in itertools.pairwise(options) if flag in _CONFIG_DIR]
-    files = [Path(directory) / f"{match[1]}.yaml" for directory in directories] if match else []
+    files = [directory / f"{match[1]}.yaml" for directory in _directories(options)] if match else []
     return next((file for file in files if file.is_file()), None)
+
+
+def _directories(options: Sequence[str]) -> list[Path]:
+    return [Path(value) for flag, value in itertools.pairwise(options) if flag in _CONFIG_DIR]
 
 
 def _header_missing(file: Path) -> ConfigError | None:
@@ -84,14 +87,15 @@ def _unknown_key(text: str) -> ConfigError | None:
     return unknown_key(key)
 
 
-def _unknown_choice(text: str) -> ConfigError | None:
+def _unknown_choice(text: str, options: Sequence[str]) -> ConfigError | None:
     match = re.search(r"Could not find '(\w+)/([^']+)'", text)
     if not match:
         return None
     from nmt.cli.train_help import choices
 
     group, choice = match.groups()
-    available = choices(group) if group in GROUPS else []
+    own = {file.stem for directory in _directories(options) for file in (directory / group).glob("*.yaml")}
+    available = sorted(own.union(choices(group) if group in GROUPS else []))
     near = difflib.get_close_matches(choice, available, n=1)
     hint = f"did you mean {group}={near[0]}? " if near else ""
     return ConfigError(f"there is no {group}={choice}; {hint}available are {', '.join(available)}")

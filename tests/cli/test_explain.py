@@ -67,3 +67,10 @@ def test_any_other_mistake_in_a_file_is_told_with_its_name(mine, text, message):
 
 def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(mine):
     assert mine(FIRST + OWN, "optimizer.lr=fast") == "optimizer.lr=fast is not possible: it must be a number"
+
+
+def test_the_choices_of_ones_own_are_listed_too(mine):
+    assert mine(FIRST + OWN, "experiment=mien") == (
+        "there is no experiment=mien; did you mean experiment=mine? available are demo, mine, multi30k_en_de, "
+        "tatoeba_zh_en"
+    )
