@@ -48,9 +48,10 @@ CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config")
 ONLY = {
     "sentencepiece": {"nmt.subwords"},
     "sacrebleu": {"nmt.evaluation.metrics"},
-    "hydra": {"nmt.cli.train", "nmt.cli.overrides"},
-    "omegaconf": {"nmt.cli.train", "nmt.cli.overrides"},
+    "hydra": {"nmt.cli.train", "nmt.cli.explain"},
+    "omegaconf": {"nmt.cli.train", "nmt.cli.explain"},
     "safetensors": {"nmt.checkpoint"},
+    "yaml": {"nmt.training.outcome"},
     "pickle": {"nmt.training.state"},
     "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate"},
 }
@@ -150,6 +151,7 @@ def test_the_configuration_is_standard_library_only():
         "nmt.errors, nmt.config, nmt.schema",
         "nmt.search.beam, nmt.search.greedy, nmt.search.rules, nmt.search.scores",
         "nmt.cli.train, nmt.cli.translate, nmt.cli.evaluate, nmt.cli.train_help",
+        "nmt.training.outcome, nmt.training.summary",
     ],
 )
 def test_these_load_without_torch(names):

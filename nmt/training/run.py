@@ -6,7 +6,6 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import filelock
 import torch
@@ -15,12 +14,12 @@ from nmt.checkpoint import load_bundle, save_bundle, saving, write_atomically
 from nmt.choices import Precision, Schedule
 from nmt.config import TrainConfig
 from nmt.devices import choose_device, make_deterministic, set_threads
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, NmtError
 from nmt.evaluation.metrics import corpus_scores, default_tokenizer
 from nmt.model.seq2seq import Seq2Seq, build_model
-from nmt.schema import to_dict
+from nmt.schema import flatten, to_dict
 from nmt.subwords import SubwordModel
-from nmt.training.monitor import LOG, clock, logging_to, require_writable
+from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard, require_writable
 from nmt.training.parallel import World, join_world, logging_warnings
 from nmt.training.precision import choose_precision
 from nmt.training.setup import Material, prepare
@@ -52,7 +51,7 @@ _HARMLESS = {
 }
 # Machines may have caches and devices of their own.
 _EACH_ITS_OWN = ("corpus.cache_dir ", "trainer.device ", "trainer.threads ")
-_OUTPUTS = ("state.pt", "metrics.jsonl", "best", "last")
+_OUTPUTS = ("state.pt", "metrics.jsonl", "tensorboard", "best", "last")
 
 
 def run(config: TrainConfig, *, config_text: str) -> None:
@@ -67,7 +66,7 @@ def run(config: TrainConfig, *, config_text: str) -> None:
         KeyboardInterrupt: stopped by a signal, after saving.
     """
     world = join_world()
-    world.from_main(config.validate)
+    world.from_main(lambda: _require_possible(config))
     _require_one_config(config, world)
     run_dir = Path(config.run_dir).expanduser()
     device = choose_device(config.trainer.device, local_rank=world.local_rank)
@@ -94,6 +93,12 @@ def run(config: TrainConfig, *, config_text: str) -> None:
             _sum_up(trainer, run_dir)
 
 
+def _require_possible(config: TrainConfig) -> None:
+    config.validate()
+    if config.trainer.tensorboard:
+        require_tensorboard()
+
+
 def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
     """Clear the way for a run that starts anew, and keep its configuration beside its results."""
     # Not before the text was read: a corpus that cannot be read must not cost an earlier run its model.
@@ -105,7 +110,7 @@ def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
 
 def _require_one_config(config: TrainConfig, world: World) -> None:
     """Refuse to train one model as two configurations say, as when the commands on two machines differ."""
-    own = _flatten(to_dict(config))
+    own = flatten(to_dict(config))
     for rank, other in enumerate(world.gather(own)):
         changed = [f"{key} ({own[key]} and {other[key]})" for key in own if own[key] != other[key]]
         changed = [text for text in changed if not text.startswith(_EACH_ITS_OWN)]
@@ -267,11 +272,23 @@ def _sum_up(trainer: Trainer, run_dir: Path) -> None:
 def _claimed(run_dir: Path, world: World) -> Iterator[None]:
     """Make the run directory and keep other runs out of it; the main process holds the lock for all."""
     lock = filelock.FileLock(run_dir / ".lock")
+    is_new = not run_dir.exists()
     world.from_main(lambda: _acquire(lock, run_dir))
     try:
         yield
+    except NmtError:
+        if is_new and world.is_main:
+            _remove_traces(run_dir)
+        raise
     finally:
         lock.release()
+
+
+def _remove_traces(run_dir: Path) -> None:
+    """Remove the directory of a run that failed before it began."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in run_dir.iterdir()} <= {".lock", "train.log"}:
+            shutil.rmtree(run_dir)
 
 
 def _acquire(lock: filelock.BaseFileLock, run_dir: Path) -> None:
@@ -315,7 +332,7 @@ def _saved_state(run_dir: Path, config: TrainConfig) -> SavedState | None:
     harmless = set(_HARMLESS)
     if config.optimizer.schedule in (Schedule.constant, Schedule.inverse_sqrt):
         harmless.add("trainer.max_updates")
-    before, now = _flatten(saved.config), _flatten(to_dict(config))
+    before, now = flatten(saved.config), flatten(to_dict(config))
     changed = [
         f"{key} ({before.get(key)} → {now.get(key)})"
         for key in sorted(before | now)
@@ -327,13 +344,3 @@ def _saved_state(run_dir: Path, config: TrainConfig) -> SavedState | None:
             "set them back to resume it, choose another run_dir, or add trainer.overwrite=true to start anew"
         )
     return saved
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
