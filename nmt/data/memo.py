@@ -29,7 +29,8 @@ class Memo:
     """
 
     cache_dir: Path
-    _fresh: dict[str, Any] = field(default_factory=dict, init=False, repr=False)  # what a file cannot hold yet, for this process
+    # Digests of this start; those of files that were just written are kept nowhere else.
+    _fresh: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def directory(self) -> Path:

@@ -75,8 +75,7 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
     digest = _digest(digests, source.digest, target.digest, repr(filters), hold_out)
     weights, tags = _weights(config), _tags(config)
     parts = [
-        Part(corpus, weight, source.tag_prefix(tag))
-        for corpus, weight, tag in zip(corpora, weights, tags, strict=True)
+        Part(corpus, weight, source.tag_prefix(tag)) for corpus, weight, tag in zip(corpora, weights, tags, strict=True)
     ]
     return Material(
         Mixture(parts, digest=_digest(digest, weights, tags)),

@@ -1,4 +1,4 @@
-"""Several corpora: weights are exact, every pair is seen equally often, and everything is a function of (seed, epoch)."""
+"""Several corpora: weights are exact, all pairs are seen equally often, an epoch is a function of (seed, epoch)."""
 
 from collections import Counter
 

@@ -190,7 +190,9 @@ def extra(text, tmp_path, write_lines):
     return [str(tmp_path / "own"), str(tmp_path / "same")]
 
 
-def test_several_corpora_have_a_store_each_and_share_their_subwords(make_config, text, extra, tmp_path, training, caplog):
+def test_several_corpora_have_a_store_each_and_share_their_subwords(
+    make_config, text, extra, tmp_path, training, caplog
+):
     config = make_config(
         corpus__extra=extra,
         corpus__weights=[1.0, 0.5, 2.0],
@@ -230,8 +232,9 @@ def test_digests_tell_every_corpus_and_batches_its_weight_and_tag(make_config, e
 
     alone, both, swapped = (digests(corpus__extra=names) for names in ([], extra, extra[::-1]))
     assert len({alone[0], both[0], swapped[0]}) == 3
-    weighted, tagged = digests(corpus__extra=extra, corpus__weights=[1.0, 2.0, 1.0]), digests(
-        corpus__extra=extra, corpus__tags=[-1, 0, -1]
+    weighted, tagged = (
+        digests(corpus__extra=extra, corpus__weights=[1.0, 2.0, 1.0]),
+        digests(corpus__extra=extra, corpus__tags=[-1, 0, -1]),
     )
     assert weighted[0] == tagged[0] == both[0]
     assert len({both[1], weighted[1], tagged[1]}) == 3
@@ -245,7 +248,7 @@ def test_each_corpus_must_be_known_to_the_subwords(make_config, tmp_path, write_
     config = make_config(corpus__extra=[str(tmp_path / "greek")], subwords__model=str(tmp_path / "german"))
     with pytest.raises(CorpusError) as error:
         prepare(config)
-    assert str(error.value).startswith(f"corpus.extra={tmp_path / 'greek'}: 100.0% of the source subwords are unknown")
+    assert str(error.value).startswith(f"corpus.extra={tmp_path / 'greek'}: 50.0% of the source subwords are unknown")
 
 
 @pytest.mark.parametrize("problem", ["missing", "empty"])
