@@ -104,7 +104,10 @@ def make_corpus(directory: Path, pairs: int) -> Path:
     if not prefix.with_suffix(".de").exists():
         directory.mkdir(parents=True, exist_ok=True)
         partial = {side: prefix.with_suffix(f".{side}.partial") for side in ("en", "de")}
-        with open(partial["en"], "w", encoding="utf-8") as english, open(partial["de"], "w", encoding="utf-8") as german:
+        with (
+            open(partial["en"], "w", encoding="utf-8") as english,
+            open(partial["de"], "w", encoding="utf-8") as german,
+        ):
             for source, target in sentences(pairs):
                 english.write(source + "\n")
                 german.write(target + "\n")
