@@ -167,7 +167,7 @@ class SubwordModel:
 
     @classmethod
     def tag_prefix(cls, tag: int) -> tuple[int, ...]:
-        """What stands before a source that bears a tag: the id of that control symbol (0 to 15), or nothing for -1."""
+        """Return what stands before a source with a tag: the id of that control symbol (0 to 15), or nothing for -1."""
         return () if tag < 0 else (cls.control_ids[tag],)
 
     def _normalized(self, text: str) -> str:
