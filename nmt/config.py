@@ -40,7 +40,7 @@ class CorpusConfig:
     weights: list[float] = field(default_factory=list)
     """how many times an epoch goes through corpus.train and each of corpus.extra; empty: once through each"""
     tags: list[int] = field(default_factory=list)
-    """control symbol (0 to 15) put before the sources of corpus.train and each of corpus.extra, -1: none; empty: none"""
+    """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
     source: str = ""
     """source language, the suffix of the source files"""
     target: str = ""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from nmt.errors import ConfigError
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, *, local_rank: int = 0) -> torch.device:
     """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that this machine has.
+
+    Where several processes share a machine, ``auto`` and ``cuda`` give each a GPU by its `local_rank`.
 
     Raises:
         ConfigError: the device is unknown, or PyTorch does not see it.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and local_rank:
+        name = f"cuda:{local_rank}"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -27,6 +33,14 @@ def choose_device(name: str) -> torch.device:
             f"device={name} is not there: PyTorch sees {counts[device.type]} of its kind; take auto or cpu"
         )
     return device
+
+
+def make_deterministic(wanted: bool) -> None:
+    """Let a GPU repeat its sums exactly, or let it take its fastest kernels; CPUs repeat theirs either way."""
+    if wanted:
+        # cuBLAS reads this when it starts; without it, its products may differ from run to run.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted)
 
 
 def set_threads(threads: int) -> int:

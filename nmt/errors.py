@@ -9,9 +9,11 @@ class NmtError(Exception):
     Attributes:
         exit_code: status of the process that ends with this error; 2 where the user can fix the cause, 1 where the
             run itself failed.
+        is_told: whether another process of the same run has told the user.
     """
 
     exit_code = 2
+    is_told = False
 
 
 class ConfigError(NmtError):

@@ -140,7 +140,8 @@ def _fail(name: str, error: BaseException) -> int:
     """Tell an error, in one line if it was foreseen, and give its exit code."""
     _discard_stdout_if_full(error)
     if isinstance(error, NmtError):
-        report(name, "error: " + " ".join(str(error).split()))
+        if not error.is_told:
+            report(name, "error: " + " ".join(str(error).split()))
         return error.exit_code
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""

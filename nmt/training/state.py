@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from nmt.checkpoint import saving, write_atomically
+from nmt.data.batches import Batch
 from nmt.errors import ConfigError
 
 STATE_FORMAT = 1
@@ -39,6 +41,10 @@ class Position:
     """update after which the last validation was"""
     validations_since_best: int = 0
     """validations since then; compared with trainer.patience"""
+    skipped: int = 0
+    """updates skipped because their gradient was not finite or too large"""
+    skipped_in_a_row: int = 0
+    """such updates since the last one that was made; compared with trainer.max_skipped"""
     finished: str = ""
     """why the run ended, or empty"""
 
@@ -61,6 +67,20 @@ class Sums:
     """all source positions, padding included"""
     began: float = 0.0
     """`Position.seconds` at that line, later by the time that validations took since"""
+
+    def add(self, batch: Batch, *, smoothed: float, negative_log_likelihood: float) -> None:
+        """Count a batch and its losses."""
+        self.smoothed += smoothed
+        self.negative_log_likelihood += negative_log_likelihood
+        self.target_tokens += int(batch.target_lengths.sum())
+        self.target_positions += batch.target.numel()
+        self.source_tokens += int(batch.source_lengths.sum())
+        self.source_positions += batch.source.numel()
+
+    @property
+    def loss(self) -> float:
+        """Mean smoothed loss per real target position; nan before the first batch."""
+        return self.smoothed / self.target_tokens if self.target_tokens else math.nan
 
 
 @dataclass

@@ -28,12 +28,11 @@ class StopSignal:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._restore()
 
-    def raise_again(self) -> None:
-        """Let the signal that arrived do what it did before this context: end the command with its exit code."""
-        arrived = self.arrived
+    def raise_again(self, number: int) -> None:
+        """Let a signal do what it did before this context: end the command with its exit code; 0 is none."""
         self._restore()
-        if arrived is not None:
-            signal.raise_signal(arrived)
+        if number:
+            signal.raise_signal(number)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.arrived = signal.Signals(number)

@@ -16,22 +16,24 @@ from nmt.choices import Precision
 from nmt.config import TrainConfig
 from nmt.data.batches import Batch, BatchSource
 from nmt.errors import RunError
-from nmt.model.loss import Loss, sequence_loss
 from nmt.model.seq2seq import Seq2Seq
 from nmt.schema import to_dict
-from nmt.subwords import SubwordModel
-from nmt.training.monitor import LOG, Metrics, Progress, clock
+from nmt.training.gradient import BatchGradient, BatchLoss
+from nmt.training.journal import Journal
+from nmt.training.monitor import LOG
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
+from nmt.training.parallel import World
 from nmt.training.setup import Material
 from nmt.training.state import Position, SavedState, Sums, save_state
 from nmt.training.stop import StopSignal
-from nmt.training.validation import greedy, perplexity, validate
-
-_MAX_SKIPPED = 20
+from nmt.training.validation import greedy, validate
 
 
 class Trainer:
-    """Trains one model in one run directory; all that changes is in ``position`` and the tensors, and is saved."""
+    """Trains one model in one run directory; all that changes is in ``position`` and the tensors, and is saved.
+
+    Every process of a run has a trainer in the same state, and all decide alike; the main process alone writes.
+    """
 
     def __init__(
         self,
@@ -41,16 +43,12 @@ class Trainer:
         model: Seq2Seq,
         run_dir: Path,
         precision: Precision,
+        world: World | None = None,
         saved: SavedState | None = None,
     ) -> None:
         """Stand before the next update: the first one, or the one after `saved`."""
-        self.config, self.material, self.model, self.run_dir, self.precision = (
-            config,
-            material,
-            model,
-            run_dir,
-            precision,
-        )
+        self.config, self.material, self.model, self.run_dir = config, material, model, run_dir
+        self.precision, self.world = precision, world or World()
         self.optimizer = build_optimizer(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
         self.position, self._sums = Position(), Sums()
@@ -59,6 +57,13 @@ class Trainer:
             model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
             self.average.load(saved.average)
+        self.gradient = BatchGradient(
+            model,
+            precision=precision,
+            label_smoothing=config.trainer.label_smoothing,
+            accumulation=config.trainer.accumulation,
+            world=self.world,
+        )
         self.batches = BatchSource(
             material.corpus,
             source_subwords=material.source_subwords,
@@ -67,44 +72,41 @@ class Trainer:
             seed=config.seed,
             sampling_alpha=config.subwords.sampling_alpha,
         )
-        self.metrics = Metrics(run_dir / "metrics.jsonl", from_update=self.position.update)
-        self.progress = Progress(
-            total_updates=config.trainer.max_updates, update=self.position.update, show=config.trainer.progress
-        )
-        self._skipped = 0
+        self.journal = Journal(config.trainer, run_dir, update=self.position.update) if self.world.is_main else None
 
     def train(self) -> str:
         """Train until a limit is reached or patience is lost; return the reason, which ``position.finished`` keeps.
 
         Raises:
-            RunError: the gradient is not finite time and again, or saving failed.
+            RunError: too many updates in a row had to be skipped, saving failed, or another process is gone.
             KeyboardInterrupt: a signal came; everything was saved after the update in progress.
         """
         self.model.train()
         self.position.finished = ""
         began = time.monotonic() - self.position.seconds
-        with contextlib.closing(self.progress), contextlib.closing(self.metrics), StopSignal() as stop:
+        with contextlib.closing(self), StopSignal() as stop:
             for batch in self._batches():
                 self._set_learning_rate()
                 loss = self._forward_backward(batch)
                 gradient_norm = self._clip()
                 self._update(gradient_norm)
                 self.position.seconds = time.monotonic() - began
+                loss, stopped = self._agree(loss, stop)
                 self._log(batch, loss, gradient_norm)
                 if self.position.update % self.config.trainer.validate_every == 0:
                     self._validate()
                     self._save()
-                if stop.arrived:
+                if stopped:
                     self._save()
-                    stop.raise_again()
+                    stop.raise_again(stopped)
             self._finish()
-            stop.raise_again()
+            stop.raise_again(max(self.world.gather(int(stop.arrived or 0))))
         return self.position.finished
 
     def close(self) -> None:
-        """Close what the run writes to, where `train` is not called."""
-        self.progress.close()
-        self.metrics.close()
+        """Close what the run writes to."""
+        if self.journal:
+            self.journal.close()
 
     def limit_reached(self) -> str:
         """Name the limit that the run has reached, or nothing."""
@@ -141,79 +143,66 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _forward_backward(self, batch: Batch) -> Loss:
-        """Make the gradient of the mean loss of the batch's real target positions."""
-        # Dropout is a function of the seed and the update: a resumed run draws what the uninterrupted one drew.
-        torch.manual_seed(self.config.seed * 1_000_003 + self.position.update)
-        device = self.model.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision is Precision.bf16):
-            loss = sequence_loss(
-                self.model,
-                batch.source.to(device),
-                batch.source_lengths.to(device),
-                target=batch.target.to(device),
-                target_lengths=batch.target_lengths.to(device),
-                bos_id=SubwordModel.bos_id,
-                label_smoothing=self.config.trainer.label_smoothing,
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        (loss.smoothed / loss.tokens).backward()  # type: ignore[no-untyped-call]
-        return loss
+    def _forward_backward(self, batch: Batch) -> BatchLoss:
+        return self.gradient(batch, seed=self.config.seed, update=self.position.update)
 
     def _clip(self) -> float:
         largest = self.config.optimizer.clip_norm or math.inf
         return float(clip_grad_norm_(self.model.parameters(), largest, foreach=True))
 
     def _update(self, gradient_norm: float) -> None:
-        """Step, unless the gradient is not finite; a run that cannot step any more ends with its bundles whole."""
-        if math.isfinite(gradient_norm):
+        """Step, unless the gradient would do harm; a run that cannot step any more ends with its bundles whole."""
+        position, most = self.position, self.config.optimizer.skip_norm or math.inf
+        if math.isfinite(gradient_norm) and gradient_norm <= most:
             self.optimizer.step()
-            self._skipped = 0
+            position.skipped_in_a_row = 0
         else:
-            self._skipped += 1
-            LOG.warning("update %d is skipped: its gradient is not finite", self.position.update + 1)
-            if self._skipped >= _MAX_SKIPPED:
-                raise RunError(
-                    f"training diverged: {_MAX_SKIPPED} gradients in a row were not finite (update "
-                    f"{self.position.update + 1}); lower optimizer.lr, or set trainer.precision=fp32"
-                )
-        self.position.update += 1
-        self.average.update(self.position.update)
+            self._skip(gradient_norm)
+        position.update += 1
+        self.average.update(position.update)
 
-    def _log(self, batch: Batch, loss: Loss, gradient_norm: float) -> None:
-        sums, position, trainer = self._sums, self.position, self.config.trainer
-        if math.isfinite(gradient_norm):
-            sums.smoothed += float(loss.smoothed.detach())
-            sums.negative_log_likelihood += float(loss.negative_log_likelihood)
-            sums.target_tokens += loss.tokens
-            sums.target_positions += batch.target.numel()
-            sums.source_tokens += int(batch.source_lengths.sum())
-            sums.source_positions += batch.source.numel()
-            position.target_tokens += loss.tokens
-        mean = sums.smoothed / sums.target_tokens if sums.target_tokens else math.nan
-        speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
-        self.progress.show(
-            position.update,
-            loss=mean,
-            tokens_per_second=speed,
-            bleu=position.best_bleu,
-            seconds_left=self._seconds_left(),
-        )
-        if position.update % trainer.log_every == 0:
-            self.metrics.write(
-                "train",
-                update=position.update,
-                epoch=position.epoch,
-                loss=_rounded(mean, 4),
-                perplexity=_rounded(perplexity(sums.negative_log_likelihood, sums.target_tokens), 3),
-                learning_rate=self.optimizer.param_groups[0]["lr"],
-                gradient_norm=_rounded(gradient_norm, 4),
-                target_tokens=position.target_tokens,
-                target_tokens_per_second=round(speed, 1),
-                source_padding=round(1 - sums.source_tokens / max(1, sums.source_positions), 4),
-                target_padding=round(1 - sums.target_tokens / max(1, sums.target_positions), 4),
-                seconds=round(position.seconds, 2),
+    def _skip(self, gradient_norm: float) -> None:
+        position, limit = self.position, self.config.trainer.max_skipped
+        position.skipped += 1
+        position.skipped_in_a_row += 1
+        finite = math.isfinite(gradient_norm)
+        why = f"the norm of its gradient is {gradient_norm:.3g}" if finite else "its gradient is not finite"
+        LOG.warning("update %d is skipped: %s", position.update + 1, why)
+        if position.skipped_in_a_row >= limit:
+            raise RunError(
+                f"training diverged: {limit} updates in a row were skipped (trainer.max_skipped), the last one, "
+                f"{position.update + 1}, because {why}; lower optimizer.lr, or set trainer.precision=fp32"
             )
+
+    def _agree(self, loss: BatchLoss, stop: StopSignal) -> tuple[BatchLoss, int]:
+        """Give every process the whole batch's loss, the main process's clock, and the signal that any of them got.
+
+        A signal counts once all know of it; one that arrives a moment later waits for the next update.
+        """
+        arrived = int(stop.arrived or 0)
+        if self.world.size == 1:
+            return loss, arrived
+        told = self.world.gather_numbers(
+            [loss.smoothed, loss.negative_log_likelihood, self.position.seconds, float(arrived)]
+        )
+        self.position.seconds = told[0][2]
+        smoothed, negative_log_likelihood = (math.fsum(row[i] for row in told) for i in range(2))
+        return BatchLoss(smoothed, negative_log_likelihood, loss.tokens), int(max(row[3] for row in told))
+
+    def _log(self, batch: Batch, loss: BatchLoss, gradient_norm: float) -> None:
+        position, sums = self.position, self._sums
+        if math.isfinite(gradient_norm):
+            sums.add(batch, smoothed=loss.smoothed, negative_log_likelihood=loss.negative_log_likelihood)
+            position.target_tokens += loss.tokens
+        if self.journal:
+            self.journal.update(
+                position,
+                sums,
+                learning_rate=self.optimizer.param_groups[0]["lr"],
+                gradient_norm=gradient_norm,
+                seconds_left=self._seconds_left(),
+            )
+        if position.update % self.config.trainer.log_every == 0:
             self._sums = Sums(began=position.seconds)
 
     def _seconds_left(self) -> float:
@@ -229,50 +218,24 @@ class Trainer:
         began = time.monotonic()
         with self.average.applied():
             bundle = self.bundle()
-            result = validate(bundle, valid.source, valid.target, search=search)
-            better = result.bleu.value > position.best_bleu
-            if better:
-                position.best_bleu, position.best_update, position.validations_since_best = (
-                    result.bleu.value,
-                    position.update,
-                    0,
-                )
-            else:
-                position.validations_since_best += 1
+            result = validate(bundle, valid.source, valid.target, search=search, world=self.world)
+            position.last_validation = position.update
+            is_better = result.bleu.value > position.best_bleu
+            if is_better:
+                position.best_bleu, position.best_update = result.bleu.value, position.update
+            position.validations_since_best = 0 if is_better else position.validations_since_best + 1
             bundle.metadata |= {"validation": f"{result.bleu}, greedy, perplexity {result.perplexity:.2f}"}
-            save_bundle(bundle, self.run_dir / "last")
-            if better:
-                save_bundle(bundle, self.run_dir / "best")
-        seconds = time.monotonic() - began
-        position.last_validation = position.update
+            self.world.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
+        seconds = self.world.gather_numbers([time.monotonic() - began])[0][0]
         position.seconds += seconds
         self._sums.began += seconds
-        LOG.info(
-            "update %d, epoch %d, %s: validation perplexity %.2f, %s, greedy%s",
-            position.update,
-            position.epoch,
-            clock(position.seconds),
-            result.perplexity,
-            result.bleu,
-            ", the best so far" if better else f" (best {position.best_bleu:.2f} at update {position.best_update})",
-        )
-        self._log_samples(result.translations)
-        self.metrics.write(
-            "validation",
-            update=position.update,
-            epoch=position.epoch,
-            perplexity=round(result.perplexity, 4),
-            bleu=round(result.bleu.value, 3),
-            signature=result.bleu.signature,
-            best_bleu=round(position.best_bleu, 3),
-            target_tokens=position.target_tokens,
-            seconds=round(position.seconds, 2),
-        )
+        if self.journal:
+            self.journal.validation(position, result, valid)
 
-    def _log_samples(self, translations: list[str]) -> None:
-        valid = self.material.valid
-        for i in (0, len(translations) // 2):
-            LOG.info("  source %s | translation %s | reference %s", valid.source[i], translations[i], valid.target[i])
+    def _save_bundles(self, bundle: Bundle, *, is_better: bool) -> None:
+        save_bundle(bundle, self.run_dir / "last")
+        if is_better:
+            save_bundle(bundle, self.run_dir / "best")
 
     def _finish(self) -> None:
         if self.position.last_validation != self.position.update:
@@ -299,6 +262,7 @@ class Trainer:
                 "epochs": position.epoch,
                 "target_tokens": position.target_tokens,
                 "minutes": round(position.seconds / 60, 1),
+                "processes": self.world.size,
                 "threads": torch.get_num_threads(),
                 "precision": str(self.precision),
                 "seed": config.seed,
@@ -306,7 +270,10 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        state = SavedState(
+        self.world.from_main(lambda: save_state(self._state(), self.run_dir / "state.pt"))
+
+    def _state(self) -> SavedState:
+        return SavedState(
             config=to_dict(self.config),
             corpus_digest=self.material.corpus_digest,
             source_subwords=self.material.source_subwords.to_bytes(),
@@ -319,9 +286,3 @@ class Trainer:
             optimizer=self.optimizer.state_dict(),
             average=self.average.state(),
         )
-        save_state(state, self.run_dir / "state.pt")
-
-
-def _rounded(value: float, digits: int) -> float | None:
-    """Round for metrics.jsonl; JSON has no word for what is not finite."""
-    return round(value, digits) if math.isfinite(value) else None

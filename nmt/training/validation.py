@@ -14,6 +14,7 @@ from nmt.config import SearchConfig
 from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss
 from nmt.subwords import SubwordModel
+from nmt.training.parallel import World
 from nmt.translator import Translator
 
 
@@ -26,25 +27,45 @@ class Validation(NamedTuple):
     translations: list[str]
 
 
-def validate(bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, search: SearchConfig) -> Validation:
-    """Score a model on raw text, in evaluation mode and fp32."""
+def validate(
+    bundle: Bundle,
+    sources: Sequence[str],
+    references: Sequence[str],
+    *,
+    search: SearchConfig,
+    world: World | None = None,
+) -> Validation:
+    """Score a model on raw text, in evaluation mode and fp32; every process of the world does its share of the text."""
+    world = world or World()
     was_training = bundle.model.training
     bundle.model.eval()
+    own = slice(world.rank, None, world.size)
     try:
-        reference = reference_perplexity(bundle, sources, references, batch_size=search.batch_size)
+        sums = reference_loss(bundle, sources[own], references[own], batch_size=search.batch_size)
         translator = Translator(bundle, search=search, device=bundle.model.device)
-        translations = [item.text for item in translator.translate(sources)]
+        shares = world.gather([item.text for item in translator.translate(sources[own])])
     finally:
         bundle.model.train(was_training)
+    total, tokens = (sum(column) for column in zip(*world.gather_numbers(sums), strict=True))
+    translations = [""] * len(sources)
+    for rank, share in enumerate(shares):
+        translations[rank :: world.size] = share
     tokenizer = default_tokenizer(bundle.target_language)
-    return Validation(reference, bleu(translations, references, tokenize=tokenizer), translations)
+    return Validation(perplexity(total, int(tokens)), bleu(translations, references, tokenize=tokenizer), translations)
 
 
-@torch.inference_mode()
 def reference_perplexity(
     bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
 ) -> float:
     """Compute exp of the mean negative log-likelihood of the references' positions; long pairs are cut to 512."""
+    return perplexity(*reference_loss(bundle, sources, references, batch_size=batch_size))
+
+
+@torch.inference_mode()
+def reference_loss(
+    bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
+) -> tuple[float, int]:
+    """Sum the negative log-likelihood of the references' positions, in nats, and count them; long pairs are cut."""
     source_rows = _rows(bundle.source_subwords, sources)
     target_rows = _rows(bundle.target_subwords, references)
     order = sorted(range(len(source_rows)), key=lambda i: (len(source_rows[i]), len(target_rows[i])))
@@ -63,7 +84,7 @@ def reference_perplexity(
         )
         total += float(loss.negative_log_likelihood)
         tokens += loss.tokens
-    return perplexity(total, tokens)
+    return total, tokens
 
 
 def perplexity(negative_log_likelihood: float, tokens: int) -> float:

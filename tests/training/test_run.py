@@ -174,7 +174,7 @@ def test_the_test_text_is_scored_with_the_best_bundle(command, tmp_path, corpus)
 
 def test_a_run_stopped_while_its_test_is_scored_is_scored_next_time(command, tmp_path, corpus, monkeypatch, contents):
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "score_test", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(run_module, "score_test", lambda *_, **__: signal.raise_signal(signal.SIGINT))
         assert command(corpus__test=corpus / "test").code == 130
     assert "test" not in load_bundle(tmp_path / "run" / "best").metadata
     assert command(corpus__test=corpus / "test").code == 0

@@ -38,7 +38,7 @@ def test_a_second_signal_of_the_other_kind_is_not_held_back_either(handlers):
 def test_what_arrived_is_raised_when_the_caller_is_ready(handlers):
     with StopSignal() as stop:
         signal.raise_signal(signal.SIGTERM)
-        stop.raise_again()
+        stop.raise_again(stop.arrived)
         assert handlers == [signal.SIGTERM]
 
 
@@ -46,7 +46,7 @@ def test_without_a_signal_nothing_is_raised_and_the_handlers_are_as_before(handl
     before = signal.getsignal(signal.SIGINT)
     with StopSignal() as stop:
         assert signal.getsignal(signal.SIGINT) != before
-    stop.raise_again()
+    stop.raise_again(0)
     assert signal.getsignal(signal.SIGINT) == before
     assert handlers == []
 

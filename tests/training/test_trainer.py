@@ -42,7 +42,7 @@ def scripted(monkeypatch):
     def install(*scores):
         left = list(scores)
 
-        def found(bundle, sources, references, *, search):
+        def found(bundle, sources, references, *, search, world):
             score = Score("BLEU", left.pop(0), "scripted")
             return Validation(2.0, score, list(references))
 
@@ -319,8 +319,8 @@ def test_twenty_gradients_in_a_row_end_the_run_with_its_bundles_whole(make_confi
     with pytest.raises(RunError) as error:
         train(config)
     assert str(error.value) == (
-        "training diverged: 20 gradients in a row were not finite (update 42); "
-        "lower optimizer.lr, or set trainer.precision=fp32"
+        "training diverged: 20 updates in a row were skipped (trainer.max_skipped), the last one, 42, because its "
+        "gradient is not finite; lower optimizer.lr, or set trainer.precision=fp32"
     )
     assert saved(config.run_dir)["position"]["update"] == 40
     assert load_bundle(Path(config.run_dir) / "last").metadata["updates"] == 40

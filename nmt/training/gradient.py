@@ -1,0 +1,126 @@
+"""The gradient of one batch: computed in parts, by one process or several, and equal to that of the whole.
+
+A batch is divided by rows among the processes, and each process's share into `accumulation` parts. Every part's summed
+loss is divided by the real target positions of the whole batch, so that the sum of the parts' gradients is the whole
+batch's gradient; the mean of the parts' means would weigh positions in short sentences more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nmt.choices import Precision
+from nmt.data.batches import Batch
+from nmt.model.loss import sequence_loss
+from nmt.model.seq2seq import Seq2Seq
+from nmt.subwords import SubwordModel
+from nmt.training.parallel import World
+
+
+class BatchLoss(NamedTuple):
+    """Sums over the real target positions that this process saw, in nats, and the number of those of the batch."""
+
+    smoothed: float
+    """what training minimises"""
+    negative_log_likelihood: float
+    """without label smoothing"""
+    tokens: int
+    """real target positions of the whole batch, EOS included"""
+
+
+class BatchGradient:
+    """Fills the gradients of a model's parameters."""
+
+    def __init__(
+        self, model: Seq2Seq, *, precision: Precision, label_smoothing: float, accumulation: int = 1, world: World
+    ) -> None:
+        self._model, self._precision, self._accumulation, self._world = model, precision, accumulation, world
+        self._loss = world.data_parallel(_SummedLoss(model, label_smoothing))
+
+    def __call__(self, batch: Batch, *, seed: int, update: int) -> BatchLoss:
+        """Make the gradient of the batch's mean loss per real target position.
+
+        Dropout is a function of the seed, the update and the rank: a resumed run draws what the uninterrupted one drew.
+
+        Raises:
+            RunError: another process of the run is gone.
+        """
+        torch.manual_seed(_dropout_seed(seed, update, self._world.rank))
+        self._model.zero_grad(set_to_none=True)
+        tokens = int(batch.target_lengths.sum())
+        # The processes' gradients are averaged, not summed.
+        scale = self._world.size / tokens
+        smoothed = negative_log_likelihood = 0.0
+        for number in range(self._accumulation):
+            part, weight = part_of(
+                batch, number * self._world.size + self._world.rank, parts=self._accumulation * self._world.size
+            )
+            last = number == self._accumulation - 1
+            with contextlib.nullcontext() if last else self._unsynchronized(), self._world.computing():
+                sums = self._forward(part)
+                (sums[0] * (scale * weight)).backward()  # type: ignore[no-untyped-call]
+            smoothed += float(sums[0].detach()) * weight
+            negative_log_likelihood += float(sums[1]) * weight
+        return BatchLoss(smoothed, negative_log_likelihood, tokens)
+
+    def _forward(self, part: Batch) -> tuple[Tensor, Tensor]:
+        device = self._model.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._precision is Precision.bf16):
+            sums: tuple[Tensor, Tensor] = self._loss(*(tensor.to(device) for tensor in part))
+        return sums
+
+    def _unsynchronized(self) -> contextlib.AbstractContextManager[None]:
+        """Keep gradients at home until the last part's."""
+        if isinstance(self._loss, DistributedDataParallel):
+            return self._loss.no_sync()
+        return contextlib.nullcontext()
+
+
+def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
+    """Take every `parts`-th row of a batch from row `number` on, padded to its own longest, and its weight: 1.
+
+    A batch with too few rows has parts without any; such a part is the first row with weight 0, so that every process
+    takes part in every exchange.
+    """
+    if parts == 1:
+        return batch, 1.0
+    empty = number >= len(batch.source)
+    rows = slice(0, 1) if empty else slice(number, None, parts)
+    source_lengths, target_lengths = batch.source_lengths[rows], batch.target_lengths[rows]
+    source = batch.source[rows, : int(source_lengths.max())].contiguous()
+    target = batch.target[rows, : int(target_lengths.max())].contiguous()
+    return Batch(source, source_lengths, target, target_lengths), 0.0 if empty else 1.0
+
+
+class _SummedLoss(nn.Module):
+    """The loss as a module's forward: DistributedDataParallel watches the forward of what it wraps."""
+
+    def __init__(self, model: Seq2Seq, label_smoothing: float) -> None:
+        super().__init__()
+        self.model = model
+        self.label_smoothing = label_smoothing
+
+    def forward(
+        self, source: Tensor, source_lengths: Tensor, target: Tensor, target_lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Score a batch → its smoothed loss and negative log-likelihood, both summed."""
+        loss = sequence_loss(
+            self.model,
+            source,
+            source_lengths,
+            target=target,
+            target_lengths=target_lengths,
+            bos_id=SubwordModel.bos_id,
+            label_smoothing=self.label_smoothing,
+        )
+        return loss.smoothed, loss.negative_log_likelihood
+
+
+def _dropout_seed(seed: int, update: int, rank: int) -> int:
+    return int(np.random.SeedSequence((seed, update, rank)).generate_state(1, np.uint64)[0])

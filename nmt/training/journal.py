@@ -1,0 +1,89 @@
+"""What a run tells while it goes: the progress bar, the log, and the lines of ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from nmt.config import TrainerConfig
+from nmt.data.corpus import ParallelText
+from nmt.training.monitor import LOG, Metrics, Progress, clock
+from nmt.training.state import Position, Sums
+from nmt.training.validation import Validation, perplexity
+
+
+class Journal:
+    """Kept by the main process; the others of a run tell nothing."""
+
+    def __init__(self, config: TrainerConfig, run_dir: Path, *, update: int) -> None:
+        """Open the run's metrics, dropping what a lost part of the run left after `update`."""
+        self._log_every = config.log_every
+        self._metrics = Metrics(run_dir / "metrics.jsonl", from_update=update)
+        self._progress = Progress(total_updates=config.max_updates, update=update, show=config.progress)
+
+    def close(self) -> None:
+        """Close what is written to."""
+        self._progress.close()
+        self._metrics.close()
+
+    def update(
+        self, position: Position, sums: Sums, *, learning_rate: float, gradient_norm: float, seconds_left: float
+    ) -> None:
+        """Tell of an update that was made."""
+        speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
+        self._progress.show(
+            position.update,
+            loss=sums.loss,
+            tokens_per_second=speed,
+            bleu=position.best_bleu,
+            seconds_left=seconds_left,
+        )
+        if position.update % self._log_every == 0:
+            self._metrics.write(
+                "train",
+                update=position.update,
+                epoch=position.epoch,
+                loss=_rounded(sums.loss, 4),
+                perplexity=_rounded(perplexity(sums.negative_log_likelihood, sums.target_tokens), 3),
+                learning_rate=learning_rate,
+                gradient_norm=_rounded(gradient_norm, 4),
+                skipped=position.skipped,
+                target_tokens=position.target_tokens,
+                target_tokens_per_second=round(speed, 1),
+                source_padding=round(1 - sums.source_tokens / max(1, sums.source_positions), 4),
+                target_padding=round(1 - sums.target_tokens / max(1, sums.target_positions), 4),
+                seconds=round(position.seconds, 2),
+            )
+
+    def validation(self, position: Position, result: Validation, valid: ParallelText) -> None:
+        """Tell of a validation, with two of its translations."""
+        is_best = position.best_update == position.update
+        LOG.info(
+            "update %d, epoch %d, %s: validation perplexity %.2f, %s, greedy%s",
+            position.update,
+            position.epoch,
+            clock(position.seconds),
+            result.perplexity,
+            result.bleu,
+            ", the best so far" if is_best else f" (best {position.best_bleu:.2f} at update {position.best_update})",
+        )
+        for i in (0, len(result.translations) // 2):
+            LOG.info(
+                "  source %s | translation %s | reference %s", valid.source[i], result.translations[i], valid.target[i]
+            )
+        self._metrics.write(
+            "validation",
+            update=position.update,
+            epoch=position.epoch,
+            perplexity=round(result.perplexity, 4),
+            bleu=round(result.bleu.value, 3),
+            signature=result.bleu.signature,
+            best_bleu=round(position.best_bleu, 3),
+            target_tokens=position.target_tokens,
+            seconds=round(position.seconds, 2),
+        )
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """Round for metrics.jsonl; JSON has no word for what is not finite."""
+    return round(value, digits) if math.isfinite(value) else None

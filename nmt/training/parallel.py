@@ -1,0 +1,174 @@
+"""Several processes that train one model: which of them this one is, and the few things that they tell each other.
+
+``torchrun`` starts them, on one machine or several, and says in the environment who is who; PyTorch's
+DistributedDataParallel sums their gradients (Li et al. 2020), over gloo between CPUs and nccl between GPUs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nmt.errors import ConfigError, NmtError, RunError
+
+T = TypeVar("T")
+
+# gloo's errors are plain RuntimeErrors that name its source files.
+_CONNECTION = re.compile(r"gloo|nccl|connection|socket|peer|timed? ?out|rendezvous", re.IGNORECASE)
+_PATIENCE = timedelta(hours=6)
+"""How long to wait for another process, which may be encoding a large corpus; one that dies is noticed at once."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a run; all of them call these methods in the same order."""
+
+    rank: int = 0
+    """number of this process"""
+    size: int = 1
+    """number of processes"""
+    local_rank: int = 0
+    """number of this process among those of its machine"""
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def gather_numbers(self, numbers: Sequence[float]) -> list[list[float]]:
+        """Give every process all processes' numbers, in order of rank.
+
+        Raises:
+            RunError: another process is gone.
+        """
+        own = torch.tensor(list(numbers), dtype=torch.float64)
+        if self.size == 1:
+            return [own.tolist()]
+        rows = [torch.empty_like(own) for _ in range(self.size)]
+        with _answering():
+            dist.all_gather(rows, own)
+        return [row.tolist() for row in rows]
+
+    def gather(self, value: T) -> list[T]:
+        """Give every process all processes' values, in order of rank; RunError as above."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        with _answering():
+            dist.all_gather_object(values, value)
+        return values
+
+    def from_main(self, function: Callable[[], T]) -> T:
+        """Call a function in the main process alone, and give every process what it returned or raised.
+
+        Raises:
+            NmtError: the function raised it; RunError as above.
+        """
+        if self.size == 1:
+            return function()
+        outcome: list[Any] = [None, None]
+        if self.is_main:
+            try:
+                outcome[0] = function()
+            except NmtError as error:
+                outcome[1] = error
+        with _answering():
+            dist.broadcast_object_list(outcome, src=0)
+        if outcome[1] is not None:
+            outcome[1].is_told = not self.is_main
+            raise outcome[1]
+        result: T = outcome[0]
+        return result
+
+    def main_first(self, function: Callable[[], T]) -> T:
+        """Call a function in the main process and, if it raised nothing there, in the others; RunError as above."""
+        made: list[T] = []
+        self.from_main(lambda: made.append(function()))
+        return made[0] if made else function()
+
+    def data_parallel(self, module: nn.Module) -> nn.Module:
+        """Wrap a module so that the gradients of its parameters become means over the processes in each backward."""
+        if self.size == 1:
+            return module
+        with _answering():
+            return DistributedDataParallel(module, gradient_as_bucket_view=True)
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Surround a forward and backward pass, in which the processes exchange gradients; RunError as above."""
+        with _answering() if self.size > 1 else contextlib.nullcontext():
+            yield
+
+
+def join_world() -> World:
+    """Find out about the processes that ``torchrun`` started with this one, and connect to them; alone otherwise.
+
+    Raises:
+        ConfigError: the environment speaks of other processes, but not as torchrun does.
+        RunError: they cannot be reached.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size == "1":
+        return World()
+    try:
+        world = World(int(os.environ["RANK"]), int(size), int(os.environ.get("LOCAL_RANK", "0")))
+    except (KeyError, ValueError):
+        raise ConfigError(
+            f"WORLD_SIZE={size} is set in the environment, but RANK is not a number; start several processes with "
+            "torchrun, or unset WORLD_SIZE to train with one"
+        ) from None
+    if not dist.is_initialized():
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        with _answering():
+            dist.init_process_group(backend, timeout=_PATIENCE)
+        atexit.register(_leave)
+    return world
+
+
+@contextlib.contextmanager
+def logging_warnings(rank: int) -> Iterator[None]:
+    """Let a process other than the main one log its warnings alone, to standard error, with its number."""
+    log = logging.getLogger("nmt")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"process {rank}: %(message)s"))
+    before = log.level, log.propagate, log.handlers[:]
+    log.setLevel(logging.WARNING)
+    log.propagate = False
+    log.handlers[:] = [handler]
+    try:
+        yield
+    finally:
+        level, log.propagate, log.handlers[:] = before
+        log.setLevel(level)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what PyTorch raises when another process does not answer into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        if not isinstance(error, dist.DistError) and not _CONNECTION.search(reason):
+            raise
+        raise RunError(
+            f"another process of this run ended or cannot be reached ({reason[:200]}); its own messages say why, and "
+            "the same command goes on from the last save"
+        ) from error

@@ -1,0 +1,95 @@
+import pytest
+import torch
+
+from nmt.choices import Precision
+from nmt.config import ModelConfig
+from nmt.data.batches import Batch
+from nmt.model.seq2seq import build_model
+from nmt.training.gradient import BatchGradient, part_of
+from nmt.training.parallel import World
+
+VOCABULARY = 30
+
+
+@pytest.fixture
+def batch():
+    """Seven pairs of unlike lengths, longest neither first nor last."""
+    generator = torch.Generator().manual_seed(5)
+    source_lengths, target_lengths = torch.tensor([3, 9, 4, 2, 7, 6, 5]), torch.tensor([5, 2, 3, 8, 4, 1, 6])
+
+    def rows(lengths):
+        ids = torch.randint(4, VOCABULARY, (len(lengths), int(lengths.max())), generator=generator)
+        return ids.masked_fill(torch.arange(ids.size(1)) >= lengths.unsqueeze(1), 0)
+
+    return Batch(rows(source_lengths), source_lengths, rows(target_lengths), target_lengths)
+
+
+def gradients(batch, *, accumulation=1, dropout=0.0, update=0, world=None):
+    torch.manual_seed(1)
+    config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=dropout)
+    model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
+    compute = BatchGradient(
+        model, precision=Precision.fp32, label_smoothing=0.1, accumulation=accumulation, world=world or World()
+    )
+    loss = compute(batch, seed=3, update=update)
+    return loss, {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7, 11])
+def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts):
+    whole_loss, whole = gradients(batch)
+    loss, accumulated = gradients(batch, accumulation=parts)
+    assert loss.tokens == whole_loss.tokens == 29
+    assert loss.smoothed == pytest.approx(whole_loss.smoothed, rel=1e-6)
+    assert loss.negative_log_likelihood == pytest.approx(whole_loss.negative_log_likelihood, rel=1e-6)
+    for name, gradient in whole.items():
+        torch.testing.assert_close(accumulated[name], gradient, rtol=1e-4, atol=1e-7, msg=name)
+
+
+def test_the_mean_of_the_parts_means_would_be_another_gradient(batch):
+    """The test above would not pass by chance: parts with fewer positions weigh less."""
+    _, whole = gradients(batch)
+    means = [gradients(part_of(batch, number, parts=2)[0])[1] for number in range(2)]
+    name = "target_embedding.weight"
+    assert not torch.allclose((means[0][name] + means[1][name]) / 2, whole[name], rtol=1e-2, atol=1e-6)
+
+
+def test_gradients_do_not_add_up_over_updates(batch):
+    torch.manual_seed(1)
+    config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=0.0)
+    model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
+    compute = BatchGradient(model, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, world=World())
+    compute(batch, seed=3, update=0)
+    first = [p.grad.clone() for p in model.parameters()]
+    compute(batch, seed=3, update=1)
+    assert all(torch.equal(p.grad, before) for p, before in zip(model.parameters(), first, strict=True))
+
+
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_dropout_is_a_function_of_seed_update_and_rank(batch, accumulation):
+    _, once = gradients(batch, dropout=0.5, accumulation=accumulation, update=4)
+    torch.rand(17)
+    _, again = gradients(batch, dropout=0.5, accumulation=accumulation, update=4)
+    _, later = gradients(batch, dropout=0.5, accumulation=accumulation, update=5)
+    name = "target_embedding.weight"
+    assert torch.equal(once[name], again[name])
+    assert not torch.allclose(once[name], later[name])
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 10])
+def test_parts_hold_every_row_once_and_no_useless_padding(batch, parts):
+    rows = []
+    for number in range(parts):
+        part, weight = part_of(batch, number, parts=parts)
+        assert part.source.size(1) == part.source_lengths.max() or parts == 1
+        assert part.target.size(1) == part.target_lengths.max() or parts == 1
+        if weight:
+            for i, (source, target) in enumerate(zip(part.source_lengths, part.target_lengths, strict=True)):
+                rows.append((part.source[i, :source].tolist(), part.target[i, :target].tolist()))
+        else:
+            assert len(part.source) == 1
+    expected = [
+        (batch.source[i, : batch.source_lengths[i]].tolist(), batch.target[i, : batch.target_lengths[i]].tolist())
+        for i in range(7)
+    ]
+    assert sorted(rows) == sorted(expected)
