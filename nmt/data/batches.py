@@ -127,8 +127,8 @@ class BatchSource:
         seed: of shuffling and sampling.
         sampling_alpha: see `SubwordModel.sample_batch`; 0 trains on the best segmentation.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
-        first_window_pairs: pairs of an epoch's first window where segmentations are sampled. Sampling a whole window
-            takes seconds, for which training would wait; the windows after it are sampled while it trains.
+        first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole one takes
+            seconds, for which the start would wait; a small one leaves sorting less to choose from, so it is the only.
         prefetch: batches prepared ahead in a thread; 0 prepares each when asked, with the same result.
         memo: remembers how many batches the windows of the epoch in progress have, so that what goes on in the midst
             of it need not sample what lies behind; None, or a corpus without a digest: that is found out again.
@@ -141,7 +141,7 @@ class BatchSource:
     seed: int
     sampling_alpha: float = 0.0
     window_pairs: int = 32_768
-    first_window_pairs: int = 4_096
+    first_window_pairs: int = 2_048
     prefetch: int = 8
     memo: Memo | None = None
 
@@ -183,7 +183,7 @@ class BatchSource:
     def _bounds(self, epoch: int) -> list[int]:
         """Where the windows of an epoch begin, and where the last one ends."""
         pairs = self.corpus.pairs(epoch)
-        first = min(self.first_window_pairs, self.window_pairs) if self.sampling_alpha > 0 else 0
+        first = min(self.first_window_pairs, self.window_pairs) if self.sampling_alpha > 0 and epoch == 0 else 0
         if pairs < 2 * first:
             first = 0  # the rest would be too little to sort
         windows = -(-(pairs - first) // self.window_pairs)

@@ -106,9 +106,10 @@ def window_sizes(source, epoch=0):
     return [sum(map(len, window.batches)) for window in source._windows(epoch, 0)]
 
 
-def test_windows_are_of_like_sizes_and_the_first_is_small_where_it_must_be_sampled(corpus, subwords):
+def test_windows_are_of_like_sizes_but_the_very_first_is_small_where_it_must_be_sampled(corpus, subwords):
     assert window_sizes(make(corpus, subwords)) == [375] * 4
     assert window_sizes(make(corpus, subwords, sampling_alpha=0.1)) == [100, 350, 350, 350, 350]
+    assert window_sizes(make(corpus, subwords, sampling_alpha=0.1), epoch=1) == [375] * 4
     assert window_sizes(make(corpus, subwords, sampling_alpha=0.1, first_window_pairs=800)) == [400, 366, 367, 367]
     large = {"window_pairs": 1500, "sampling_alpha": 0.1}
     assert window_sizes(make(corpus, subwords, first_window_pairs=751, **large)) == [1500]
@@ -262,7 +263,7 @@ def multi30k():
 @pytest.mark.parametrize(("batch_tokens", "alpha"), [(1200, 0.0), (4096, 0.0), (4096, 0.1)])
 def test_padding_of_multi30k_is_under_five_percent_on_each_side(multi30k, batch_tokens, alpha):
     corpus, subwords = multi30k
-    windows = {"window_pairs": 32_768, "first_window_pairs": 4096}
+    windows = {"window_pairs": 32_768, "first_window_pairs": 2048}
     source = make(corpus, subwords, batch_tokens=batch_tokens, sampling_alpha=alpha, **windows)
     stats = PaddingStats.of(source.epoch(0))
     assert 0 < stats.source_share < 0.05
