@@ -19,7 +19,8 @@ ALLOWED = {
     "nmt.errors": set(),
     "nmt.choices": set(),
     "nmt.schema": {"nmt.errors"},
-    "nmt.config": {"nmt.errors", "nmt.choices"},
+    "nmt.config_training": {"nmt.errors", "nmt.choices"},
+    "nmt.config": {"nmt.errors", "nmt.choices", "nmt.config_training"},
     "nmt.segmentation": {"nmt.errors"},
     "nmt.devices": {"nmt.errors"},
     "nmt.subwords": {"nmt.errors", "nmt.segmentation"},
@@ -42,7 +43,7 @@ ALLOWED["nmt.evaluation"] = ALLOWED["nmt.translator"] | {"nmt.schema", "nmt.tran
 ALLOWED["nmt.training"] = {"nmt", *ALLOWED}
 ALLOWED["nmt.cli"] = {"nmt", "nmt.conf", *ALLOWED}
 
-CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config")
+CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config", "nmt.config_training")
 
 # The only importers of these packages.
 ONLY = {
