@@ -62,9 +62,8 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
     """
     with saving(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _finish_swap(path)
+        finish_saving(path)
         partial = _sibling(path, "partial")
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
             for name, content in _contents(bundle):
@@ -74,6 +73,13 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+
+
+def finish_saving(path: Path) -> None:
+    """Finish or clear away what a killed save to `path` left; RunError where the disk does not let it."""
+    with saving(path):
+        _finish_swap(path)
+        shutil.rmtree(_sibling(path, "partial"), ignore_errors=True)
 
 
 def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:

@@ -128,6 +128,18 @@ class SubwordModel:
         """Rebuild a model from `to_bytes()`; `origin` is named in errors."""
         return SubwordModel(data, origin=origin)
 
+    @property
+    def kind(self) -> str:
+        """How it segments: "unigram" or "bpe", and "char" where no subword is longer than a character."""
+        if self._sampler is None:
+            return "char"
+        return "bpe" if isinstance(self._sampler, BpeSampler) else "unigram"
+
+    @property
+    def byte_fallback(self) -> bool:
+        """Whether it spells unknown characters in bytes."""
+        return any(self._processor.is_byte(i) for i in range(_RESERVED, self.vocabulary_size))
+
     def to_bytes(self) -> bytes:
         """Serialise the model; stock SentencePiece reads it too."""
         return self._data

@@ -49,8 +49,8 @@ CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config", "nmt.c
 ONLY = {
     "sentencepiece": {"nmt.subwords"},
     "sacrebleu": {"nmt.evaluation.metrics"},
-    "hydra": {"nmt.cli.train", "nmt.cli.explain"},
-    "omegaconf": {"nmt.cli.train", "nmt.cli.explain"},
+    "hydra": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
+    "omegaconf": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "safetensors": {"nmt.checkpoint"},
     "yaml": {"nmt.training.outcome"},
     "pickle": {"nmt.training.state"},

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt import __version__
+from nmt.cli.chosen import chosen_keys
 from nmt.cli.common import run as run_command
 from nmt.cli.explain import explain
 from nmt.cli.overrides import quote_overrides, split_words
@@ -92,7 +93,9 @@ def _run(composed: DictConfig, options: list[str]) -> None:
         built: Any = OmegaConf.to_object(composed)
         config: TrainConfig = built
         text = OmegaConf.to_yaml(composed, resolve=True)
-    run(config, config_text=text)
+        # Only a parent's settings give way to those that were chosen.
+        chosen = chosen_keys(composed) if config.init_from else set()
+    run(config, config_text=text, chosen=chosen)
     # It may have been a job of a sweep, and have failed then.
     clear_failure(Path(config.run_dir).expanduser())
 

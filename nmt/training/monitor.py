@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -26,7 +25,8 @@ _INTERVALS = {0.0: 15.0, 600.0: 60.0, 7200.0: 300.0}
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Send the log to the file at `path` and, without time stamps, to standard error."""
-    stamped = _LogFile(path, encoding="utf-8")
+    with saving(path):
+        stamped = _LogFile(path, encoding="utf-8")
     stamped.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     plain = _AboveTheBar()
     plain.setFormatter(logging.Formatter("%(message)s"))
@@ -222,6 +222,7 @@ def require_writable(directory: Path) -> None:
         OSError: they cannot.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    probe = directory / f".writable.{os.getpid()}"
+    # One name for all processes: what a killed one left, the next one removes.
+    probe = directory / ".writable"
     probe.touch()
-    probe.unlink()
+    probe.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import math
 import pickle
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,7 @@ def load_state(path: Path) -> SavedState:
         ConfigError: the file is damaged or of a newer nmt.
     """
     try:
+        _compare_checksums(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
         found = values.pop("format")
         if found != STATE_FORMAT:
@@ -147,3 +149,16 @@ def load_state(path: Path) -> SavedState:
             f"{path} cannot be read ({reason}), so the run cannot be resumed; "
             "add trainer.overwrite=true to start anew, or choose another run_dir (its bundles still translate)"
         ) from None
+
+
+def _compare_checksums(path: Path) -> None:
+    """Raise ValueError where a part of the archive is not what was saved, which torch.load does not look at."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except OSError:
+        raise
+    except Exception as error:  # of zipfile, struct, zlib and more, depending on where the damage is
+        raise ValueError(f"not an archive, or a damaged one: {error}") from None
+    if damaged:
+        raise ValueError(f"its part {damaged} is damaged")

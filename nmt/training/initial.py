@@ -1,0 +1,146 @@
+"""Fine-tuning: a run that starts from the weights of a trained bundle, its parent, instead of random ones.
+
+The parent's subwords and the shape of its model come with its weights. Luong & Manning (2015, "Stanford Neural Machine
+Translation Systems for Spoken Language Domains") go on with text of another domain, Kocmi & Bojar (2018, "Trivial
+Transfer Learning for Low-Resource Neural Machine Translation") even with another language pair.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Set
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nmt.checkpoint import Bundle, load_bundle
+from nmt.config import ModelConfig, SubwordsConfig, TrainConfig
+from nmt.errors import BundleError, ConfigError
+from nmt.schema import from_dict, to_dict
+from nmt.subwords import SubwordModel
+from nmt.training.monitor import LOG
+
+# What the parent settles, each unless the child's user chose it. How subwords are drawn in training is the child's own
+# matter; so is the coverage, which nobody asks for once there are subwords.
+_MODEL = tuple(item.name for item in dataclasses.fields(ModelConfig))
+_SUBWORDS = ("kind", "vocabulary_size", "joint", "byte_fallback", "normalization")
+
+Group = TypeVar("Group", ModelConfig, SubwordsConfig)
+
+
+def adopt(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainConfig, Bundle]:
+    """Load the bundle that ``init_from`` names and fill in what it settles: the model's shape and the subwords.
+
+    Args:
+        config: the child's configuration; it is left as it is.
+        chosen: keys that the user set, as in ``{"model.dropout"}``; other keys of the model and the subwords silently
+            become the parent's. ``model.dropout`` is the user's where it was chosen, and ``subwords.vocabulary_size``
+            may be more than the parent has, as it may be more than a text supports.
+
+    Returns:
+        The configuration to train with, and the parent.
+
+    Raises:
+        BundleError: the parent is missing or damaged.
+        ConfigError: a chosen key is not what the parent has, or ``trainer.overwrite`` would throw the parent away.
+        SubwordError: a chosen subword model cannot be loaded.
+    """
+    path = Path(config.init_from).expanduser()
+    try:
+        parent = load_bundle(path)
+    except BundleError as error:
+        raise BundleError(f"init_from={config.init_from}: {error}") from None
+    if config.trainer.overwrite and path.resolve().is_relative_to(Path(config.run_dir).expanduser().resolve()):
+        raise ConfigError(
+            f"init_from={config.init_from} lies in run_dir={config.run_dir}, which trainer.overwrite=true throws away; "
+            "choose another run_dir"
+        )
+    _refuse_conflicts(config, parent, chosen)
+    _mention_languages(config, parent)
+    has = _settled(parent)
+    model = _filled(config.model, has["model"], "model", _MODEL, chosen)
+    subwords = _filled(config.subwords, has["subwords"], "subwords", _SUBWORDS, chosen)
+    return dataclasses.replace(config, model=model, subwords=subwords), parent
+
+
+def readopt(config: TrainConfig, saved: dict[str, Any], *, chosen: Set[str]) -> TrainConfig:
+    """Fill in, for a child that goes on, what its parent settled when it began; the parent may be gone by now.
+
+    Args:
+        config: the configuration of the resuming command.
+        saved: the configuration in the run's state, as plain dicts; nothing is filled in from one without a parent.
+        chosen: as for `adopt`; what was chosen stays as it is, for the caller to compare with `saved`.
+    """
+    if not (config.init_from and saved.get("init_from")):
+        return config
+    model = _filled(config.model, saved["model"], "model", _MODEL, chosen)
+    subwords = _filled(config.subwords, saved["subwords"], "subwords", _SUBWORDS, chosen)
+    return dataclasses.replace(config, model=model, subwords=subwords)
+
+
+def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
+    """Describe the parent in the configuration's words."""
+    source, target = parent.source_subwords, parent.target_subwords
+    subwords = {
+        "kind": source.kind,
+        "vocabulary_size": max(source.vocabulary_size, target.vocabulary_size),
+        "joint": source is target,
+        "byte_fallback": source.byte_fallback,
+        "normalization": source.normalization,
+    }
+    return {"model": to_dict(parent.config), "subwords": subwords}
+
+
+def _filled(group: Group, values: dict[str, Any], name: str, keys: tuple[str, ...], chosen: Set[str]) -> Group:
+    """Replace the keys that nobody chose by plain values."""
+    filled = {key: values[key] for key in keys if key in values and f"{name}.{key}" not in chosen}
+    return from_dict(type(group), to_dict(group) | filled)
+
+
+def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> None:
+    wanted, has = to_dict(config), _settled(parent)
+    for model in (wanted["model"], has["model"]):  # zero stands for the embedding size
+        model["attentional_size"] = model["attentional_size"] or has["model"]["embedding_size"]
+    conflicts = []
+    for group in ("model", "subwords"):
+        for key, found in has[group].items():
+            value = wanted[group][key]
+            fits = value >= found if key == "vocabulary_size" else value == found
+            if not fits and key != "dropout" and f"{group}.{key}" in chosen:
+                conflicts.append((f"{group}.{key}={_written(value)}", _written(found)))
+    if conflicts:
+        keys, found = zip(*conflicts, strict=True)
+        conflict, what = ("conflicts", "it") if len(conflicts) == 1 else ("conflict", "them")
+        raise ConfigError(
+            f"{', '.join(keys)} {conflict} with init_from={config.init_from}, whose model has {', '.join(found)}; "
+            f"leave {what} out"
+        )
+    _refuse_other_subwords(config, parent)
+
+
+def _refuse_other_subwords(config: TrainConfig, parent: Bundle) -> None:
+    """Compare subword models that were named, which is never done by default, with the parent's."""
+    sides = {"model": parent.source_subwords, "source_model": parent.source_subwords}
+    for key, own in (sides | {"target_model": parent.target_subwords}).items():
+        named = getattr(config.subwords, key)
+        if named and SubwordModel.load(Path(named).expanduser()).digest != own.digest:
+            raise ConfigError(
+                f"subwords.{key}={named} conflicts with init_from={config.init_from}, whose model has other subwords; "
+                "leave it out"
+            )
+
+
+def _mention_languages(config: TrainConfig, parent: Bundle) -> None:
+    own = (config.corpus.source, config.corpus.target)
+    if own != (parent.source_language, parent.target_language):
+        LOG.warning(
+            "init_from=%s translates from %s to %s, this run will from %s to %s",
+            config.init_from,
+            parent.source_language,
+            parent.target_language,
+            *own,
+        )
+
+
+def _written(value: Any) -> str:
+    """Write a value as YAML does."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

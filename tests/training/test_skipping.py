@@ -1,0 +1,145 @@
+"""Gradients that are not numbers, or far too large, do not reach the weights; and a run that meets no others ends."""
+
+import contextlib
+import math
+import signal
+from pathlib import Path
+
+import pytest
+
+from nmt.checkpoint import load_bundle
+from nmt.choices import Schedule
+from nmt.errors import RunError
+from nmt.training.trainer import Trainer
+
+HUGE = 1e6
+
+
+@pytest.fixture
+def scaled(monkeypatch):
+    """Multiply the gradients of some updates by a factor each."""
+    factors = {}
+
+    def install(changes):
+        factors.clear()
+        factors.update(changes)
+
+    initialise = Trainer.__init__
+
+    def patched(self, *arguments, **options):
+        initialise(self, *arguments, **options)
+        for parameter in self.model.parameters():
+            parameter.register_hook(lambda gradient: gradient * factors.get(self.position.update + 1, 1.0))
+
+    monkeypatch.setattr(Trainer, "__init__", patched)
+    return install
+
+
+@pytest.fixture
+def steady(make_config):
+    """A configuration whose course does not depend on how far it goes."""
+
+    def make(run_dir="run", **changes):
+        defaults = {"optimizer__schedule": Schedule.constant, "trainer__log_every": 1, "trainer__max_updates": 6}
+        return make_config(run_dir, **(defaults | changes))
+
+    return make
+
+
+@pytest.fixture
+def stopped_after(monkeypatch):
+    """In a with statement: a signal arrives while an update is made."""
+
+    @contextlib.contextmanager
+    def stopping(number):
+        update = Trainer._update
+
+        def patched(self, *arguments):
+            update(self, *arguments)
+            if self.position.update == number:
+                signal.raise_signal(signal.SIGINT)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_update", patched)
+            yield
+
+    return stopping
+
+
+@pytest.mark.parametrize("factor", [math.inf, math.nan, HUGE])
+def test_a_skipped_update_changes_neither_weights_nor_optimiser(steady, train, saved, same, scaled, factor):
+    short = saved(train(steady("short", trainer__max_updates=2)))
+    scaled(dict.fromkeys(range(3, 7), factor))
+    long = saved(train(steady("long")))
+    assert (long["position"]["update"], long["position"]["skipped"], long["position"]["skipped_in_a_row"]) == (6, 4, 4)
+    assert same(long["model"], short["model"])
+    assert same(long["optimizer"]["state"], short["optimizer"]["state"])
+
+
+@pytest.mark.parametrize("factor", [math.inf, HUGE])
+def test_after_a_skipped_update_training_goes_on(steady, train, saved, same, metrics, scaled, factor):
+    calm = train(steady("calm"))
+    scaled({2: factor, 4: factor, 5: factor})
+    run_dir = train(steady("rough"))
+    position = saved(run_dir)["position"]
+    assert (position["update"], position["skipped"], position["skipped_in_a_row"]) == (6, 3, 0)
+    assert [line["skipped"] for line in metrics(run_dir, "train")] == [0, 1, 1, 2, 3, 3]
+    assert metrics(run_dir, "train")[0] == metrics(calm, "train")[0]
+    assert not same(saved(run_dir)["model"], saved(calm)["model"])
+    assert all(weight.isfinite().all() for weight in load_bundle(run_dir / "last").model.parameters())
+    assert [line["skipped"] for line in metrics(calm, "train")] == [0] * 6
+
+
+def test_the_norm_before_clipping_is_what_counts(steady, train, saved, metrics, scaled):
+    norm = metrics(train(steady("calm", trainer__max_updates=1)), "train")[0]["gradient_norm"]
+    for run_dir, share, skipped in (("above", 0.99, 1), ("below", 1.01, 0)):
+        limits = {"optimizer__skip_norm": share * norm, "optimizer__clip_norm": norm / 10}
+        position = saved(train(steady(run_dir, trainer__max_updates=1, **limits)))["position"]
+        assert position["skipped"] == skipped
+
+
+def test_without_a_limit_only_what_is_no_number_is_skipped(steady, train, saved, scaled):
+    scaled({2: HUGE, 4: math.inf})
+    position = saved(train(steady(optimizer__skip_norm=0.0)))["position"]
+    assert position["skipped"] == 1
+
+
+@pytest.mark.parametrize("factor", [math.inf, HUGE])
+def test_too_many_in_a_row_end_the_run_with_its_bundles_whole(steady, train, saved, scaled, factor):
+    scaled(dict.fromkeys([2, 3, *range(5, 20)], factor))  # two, a sound one, then too many
+    config = steady(trainer__max_updates=30, trainer__max_skipped=3, trainer__validate_every=2)
+    with pytest.raises(RunError) as error:
+        train(config)
+    assert "3 updates in a row" in str(error.value)
+    assert "the last one, 7, because" in str(error.value)
+    assert "optimizer." in str(error.value)
+    assert "\n" not in str(error.value)
+    assert error.value.exit_code == 1
+    assert saved(config.run_dir)["position"]["update"] == 6
+    for part in ("best", "last"):
+        bundle = load_bundle(Path(config.run_dir) / part)
+        assert all(weight.isfinite().all() for weight in bundle.model.parameters())
+
+
+def test_a_stop_does_not_forgive_what_was_skipped_before_it(steady, train, saved, scaled, stopped_after):
+    scaled(dict.fromkeys(range(3, 20), math.inf))
+    config = steady(trainer__max_updates=30, trainer__max_skipped=5, trainer__validate_every=50)
+    with stopped_after(5), pytest.raises(KeyboardInterrupt):
+        train(config)
+    position = saved(config.run_dir)["position"]
+    assert (position["update"], position["skipped"], position["skipped_in_a_row"]) == (5, 3, 3)
+    with pytest.raises(RunError, match="the last one, 7, because"):
+        train(config)
+
+
+def test_a_run_with_skipped_updates_is_resumed_exactly(steady, train, saved, same, metrics, scaled, stopped_after):
+    scaled({3: HUGE, 5: math.inf, 6: HUGE, 7: HUGE})
+    whole = train(steady("whole", trainer__max_updates=10))
+    config = steady("stopped", trainer__max_updates=10)
+    for stop in (3, 6):
+        with stopped_after(stop), pytest.raises(KeyboardInterrupt):
+            train(config)
+    stopped = train(config)
+    assert saved(stopped)["position"]["skipped"] == 4
+    assert same(saved(stopped), saved(whole))
+    assert metrics(stopped) == metrics(whole)
