@@ -92,10 +92,9 @@ def _run(composed: DictConfig, options: list[str]) -> None:
     with _explained(options):
         built: Any = OmegaConf.to_object(composed)
         config: TrainConfig = built
-        text = OmegaConf.to_yaml(composed, resolve=True)
         # Only a parent's settings give way to those that were chosen.
         chosen = chosen_keys(composed) if config.init_from else set()
-    run(config, config_text=text, chosen=chosen)
+    run(config, config_text=lambda config: OmegaConf.to_yaml(OmegaConf.structured(config)), chosen=chosen)
     # It may have been a job of a sweep, and have failed then.
     clear_failure(Path(config.run_dir).expanduser())
 

@@ -46,7 +46,8 @@ def saved_state(run_dir: Path) -> SavedState | None:
     """
     path = run_dir / "state.pt"
     if path.exists():
-        return load_state(path)
+        saved = load_state(path)
+        return saved if saved.position.update else None  # that it began is all there is to know of such a run
     if (run_dir / "best").exists():
         raise ConfigError(
             f"{run_dir} holds a bundle but no state.pt, so its run cannot be resumed; "
@@ -56,7 +57,7 @@ def saved_state(run_dir: Path) -> SavedState | None:
 
 
 def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> None:
-    """Refuse to go on with a configuration that would have led elsewhere; ConfigError names the keys and both values."""
+    """Refuse to go on with a configuration that would have led elsewhere: ConfigError names keys and both values."""
     harmless = set(_HARMLESS)
     if config.optimizer.schedule in (Schedule.constant, Schedule.inverse_sqrt):
         harmless.add("trainer.max_updates")

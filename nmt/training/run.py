@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 import torch
@@ -27,12 +27,12 @@ from nmt.training.trainer import Trainer
 from nmt.translator import Translator
 
 
-def run(config: TrainConfig, *, config_text: str, chosen: Set[str] = frozenset()) -> None:
+def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chosen: Set[str] = frozenset()) -> None:
     """Train as configured, or go on where an earlier run with the same configuration stopped.
 
     Args:
         config: what to do.
-        config_text: the same as YAML, kept as ``config.yaml`` beside the results.
+        config_text: writes it as YAML, which is kept as ``config.yaml`` beside the results.
         chosen: the keys that the user set; with ``init_from``, others of the model and the subwords are the parent's.
 
     Raises:
@@ -48,28 +48,30 @@ def run(config: TrainConfig, *, config_text: str, chosen: Set[str] = frozenset()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     make_deterministic(config.trainer.deterministic)
-    with claimed(run_dir, world):
-        with logging_to(run_dir / "train.log") if world.is_main else logging_warnings(world.rank):
-            config, start = world.main_first(lambda: _start(config, run_dir, chosen))
-            saved = start if isinstance(start, SavedState) else None
-            require_one_state(saved, run_dir, world)
-            material = _material(config, run_dir, start=start, world=world)
-            world.from_main(lambda: _make_ready(config, run_dir, config_text))
-            trainer = _trainer(config, material, run_dir, device=device, threads=threads, start=start, world=world)
-            if saved and saved.position.finished and (reason := trainer.limit_reached()):
-                LOG.info("the run in %s is finished: %s; there is nothing left to train", run_dir, reason)
-                LOG.info("%s; to start anew add trainer.overwrite=true", way_further(config, reason))
-                trainer.close()
-            else:
-                reason = trainer.train()
-                LOG.info("training ended: %s", reason)
-            if material.test is not None:
-                score_test(material, config, run_dir, device=device, world=world)
-            _sum_up(trainer, run_dir)
+    log = logging_to(run_dir / "train.log") if world.is_main else logging_warnings(world.rank)
+    with claimed(run_dir, world), log:
+        config, start = world.main_first(lambda: _start(config, run_dir, chosen))
+        world.from_main(config.validate)
+        saved = start if isinstance(start, SavedState) else None
+        require_one_state(saved, run_dir, world)
+        material = _material(config, run_dir, start=start, world=world)
+        world.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
+        trainer = _trainer(config, material, run_dir, device=device, threads=threads, start=start, world=world)
+        if saved and saved.position.finished and (reason := trainer.limit_reached()):
+            LOG.info("the run in %s is finished: %s; there is nothing left to train", run_dir, reason)
+            LOG.info("%s; to start anew add trainer.overwrite=true", way_further(config, reason))
+            trainer.close()
+        else:
+            reason = trainer.train()
+            LOG.info("training ended: %s", reason)
+        if material.test is not None:
+            score_test(material, config, run_dir, device=device, world=world)
+        _sum_up(trainer, run_dir)
 
 
 def _require_possible(config: TrainConfig) -> None:
-    config.validate()
+    if not config.init_from:  # whose settings may be what it lacks
+        config.validate()
     if config.trainer.tensorboard:
         require_tensorboard()
 
@@ -141,10 +143,15 @@ def _material(config: TrainConfig, run_dir: Path, *, start: SavedState | Bundle 
     material = made[0] if made else prepare(config, subwords=_subword_pair(*trained, origin))
     if isinstance(start, SavedState) and start.corpus_digest != material.corpus_digest:
         raise ConfigError(
-            f"{run_dir} holds a run on other text than corpus.train={config.corpus.train} has now; "
+            f"{run_dir} holds a run on other text than {_texts(config)} has now; "
             "choose another run_dir, or add trainer.overwrite=true to start anew"
         )
     return material
+
+
+def _texts(config: TrainConfig) -> str:
+    extra = f" with corpus.extra={config.corpus.extra}" if config.corpus.extra else ""
+    return f"corpus.train={config.corpus.train}{extra}"
 
 
 def _subword_pair(source: bytes, target: bytes, origin: str) -> tuple[SubwordModel, SubwordModel]:
