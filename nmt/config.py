@@ -12,17 +12,11 @@ from nmt.choices import (
     Cell,
     LengthNormalization,
     Normalization,
-    Precision,
-    Schedule,
     SubwordKind,
     Tying,
 )
-from nmt.errors import ConfigError
-
-
-def _require(condition: bool, key: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise ConfigError(f"{key}={value} is not possible: it must be {allowed}")
+from nmt.config_training import OptimizerConfig, TrainerConfig
+from nmt.errors import ConfigError, require
 
 
 @dataclass
@@ -76,8 +70,8 @@ class CorpusConfig:
         if self.source == self.target:
             raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
         for key in ("max_source_tokens", "max_target_tokens", "valid_pairs"):
-            _require(getattr(self, key) >= 1, f"corpus.{key}", getattr(self, key), "1 or more")
-        _require(self.max_length_ratio >= 1, "corpus.max_length_ratio", self.max_length_ratio, "1 or more")
+            require(getattr(self, key) >= 1, f"corpus.{key}", getattr(self, key), "1 or more")
+        require(self.max_length_ratio >= 1, "corpus.max_length_ratio", self.max_length_ratio, "1 or more")
         self._validate_lists()
 
     def _validate_lists(self) -> None:
@@ -91,9 +85,9 @@ class CorpusConfig:
                     "corpus.train and one for each of corpus.extra, or none"
                 )
         for weight in self.weights:
-            _require(0 < weight <= 1000, "corpus.weights", self.weights, "numbers above 0, at most 1000")
+            require(0 < weight <= 1000, "corpus.weights", self.weights, "numbers above 0, at most 1000")
         for tag in self.tags:
-            _require(-1 <= tag <= 15, "corpus.tags", self.tags, "whole numbers between 0 and 15, or -1")
+            require(-1 <= tag <= 15, "corpus.tags", self.tags, "whole numbers between 0 and 15, or -1")
 
 
 @dataclass
@@ -123,11 +117,11 @@ class SubwordsConfig:
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
-        _require(self.vocabulary_size >= 32, "subwords.vocabulary_size", self.vocabulary_size, "32 or more")
+        require(self.vocabulary_size >= 32, "subwords.vocabulary_size", self.vocabulary_size, "32 or more")
         if self.character_coverage:
             value = self.character_coverage
-            _require(0.9 <= value <= 1, "subwords.character_coverage", value, "between 0.9 and 1, or 0")
-        _require(0 <= self.sampling_alpha <= 1, "subwords.sampling_alpha", self.sampling_alpha, "between 0 and 1")
+            require(0.9 <= value <= 1, "subwords.character_coverage", value, "between 0.9 and 1, or 0")
+        require(0 <= self.sampling_alpha <= 1, "subwords.sampling_alpha", self.sampling_alpha, "between 0 and 1")
         if bool(self.source_model) != bool(self.target_model):
             raise ConfigError(
                 "subwords.source_model and subwords.target_model belong together: set both, "
@@ -176,9 +170,9 @@ class ModelConfig:
             "decoder_hidden_size",
             "attention_size",
         ):
-            _require(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")
-        _require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 or more and below 1")
-        _require(self.attentional_size >= 0, "model.attentional_size", self.attentional_size, "0 or more")
+            require(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")
+        require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 or more and below 1")
+        require(self.attentional_size >= 0, "model.attentional_size", self.attentional_size, "0 or more")
         if self.attention is AttentionKind.dot and self.decoder_hidden_size != 2 * self.encoder_hidden_size:
             raise ConfigError(
                 f"model.attention=dot needs model.decoder_hidden_size ({self.decoder_hidden_size}) to be twice "
@@ -189,115 +183,6 @@ class ModelConfig:
                 f"model.tying={self.tying} needs model.attentional_size ({self.attentional_size}) to equal "
                 f"model.embedding_size ({self.embedding_size}); set it to 0 or use tying=none"
             )
-
-
-@dataclass
-class OptimizerConfig:
-    """AdamW and the course of its learning rate."""
-
-    lr: float = 1e-3
-    """peak learning rate"""
-    schedule: Schedule = Schedule.linear
-    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates), or inverse_sqrt"""
-    warmup_updates: int = 200
-    """updates over which the learning rate grows linearly to its peak"""
-    beta1: float = 0.9
-    """decay of AdamW's first moment"""
-    beta2: float = 0.98
-    """decay of AdamW's second moment"""
-    epsilon: float = 1e-8
-    """added to AdamW's denominator"""
-    weight_decay: float = 0.0
-    """decoupled weight decay (Loshchilov & Hutter 2019)"""
-    clip_norm: float = 1.0
-    """largest norm of the gradient of all parameters together; 0: no clipping"""
-    skip_norm: float = 100.0
-    """updates whose gradient has a larger norm before clipping, or none at all, are skipped; 0: only the latter"""
-
-    def validate(self) -> None:
-        """Raise ConfigError when a value is impossible."""
-        _require(self.lr > 0, "optimizer.lr", self.lr, "above 0")
-        _require(self.warmup_updates >= 0, "optimizer.warmup_updates", self.warmup_updates, "0 or more")
-        for key in ("beta1", "beta2"):
-            _require(0 <= getattr(self, key) < 1, f"optimizer.{key}", getattr(self, key), "0 or more and below 1")
-        _require(self.epsilon > 0, "optimizer.epsilon", self.epsilon, "above 0")
-        _require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "0 or more")
-        _require(self.clip_norm >= 0, "optimizer.clip_norm", self.clip_norm, "0 or more")
-        _require(self.skip_norm >= 0, "optimizer.skip_norm", self.skip_norm, "0 or more")
-
-
-@dataclass
-class TrainerConfig:
-    """The training loop."""
-
-    max_updates: int = 20000
-    """optimiser steps; the schedules linear and cosine end here"""
-    max_epochs: int = 0
-    """passes over the corpus after which training stops; 0: no limit"""
-    max_minutes: float = 0.0
-    """minutes of training after which it stops, whatever the schedule says; 0: no limit"""
-    batch_tokens: int = 2000
-    """target positions of a batch, end of sentence and padding counted; on any number of processes together"""
-    accumulation: int = 1
-    """parts in which a process computes the gradient of its share of a batch: more of them need less memory"""
-    label_smoothing: float = 0.1
-    """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
-    ema_decay: float = 0.999
-    """decay of the moving average of the weights that is validated and saved; 0: the raw weights"""
-    validate_every: int = 500
-    """updates between validations, each of which also saves"""
-    patience: int = 10
-    """validations without a better BLEU after which training stops; 0: never"""
-    valid_batch_size: int = 64
-    """sentences decoded together in validation"""
-    log_every: int = 50
-    """updates between two lines of metrics.jsonl"""
-    max_unknown_rate: float = 0.05
-    """share of unknown subwords above which training refuses to start"""
-    max_skipped: int = 20
-    """skipped updates in a row after which the run has failed; see optimizer.skip_norm"""
-    precision: Precision = Precision.auto
-    """arithmetic of the matrix products: fp32, bf16, or auto (bf16 where this machine is faster with it)"""
-    device: str = "auto"
-    """cpu, cuda, cuda:N, or auto (the GPU if there is one)"""
-    threads: int = 0
-    """CPU threads of a process; 0: as many as PyTorch takes"""
-    deterministic: bool = False
-    """repeat a run exactly on a GPU too, where that needs slower kernels; a CPU always does"""
-    overwrite: bool = False
-    """throw away an earlier run in run_dir and start anew"""
-    progress: bool = True
-    """show a progress bar when standard error is a terminal, and progress lines otherwise"""
-    tensorboard: bool = False
-    """also write the metrics for TensorBoard, into run_dir/tensorboard; needs: pip install nmt[tensorboard]"""
-
-    def validate(self) -> None:
-        """Raise ConfigError when a value is impossible."""
-        for key in (
-            "max_updates",
-            "batch_tokens",
-            "accumulation",
-            "validate_every",
-            "valid_batch_size",
-            "log_every",
-            "max_skipped",
-        ):
-            _require(getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "1 or more")
-        for key in ("max_epochs", "max_minutes", "patience", "threads"):
-            _require(getattr(self, key) >= 0, f"trainer.{key}", getattr(self, key), "0 or more")
-        _require(
-            0 <= self.label_smoothing < 1,
-            "trainer.label_smoothing",
-            self.label_smoothing,
-            "0 or more and below 1",
-        )
-        _require(0 <= self.ema_decay < 1, "trainer.ema_decay", self.ema_decay, "0 or more and below 1")
-        _require(
-            0 < self.max_unknown_rate <= 1,
-            "trainer.max_unknown_rate",
-            self.max_unknown_rate,
-            "above 0, at most 1",
-        )
 
 
 @dataclass
@@ -324,11 +209,11 @@ class SearchConfig:
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
         for key in ("beam_size", "max_source_tokens", "batch_size"):
-            _require(getattr(self, key) >= 1, f"search.{key}", getattr(self, key), "1 or more")
-        _require(self.length_penalty >= 0, "search.length_penalty", self.length_penalty, "0 or more")
-        _require(self.max_length_ratio > 0, "search.max_length_ratio", self.max_length_ratio, "above 0")
-        _require(self.no_repeat_ngram >= 0, "search.no_repeat_ngram", self.no_repeat_ngram, "0 or more")
-        _require(-1 <= self.source_tag <= 15, "search.source_tag", self.source_tag, "between 0 and 15, or -1")
+            require(getattr(self, key) >= 1, f"search.{key}", getattr(self, key), "1 or more")
+        require(self.length_penalty >= 0, "search.length_penalty", self.length_penalty, "0 or more")
+        require(self.max_length_ratio > 0, "search.max_length_ratio", self.max_length_ratio, "above 0")
+        require(self.no_repeat_ngram >= 0, "search.no_repeat_ngram", self.no_repeat_ngram, "0 or more")
+        require(-1 <= self.source_tag <= 15, "search.source_tag", self.source_tag, "between 0 and 15, or -1")
 
 
 @dataclass
@@ -354,8 +239,8 @@ class TrainConfig:
         """Raise ConfigError for the first key, in any group, that is missing, impossible or at odds with another."""
         for group in (self.corpus, self.subwords, self.model, self.optimizer, self.trainer, self.search):
             group.validate()
-        _require(self.seed >= 0, "seed", self.seed, "0 or more")
-        _require(bool(self.run_dir), "run_dir", "''", "a directory")
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):
             raise ConfigError(

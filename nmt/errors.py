@@ -36,3 +36,9 @@ class RunError(NmtError):
     """The run failed for a reason outside the configuration: disk full, divergence, a dead worker."""
 
     exit_code = 1
+
+
+def require(condition: bool, key: str, value: object, allowed: str) -> None:
+    """Raise ConfigError unless the value of a configuration key fulfils its condition."""
+    if not condition:
+        raise ConfigError(f"{key}={value} is not possible: it must be {allowed}")

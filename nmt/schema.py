@@ -25,6 +25,14 @@ def to_dict(config: Any) -> dict[str, Any]:
     return {key: plain(value) for key, value in dataclasses.asdict(config).items()}
 
 
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Write nested dicts as one, its keys joined by dots: ``{"optimizer.lr": 0.001, ...}``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     """Build a (flat) configuration dataclass from what `to_dict` made of it.
 

@@ -177,6 +177,11 @@ class SubwordModel:
         text: str = self._processor.decode([int(i) for i in ids if i >= _RESERVED])
         return " ".join(_split(text))
 
+    @classmethod
+    def tag_prefix(cls, tag: int) -> tuple[int, ...]:
+        """Return what stands before a source with a tag: the id of that control symbol (0 to 15), or nothing for -1."""
+        return () if tag < 0 else (cls.control_ids[tag],)
+
     def _normalized(self, text: str) -> str:
         return unicodedata.normalize("NFC", text) if self.normalization == "nfc" else text
 

@@ -114,12 +114,14 @@ class Translator:
         self._source, self._target = bundle.source_subwords, bundle.target_subwords
         self._device = torch.device(device)
         self._rules = _rules(self._target, self.search)
+        self._prefix = self._source.tag_prefix(self.search.source_tag)
 
     def translate(self, lines: Sequence[str], *, n_best: int = 1, first_line: int = 1) -> list[Translation]:
         """Translate lines of text, each to one `Translation`, in their order.
 
         A blank line's translation is empty, and so is that of a line without a single subword. A source of more than
-        `search.max_source_tokens` subwords is cut there, with a warning.
+        `search.max_source_tokens` subwords is cut there, with a warning. The tag that `search.source_tag` puts before
+        every source counts neither there nor for the length of the translation.
 
         Args:
             lines: raw text, a sentence each.
@@ -188,11 +190,12 @@ class Translator:
         return [[self._text(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
 
     def _pad(self, batch: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Pad sources given without EOS: ids with EOS (B, S) and their lengths (B,)."""
-        lengths = torch.tensor([len(ids) + 1 for ids in batch])
+        """Pad sources given without tag and EOS: ids with both (B, S) and their lengths (B,)."""
+        sources = [[*self._prefix, *ids, self._source.eos_id] for ids in batch]
+        lengths = torch.tensor([len(ids) for ids in sources])
         source = torch.full((len(batch), int(lengths.max())), self._source.pad_id)
-        for row, ids in zip(source, batch, strict=True):
-            row[: len(ids) + 1] = torch.tensor([*ids, self._source.eos_id])
+        for row, ids in zip(source, sources, strict=True):
+            row[: len(ids)] = torch.tensor(ids)
         return source.to(self._device), lengths.to(self._device)
 
     def _text(self, hypothesis: Hypothesis) -> TextHypothesis:

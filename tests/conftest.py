@@ -1,14 +1,17 @@
 """Fixtures that tests of several folders share."""
 
 import itertools
+import json
 
 import pytest
 import torch
+import yaml
 
 from nmt.checkpoint import Bundle
 from nmt.choices import LengthNormalization
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config import ModelConfig, SearchConfig, TrainConfig
 from nmt.model.seq2seq import build_model
+from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 
 
@@ -59,3 +62,37 @@ def assert_same_bundle():
         assert all(torch.equal(weights[name], others[name]) for name in others)
 
     return check
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A function that writes what a run leaves that validated every 100 updates, a minute each; its directory.
+
+    It has finished unless told otherwise; settings are written ``optimizer__lr``.
+    """
+
+    def make(name, bleus=(10.0, 12.5), *, test="", **changes):
+        config = TrainConfig(name=name, run_dir=f"runs/{name}")
+        config.trainer.max_updates = 100 * len(bleus)
+        for key, value in changes.items():
+            group, _, field = key.rpartition("__")
+            setattr(getattr(config, group) if group else config, field, value)
+        directory = tmp_path / "runs" / name
+        (directory / "best").mkdir(parents=True)
+        (directory / "config.yaml").write_text(yaml.safe_dump(to_dict(config), allow_unicode=True), encoding="utf-8")
+        lines = []
+        for number, bleu in enumerate(bleus, start=1):
+            place = {"update": 100 * number, "epoch": number // 2, "target_tokens": 5000 * number}
+            rate = {"learning_rate": 0.1 / number, "loss": 5.0 / number, "perplexity": 64.0 / number}
+            lines.append({"kind": "train", **place, **rate, "seconds": 60.0 * number - 6})
+            score = {"bleu": bleu, "best_bleu": max(bleus[:number]), "signature": "nrefs:1|tok:13a"}
+            lines.append(
+                {"kind": "validation", **place, "perplexity": 32.0 / number, **score, "seconds": 60.0 * number}
+            )
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (directory / "metrics.jsonl").write_text(text, encoding="utf-8")
+        bundle = {"metadata": {"test": test} if test else {}}
+        (directory / "best" / "config.json").write_text(json.dumps(bundle), encoding="utf-8")
+        return directory
+
+    return make

@@ -62,8 +62,16 @@ RANGES = [
     ("optimizer.clip_norm", -1.0, NONE),
     *(
         (f"trainer.{key}", 0, ONE)
-        for key in ("max_updates", "batch_tokens", "validate_every", "valid_batch_size", "log_every")
+        for key in ("max_updates", "batch_tokens", "accumulation", "validate_every", "valid_batch_size", "log_every")
     ),
+    ("trainer.max_skipped", 0, ONE),
+    ("optimizer.skip_norm", -0.1, NONE),
+    ("corpus.weights", [0.0], "numbers above 0, at most 1000"),
+    ("corpus.weights", [1001.0], "numbers above 0, at most 1000"),
+    ("corpus.tags", [16], "whole numbers between 0 and 15, or -1"),
+    ("corpus.tags", [-2], "whole numbers between 0 and 15, or -1"),
+    ("search.source_tag", -2, "between 0 and 15, or -1"),
+    ("search.source_tag", 16, "between 0 and 15, or -1"),
     *((f"trainer.{key}", -1, NONE) for key in ("max_epochs", "max_minutes", "patience", "threads")),
     *((f"trainer.{key}", value, BELOW_ONE) for key in ("label_smoothing", "ema_decay") for value in (-0.1, 1.0)),
     ("trainer.max_unknown_rate", 0.0, "above 0, at most 1"),
@@ -90,6 +98,11 @@ LIMITS = [
     ("trainer.max_unknown_rate", 1.0),
     ("search.length_penalty", 0.0),
     ("search.beam_size", 1),
+    ("optimizer.skip_norm", 0.0),
+    ("corpus.weights", [1000.0]),
+    ("corpus.tags", [15]),
+    ("corpus.tags", [-1]),
+    ("search.source_tag", 15),
     ("seed", 0),
 ]
 
@@ -186,3 +199,14 @@ def test_groups_do_not_share_their_defaults():
     one, other = TrainConfig(), TrainConfig()
     one.model.dropout = 0.9
     assert other.model.dropout == ModelConfig().dropout
+
+
+@pytest.mark.parametrize("key", ["weights", "tags"])
+def test_every_corpus_has_its_weight_and_tag_or_none_has(key):
+    with pytest.raises(ConfigError) as error:
+        possible(corpus__extra=["a", "b"], **{f"corpus__{key}": [1, 2]}).validate()
+    assert str(error.value) == (
+        f"corpus.{key}=[1, 2] has 2 entries for 3 training texts: give one for corpus.train and one for each of "
+        "corpus.extra, or none"
+    )
+    possible(corpus__extra=["a", "b"], **{f"corpus__{key}": [1, 2, 3]}).validate()

@@ -19,7 +19,8 @@ ALLOWED = {
     "nmt.errors": set(),
     "nmt.choices": set(),
     "nmt.schema": {"nmt.errors"},
-    "nmt.config": {"nmt.errors", "nmt.choices"},
+    "nmt.config_training": {"nmt.errors", "nmt.choices"},
+    "nmt.config": {"nmt.errors", "nmt.choices", "nmt.config_training"},
     "nmt.segmentation": {"nmt.errors"},
     "nmt.devices": {"nmt.errors"},
     "nmt.subwords": {"nmt.errors", "nmt.segmentation"},
@@ -42,15 +43,16 @@ ALLOWED["nmt.evaluation"] = ALLOWED["nmt.translator"] | {"nmt.schema", "nmt.tran
 ALLOWED["nmt.training"] = {"nmt", *ALLOWED}
 ALLOWED["nmt.cli"] = {"nmt", "nmt.conf", *ALLOWED}
 
-CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config")
+CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config", "nmt.config_training")
 
 # The only importers of these packages.
 ONLY = {
     "sentencepiece": {"nmt.subwords"},
     "sacrebleu": {"nmt.evaluation.metrics"},
-    "hydra": {"nmt.cli.train", "nmt.cli.overrides", "nmt.cli.chosen"},
-    "omegaconf": {"nmt.cli.train", "nmt.cli.overrides", "nmt.cli.chosen"},
+    "hydra": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
+    "omegaconf": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "safetensors": {"nmt.checkpoint"},
+    "yaml": {"nmt.training.outcome"},
     "pickle": {"nmt.training.state"},
     "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate"},
 }
@@ -150,6 +152,7 @@ def test_the_configuration_is_standard_library_only():
         "nmt.errors, nmt.config, nmt.schema",
         "nmt.search.beam, nmt.search.greedy, nmt.search.rules, nmt.search.scores",
         "nmt.cli.train, nmt.cli.translate, nmt.cli.evaluate, nmt.cli.train_help",
+        "nmt.training.outcome, nmt.training.summary",
     ],
 )
 def test_these_load_without_torch(names):

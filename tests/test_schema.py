@@ -26,9 +26,8 @@ def changed(value):
     """Another value of the same type."""
     if isinstance(value, Enum):
         return list(type(value))[-1]
-    return {bool: lambda: not value, int: lambda: value + 3, float: lambda: value + 0.5, str: lambda: "ändert"}[
-        type(value)
-    ]()
+    kinds = {bool: lambda: not value, int: lambda: value + 3, float: lambda: value + 0.5, str: lambda: "ändert"}
+    return (kinds | {list: lambda: [*value, 7]})[type(value)]()
 
 
 @pytest.mark.parametrize("kind", FLAT)
@@ -37,7 +36,7 @@ def test_what_is_stored_comes_back(kind):
     stored = json.loads(json.dumps(to_dict(config)))
     assert from_dict(kind, stored) == config
     assert from_dict(kind, {}) == kind()
-    assert all(type(value) in (bool, int, float, str) for value in stored.values())
+    assert all(type(value) in (bool, int, float, str, list) for value in stored.values())
 
 
 def test_enumerations_are_stored_by_their_words():

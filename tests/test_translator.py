@@ -128,6 +128,62 @@ def test_a_long_source_is_cut_with_a_warning_that_names_its_line(bundle):
     assert len(cut.hypotheses[0].tokens) <= 5 * 2 + 10
 
 
+@pytest.fixture
+def seen(bundle, monkeypatch):
+    """Sources that reach the model, without padding."""
+    rows = []
+    start = type(bundle.model).start
+
+    def watching(self, source, lengths):
+        rows.extend(row[:length] for row, length in zip(source.tolist(), lengths.tolist(), strict=True))
+        return start(self, source, lengths)
+
+    monkeypatch.setattr(type(bundle.model), "start", watching)
+    return rows
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_a_tag_stands_before_every_source(bundle, seen, beam_size):
+    lines, subwords = sentences(10), bundle.source_subwords
+    outcomes = {}
+    for tag in (-1, 0, 15):
+        seen.clear()
+        search = SearchConfig(beam_size=beam_size, batch_size=4, source_tag=tag)
+        outcomes[tag] = texts(Translator(bundle, search=search).translate(["", *lines, " "]))
+        before = [] if tag < 0 else [subwords.control_ids[tag]]
+        assert sorted(seen) == sorted([*before, *subwords.encode(line), subwords.eos_id] for line in set(lines))
+        assert outcomes[tag][0] == outcomes[tag][-1] == ""
+    assert len(set(map(tuple, outcomes.values()))) == 3
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_a_tagged_translation_does_not_depend_on_its_batch(bundle, beam_size):
+    lines = [*sentences(15), *(" ".join(sentences(count)) for count in (2, 4, 8))]
+    outcomes = []
+    for batch_size in (1, 7, 64):
+        search = SearchConfig(beam_size=beam_size, batch_size=batch_size, source_tag=2)
+        outcomes.append(texts(Translator(bundle, search=search).translate(lines)))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def test_a_tag_counts_neither_for_the_cut_nor_for_the_length(bundle, seen):
+    endless = make_bundle(end=-1e9)
+    search = SearchConfig(beam_size=1, max_source_tokens=5, max_length_ratio=2, source_tag=1)
+    (translation,) = Translator(endless, search=search).translate(["Red house near the old river."])
+    ids = endless.source_subwords.encode("Red house near the old river.")
+    assert seen == [[endless.source_subwords.control_ids[1], *ids[:5], endless.source_subwords.eos_id]]
+    assert translation.warnings[0].startswith(f"line 1: its {len(ids)} subwords were cut to max_source_tokens=5")
+    assert len(translation.hypotheses[0].tokens) == 2 * 5 + 10
+
+
+def test_a_tag_that_no_subword_model_has_is_refused(bundle):
+    for tag in (-2, 16):
+        with pytest.raises(
+            ConfigError, match=rf"search\.source_tag={tag} is not possible: it must be between 0 and 15, or -1"
+        ):
+            Translator(bundle, search=SearchConfig(source_tag=tag))
+
+
 def test_n_best_hypotheses_come_best_first(bundle):
     for translation in Translator(bundle).translate(sentences(10), n_best=3):
         assert 1 <= len(translation.hypotheses) <= 3

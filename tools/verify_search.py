@@ -106,7 +106,7 @@ def translate(bundle: Bundle, lines: list[str], *, beam: int, batch: int) -> lis
 def rescore(bundle: Bundle, line: str, hypothesis: TextHypothesis) -> float:
     """Log-probability of a hypothesis, teacher forced; 0 for an empty line."""
     subwords = bundle.target_subwords
-    ids = bundle.source_subwords.encode(line)[: bundle.search.max_source_tokens]
+    ids = _source_ids(bundle, line)
     if not ids:
         return 0.0
     target = torch.tensor([[*hypothesis.tokens, *[subwords.eos_id] * hypothesis.finished]])
@@ -122,7 +122,7 @@ def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
     rules = [forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])]
     unequal = 0
     for line in lines:
-        ids = bundle.source_subwords.encode(line)[: bundle.search.max_source_tokens]
+        ids = _source_ids(bundle, line)
         if not ids:
             continue
         source = torch.tensor([[*ids, bundle.source_subwords.eos_id]])
@@ -132,6 +132,12 @@ def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
         beam: Hypothesis = beam_search(bundle.model, source, lengths, beam_size=1, **special)[0][0]
         unequal += (greedy.tokens, greedy.log_prob) != (beam.tokens, beam.log_prob)
     return unequal
+
+
+def _source_ids(bundle: Bundle, line: str) -> list[int]:
+    """Encode a line as the translator does, without EOS."""
+    subwords, search = bundle.source_subwords, bundle.search
+    return [*subwords.tag_prefix(search.source_tag), *subwords.encode(line)[: search.max_source_tokens]]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import IO, Any, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 from nmt import __version__
 from nmt.errors import ConfigError, NmtError
@@ -136,21 +136,36 @@ def _exit_code(command: Callable[[], int | None], name: str) -> int:
         return _fail(name, error)
 
 
-def _fail(name: str, error: BaseException) -> int:
-    """Tell an error, in one line if it was foreseen, and give its exit code."""
-    _discard_stdout_if_full(error)
+class Explained(NamedTuple):
+    """What a user is told of an error, and the exit code it ends a command with."""
+
+    message: str
+    exit_code: int
+
+
+def explained(error: BaseException) -> Explained | None:
+    """Put an error that was foreseen into one line; None for a defect, of which only its traceback tells."""
     if isinstance(error, NmtError):
-        if not error.is_told:
-            report(name, "error: " + " ".join(str(error).split()))
-        return error.exit_code
+        return Explained(" ".join(str(error).split()), error.exit_code)
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         advice = _ADVICE.get(error.errno or 0, "")
-        report(name, f"error: {where}{error.strerror}" + (f"; {advice}" if advice else ""))
-        return EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED
+        message = f"{where}{error.strerror}" + (f"; {advice}" if advice else "")
+        return Explained(message, EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED)
     if _is_out_of_memory(error):
-        report(name, "error: out of memory; use smaller batches, or close other programs, then run it again")
-        return EXIT_FAILED
+        message = "out of memory; use smaller batches, or close other programs, then run it again"
+        return Explained(message, EXIT_FAILED)
+    return None
+
+
+def _fail(name: str, error: BaseException) -> int:
+    """Tell an error, in one line if it was foreseen, and give its exit code."""
+    _discard_stdout_if_full(error)
+    known = explained(error)
+    if known:
+        if not getattr(error, "is_told", False):
+            report(name, f"error: {known.message}")
+        return known.exit_code
     if sys.stderr is not None:
         traceback.print_exception(type(error), error, error.__traceback__)
     report(name, f"error: {type(error).__name__}: this is a defect of nmt {__version__}; please report the lines above")

@@ -1,15 +1,18 @@
-"""What stands between a user's command line and Hydra: quoting of text values, and Hydra's errors in one line."""
+"""A user's command line made ready for Hydra: words sorted and checked, values of text quoted."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import re
+from collections.abc import Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from nmt.config import TrainConfig
 from nmt.errors import ConfigError
+
+GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
 
 _SWITCHES = ("--resolve", "--multirun", "-m", "--hydra-help", "--shell-completion", "-sc")
 _PARTS = ("job", "hydra", "all")
@@ -19,31 +22,52 @@ _VALUED |= dict.fromkeys(("--config-path", "-cp", "--config-name", "-cn", "--con
 _INFORM = ("--info", "-i")
 # What Hydra takes for a number, a truth value or nothing: name=1.10 would become 1.1.
 _NO_TEXT = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*(e[+-]?\d+)?|[+-]?(inf|nan)|true|false|null", re.IGNORECASE)
-_GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
+# An element of a list up to the next comma; a comma inside quotes belongs to it.
+_ELEMENT = re.compile(r"""\s*((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=\s*(?:,|$))|[^,]*)""")
+
+
+class Leaf(NamedTuple):
+    """A key of the configuration that has a value."""
+
+    key: str
+    default: Any
+    element: type | None
+    """type of a list's elements; None: the value is no list"""
+
+
+def leaves() -> Iterator[Leaf]:
+    """Yield every leaf of the configuration, in the order of the dataclasses."""
+
+    def walk(config: Any, prefix: str) -> Iterator[Leaf]:
+        types = get_type_hints(type(config))
+        for item in dataclasses.fields(config):
+            value = getattr(config, item.name)
+            if dataclasses.is_dataclass(value):
+                yield from walk(value, f"{prefix}{item.name}.")
+            else:
+                element = get_args(types[item.name])[0] if isinstance(value, list) else None
+                yield Leaf(prefix + item.name, value, element)
+
+    yield from walk(TrainConfig(), "")
 
 
 def known_keys() -> dict[str, Any]:
     """Return every leaf of the configuration with its default: ``{"optimizer.lr": 0.001, ...}``."""
-    keys: dict[str, Any] = {}
+    return {leaf.key: leaf.default for leaf in leaves()}
 
-    def walk(config: Any, prefix: str) -> None:
-        for item in dataclasses.fields(config):
-            value = getattr(config, item.name)
-            if dataclasses.is_dataclass(value):
-                walk(value, f"{prefix}{item.name}.")
-            else:
-                keys[prefix + item.name] = value
 
-    walk(TrainConfig(), "")
-    return keys
+def list_keys() -> dict[str, type]:
+    """Return every key whose value is a list, with the type of its elements: ``{"corpus.extra": str, ...}``."""
+    return {leaf.key: leaf.element for leaf in leaves() if leaf.element}
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[str]]:
     """Part a command line into options and settings, which Hydra takes in this order only.
 
     Raises:
-        ConfigError: an option that neither nmt-train nor Hydra knows, or without its value; ``+KEY=VALUE``, which Hydra
-            adds to the configuration without asking whether anybody reads it, with an unknown key.
+        ConfigError: an option that neither nmt-train nor Hydra knows, or without its value; a word that is no setting;
+            ``+KEY=VALUE``, which Hydra adds to the configuration without asking whether anybody reads it, with an
+            unknown key.
     """
     options: list[str] = []
     settings: list[str] = []
@@ -52,8 +76,6 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
         flag, equals, value = word.partition("=")
         if not word.startswith("-"):
             settings.append(word)
-            if word.startswith("+"):
-                _check_added(flag.lstrip("+"))
         elif flag in _VALUED:
             value = value if equals else next(rest, "")
             if not value or value not in (_VALUED[flag] or (value,)):
@@ -65,111 +87,126 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
         elif word in _SWITCHES:
             options.append(word)
         else:
-            near = difflib.get_close_matches(flag, [*_VALUED, *_INFORM, *_SWITCHES, "--help", "--version"], n=1)
-            hint = f"did you mean {near[0]}?" if near else "settings are written KEY=VALUE; see nmt-train --help"
-            raise ConfigError(f"unknown option {flag}; {hint}")
+            raise _unknown_option(flag, value if equals else next(rest, ""))
+    for number in range(len(settings)):
+        _check_setting(settings, number)
     return options, settings
 
 
+def _unknown_option(flag: str, value: str) -> ConfigError:
+    """Propose the setting that an option looks like, or the option that is spelt like it."""
+    name = flag.lstrip("-").replace("-", "_")
+    keys = [name] if name in known_keys() or name in GROUPS else _keys_ending_in(name)
+    if keys:
+        given = "VALUE" if not value or value.startswith("-") or "=" in value else value
+        meant = " or ".join(f"{key}={given}" for key in keys)
+        return ConfigError(f"unknown option {flag}; settings are written without dashes: {meant}")
+    near = difflib.get_close_matches(flag, [*_VALUED, *_INFORM, *_SWITCHES, "--help", "--version"], n=1)
+    hint = f"did you mean {near[0]}?" if near else "settings are written KEY=VALUE; see nmt-train --help"
+    return ConfigError(f"unknown option {flag}; {hint}")
+
+
+def _keys_ending_in(name: str) -> list[str]:
+    return [key for key in known_keys() if key.rpartition(".")[2] == name]
+
+
+def _check_setting(settings: list[str], number: int) -> None:
+    """Raise ConfigError if one of the words is not KEY=VALUE, nor ``~KEY``, which takes a key away."""
+    word = settings[number]
+    key, equals, _ = word.partition("=")
+    if key.startswith("+"):
+        _check_added(key.lstrip("+"))
+    shown, meant = _without_spaces(settings[number:])
+    if meant != shown:
+        raise ConfigError(f"there is a space in '{shown}'; write {meant}")
+    if (equals and key) or word.startswith("~"):
+        return
+    if word in known_keys():
+        raise ConfigError(f"{word} has no value; write {word}=VALUE")
+    from nmt.cli.train_help import choices
+
+    if word in GROUPS:
+        raise ConfigError(f"{word} has no value; write {word}=CHOICE, where the choices are {', '.join(choices(word))}")
+    before = settings[number - 1] if number else ""
+    default = known_keys().get(before.partition("=")[0])
+    hint = "settings are written KEY=VALUE; see nmt-train --help"
+    if groups := [group for group in reversed(GROUPS) if word in choices(group)]:
+        hint = f"did you mean {' or '.join(f'{group}={word}' for group in groups)}?"
+    elif isinstance(default, (str, list)) and not isinstance(default, Enum):
+        hint = f"if it belongs to the value before it, put quotes around both: '{before} {word}'"
+    raise ConfigError(f"{word or repr(word)} is no setting; {hint}")
+
+
+def _without_spaces(words: list[str]) -> tuple[str, str]:
+    """Return the first setting as it was typed and as it was meant, where spaces around its equals sign parted it."""
+    used, rest = words[:1], words[1:]
+    if "=" not in used[0] and rest and rest[0].startswith("="):
+        used.append(rest.pop(0))
+    if used[-1].endswith("=") and used != ["="] and rest and "=" not in rest[0]:
+        used.append(rest.pop(0))
+    key, equals, value = "".join(used).partition("=")
+    return " ".join(used), key.strip() + equals + (value.strip() if key != key.strip() else value)
+
+
 def _check_added(key: str) -> None:
-    if key not in known_keys() and key.split(".")[0] not in ("hydra", "experiment") and key not in _GROUPS:
-        raise _unknown(key)
+    if key not in known_keys() and key.split(".")[0] not in ("hydra", "experiment") and key not in GROUPS:
+        raise unknown_key(key)
+
+
+def unknown_key(key: str) -> ConfigError:
+    """Say that there is no such key, and which one was meant."""
+    near = difflib.get_close_matches(key, [*known_keys(), *GROUPS], n=1, cutoff=0.5)
+    near = near or _keys_ending_in(key.rpartition(".")[2])[:1]
+    hint = f"did you mean {near[0]}?" if near else "nmt-train --help lists the keys"
+    return ConfigError(f"unknown key {key}; {hint}")
 
 
 def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
     r"""Quote the values of keys that hold text, which Hydra's lexer would otherwise stumble over.
 
     ``corpus.train=données/mes phrases=1`` has a letter, a space and an equals sign that Hydra's grammar does not allow
-    in a bare value. Values that are quoted already, refer to another key (``${name}``) or list the values of a sweep
-    stay as they are.
+    in a bare value; the same goes for the elements of a list of texts. Values that are quoted already, refer to another
+    key (``${name}``) or list the values of a sweep stay as they are.
     """
     text_keys = {key for key, value in known_keys().items() if isinstance(value, str) and not isinstance(value, Enum)}
+    lists_of_text = {key for key, element in list_keys().items() if element is str}
 
     def quote(word: str) -> str:
         key, equals, value = word.partition("=")
-        plain = re.fullmatch(r"[\w./:+-]*", value, re.ASCII) and not _NO_TEXT.fullmatch(value)
-        if not equals or key not in text_keys or plain or "${" in value:
+        if not equals or "${" in value:
             return word
-        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        if key in lists_of_text and value.startswith("["):
+            # Several lists are a sweep, or a mistake that Hydra explains.
+            lists = re.split(r"(?<=\]),(?=\[)", value)
+            return f"{key}={','.join(map(_quote_elements, lists))}"
+        if key not in text_keys | lists_of_text or (multirun and "," in value):
             return word
-        if multirun and "," in value:
-            return word
-        # In Hydra's quoted strings a backslash is special only before a quote or at the end.
-        escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
-        return f"{key}='{escaped}'"
+        return f"{key}={quote_text(value)}"
 
     return [quote(word) for word in words]
 
 
-def explain(error: Exception) -> ConfigError | None:
-    """Turn an error of Hydra or OmegaConf into one line that names the key and what is allowed; None for others."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    chain: list[BaseException] = []
-    link: BaseException | None = error
-    while link is not None and link not in chain:
-        chain.append(link)
-        link = link.__cause__ or link.__context__
-    if not any(isinstance(link, (HydraException, OmegaConfBaseException)) for link in chain):
-        return None
-    text = "\n".join(str(link) for link in chain)
-    return _unknown_key(text) or _unknown_choice(text) or _wrong_value(chain, text) or _anything_else(error)
+def quote_text(value: str) -> str:
+    """Quote a text for Hydra, unless it is a plain word or quoted already."""
+    if re.fullmatch(r"[\w./:+-]*", value, re.ASCII) and not _NO_TEXT.fullmatch(value):
+        return value
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value
+    # In Hydra's quoted strings a backslash is special only before a quote or at the end.
+    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"
 
 
-def _unknown_key(text: str) -> ConfigError | None:
-    match = (
-        re.search(r"Could not override '([^']+)'", text)
-        or re.search(r"Error merging override \+*([\w./]+)=", text)
-        or re.search(r"Key '([^']+)' (?:is )?not in", text)
-    )
-    if not match or not re.search(r"not in (struct|'\w+')|Could not override", text):
-        return None
-    full = re.search(r"full_key: (\S+)", text)
-    key = full[1] if full else match[1]
-    if key in known_keys():
-        return None
-    return _unknown(key)
-
-
-def _unknown(key: str) -> ConfigError:
-    near = difflib.get_close_matches(key, [*known_keys(), *_GROUPS], n=1, cutoff=0.5)
-    if not near:
-        near = [name for name in known_keys() if name.rpartition(".")[2] == key.rpartition(".")[2]][:1]
-    hint = f"did you mean {near[0]}?" if near else "nmt-train --help lists the keys"
-    return ConfigError(f"unknown key {key}; {hint}")
-
-
-def _unknown_choice(text: str) -> ConfigError | None:
-    match = re.search(r"Could not find '(\w+)/([^']+)'", text)
-    if not match:
-        return None
-    from nmt.cli.train_help import choices
-
-    group, choice = match.groups()
-    available = choices(group) if group in _GROUPS else []
-    near = difflib.get_close_matches(choice, available, n=1)
-    hint = f"did you mean {group}={near[0]}? " if near else ""
-    return ConfigError(f"there is no {group}={choice}; {hint}available are {', '.join(available)}")
-
-
-def _wrong_value(chain: list[BaseException], text: str) -> ConfigError | None:
-    full = re.search(r"full_key: (\S+)", text)
-    key = full[1] if full else ""
-    if key not in known_keys():
-        return None
-    default = known_keys()[key]
-    value = re.search(r"[Vv]alue '(.*?)'", text, re.DOTALL)
-    given = f"={value[1]}" if value else ""
-    if isinstance(default, Enum):
-        words = ", ".join(type(default).__members__)
-        return ConfigError(f"{key}{given} is not possible: it must be one of {words}")
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    if "not a valid" in text or "could not be converted" in text or "incompatible" in text.lower():
-        return ConfigError(f"{key}{given} is not possible: it must be {kinds[type(default)]}")
-    return ConfigError(f"{key}: {str(chain[-1]).splitlines()[0]}")
-
-
-def _anything_else(error: Exception) -> ConfigError:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return ConfigError(f"{' '.join(lines[:2])}; see nmt-train --help")
+def _quote_elements(value: str) -> str:
+    """Quote the elements of ``[a,b]``; anything else, and a list with an empty element, is left for Hydra to refuse."""
+    inside = value[1:-1]
+    if not inside.strip() or not value.endswith("]"):
+        return value
+    elements, start = [], 0
+    while start <= len(inside):
+        match = _ELEMENT.match(inside, start)
+        assert match is not None  # it matches nothing, too
+        elements.append(match[1].strip())
+        start = inside.find(",", match.end())
+        start = len(inside) + 1 if start < 0 else start + 1
+    return f"[{','.join(quote_text(element) if element else '' for element in elements)}]"

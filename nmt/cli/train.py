@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt import __version__
-from nmt.cli.common import report
+from nmt.cli.chosen import chosen_keys
 from nmt.cli.common import run as run_command
-from nmt.cli.overrides import explain, quote_overrides, split_words
+from nmt.cli.explain import explain
+from nmt.cli.overrides import quote_overrides, split_words
+from nmt.cli.sweep import Sweep
 from nmt.errors import NmtError
 
 if TYPE_CHECKING:
@@ -39,7 +44,7 @@ def _help() -> None:
 
 
 def _train(words: list[str]) -> int:
-    """Let Hydra compose the configuration of every job and train it; return the last failure's exit code, or 0."""
+    """Let Hydra compose the configuration of every job and train it; return the exit code."""
     options, settings = split_words(words)
     # Without this variable Hydra prints its own multi-line errors and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -49,54 +54,67 @@ def _train(words: list[str]) -> int:
     from nmt.config import TrainConfig
 
     ConfigStore.instance().store(name="schema", node=TrainConfig)
-    multirun = "-m" in options or "--multirun" in options
-    failures: list[int] = []
+    sweep = Sweep(_NAME) if "-m" in options or "--multirun" in options else None
     raised: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path="pkg://nmt.conf", config_name="train")
     def job(composed: DictConfig) -> None:
-        from nmt.training.run import run
-
         try:
-            if multirun:
-                composed.run_dir = os.path.join(composed.run_dir, _job_name(settings))
-            config, text = _to_dataclasses(composed)
-            run(config, config_text=text)
-        except NmtError as error:
-            if not multirun:
-                raised.append(error)
+            if sweep is None:
+                _run(composed, options)
                 return
+            composed.run_dir = os.path.join(composed.run_dir, _job_name(settings))
             # One failed job must not end a sweep.
-            failures.append(error.exit_code)
-            report(_NAME, f"error: {error}; the sweep goes on with its next job")
+            sweep.job(Path(composed.run_dir).expanduser(), lambda: _run(composed, options))
         except Exception as error:
             # What leaves this function gets a line from Hydra before ours.
             raised.append(error)
 
     before = sys.argv
-    sys.argv = [_NAME, *options, *quote_overrides(settings, multirun=multirun)]
+    sys.argv = [_NAME, *options, *quote_overrides(settings, multirun=sweep is not None)]
     try:
-        job()
-        if raised:
-            raise raised[0]
+        with _explained(options):
+            job()
+    finally:
+        sys.argv = before
+    if raised:
+        raise raised[0]
+    return sweep.finish() if sweep else 0
+
+
+def _run(composed: DictConfig, options: list[str]) -> None:
+    """Train as Hydra composed it."""
+    from omegaconf import OmegaConf
+
+    from nmt.training.outcome import clear_failure
+    from nmt.training.run import run
+
+    with _explained(options):
+        built: Any = OmegaConf.to_object(composed)
+        config: TrainConfig = built
+        # Only a parent's settings give way to those that were chosen.
+        chosen = chosen_keys(composed) if config.init_from else set()
+    run(config, config_text=lambda config: OmegaConf.to_yaml(OmegaConf.structured(config)), chosen=chosen)
+    # It may have been a job of a sweep, and have failed then.
+    clear_failure(Path(config.run_dir).expanduser())
+
+
+@contextlib.contextmanager
+def _explained(options: list[str]) -> Iterator[None]:
+    """Turn Hydra's and OmegaConf's errors into ours.
+
+    Raises:
+        ConfigError: in place of one of them.
+    """
+    try:
+        yield
     except NmtError:
         raise
     except Exception as error:
-        explained = explain(error)
-        if explained is None:
+        ours = explain(error, options=options)
+        if ours is None:
             raise
-        raise explained from error
-    finally:
-        sys.argv = before
-    return failures[-1] if failures else 0
-
-
-def _to_dataclasses(composed: DictConfig) -> tuple[TrainConfig, str]:
-    """Turn what Hydra composed into dataclasses and YAML."""
-    from omegaconf import OmegaConf
-
-    config: Any = OmegaConf.to_object(composed)
-    return config, OmegaConf.to_yaml(composed, resolve=True)
+        raise ours from error
 
 
 def _job_name(settings: list[str]) -> str:

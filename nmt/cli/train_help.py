@@ -8,10 +8,10 @@ from enum import Enum
 from textwrap import wrap
 from typing import Any
 
+from nmt.cli.overrides import GROUPS, list_keys
 from nmt.config import TrainConfig
 from nmt.schema import describe
 
-_GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
 _INTRODUCTION = """\
 usage: nmt-train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]
 
@@ -30,7 +30,7 @@ config.yaml, and state.pt, from which the same command resumes.
 options:
   -h, --help                this text
   --version                 the version
-  -m, --multirun            run every combination of comma-separated values
+  -m, --multirun            run every combination of comma-separated values; RUN_DIR/sweep.md compares them
   -c, --cfg job             print the configuration instead of training
   -cd, --config-dir DIR     also look for configurations (DIR/experiment/mine.yaml) in DIR
   --info, --hydra-help      more of Hydra
@@ -45,12 +45,12 @@ exit codes: 0 done, 1 the run failed, 2 something for you to correct, 130 or 143
 def help_text() -> str:
     """Compose the help."""
     lines = [_INTRODUCTION.rstrip("\n")]
-    for group in _GROUPS:
+    for group in GROUPS:
         lines.append(f"  {group + '=':<14}{' '.join(choices(group))}")
     lines += ["", "keys:"]
     config = TrainConfig()
     lines += _keys(config, "")
-    for group in _GROUPS[:-1]:
+    for group in GROUPS[:-1]:
         lines += ["", *_keys(getattr(config, group), f"{group}.")]
     return "\n".join(lines) + "\n" + _ENDING.rstrip("\n")
 
@@ -64,13 +64,16 @@ def choices(group: str) -> list[str]:
 def _keys(config: Any, prefix: str) -> list[str]:
     kind_of_config: type = type(config)
     described = describe(kind_of_config)
+    elements = list_keys()
     lines = []
     for item in dataclasses.fields(config):
         if item.name not in described:
             continue
-        value = getattr(config, item.name)
+        value, key = getattr(config, item.name), prefix + item.name
         kind = "|".join(type(value).__members__) if isinstance(value, Enum) else type(value).__name__
+        if key in elements:
+            kind = f"list of {elements[key].__name__}"
         default = "''" if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
-        lines.append(f"  {prefix}{item.name}={default}  ({kind})")
+        lines.append(f"  {key}={default}  ({kind})")
         lines += wrap(described[item.name], width=100, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return lines

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,11 +14,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nmt.data.encoding import EncodedCorpus, Side
+from nmt.data.memo import Memo
+from nmt.data.mixture import Chosen, Mixture
 from nmt.subwords import SubwordModel
 
 _Item = TypeVar("_Item")
 _Integers = npt.NDArray[np.int64]
+# What random words are for: the last number of their entropy, never 0, where NumPy's seed sequence sees no difference.
+_SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
+_FORMAT = 1  # of the batches: what is remembered of others is void
 
 
 class Batch(NamedTuple):
@@ -64,18 +69,32 @@ class PaddingStats:
 class _Rows(NamedTuple):
     """Sentences as one flat array, without eos."""
 
-    flat: npt.NDArray[Any]
+    flat: npt.NDArray[np.int32]
     offsets: _Integers
 
-    def lengths(self, members: _Integers) -> _Integers:
-        """(B,) lengths of some rows, eos counted."""
-        return self.offsets[members + 1] - self.offsets[members] + 1
+    @staticmethod
+    def of(rows: Sequence[Sequence[int] | npt.NDArray[Any]], prefixes: Sequence[Sequence[int]] | None = None) -> _Rows:
+        """Copy rows of ids, each behind its prefix."""
+        before = [()] * len(rows) if prefixes is None else prefixes
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(prefix) + len(row) for prefix, row in zip(before, rows, strict=True)], out=offsets[1:])
+        flat = np.empty(int(offsets[-1]), np.int32)
+        spans = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        for prefix, row, (start, end) in zip(before, rows, spans, strict=True):
+            if prefix:
+                flat[start : start + len(prefix)] = prefix
+            flat[start + len(prefix) : end] = row
+        return _Rows(flat, offsets)
+
+    def lengths(self) -> _Integers:
+        """(N,) lengths, eos counted."""
+        return np.diff(self.offsets) + 1
 
     def padded(self, members: _Integers, pad_id: int, eos_id: int) -> tuple[Tensor, Tensor]:
         """(B, S) rows with eos, padded, and (B,) their lengths."""
-        lengths = self.lengths(members)
-        table = np.full((len(members), int(lengths.max())), pad_id, dtype=np.int64)  # (B, S)
         starts = self.offsets[members]
+        lengths = self.offsets[members + 1] - starts + 1
+        table = np.full((len(members), int(lengths.max())), pad_id, dtype=np.int64)  # (B, S)
         for row, start, length in zip(table, starts.tolist(), lengths.tolist(), strict=True):
             row[: length - 1] = self.flat[start : start + length - 1]
             row[length - 1] = eos_id
@@ -83,7 +102,7 @@ class _Rows(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """A part of an epoch that is segmented and sorted at once."""
+    """A part of an epoch that is segmented and sorted at once; its arrays hold its own pairs and no more."""
 
     source: _Rows
     target: _Rows
@@ -92,11 +111,12 @@ class _Window(NamedTuple):
 
 @dataclass(frozen=True)
 class BatchSource:
-    """Batches of a corpus, epoch by epoch.
+    """Batches of a corpus, or of a mixture of several, epoch by epoch.
 
-    An epoch is a seeded shuffle of the pairs, cut into windows; within a window pairs of like lengths become batches,
-    whose order is shuffled. Every pair is in exactly one batch of an epoch. Sampled segmentations are usually longer
-    than the best ones, and may exceed the length limits that the corpus was filtered with.
+    An epoch is a seeded permutation of its pairs, cut into windows; within a window pairs of like lengths become
+    batches, whose order is shuffled. Every pair of an epoch is in exactly one batch. Memory holds a few windows,
+    whatever the size of the corpus. Sampled segmentations are usually longer than the best ones, and may exceed the
+    length limits that the corpus was filtered with.
 
     Attributes:
         corpus: the pairs.
@@ -107,66 +127,103 @@ class BatchSource:
         seed: of shuffling and sampling.
         sampling_alpha: see `SubwordModel.sample_batch`; 0 trains on the best segmentation.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
+        first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole one takes
+            seconds, for which the start would wait; a small one leaves sorting less to choose from, so it is the only.
         prefetch: batches prepared ahead in a thread; 0 prepares each when asked, with the same result.
+        memo: remembers how many batches the windows of the epoch in progress have, so that what goes on in the midst
+            of it need not sample what lies behind; None, or a corpus without a digest: that is found out again.
     """
 
-    corpus: EncodedCorpus
+    corpus: Mixture
     source_subwords: SubwordModel
     target_subwords: SubwordModel
     batch_tokens: int
     seed: int
     sampling_alpha: float = 0.0
     window_pairs: int = 32_768
+    first_window_pairs: int = 2_048
     prefetch: int = 8
+    memo: Memo | None = None
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from number `start` on; closing the iterator ends its threads."""
-        windows = self._windows(epoch)
+        windows = self._windows(epoch, start)
         if self.prefetch == 0:
-            return self._batches(windows, start)
+            return self._batches(windows)
         # Two stages: the next window is being sampled while batches of this one are still being made.
         ahead = run_ahead(lambda: windows, 1)
-        return run_ahead(lambda: self._batches(ahead, start), self.prefetch)
+        return run_ahead(lambda: self._batches(ahead), self.prefetch)
 
-    def _batches(self, windows: Iterator[_Window], start: int) -> Iterator[Batch]:
+    def _batches(self, windows: Iterator[_Window]) -> Iterator[Batch]:
         pad_id, eos_id = self.source_subwords.pad_id, self.source_subwords.eos_id
         try:
             for window in windows:
-                for members in window.batches[start:]:
+                for members in window.batches:
                     source = window.source.padded(members, pad_id, eos_id)
                     target = window.target.padded(members, pad_id, eos_id)
                     yield Batch(*source, *target)
-                start = max(0, start - len(window.batches))
         finally:
             windows.close()  # type: ignore[attr-defined]
 
-    def _windows(self, epoch: int) -> Iterator[_Window]:
-        pairs = len(self.corpus)
-        order = np.argsort(_random(pairs, self.seed, epoch), kind="stable")
-        for number, members in enumerate(np.array_split(order, -(-pairs // self.window_pairs))):
-            yield self._window(members, epoch, number)
+    def _windows(self, epoch: int, start: int) -> Iterator[_Window]:
+        """Yield the windows of an epoch without its first `start` batches."""
+        known = self._known_counts(epoch)
+        for number, (first, last) in enumerate(pairwise(self._bounds(epoch))):
+            if number < len(known) and known[number] <= start:
+                start -= known[number]
+                continue
+            window = self._window(np.arange(first, last), epoch, number)
+            if number == len(known):
+                known.append(len(window.batches))
+                self._remember_counts(epoch, known)
+            skipped = min(start, len(window.batches))
+            start -= skipped
+            yield window._replace(batches=window.batches[skipped:])
 
-    def _window(self, members: _Integers, epoch: int, number: int) -> _Window:
-        """Segment, sort, cut and shuffle: the whole content of one window."""
+    def _bounds(self, epoch: int) -> list[int]:
+        """Where the windows of an epoch begin, and where the last one ends."""
+        pairs = self.corpus.pairs(epoch)
+        first = min(self.first_window_pairs, self.window_pairs) if self.sampling_alpha > 0 and epoch == 0 else 0
+        if pairs < 2 * first:
+            first = 0  # the rest would be too little to sort
+        windows = -(-(pairs - first) // self.window_pairs)
+        rest = [first + (pairs - first) * i // windows for i in range(windows + 1)] if windows else []
+        return [0, *rest] if first else rest
+
+    def _window(self, positions: _Integers, epoch: int, number: int) -> _Window:
+        """Choose, segment, sort, cut and shuffle: the whole content of one window."""
         entropy = (self.seed, epoch, number)
-        if self.sampling_alpha > 0:
-            source = self._sampled(self.corpus.source, self.source_subwords, members, (*entropy, 0))
-            target = self._sampled(self.corpus.target, self.target_subwords, members, (*entropy, 1))
-            members = np.arange(len(members))
-        else:
-            source = _Rows(self.corpus.source.ids, self.corpus.source.offsets)
-            target = _Rows(self.corpus.target.ids, self.corpus.target.offsets)
-        ties = _random(len(members), *entropy, 2)
-        batches = group(source.lengths(members), target.lengths(members), ties, budget=self.batch_tokens)
-        shuffled = np.argsort(_random(len(batches), *entropy, 3), kind="stable")
-        return _Window(source, target, [members[batches[i]] for i in shuffled])
+        chosen = self.corpus.choose(positions, seed=self.seed, epoch=epoch)
+        source = _Rows.of(
+            self._segmented(chosen, "source", self.source_subwords, (*entropy, _SOURCE)), self.corpus.prefixes(chosen)
+        )
+        target = _Rows.of(self._segmented(chosen, "target", self.target_subwords, (*entropy, _TARGET)))
+        ties = _random(len(positions), *entropy, _TIES)
+        batches = group(source.lengths(), target.lengths(), ties, budget=self.batch_tokens)
+        shuffled = np.argsort(_random(len(batches), *entropy, _ORDER), kind="stable")
+        return _Window(source, target, [batches[i] for i in shuffled])
 
-    def _sampled(self, side: Side, subwords: SubwordModel, members: _Integers, entropy: tuple[int, ...]) -> _Rows:
-        texts = [side.line(i) for i in members.tolist()]
-        rows = subwords.sample_batch(texts, alpha=self.sampling_alpha, seed=int(_random(1, *entropy)[0]))
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum([len(row) for row in rows], out=offsets[1:])
-        return _Rows(np.fromiter((i for row in rows for i in row), np.int32, int(offsets[-1])), offsets)
+    def _segmented(
+        self, chosen: Chosen, side: str, subwords: SubwordModel, entropy: tuple[int, ...]
+    ) -> Sequence[Sequence[int] | npt.NDArray[Any]]:
+        if self.sampling_alpha <= 0:
+            return self.corpus.ids(chosen, side)
+        seed = int(_random(1, *entropy)[0])
+        return subwords.sample_batch(self.corpus.texts(chosen, side), alpha=self.sampling_alpha, seed=seed)
+
+    def _known_counts(self, epoch: int) -> list[int]:
+        """How many batches the first windows of an epoch have, as far as that is remembered."""
+        known = self.memo.get(*self._memo_key()) if self.memo and self.corpus.digest else None
+        return list(known["counts"]) if known and known["epoch"] == epoch else []
+
+    def _remember_counts(self, epoch: int, counts: list[int]) -> None:
+        if self.memo and self.corpus.digest:
+            self.memo.put({"epoch": epoch, "counts": counts}, *self._memo_key())
+
+    def _memo_key(self) -> tuple[object, ...]:
+        """All that the number of batches depends on, but the epoch: of each key, the last one is remembered."""
+        settings = (self.seed, self.sampling_alpha, self.batch_tokens, self.window_pairs, self.first_window_pairs)
+        return ("batches", _FORMAT, self.corpus.digest, *settings)
 
 
 def _random(count: int, *entropy: int) -> npt.NDArray[np.uint64]:

@@ -12,7 +12,7 @@ import importlib.resources
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol, cast
@@ -22,7 +22,6 @@ import numpy as np
 from nmt.errors import CorpusError
 
 _PACKAGE = "pkg://"
-_BLOCK = 1 << 20
 
 
 class TextFile(Protocol):
@@ -194,18 +193,6 @@ def is_blank(text: str) -> bool:
     return not text.strip()
 
 
-def file_digest(file: TextFile) -> str:
-    """SHA-256 of the file's bytes, in hex."""
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-    except OSError as error:
-        raise CorpusError(f"{file}: cannot be read ({error.strerror or error}); check the file") from error
-    return digest.hexdigest()
-
-
 @dataclass(frozen=True)
 class Filters:
     """Which pairs training leaves out; lengths in subwords, without the end of sentence.
@@ -239,17 +226,19 @@ class FilterCounts:
     empty: int
     too_long: int
     ratio: int
+    validation: int = 0
 
     @staticmethod
     def of(reasons: Counter[str]) -> FilterCounts:
         """Count the reasons that `Filters.reason` gave."""
-        return FilterCounts(reasons["kept"], reasons["empty"], reasons["too_long"], reasons["ratio"])
+        return FilterCounts(*(reasons[item.name] for item in fields(FilterCounts)))
 
     def summary(self) -> str:
         """One line for the log."""
         return (
             f"{self.kept:,} pairs kept; left out: {self.empty:,} with an empty side, {self.too_long:,} too long, "
             f"{self.ratio:,} of unlike lengths"
+            + (f", {self.validation:,} whose source is validation text" if self.validation else "")
         )
 
 

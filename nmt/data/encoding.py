@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -62,16 +62,6 @@ class EncodedCorpus:
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
 
-    @property
-    def source_lengths(self) -> npt.NDArray[np.int64]:
-        """(N,) subwords of each source, without end of sentence."""
-        return np.diff(self.source.offsets)
-
-    @property
-    def target_lengths(self) -> npt.NDArray[np.int64]:
-        """(N,) subwords of each target, without end of sentence."""
-        return np.diff(self.target.offsets)
-
     def source_ids(self, index: int) -> npt.NDArray[Any]:
         """Ids of one source, without end of sentence."""
         return self.source.row(index)
@@ -96,10 +86,11 @@ def encode_pairs(
     target_subwords: SubwordModel,
     filters: Filters,
     hold_out: int = 0,
+    validation: frozenset[str] = frozenset(),
     label: str = "corpus",
 ) -> EncodedCorpus:
     """Encode pairs in memory; equal to a store of the same pairs."""
-    encoder = Encoder(source_subwords, target_subwords, filters, hold_out)
+    encoder = Encoder(source_subwords, target_subwords, filters, hold_out, validation)
     sinks = {name: io.BytesIO() for name in array_names()}
     meta = encoder.write(pairs, sinks, label, None)
     arrays = {name: np.frombuffer(sink.getvalue(), meta["dtypes"][name]) for name, sink in sinks.items()}
@@ -113,12 +104,21 @@ def array_names() -> list[str]:
 
 @dataclass
 class Encoder:
-    """Streams pairs through filters and subwords into the arrays of `array_names`; memory holds one chunk."""
+    """Streams pairs through filters and subwords into the arrays of `array_names`; memory holds one chunk.
+
+    Attributes:
+        source_subwords: model of the source side.
+        target_subwords: model of the target side.
+        filters: which pairs to leave out.
+        hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
+        validation: sources, without the space around them, whose pairs are validation text of another corpus.
+    """
 
     source_subwords: SubwordModel
     target_subwords: SubwordModel
     filters: Filters
     hold_out: int
+    validation: frozenset[str] = field(default_factory=frozenset)
 
     def write(
         self, pairs: Iterable[Pair], sinks: dict[str, Any], label: str, progress: Progress | None
@@ -173,6 +173,8 @@ class Encoder:
             elif is_held_out(pair, self.hold_out):
                 held_out.source.append(pair.source)
                 held_out.target.append(pair.target)
+            elif pair.source.strip() in self.validation:
+                reasons["validation"] += 1
             else:
                 training.append(pair)
         sources = self.source_subwords.encode_batch([pair.source for pair in training])

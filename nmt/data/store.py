@@ -23,8 +23,9 @@ import filelock
 import numpy as np
 import platformdirs
 
-from nmt.data.corpus import CorpusPaths, Filters, Pair, file_digest, read_pairs
+from nmt.data.corpus import CorpusPaths, Filters, Pair, read_pairs
 from nmt.data.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
+from nmt.data.memo import Memo
 from nmt.errors import ConfigError, RunError
 from nmt.subwords import SubwordModel
 
@@ -44,7 +45,9 @@ def open_store(
     target_subwords: SubwordModel,
     filters: Filters,
     hold_out: int = 0,
+    validation: frozenset[str] = frozenset(),
     cache_dir: Path | None = None,
+    memo: Memo | None = None,
     progress: Progress | None = None,
 ) -> tuple[EncodedCorpus, bool]:
     """Open the encoded corpus, building it first where it is missing or damaged.
@@ -55,7 +58,9 @@ def open_store(
         target_subwords: model of the target side.
         filters: which pairs to leave out.
         hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
+        validation: see `Encoder`.
         cache_dir: None: `default_cache_dir()`.
+        memo: knows the digests of files; None: the one in `cache_dir`.
         progress: called with the number of pairs read so far, while building.
 
     Returns:
@@ -66,14 +71,17 @@ def open_store(
         ConfigError: the cache directory cannot be written.
         RunError: the disk is full.
     """
-    root = (cache_dir or default_cache_dir()) / "corpora"
-    recipe = {
+    cache_dir = cache_dir or default_cache_dir()
+    root = cache_dir / "corpora"
+    recipe: dict[str, Any] = {
         "format": _FORMAT,
-        "files": [file_digest(file) for file in paths.files],
+        "files": (memo or Memo(cache_dir)).digests(paths),
         "subwords": [source_subwords.digest, target_subwords.digest],
         "filters": asdict(filters),
         "hold_out": hold_out,
     }
+    if validation:
+        recipe["validation"] = sorted(validation)
     final = root / hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
     corpus = _load(final)
     if corpus is not None:
@@ -85,7 +93,7 @@ def open_store(
             if corpus is not None:
                 return corpus, False
             _sweep(root, besides=final)
-            encoder = Encoder(source_subwords, target_subwords, filters, hold_out)
+            encoder = Encoder(source_subwords, target_subwords, filters, hold_out, validation)
             _build(final, encoder, read_pairs(paths), paths.label, progress)
     except OSError as error:
         raise _disk_error(root, error) from error

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nmt.model.attention import Attention, AttentionName, Memory
 from nmt.model.cells import CellName, LayerState, RecurrentLayer
+from nmt.model.dropout import Dropout
 from nmt.model.encoder import Encoded
 
 
@@ -81,7 +82,7 @@ class Decoder(nn.Module):
         self.input_feeding = input_feeding
         self.attentional_size = attentional_size
         self.residual = layers > 2
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         first = input_size + (attentional_size if input_feeding else 0)
         self.layers = nn.ModuleList(
             RecurrentLayer(first if i == 0 else hidden_size, hidden_size, cell=cell) for i in range(layers)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nmt.model.cells import CellName, LayerState, fused_layer
+from nmt.model.dropout import Dropout
 
 _SATURATED = 1000.0
 """Added to a gate's sum, far outside what weights and inputs bring about: there the sigmoid is 0 or 1 exactly."""
@@ -34,7 +35,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.cell = cell
         self.residual = layers > 2
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             fused_layer(input_size if i == 0 else 2 * hidden_size, hidden_size, cell=cell, bidirectional=True)
             for i in range(layers)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from nmt.model.seq2seq import Seq2Seq
 
@@ -43,10 +43,42 @@ def sequence_loss(
     positions = real.nonzero().squeeze(1)
     logits = model.project(attentional.flatten(0, 1).index_select(0, positions)).float()
     targets = target.flatten().index_select(0, positions)
-    log_probs = F.log_softmax(logits, dim=-1)
-    negative_log_likelihood = F.nll_loss(log_probs, targets, reduction="sum")
-    smoothed = negative_log_likelihood
-    if label_smoothing:
-        uniform = -log_probs.sum() / log_probs.size(-1)
-        smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * uniform
-    return Loss(smoothed, negative_log_likelihood.detach(), int(targets.numel()))
+    smoothed, negative_log_likelihood = smoothed_cross_entropy(logits, targets, label_smoothing)
+    return Loss(smoothed, negative_log_likelihood, int(targets.numel()))
+
+
+def smoothed_cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
+    """Sum the smoothed loss and the negative log-likelihood, without a gradient, of logits (N, V) and targets (N,)."""
+    smoothed, negative_log_likelihood = _SmoothedCrossEntropy.apply(logits, targets, label_smoothing)  # type: ignore[no-untyped-call]
+    return smoothed, negative_log_likelihood
+
+
+class _SmoothedCrossEntropy(torch.autograd.Function):
+    """The loss with its gradient made at once: softmax(logits) - (1 - ε) · onehot(y) - ε / V.
+
+    autograd would keep the log-probabilities, of each position and each word, and take their exponentials once more.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
+        rows = torch.arange(len(targets), device=targets.device)
+        highest, places = logits.max(dim=-1)
+        gradient = torch.softmax(logits, dim=-1)
+        # The likeliest word's probability is at least 1 / V, so that its logarithm is safe.
+        log_normalizer = highest - gradient[rows, places].log()  # (N,)
+        true = log_normalizer - logits[rows, targets]
+        uniform = log_normalizer - logits.mean(dim=-1)
+        negative_log_likelihood = true.sum()
+        smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * uniform.sum()
+        gradient[rows, targets] -= 1 - label_smoothing
+        if label_smoothing:
+            gradient -= label_smoothing / logits.size(-1)
+        ctx.save_for_backward(gradient)
+        ctx.mark_non_differentiable(negative_log_likelihood)
+        return smoothed, negative_log_likelihood
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, smoothed: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * smoothed, None, None

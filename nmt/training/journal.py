@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from nmt.config import TrainerConfig
+from nmt.config_training import TrainerConfig
 from nmt.data.corpus import ParallelText
 from nmt.training.monitor import LOG, Metrics, Progress, clock
 from nmt.training.state import Position, Sums
@@ -18,7 +18,7 @@ class Journal:
     def __init__(self, config: TrainerConfig, run_dir: Path, *, update: int) -> None:
         """Open the run's metrics, dropping what a lost part of the run left after `update`."""
         self._log_every = config.log_every
-        self._metrics = Metrics(run_dir / "metrics.jsonl", from_update=update)
+        self._metrics = Metrics(run_dir / "metrics.jsonl", from_update=update, tensorboard=config.tensorboard)
         self._progress = Progress(total_updates=config.max_updates, update=update, show=config.progress)
 
     def close(self) -> None:

@@ -14,9 +14,12 @@ from typing import Any
 from tqdm import tqdm
 
 from nmt.checkpoint import saving, write_atomically
+from nmt.errors import ConfigError
 
 LOG = logging.getLogger("nmt")
-_PROGRESS_SECONDS = 15.0
+# Seconds since the first line may have been due: seconds between two lines from then on. That makes 90 lines of an
+# hour and 2,000 of a week.
+_INTERVALS = {0.0: 15.0, 600.0: 60.0, 7200.0: 300.0}
 
 
 @contextlib.contextmanager
@@ -57,11 +60,24 @@ class _AboveTheBar(logging.Handler):
 
 
 class Metrics:
-    """``metrics.jsonl``: one JSON object a line, in order of updates."""
+    """``metrics.jsonl``: one JSON object a line, in order of updates; for TensorBoard too, where that is asked for."""
 
-    def __init__(self, path: Path, *, from_update: int) -> None:
-        """Open for appending; lines after `from_update`, which an interrupted run left, are dropped."""
+    def __init__(self, path: Path, *, from_update: int, tensorboard: bool = False) -> None:
+        """Open for appending; lines after `from_update`, which an interrupted run left, are dropped.
+
+        Args:
+            path: the file.
+            from_update: the update after which the run goes on; 0: it begins.
+            tensorboard: write the numbers into the directory ``tensorboard`` beside `path` too.
+
+        Raises:
+            ConfigError: TensorBoard is not installed.
+            RunError: the disk is full or not writable.
+        """
         self.path = path
+        self._board: TensorBoard | None = None
+        if tensorboard:
+            self._board = TensorBoard(path.with_name("tensorboard"), from_update=from_update)
         with saving(path):
             if path.exists():
                 lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
@@ -74,12 +90,62 @@ class Metrics:
         with saving(self.path):
             self._file.write(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
             self._file.flush()
+        if self._board:
+            self._board.write(kind, **values)
 
     def close(self) -> None:
         """Close the file."""
         # A line that a full disk refused is still in the buffer, and was told of by `write`.
         with contextlib.suppress(OSError):
             self._file.close()
+        if self._board:
+            self._board.close()
+
+
+class TensorBoard:
+    """The numbers of metrics.jsonl for TensorBoard: ``tensorboard --logdir runs`` shows every run below runs."""
+
+    def __init__(self, directory: Path, *, from_update: int) -> None:
+        """Write into a directory; points after `from_update`, which an interrupted run left, are hidden.
+
+        Raises:
+            ConfigError: TensorBoard is not installed.
+            RunError: the disk is full or not writable.
+        """
+        require_tensorboard()
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._directory = directory
+        with saving(directory):
+            self._writer: Any = SummaryWriter(str(directory), purge_step=from_update + 1)
+
+    def write(self, kind: str, *, update: int, **values: Any) -> None:
+        """Add a point at `update` to the curve ``KIND/NAME`` of every value that is a number."""
+        with saving(self._directory):
+            for name, value in values.items():
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    self._writer.add_scalar(f"{kind}/{name}", value, update)
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        with contextlib.suppress(OSError):
+            self._writer.close()
+
+
+def require_tensorboard() -> None:
+    """Make sure that TensorBoard is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "trainer.tensorboard=true needs TensorBoard: pip install nmt[tensorboard], or leave it false "
+            "(metrics.jsonl has the same numbers)"
+        ) from None
 
 
 def _update_of(line: str) -> float:
@@ -89,13 +155,29 @@ def _update_of(line: str) -> float:
         return float("inf")
 
 
+class Pace:
+    """Says when a long log is due for another line: every 15 seconds at first, every minute later, then every five."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time; the next line is due an interval after one that was."""
+        now = time.monotonic()
+        interval = max(seconds for since, seconds in _INTERVALS.items() if now - self._began >= since)
+        if now - self._last < interval:
+            return False
+        self._last = now
+        return True
+
+
 class Progress:
     """Loss, tokens/s, validation BLEU and time left: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, *, total_updates: int, update: int, show: bool) -> None:
         self._show = show
         self._bar: tqdm[Any] | None = None
-        self._last_line = time.monotonic()
+        self._pace = Pace()
         self._total = total_updates
         if show and sys.stderr.isatty():
             self._bar = tqdm(
@@ -109,8 +191,8 @@ class Progress:
 
     def show(self, update: int, *, loss: float, tokens_per_second: float, bleu: float, seconds_left: float) -> None:
         """Bring the display up to date; cheap enough to call after every update."""
-        bar, now = self._bar, time.monotonic()
-        if not self._show or (bar is None and now - self._last_line < _PROGRESS_SECONDS):
+        bar = self._bar
+        if not self._show or (bar is None and not self._pace.due()):
             return
         shown_bleu = "-" if bleu < 0 else f"{bleu:.1f}"
         state = f"loss {loss:.2f}, {tokens_per_second:,.0f} tokens/s, BLEU {shown_bleu}, {clock(seconds_left)} left"
@@ -118,7 +200,6 @@ class Progress:
             bar.set_postfix_str(state, refresh=False)
             bar.update(update - bar.n)
         else:
-            self._last_line = now
             LOG.info("update %d/%d: %s", update, self._total, state)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.choices import Schedule
-from nmt.config import OptimizerConfig
+from nmt.config_training import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, update: int, *, max_updates: int) -> float:

@@ -1,11 +1,11 @@
-"""From a configuration to what training needs: text, subwords, the encoded corpus and validation sentences."""
+"""From a configuration to what training needs: text, subwords, the encoded corpora and validation sentences."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,17 @@ from nmt.config import SubwordsConfig, TrainConfig
 from nmt.data.corpus import (
     CorpusPaths,
     Filters,
+    Pair,
     ParallelText,
-    file_digest,
     hold_out_threshold,
+    is_held_out,
     read_pairs,
     read_text,
     resolve,
 )
 from nmt.data.encoding import EncodedCorpus
+from nmt.data.memo import Memo
+from nmt.data.mixture import Mixture, Part
 from nmt.data.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.schema import to_dict
@@ -33,15 +36,18 @@ from nmt.training.monitor import LOG
 class Material:
     """What a training reads."""
 
-    corpus: EncodedCorpus
+    corpus: Mixture
+    """all training texts"""
     corpus_digest: str
-    """changes when the training text, its filters or its subwords change"""
+    """changes when a training text, its filters or its subwords change; not with weights and tags"""
     source_subwords: SubwordModel
     target_subwords: SubwordModel
     valid: ParallelText
     """raw validation text"""
     test: ParallelText | None
     """raw test text, scored once at the end"""
+    memo: Memo
+    """what earlier starts found out about the text"""
 
 
 def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> Material:
@@ -53,39 +59,46 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
     """
     settings = config.corpus
     languages = {"source": settings.source, "target": settings.target}
-    train = resolve(settings.train, key="corpus.train", **languages)
+    names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
+    texts = [resolve(name, key=key, **languages) for key, name in names]
     valid_paths = resolve(settings.valid, key="corpus.valid", **languages) if settings.valid else None
     test_paths = resolve(settings.test, key="corpus.test", **languages) if settings.test else None
-    cache_dir = Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir()
+    memo = Memo(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
 
-    source, target = subwords or subword_models(config.subwords, train, cache_dir=cache_dir)
-    hold_out = 0 if valid_paths else hold_out_threshold(train, settings.valid_pairs)
+    hold_out = 0 if valid_paths else _hold_out(texts[0], settings.valid_pairs, memo)
+    source, target = subwords or subword_models(config.subwords, texts, hold_out=hold_out, memo=memo)
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
-    corpus, built = open_store(
-        train,
-        source_subwords=source,
-        target_subwords=target,
-        filters=filters,
-        hold_out=hold_out,
-        cache_dir=cache_dir,
-        progress=_log_progress,
-    )
-    LOG.info("training text (%s): %s", "encoded" if built else "from the cache", corpus.counts.summary())
+    corpora = _encoded(config, texts, source=source, target=target, filters=filters, hold_out=hold_out, memo=memo)
     if valid_paths is None:
-        LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpus.held_out.source))
-    _check_unknown_rate(corpus, config)
+        LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpora[0].held_out.source))
+    digests = [memo.digests(paths) for paths in texts]
+    digest = _digest(digests, source.digest, target.digest, repr(filters), hold_out)
+    weights, tags = _weights(config), _tags(config)
+    parts = [
+        Part(corpus, weight, source.tag_prefix(tag)) for corpus, weight, tag in zip(corpora, weights, tags, strict=True)
+    ]
     return Material(
-        corpus,
-        corpus_digest=_digest(train, source, target, filters, hold_out),
+        Mixture(parts, digest=_digest(digest, weights, tags)),
+        corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
-        valid=corpus.held_out if valid_paths is None else read_text(valid_paths),
+        valid=corpora[0].held_out if valid_paths is None else read_text(valid_paths),
         test=read_text(test_paths) if test_paths else None,
+        memo=memo,
     )
 
 
-def subword_models(config: SubwordsConfig, train: CorpusPaths, *, cache_dir: Path) -> tuple[SubwordModel, SubwordModel]:
-    """Load the configured models, or train them on the training text unless an earlier run left them in the cache."""
+def subword_models(
+    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, hold_out: int = 0, memo: Memo
+) -> tuple[SubwordModel, SubwordModel]:
+    """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
+
+    Args:
+        config: which models.
+        texts: all training texts.
+        hold_out: threshold of `hold_out_threshold`; what it holds out shapes no subword, in whichever text it is.
+        memo: of the cache directory, where trained models are kept.
+    """
     if config.model:
         model = SubwordModel.load(Path(config.model).expanduser())
         return model, model
@@ -94,17 +107,19 @@ def subword_models(config: SubwordsConfig, train: CorpusPaths, *, cache_dir: Pat
             SubwordModel.load(Path(config.source_model).expanduser()),
             SubwordModel.load(Path(config.target_model).expanduser()),
         )
-    key = hashlib.sha256(repr((to_dict(config), [file_digest(f) for f in train.files])).encode()).hexdigest()[:32]
+    settings = {key: value for key, value in to_dict(config).items() if key != "sampling_alpha"}
+    key = _digest(settings, [memo.digests(paths) for paths in texts], hold_out)[:32]
+    directory = memo.cache_dir / "subwords"
+
+    def pairs() -> Iterator[Pair]:
+        return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
+
     if config.joint:
-        model = _cached(config, _both_sides(train), path=cache_dir / "subwords" / f"{key}.model")
+        model = _cached(config, (text for pair in pairs() for text in pair), path=directory / f"{key}.model")
         return model, model
     return (
-        _cached(
-            config, (pair.source for pair in read_pairs(train)), path=cache_dir / "subwords" / f"{key}.source.model"
-        ),
-        _cached(
-            config, (pair.target for pair in read_pairs(train)), path=cache_dir / "subwords" / f"{key}.target.model"
-        ),
+        _cached(config, (pair.source for pair in pairs()), path=directory / f"{key}.source.model"),
+        _cached(config, (pair.target for pair in pairs()), path=directory / f"{key}.target.model"),
     )
 
 
@@ -131,26 +146,69 @@ def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> 
     return model
 
 
-def _both_sides(train: CorpusPaths) -> Iterator[str]:
-    for pair in read_pairs(train):
-        yield pair.source
-        yield pair.target
+def _hold_out(train: CorpusPaths, pairs: int, memo: Memo) -> int:
+    """`hold_out_threshold`, which reads the whole text, remembered."""
+    key = ("hold_out", memo.digests(train), pairs)
+    known = memo.get(*key)
+    if isinstance(known, int):
+        return known
+    threshold = hold_out_threshold(train, pairs)
+    memo.put(threshold, *key)
+    return threshold
 
 
-def _digest(train: CorpusPaths, source: SubwordModel, target: SubwordModel, filters: Filters, hold_out: int) -> str:
-    parts = [[file_digest(file) for file in train.files], source.digest, target.digest, repr(filters), hold_out]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _encoded(
+    config: TrainConfig,
+    texts: Sequence[CorpusPaths],
+    *,
+    source: SubwordModel,
+    target: SubwordModel,
+    filters: Filters,
+    hold_out: int,
+    memo: Memo,
+) -> list[EncodedCorpus]:
+    """Open or build the store of every text; what is held out of the first is left out of the others."""
+    corpora: list[EncodedCorpus] = []
+    for paths, weight, tag in zip(texts, _weights(config), _tags(config), strict=True):
+        corpus, built = open_store(
+            paths,
+            source_subwords=source,
+            target_subwords=target,
+            filters=filters,
+            hold_out=0 if corpora else hold_out,
+            validation=frozenset(text.strip() for text in corpora[0].held_out.source) if corpora else frozenset(),
+            cache_dir=memo.cache_dir,
+            memo=memo,
+            progress=_log_progress,
+        )
+        name = f" {paths.label}, weight {weight:g}, {'no tag' if tag < 0 else f'tag {tag}'}" if len(texts) > 1 else ""
+        LOG.info("training text%s (%s): %s", name, "encoded" if built else "from the cache", corpus.counts.summary())
+        _check_unknown_rate(corpus, paths.label, config.trainer.max_unknown_rate)
+        corpora.append(corpus)
+    return corpora
 
 
-def _check_unknown_rate(corpus: EncodedCorpus, config: TrainConfig) -> None:
-    limit = config.trainer.max_unknown_rate
+def _check_unknown_rate(corpus: EncodedCorpus, label: str, limit: float) -> None:
     for side, rate in (("source", corpus.source_unknown_rate), ("target", corpus.target_unknown_rate)):
         if rate > limit:
             raise CorpusError(
-                f"corpus.train={config.corpus.train}: {rate:.1%} of the {side} subwords are unknown to the subword "
-                f"model (trainer.max_unknown_rate={limit:g}); it was trained on other text: leave subwords.model "
-                "empty, or set subwords.byte_fallback=true"
+                f"{label}: {rate:.1%} of the {side} subwords are unknown to the subword model "
+                f"(trainer.max_unknown_rate={limit:g}); it was trained on other text: leave subwords.model empty, "
+                "or set subwords.byte_fallback=true"
             )
+
+
+def _weights(config: TrainConfig) -> list[float]:
+    return config.corpus.weights or [1.0] * (1 + len(config.corpus.extra))
+
+
+def _tags(config: TrainConfig) -> list[int]:
+    return config.corpus.tags or [-1] * (1 + len(config.corpus.extra))
+
+
+def _digest(*parts: object) -> str:
+    """SHA-256 of plain values, in hex."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _log_progress(pairs: int) -> None:

@@ -71,6 +71,7 @@ class Trainer:
             batch_tokens=config.trainer.batch_tokens,
             seed=config.seed,
             sampling_alpha=config.subwords.sampling_alpha,
+            memo=material.memo,
         )
         self.journal = Journal(config.trainer, run_dir, update=self.position.update) if self.world.is_main else None
 
@@ -85,6 +86,8 @@ class Trainer:
         self.position.finished = ""
         began = time.monotonic() - self.position.seconds
         with contextlib.closing(self), StopSignal() as stop:
+            if not self.position.update:
+                self._save()  # bundles without a state, as a kill could leave them, would be taken for another run's
             for batch in self._batches():
                 self._set_learning_rate()
                 loss = self._forward_backward(batch)

@@ -66,7 +66,8 @@ def reference_loss(
     bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
 ) -> tuple[float, int]:
     """Sum the negative log-likelihood of the references' positions, in nats, and count them; long pairs are cut."""
-    source_rows = _rows(bundle.source_subwords, sources)
+    tag = bundle.source_subwords.tag_prefix(bundle.search.source_tag)
+    source_rows = [[*tag, *row] for row in _rows(bundle.source_subwords, sources)]
     target_rows = _rows(bundle.target_subwords, references)
     order = sorted(range(len(source_rows)), key=lambda i: (len(source_rows[i]), len(target_rows[i])))
     total, tokens = 0.0, 0

@@ -31,6 +31,9 @@ def test_what_is_not_given_is_as_the_model_says(parser):
     given = parser.parse_args(["--beam-size", "1", "--normalization", "gnmt"])
     assert search_config(given, model) == SearchConfig(beam_size=1, length_penalty=0.3)
     assert model.beam_size == 7
+    tagged = parser.parse_args(["--source-tag", "0"])
+    assert search_config(tagged, model).source_tag == 0
+    assert search_config(parser.parse_args(["--source-tag", "-1"]), search_config(tagged)).source_tag == -1
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,8 @@ def test_what_is_not_given_is_as_the_model_says(parser):
     [
         (["--batch-size", "0"], "--batch-size 0 is not possible: it must be 1 or more"),
         (["--max-length-ratio", "0"], "--max-length-ratio 0.0 is not possible: it must be above 0"),
+        (["--source-tag", "16"], "--source-tag 16 is not possible: it must be between 0 and 15, or -1"),
+        (["--source-tag", "-2"], "--source-tag -2 is not possible: it must be between 0 and 15, or -1"),
         (["--length-penalty", "nan"], "--length-penalty nan is not possible: it must be a finite number"),
     ],
 )

@@ -80,6 +80,40 @@ def test_a_sweep_keeps_its_commas():
     assert quote_overrides(words, multirun=True) == ["corpus.train=a,b", "corpus.valid='mes phrases'", "seed=1,2"]
 
 
+def test_a_bundle_to_start_from_is_text(tmp_path):
+    (word,) = quote_overrides([f"init_from={tmp_path}/mes modèles/best"], multirun=False)
+    assert OverridesParser.create().parse_override(word).value() == f"{tmp_path}/mes modèles/best"
+
+
+LISTS = {
+    "[data/a]": ["data/a"],
+    "[données/a,b c]": ["données/a", "b c"],
+    "[ données/a , b c ]": ["données/a", "b c"],
+    "['a,b',\"c, d\",e=f]": ["a,b", "c, d", "e=f"],
+    "[it's,C:\\mine\\]": ["it's", "C:\\mine\\"],
+    "[1.10,null,007,no]": ["1.10", "null", "007", "no"],
+    "[a[1],(b)]": ["a[1]", "(b)"],
+    "[]": [],
+    "[ ]": [],
+}
+
+
+@pytest.mark.parametrize(("value", "elements"), LISTS.items())
+@pytest.mark.parametrize("multirun", [False, True])
+def test_elements_arrive_in_hydra_as_they_were_typed(value, elements, multirun):
+    (word,) = quote_overrides([f"corpus.extra={value}"], multirun=multirun)
+    override = OverridesParser.create().parse_override(word)
+    assert override.value() == elements
+    assert all(type(element) is str for element in override.value())
+    assert not override.is_sweep_override()
+
+
+def test_a_sweep_over_lists_keeps_them_apart():
+    (word,) = quote_overrides(["corpus.extra=[a b,c],[é],[]"], multirun=True)
+    override = OverridesParser.create().parse_override(word)
+    assert list(override.sweep_string_iterator()) == ["['a b',c]", "['é']", "[]"]
+
+
 def test_known_keys_are_the_leaves_of_the_configuration():
     keys = known_keys()
     assert keys["optimizer.lr"] == TrainConfig().optimizer.lr
@@ -105,12 +139,60 @@ def test_options_and_settings_may_come_in_any_order():
         (["seed=1", "-c"], "-c needs one of job, hydra, all after it; see nmt-train --help"),
         (["--config-dir="], "--config-dir needs a value after it; see nmt-train --help"),
         (["+sed=1"], "unknown key sed; did you mean seed?"),
+        (["--name", "x"], "unknown option --name; settings are written without dashes: name=x"),
+        (["--seed=3"], "unknown option --seed; settings are written without dashes: seed=3"),
+        (["--lr", "1e-3"], "unknown option --lr; settings are written without dashes: optimizer.lr=1e-3"),
+        (["--lr"], "unknown option --lr; settings are written without dashes: optimizer.lr=VALUE"),
+        (["-seed", "-m"], "unknown option -seed; settings are written without dashes: seed=VALUE"),
+        (["--optimizer.lr=1"], "unknown option --optimizer.lr; settings are written without dashes: optimizer.lr=1"),
+        (
+            ["--max-updates", "9"],
+            "unknown option --max-updates; settings are written without dashes: trainer.max_updates=9",
+        ),
+        (["--experiment", "demo"], "unknown option --experiment; settings are written without dashes: experiment=demo"),
+        (
+            ["--batch-size", "seed=1"],
+            "unknown option --batch-size; settings are written without dashes: search.batch_size=VALUE",
+        ),
+        (
+            ["--max-source-tokens=9"],
+            "unknown option --max-source-tokens; settings are written without dashes: "
+            "corpus.max_source_tokens=9 or search.max_source_tokens=9",
+        ),
+        (["foo", "experiment=demo"], "foo is no setting; settings are written KEY=VALUE; see nmt-train --help"),
+        (["experiment=demo", "foo"], "foo is no setting; settings are written KEY=VALUE; see nmt-train --help"),
+        (["="], "= is no setting; settings are written KEY=VALUE; see nmt-train --help"),
+        (["demo"], "demo is no setting; did you mean experiment=demo or corpus=demo?"),
+        (["greedy"], "greedy is no setting; did you mean search=greedy?"),
+        (["seed"], "seed has no value; write seed=VALUE"),
+        (["search"], "search has no value; write search=CHOICE, where the choices are beam, greedy"),
+        (["seed", "=", "2"], "there is a space in 'seed = 2'; write seed=2"),
+        (["seed=", "2"], "there is a space in 'seed= 2'; write seed=2"),
+        (["seed", "=2"], "there is a space in 'seed =2'; write seed=2"),
+        (["-m", "seed", "=", "2,3"], "there is a space in 'seed = 2,3'; write seed=2,3"),
+        (["seed = 2"], "there is a space in 'seed = 2'; write seed=2"),
+        (
+            ["corpus.train=mes", "phrases"],
+            "phrases is no setting; if it belongs to the value before it, put quotes around both: "
+            "'corpus.train=mes phrases'",
+        ),
+        (
+            ["corpus.extra=[a,", "b]"],
+            "b] is no setting; if it belongs to the value before it, put quotes around both: 'corpus.extra=[a, b]'",
+        ),
     ],
 )
-def test_options_that_are_unknown_or_lack_their_value(words, message):
+def test_words_that_are_neither_options_nor_settings(words, message):
     with pytest.raises(ConfigError) as caught:
         split_words(words)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "words", [["corpus.valid=", "seed=2"], ["seed=1", "corpus.test="], ["~corpus.valid"], ["name=a=b"]]
+)
+def test_settings_that_look_odd_and_are_none_the_worse(words):
+    assert split_words(words) == ([], words)
 
 
 OWN = ["corpus.train=nowhere", "corpus.source=en", "corpus.target=de"]
@@ -135,6 +217,30 @@ WRONG = {
     "optimizer.schedule=cosin": (
         "optimizer.schedule=cosin is not possible: it must be one of constant, linear, cosine, inverse_sqrt"
     ),
+    # lists
+    "corpus.extra=data/back": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.extra=données/a b": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.extra=": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.extra=null": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.weights=2": "corpus.weights must be a list of numbers, as in corpus.weights=[1,0.5]",
+    "corpus.weights=[1,much]": (
+        "corpus.weights: much is not possible, it must be a list of numbers, as in corpus.weights=[1,0.5]"
+    ),
+    "corpus.tags=[-1,0.5]": (
+        "corpus.tags: 0.5 is not possible, it must be a list of whole numbers, as in corpus.tags=[-1,0]"
+    ),
+    "corpus.tags={a: 1}": "corpus.tags must be a list of whole numbers, as in corpus.tags=[-1,0]",
+    "corpus.weights=[1;2]": "corpus.weights must be a list of numbers, as in corpus.weights=[1,0.5]",
+    "corpus.extra=[a": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.extra=[a,,b]": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.weights=[1,2]": (
+        "corpus.weights=[1.0, 2.0] has 2 entries for 1 training texts: give one for corpus.train and one for each of "
+        "corpus.extra, or none"
+    ),
+    # several values
+    "seed=1,2": "seed=1,2 has several values; to train with each of them add -m",
+    "model=tiny,small": "model=tiny,small has several values; to train with each of them add -m",
+    "corpus.extra=[a],[b]": "corpus.extra=[a],[b] has several values; to train with each of them add -m",
     # impossible values
     "model.dropout=1.5": "model.dropout=1.5 is not possible: it must be 0 or more and below 1",
     "trainer.device=toaster": "device=toaster is unknown: take auto, cpu, cuda or cuda:N",
@@ -225,19 +331,25 @@ def test_norwegian_in_a_file_of_ones_own(nmt_train, tmp_path):
 def test_a_sweep_tells_every_failure_and_goes_on(nmt_train):
     code, lines = nmt_train("-m", *OWN, "model.dropout=1.5,2.5")
     assert code == 2
+    reasons = [f"model.dropout={value} is not possible: it must be 0 or more and below 1" for value in (1.5, 2.5)]
     assert lines == [
-        f"nmt-train: error: model.dropout={value} is not possible: it must be 0 or more and below 1; "
-        "the sweep goes on with its next job"
-        for value in (1.5, 2.5)
+        *(f"nmt-train: error: {reason}; the sweep goes on with its next job" for reason in reasons),
+        "",
+        *(
+            f"failed: runs/run/model.dropout={value}: {reason}"
+            for value, reason in zip((1.5, 2.5), reasons, strict=True)
+        ),
+        "this table: runs/run/sweep.md",
     ]
 
 
-def test_a_mistake_leaves_nothing_behind(nmt_train, tmp_path):
+def test_a_mistake_leaves_nothing_behind_and_in_a_sweep_its_reason(nmt_train, tmp_path):
     nmt_train(*OWN, "model.dropout=1.5")
     assert list(tmp_path.iterdir()) == []
     nmt_train("-m", *OWN, "model.dropout=1.5,2.5")
-    assert [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*")] == [
-        "runs",
-        "runs/run",
+    assert sorted(file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()) == [
+        "runs/run/model.dropout=1.5/failure.txt",
+        "runs/run/model.dropout=2.5/failure.txt",
         "runs/run/multirun.yaml",
+        "runs/run/sweep.md",
     ]

@@ -137,10 +137,10 @@ def test_jsonl_says_all_and_keeps_one_line_for_each(nmt_translate, bundle_path, 
 def test_search_options_reach_the_search(nmt_translate, bundle_path, make_sentences):
     lines = make_sentences(6)
     options = ["--beam-size", 3, "--length-penalty", 0.5, "--normalization", "average", "--max-length-ratio", 1]
-    options += ["--no-repeat-ngram", 2, "--max-source-tokens", 6, "--threads", 1, "--device", "cpu"]
+    options += ["--no-repeat-ngram", 2, "--max-source-tokens", 6, "--threads", 1, "--device", "cpu", "--source-tag", 5]
     result = nmt_translate(bundle_path, *options, "--scores", text="\n".join(lines) + "\n")
     bundle = load_bundle(bundle_path)
-    search = SearchConfig(3, 0.5, type(bundle.search.normalization).average, 1.0, 6, 8, 2)
+    search = SearchConfig(3, 0.5, type(bundle.search.normalization).average, 1.0, 6, 8, 2, 5)
     expected = Translator(bundle, search=search).translate(lines)
     assert result.lines[:-1] == [f"{t.hypotheses[0].score:.4f}\t{t.text}" for t in expected]
 
@@ -178,6 +178,7 @@ def test_text_stays_readable_in_jsonl():
         (["MODEL", "--beam-size", "0"], "--beam-size 0 is not possible: it must be 1 or more"),
         (["MODEL", "--length-penalty", "-1"], "--length-penalty -1.0 is not possible: it must be 0 or more"),
         (["MODEL", "--max-length-ratio", "inf"], "--max-length-ratio inf is not possible: it must be a finite number"),
+        (["MODEL", "--source-tag", "16"], "--source-tag 16 is not possible: it must be between 0 and 15, or -1"),
         (["MODEL", "--n-best", "0"], "--n-best 0 is not possible: it must be 1 or more"),
         (
             ["MODEL", "--n-best", "3"],

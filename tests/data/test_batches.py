@@ -11,12 +11,19 @@ import torch
 from nmt.data.batches import BatchSource, PaddingStats, group, run_ahead
 from nmt.data.corpus import Filters, read_pairs, resolve
 from nmt.data.encoding import encode_pairs
+from nmt.data.memo import Memo
+from nmt.data.mixture import Mixture, Part
 from nmt.subwords import SubwordModel
 
 
 @pytest.fixture(scope="module")
-def corpus(pairs, subwords):
+def encoded(pairs, subwords):
     return encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
+
+
+@pytest.fixture(scope="module")
+def corpus(encoded):
+    return Mixture.of(encoded)
 
 
 @pytest.fixture(params=[0.0, 0.2], ids=["best", "sampled"])
@@ -25,7 +32,7 @@ def source(request, corpus, subwords):
 
 
 def make(corpus, subwords, **settings):
-    defaults = {"batch_tokens": 500, "seed": 3, "window_pairs": 400, "prefetch": 0}
+    defaults = {"batch_tokens": 500, "seed": 3, "window_pairs": 400, "first_window_pairs": 100, "prefetch": 0}
     return BatchSource(corpus, subwords, subwords, **{**defaults, **settings})
 
 
@@ -61,13 +68,13 @@ def test_every_pair_is_in_an_epoch_exactly_once(source, pairs, subwords):
     assert sorted(texts(source.epoch(0), subwords)) == sorted(pairs)
 
 
-def test_the_best_segmentation_is_the_stored_one(corpus, subwords):
+def test_the_best_segmentation_is_the_stored_one(corpus, encoded, subwords):
     rows = [
         tuple(row[: length - 1])
         for batch in make(corpus, subwords).epoch(0)
         for row, length in zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
     ]
-    assert sorted(rows) == sorted(tuple(corpus.target_ids(i).tolist()) for i in range(len(corpus)))
+    assert sorted(rows) == sorted(tuple(encoded.target_ids(i).tolist()) for i in range(len(encoded)))
 
 
 def test_a_batch_depends_on_seed_and_epoch(corpus, subwords, source):
@@ -93,6 +100,100 @@ def test_starting_inside_an_epoch_continues_it(corpus, subwords, start, prefetch
         source = make(corpus, subwords, sampling_alpha=alpha)
         later = make(corpus, subwords, sampling_alpha=alpha, prefetch=prefetch)
         assert_same(later.epoch(2, start=start), islice(source.epoch(2), start, None))
+
+
+def window_sizes(source, epoch=0):
+    return [sum(map(len, window.batches)) for window in source._windows(epoch, 0)]
+
+
+def test_windows_are_of_like_sizes_but_the_very_first_is_small_where_it_must_be_sampled(corpus, subwords):
+    assert window_sizes(make(corpus, subwords)) == [375] * 4
+    assert window_sizes(make(corpus, subwords, sampling_alpha=0.1)) == [100, 350, 350, 350, 350]
+    assert window_sizes(make(corpus, subwords, sampling_alpha=0.1), epoch=1) == [375] * 4
+    assert window_sizes(make(corpus, subwords, sampling_alpha=0.1, first_window_pairs=800)) == [400, 366, 367, 367]
+    large = {"window_pairs": 1500, "sampling_alpha": 0.1}
+    assert window_sizes(make(corpus, subwords, first_window_pairs=751, **large)) == [1500]
+    assert window_sizes(make(corpus, subwords, first_window_pairs=750, **large)) == [750, 750]
+    assert window_sizes(make(corpus, subwords, first_window_pairs=1, **large)) == [1, 1499]
+
+
+def test_a_window_holds_its_own_pairs_and_no_more(source):
+    for window in source._windows(0, 0):
+        rows = sum(map(len, window.batches))
+        for side in (window.source, window.target):
+            assert len(side.offsets) == rows + 1
+            assert len(side.flat) == side.offsets[-1]
+            assert side.flat.base is None  # not a view that keeps something larger
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Numbers of the windows that are made."""
+    made = []
+    window = BatchSource._window
+
+    def counting(self, positions, epoch, number):
+        made.append(number)
+        return window(self, positions, epoch, number)
+
+    monkeypatch.setattr(BatchSource, "_window", counting)
+    return made
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2])
+def test_what_lies_behind_is_not_made_again(corpus, subwords, tmp_path, counted, alpha):
+    remembering = make(
+        Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=alpha, memo=Memo(tmp_path / "cache")
+    )
+    whole = list(remembering.epoch(1))
+    windows = len(counted)
+    per_window = len(whole) // windows
+    for start, made in ((0, windows), (2 * per_window + per_window // 2, windows - 2), (len(whole), 0)):
+        counted.clear()
+        assert_same(remembering.epoch(1, start=start), whole[start:])
+        assert len(counted) == made
+    # of another epoch, other settings or other text nothing is known
+    for other in (
+        remembering.epoch(2, start=len(whole)),
+        make(Mixture(corpus.parts, digest="abd"), subwords, memo=remembering.memo).epoch(1, start=len(whole)),
+        make(remembering.corpus, subwords, seed=4, memo=remembering.memo).epoch(1, start=len(whole)),
+    ):
+        counted.clear()
+        list(other)
+        assert len(counted) >= 4
+
+
+def test_what_is_remembered_of_an_epoch_begun_is_gone_on_with(corpus, subwords, tmp_path, counted):
+    remembering = make(Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=0.2, memo=Memo(tmp_path))
+    whole = list(make(corpus, subwords, sampling_alpha=0.2).epoch(0))
+    begun = remembering.epoch(0)
+    next(begun)
+    begun.close()
+    for _ in range(2):
+        assert_same(remembering.epoch(0, start=len(whole) - 1), whole[-1:])
+    assert counted == [*range(5), 0, *range(1, 5), 4]
+
+
+def test_tags_stand_before_the_sources_of_their_corpus_alone(encoded, subwords, pairs):
+    tag = subwords.tag_prefix(3)
+    mixture = Mixture([Part(encoded), Part(encoded, 1.0, tag)])
+    assert tag == (subwords.control_ids[3],)
+    for alpha in (0.0, 0.2):
+        batches = list(make(mixture, subwords, sampling_alpha=alpha).epoch(0))
+        assert sorted(texts(batches, subwords)) == sorted(pairs * 2)
+        rows = [row for batch in batches for row in batch.source.tolist()]
+        tagged = [row for row in rows if row[0] == tag[0]]
+        assert len(tagged) == len(pairs)
+        assert not any(tag[0] in row[1:] for row in tagged)
+        assert not any(tag[0] in batch.target for batch in batches)
+        for batch in batches:
+            assert len(batch.source) == 1 or max(batch.source.numel(), batch.target.numel()) <= 500
+
+
+def test_an_epoch_without_pairs_has_no_batches(encoded, subwords):
+    mixture = Mixture([Part(encoded, 0.0004)])
+    epochs = [list(make(mixture, subwords).epoch(epoch)) for epoch in range(5)]
+    assert [sum(len(batch.source) for batch in epoch) for epoch in epochs] == [0, 1, 0, 1, 1]
 
 
 def test_prefetching_changes_nothing(corpus, subwords, source):
@@ -137,10 +238,10 @@ def test_batches_of_like_lengths_are_not_in_order_of_length(corpus, subwords):
     assert abs(np.corrcoef(widths, np.arange(len(widths)))[0, 1]) < 0.5
 
 
-def test_padding_stats_count_positions(corpus, subwords):
+def test_padding_stats_count_positions(corpus, encoded, subwords):
     batches = list(make(corpus, subwords).epoch(0))
     stats = PaddingStats.of(batches)
-    real = int(corpus.source_lengths.sum()) + len(corpus)
+    real = len(encoded.source.ids) + len(encoded)
     assert stats.source_positions == sum(batch.source.numel() for batch in batches)
     assert stats.source_positions - stats.source_padding == real
     assert stats.target_padding == sum(int((batch.target == subwords.pad_id).sum()) for batch in batches)
@@ -155,13 +256,15 @@ def multi30k():
     pairs = list(read_pairs(resolve(prefix, source="en", target="de", key="corpus.train")))
     text = [text for pair in pairs[::4] for text in pair]
     subwords = SubwordModel.train(text, kind="unigram", vocabulary_size=8000)
-    return encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters()), subwords
+    encoded = encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
+    return Mixture.of(encoded), subwords
 
 
 @pytest.mark.parametrize(("batch_tokens", "alpha"), [(1200, 0.0), (4096, 0.0), (4096, 0.1)])
 def test_padding_of_multi30k_is_under_five_percent_on_each_side(multi30k, batch_tokens, alpha):
     corpus, subwords = multi30k
-    source = make(corpus, subwords, batch_tokens=batch_tokens, sampling_alpha=alpha, window_pairs=32_768)
+    windows = {"window_pairs": 32_768, "first_window_pairs": 2048}
+    source = make(corpus, subwords, batch_tokens=batch_tokens, sampling_alpha=alpha, **windows)
     stats = PaddingStats.of(source.epoch(0))
     assert 0 < stats.source_share < 0.05
     assert 0 < stats.target_share < 0.05

@@ -67,8 +67,6 @@ def test_the_store_holds_ids_and_text_of_every_pair(build, pairs, subwords):
         assert (corpus.source_text(i), corpus.target_text(i)) == pair
         assert corpus.source_ids(i).tolist() == subwords.encode(pair.source)
         assert corpus.target_ids(i).tolist() == subwords.encode(pair.target)
-    assert corpus.source_lengths.tolist() == [len(subwords.encode(pair.source)) for pair in pairs]
-    assert corpus.target_lengths.tolist() == [len(subwords.encode(pair.target)) for pair in pairs]
 
 
 def test_memory_mapped_equals_in_memory_whatever_the_chunks(build, pairs, subwords, paths, monkeypatch):
@@ -110,6 +108,23 @@ def test_held_out_pairs_are_in_neither_ids_nor_text(build, pairs, paths):
     assert list(zip(*corpus.held_out, strict=True)) == wanted
     assert len(corpus) == len(pairs) - len(wanted)
     assert not {corpus.source_text(i) for i in range(len(corpus))} & set(corpus.held_out.source)
+
+
+def test_validation_text_of_another_corpus_is_left_out(build, pairs, subwords):
+    sources = frozenset(pair.source for pair in pairs[10:20])
+    corpus, built = build(validation=sources)
+    assert built
+    assert not sources & {corpus.source_text(i) for i in range(len(corpus))}
+    assert corpus.counts.validation == len(pairs) - len(corpus) >= 10
+    assert corpus.counts.summary().endswith(
+        f"0 of unlike lengths, {corpus.counts.validation} whose source is validation text"
+    )
+    settings = {"filters": Filters(), "validation": sources}
+    assert_equal(corpus, encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, **settings))
+    assert not build(validation=sources)[1]
+    assert build(validation=frozenset([*sources, "other"]))[1]
+    spaced = [pair._replace(source=f" {pair.source}\t") for pair in pairs]
+    assert len(encode_pairs(spaced, source_subwords=subwords, target_subwords=subwords, **settings)) == len(corpus)
 
 
 def test_nothing_left_to_train_on(build, tmp_path, paths):

@@ -69,4 +69,4 @@ def test_a_second_signal_waits_for_nothing(nmt_train, tiny, tmp_path, wait_for_m
             process.kill()
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert not (tmp_path / "run" / "state.pt").exists()
+    assert load_state(tmp_path / "run" / "state.pt").position.update == 0

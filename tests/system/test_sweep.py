@@ -25,10 +25,19 @@ def test_a_sweep_is_a_run_for_each_value(nmt_train, brief, tmp_path):
 
 def test_a_job_that_fails_does_not_end_the_sweep(nmt_train, brief, tmp_path):
     finished = nmt_train("-m", "optimizer.lr=1e-3,-1,2e-3", *brief)
-    assert finished.code == 2
-    errors = [line for line in finished.err.splitlines() if line.startswith("nmt-train: ")]
-    assert errors == [
-        "nmt-train: error: optimizer.lr=-1.0 is not possible: it must be above 0; the sweep goes on with its next job"
+    assert (finished.code, finished.out) == (2, "")
+    lines = finished.err.splitlines()
+    reason = "optimizer.lr=-1.0 is not possible: it must be above 0"
+    assert [line for line in lines if line.startswith("nmt-train: ")] == [
+        f"nmt-train: error: {reason}; the sweep goes on with its next job"
     ]
     trained = sorted(path.parent.name for path in (tmp_path / "run").glob("*/state.pt"))
     assert trained == ["optimizer.lr=0.001", "optimizer.lr=0.002"]
+
+    # At the end there is one table of all of them, and the same in a file.
+    head = next(number for number, line in enumerate(lines) if line.startswith("optimizer.lr  runs  validation BLEU"))
+    assert {line.split()[0] for line in lines[head + 1 : head + 3]} == {"0.001", "0.002"}
+    assert lines[-2:] == [f"failed: run/optimizer.lr=-1: {reason}", "this table: run/sweep.md"]
+    table = (tmp_path / "run" / "sweep.md").read_text(encoding="utf-8")
+    assert table.count("\n| 0.00") == 2
+    assert (tmp_path / "run" / "optimizer.lr=-1" / "failure.txt").read_text(encoding="utf-8") == f"{reason}\n"

@@ -91,7 +91,7 @@ def train():
     """Run a configuration; return what its run directory then holds."""
 
     def work(config):
-        run(config, config_text="name: toy\n")
+        run(config, config_text=lambda config: "name: toy\n")
         return Path(config.run_dir)
 
     return work

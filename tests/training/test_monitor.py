@@ -120,6 +120,18 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(tmp_path, capsys, cl
     ]
 
 
+def test_the_lines_of_a_long_run_come_ever_less_often(tmp_path, capsys, clockwork):
+    with logging_to(tmp_path / "train.log"):
+        progress = Progress(total_updates=10**6, update=0, show=True)
+        for update in range(1, 4 * 3600):
+            clockwork[0] += 1
+            progress.show(update, **NUMBERS)
+    updates = [int(line.split()[1].split("/")[0]) for line in capsys.readouterr().err.splitlines()]
+    assert updates[:39] == list(range(15, 600, 15))
+    assert updates[39:149] == list(range(645, 7200, 60))
+    assert updates[149:] == list(range(7485, 4 * 3600, 300))
+
+
 def test_before_the_first_validation_there_is_no_bleu(tmp_path, capsys, clockwork):
     with logging_to(tmp_path / "train.log"):
         progress = Progress(total_updates=900, update=0, show=True)

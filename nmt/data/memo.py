@@ -1,0 +1,113 @@
+"""What earlier starts found out about the same text: small facts in the cache directory, and digests of files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nmt.data.corpus import CorpusPaths, TextFile
+from nmt.errors import CorpusError
+
+_BLOCK = 1 << 20
+_SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True)
+class Memo:
+    """Small facts, each under a key that names all that it depends on; one JSON file a fact.
+
+    It is a cache and no more: a fact that is missing, damaged or cannot be written is found out again.
+
+    Attributes:
+        cache_dir: the facts lie in its directory ``facts``, which is made when the first one is written.
+    """
+
+    cache_dir: Path
+    # Digests of this start; those of files that were just written are kept nowhere else.
+    _fresh: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def directory(self) -> Path:
+        """Where the facts lie."""
+        return self.cache_dir / "facts"
+
+    def get(self, *key: object) -> Any:
+        """Return the fact under a key of plain values, or None."""
+        name = _name(key)
+        if name in self._fresh:
+            return self._fresh[name]
+        try:
+            with open(self.directory / name, encoding="utf-8") as stream:
+                values = json.load(stream)
+            return values["fact"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put(self, fact: Any, *key: object) -> None:
+        """Keep a fact, made of what JSON knows, under a key."""
+        own = self.directory / f"{_name(key)}.{os.getpid()}"
+        # Where the cache directory cannot be written, whoever puts more than facts there says so.
+        with contextlib.suppress(OSError):
+            self.directory.mkdir(parents=True, exist_ok=True)
+            try:
+                own.write_text(json.dumps({"key": key, "fact": fact}), encoding="utf-8")
+                os.replace(own, self.directory / _name(key))
+            finally:
+                own.unlink(missing_ok=True)
+
+    def file_digest(self, file: TextFile) -> str:
+        """SHA-256 of a file's bytes, in hex; read once, and again only after the file has changed.
+
+        Raises:
+            CorpusError: the file cannot be read.
+        """
+        try:
+            key = ("digest", *_identity(file))
+            known = self.get(*key)
+            if isinstance(known, str):
+                return known
+            digest = _digest(file)
+            self._fresh[_name(key)] = digest
+            if _identity(file) == key[1:] and _settled(file):
+                self.put(digest, *key)
+            return digest
+        except OSError as error:
+            raise CorpusError(f"{file}: cannot be read ({error.strerror or error}); check the file") from error
+
+    def digests(self, paths: CorpusPaths) -> list[str]:
+        """`file_digest` of every file of a corpus, source first."""
+        return [self.file_digest(file) for file in paths.files]
+
+
+def _name(key: tuple[object, ...]) -> str:
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".json"
+
+
+def _identity(file: TextFile) -> tuple[object, ...]:
+    """Tell a file from its earlier contents without reading it; what lies inside an archive has its name only."""
+    if not isinstance(file, Path):
+        return (str(file),)
+    found = file.stat()
+    return (os.path.abspath(file), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _settled(file: TextFile) -> bool:
+    """Whether the next change of the file will show in its times, which advance in steps."""
+    if not isinstance(file, Path):
+        return False
+    found = file.stat()
+    return time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS
+
+
+def _digest(file: TextFile) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,125 @@
+"""Several corpora as one: how often an epoch goes through each, in which order, and which tag its sources bear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.data.encoding import EncodedCorpus, Side
+from nmt.data.permutation import Permutation
+
+_Integers = npt.NDArray[np.int64]
+# What a permutation is for: the last number of its key. Batches use 1 to 4 for what they draw.
+_EPOCH, _PASS = 5, 6
+
+
+@dataclass(frozen=True)
+class Part:
+    """One corpus of a mixture.
+
+    Attributes:
+        corpus: its pairs, one at least.
+        weight: passes of an epoch through it, above 0, taken as the decimal number that it is printed as.
+        prefix: ids before every source, such as a control symbol's.
+    """
+
+    corpus: EncodedCorpus
+    weight: float = 1.0
+    prefix: tuple[int, ...] = ()
+
+    def stream(self, epoch: int) -> tuple[int, int]:
+        """Positions, from the first to before the last, that an epoch takes from the endless stream of the pairs."""
+        per_epoch = Fraction(str(self.weight)) * len(self.corpus)
+        return int(epoch * per_epoch), int((epoch + 1) * per_epoch)
+
+
+class Chosen(NamedTuple):
+    """B pairs of a mixture."""
+
+    parts: _Integers  # (B,) which corpus
+    rows: _Integers  # (B,) which pair of it
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The pairs of every epoch, as functions of (seed, epoch); nothing of the size of a corpus is ever made.
+
+    The pairs of a corpus follow each other in an endless stream, each pass through it a permutation of its own. Of a
+    corpus of n pairs and weight w, epoch e takes the positions ⌊e·w·n⌋ to ⌊(e+1)·w·n⌋ of that stream, so that all its
+    pairs are seen equally often, whatever the weight. What an epoch takes from all corpora is permuted as a whole.
+
+    Attributes:
+        parts: the corpora, one at least.
+        digest: names the content: texts, subwords, weights and prefixes; empty where nothing is to be remembered.
+    """
+
+    parts: Sequence[Part]
+    digest: str = ""
+
+    @staticmethod
+    def of(corpus: EncodedCorpus) -> Mixture:
+        """One corpus alone, every pair once an epoch."""
+        return Mixture([Part(corpus)])
+
+    def __len__(self) -> int:
+        """Count the pairs of all corpora."""
+        return sum(len(part.corpus) for part in self.parts)
+
+    def pairs(self, epoch: int) -> int:
+        """How many pairs an epoch has; with weights below 1 perhaps none."""
+        return sum(stop - start for start, stop in (part.stream(epoch) for part in self.parts))
+
+    def choose(self, positions: _Integers, *, seed: int, epoch: int) -> Chosen:
+        """Find the pairs at (B,) positions of an epoch, each below `pairs(epoch)`."""
+        streams = np.array([part.stream(epoch) for part in self.parts])  # (corpora, 2)
+        ends = np.cumsum(streams[:, 1] - streams[:, 0])
+        listed = Permutation(int(ends[-1]), (seed, epoch, 0, _EPOCH))(positions)
+        chosen = Chosen(np.searchsorted(ends, listed, side="right"), np.empty_like(listed))
+        for number, part in enumerate(self.parts):
+            mine = np.flatnonzero(chosen.parts == number)
+            passes, within = np.divmod(listed[mine] - ends[number] + streams[number, 1], len(part.corpus))
+            for one in np.unique(passes).tolist():
+                there = passes == one
+                permutation = Permutation(len(part.corpus), (seed, number, one, _PASS))
+                chosen.rows[mine[there]] = permutation(within[there])
+        return chosen
+
+    def prefixes(self, chosen: Chosen) -> list[tuple[int, ...]]:
+        """List what stands before each of the chosen sources."""
+        return [self.parts[number].prefix for number in chosen.parts.tolist()]
+
+    def ids(self, chosen: Chosen, side: str) -> list[npt.NDArray[Any]]:
+        """List the ids of the chosen pairs' "source" or "target" as stored: without prefix, without end of sentence.
+
+        The rows are views of the stores; nothing is copied.
+        """
+        sides = self._sides(side)
+        ids = [np.asarray(each.ids) for each in sides]  # slicing a memory map itself is several times slower
+        starts, ends = self._spans(chosen, [each.offsets for each in sides])
+        rows = zip(chosen.parts.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        return [ids[number][start:end] for number, start, end in rows]
+
+    def texts(self, chosen: Chosen, side: str) -> list[str]:
+        """List the raw text of the chosen pairs' "source" or "target"."""
+        sides = self._sides(side)
+        texts = [np.asarray(each.text) for each in sides]
+        starts, ends = self._spans(chosen, [each.text_offsets for each in sides])
+        rows = zip(chosen.parts.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        return [texts[number][start:end].tobytes().decode("utf-8") for number, start, end in rows]
+
+    def _sides(self, side: str) -> list[Side]:
+        return [part.corpus.source if side == "source" else part.corpus.target for part in self.parts]
+
+    @staticmethod
+    def _spans(chosen: Chosen, offsets: Sequence[_Integers]) -> tuple[_Integers, _Integers]:
+        """(B,) where each chosen row starts and ends."""
+        starts, ends = np.empty_like(chosen.rows), np.empty_like(chosen.rows)
+        for number, each in enumerate(offsets):
+            mine = np.flatnonzero(chosen.parts == number)
+            starts[mine], ends[mine] = each[chosen.rows[mine]], each[chosen.rows[mine] + 1]
+        return starts, ends

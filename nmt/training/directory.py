@@ -1,0 +1,66 @@
+"""The run directory: claimed by one run at a time, and left as it was by one that failed before it began."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+
+from nmt.checkpoint import finish_saving
+from nmt.errors import ConfigError, NmtError
+from nmt.training.monitor import require_writable
+from nmt.training.parallel import World
+
+_OUTPUTS = ("state.pt", "metrics.jsonl", "tensorboard", "best", "last")
+
+
+@contextlib.contextmanager
+def claimed(run_dir: Path, world: World) -> Iterator[None]:
+    """Make the run directory and keep other runs out of it; the main process holds the lock for all."""
+    lock = filelock.FileLock(run_dir / ".lock")
+    is_new = not run_dir.exists()
+    world.from_main(lambda: _acquire(lock, run_dir))
+    try:
+        yield
+    except NmtError:
+        if is_new and world.is_main:
+            _remove_traces(run_dir)
+        raise
+    finally:
+        lock.release()
+
+
+def _remove_traces(run_dir: Path) -> None:
+    """Remove the directory of a run that failed before it began."""
+    with contextlib.suppress(OSError):
+        if {path.name for path in run_dir.iterdir()} <= {".lock", "train.log"}:
+            shutil.rmtree(run_dir)
+
+
+def _acquire(lock: filelock.BaseFileLock, run_dir: Path) -> None:
+    try:
+        require_writable(run_dir)
+        lock.acquire(timeout=0)
+        for part in ("best", "last"):
+            finish_saving(run_dir / part)
+    except filelock.Timeout:
+        raise ConfigError(
+            f"run_dir={run_dir} is in use by another nmt-train; wait for it or choose another run_dir"
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"run_dir={run_dir} cannot be written ({error.strerror or error}); choose another run_dir"
+        ) from None
+
+
+def remove_outputs(run_dir: Path) -> None:
+    """Throw away what an earlier run left."""
+    for name in _OUTPUTS:
+        path = run_dir / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

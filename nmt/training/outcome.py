@@ -1,0 +1,207 @@
+"""What a run came to, read from the files that it left: config.yaml, metrics.jsonl, best/config.json, failure.txt.
+
+Nothing heavy is imported, so that a hundred runs are read at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from nmt.config import TrainConfig
+from nmt.errors import ConfigError
+from nmt.schema import flatten, to_dict
+
+FAILURE = "failure.txt"
+"""In the directory of a sweep's job that failed: the reason in one line, and below it the traceback of a defect."""
+
+_CONFIG, _METRICS, _STATE = "config.yaml", "metrics.jsonl", "state.pt"
+_BUNDLES = ("best", "last")
+
+
+class MetricLines(NamedTuple):
+    """What ``metrics.jsonl`` holds."""
+
+    lines: list[dict[str, Any]]
+    """its objects, each with a kind and an update"""
+    problems: list[str]
+    """the lines that are none, in a sentence each"""
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the lines of a kind: train or validation."""
+        return [line for line in self.lines if line["kind"] == kind]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run, as far as its files tell."""
+
+    directory: Path
+    settings: dict[str, Any]
+    """its configuration, as ``{"optimizer.lr": 0.001, ...}``; a key that an older nmt did not have has its default"""
+    finished: bool = False
+    """whether it reached one of its limits"""
+    updates: int = 0
+    minutes: float = 0.0
+    """of training, validations included"""
+    bleu: float | None = None
+    """best validation BLEU, greedy"""
+    signature: str = ""
+    """how that was made"""
+    test_bleu: float | None = None
+    """BLEU of the best bundle on corpus.test"""
+    test_how: str = ""
+    """how that was made: beam size and signature"""
+    failure: str = ""
+    """why its job of a sweep failed, or why it cannot be read"""
+    problems: tuple[str, ...] = ()
+    """what is wrong with its metrics, in a sentence each"""
+
+
+def read_metrics(path: Path) -> MetricLines:
+    """Read ``metrics.jsonl``; a damaged line is left out and named, a last line without its end is still being written.
+
+    Raises:
+        ConfigError: there is no such file, or it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise ConfigError(f"{path.parent} has no {path.name}; name the directory of a run, such as runs/demo") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
+    found = MetricLines([], [])
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        with contextlib.suppress(ValueError):
+            values = json.loads(line)
+            if isinstance(values, dict) and isinstance(values.get("kind"), str) and type(values.get("update")) is int:
+                found.lines.append(values)
+                continue
+        found.problems.append(f"{path}: line {number} is damaged and left out")
+    return found
+
+
+def find_runs(directory: Path) -> list[Path]:
+    """List the run directories in a directory, which may be one itself, in the order of their names.
+
+    Raises:
+        ConfigError: there is no such directory, or no run in it.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"there is no directory {directory}; name a run directory, or one that holds several")
+    runs = []
+    for place, folders, files in os.walk(directory):
+        folders[:] = sorted(folder for folder in folders if folder not in _BUNDLES)
+        if {_METRICS, _STATE, FAILURE} & set(files):
+            runs.append(Path(place))
+    if not runs:
+        raise ConfigError(f"there is no run in {directory}; name a run directory, such as runs/demo, or one above it")
+    return runs
+
+
+def read_outcome(directory: Path) -> Outcome:
+    """Read what a run left; what is missing or damaged is told of in the result."""
+    failure = _failure(directory)
+    try:
+        settings = _settings(directory / _CONFIG)
+        metrics = read_metrics(directory / _METRICS) if (directory / _METRICS).exists() else MetricLines([], [])
+    except ConfigError as error:
+        return Outcome(directory, {}, failure=failure or str(error))
+    validations = metrics.of("validation")
+    last: dict[str, Any] = max(metrics.lines, key=lambda line: int(line["update"]), default={})
+    whole = bool(validations) and validations[-1]["update"] == last["update"]
+    if whole:
+        last = validations[-1]  # its clock has the validation's own time too
+    test_bleu, test_how = _test_score(directory, settings)
+    return Outcome(
+        directory,
+        settings,
+        finished=whole and _limit_reached(settings, validations),
+        updates=int(last.get("update", 0)),
+        minutes=_number(last, "seconds") / 60,
+        bleu=max((_number(line, "bleu") for line in validations), default=None),
+        signature=str(validations[-1].get("signature", "")) if validations else "",
+        test_bleu=test_bleu,
+        test_how=test_how,
+        failure=failure,
+        problems=tuple(metrics.problems),
+    )
+
+
+def record_failure(run_dir: Path, message: str, *, trace: str = "") -> None:
+    """Leave the reason in the directory of a job that failed; where that cannot be written, nothing is."""
+    with contextlib.suppress(OSError):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        text = f"{' '.join(message.split())}\n" + (f"\n{trace}" if trace else "")
+        (run_dir / FAILURE).write_text(text, encoding="utf-8")
+
+
+def clear_failure(run_dir: Path) -> None:
+    """Forget an earlier failure."""
+    with contextlib.suppress(OSError):
+        (run_dir / FAILURE).unlink(missing_ok=True)
+
+
+def _failure(directory: Path) -> str:
+    """Return the first line of the failure file, or nothing."""
+    try:
+        text = (directory / FAILURE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{FAILURE} cannot be read ({error.strerror or error})"
+    return text.strip().partition("\n")[0] or "no reason is known"
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no settings")
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is missing: the run did not get as far as training") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
+    return flatten(to_dict(TrainConfig())) | flatten(values)
+
+
+def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any]]) -> bool:
+    """Whether the last validation is the one that ends a run: a limit of the trainer is reached there."""
+    last = validations[-1]
+    since_best = sum(1 for line in validations if line.get("best_bleu") == last.get("best_bleu")) - 1
+    reached = {
+        "trainer.max_updates": _number(last, "update"),
+        "trainer.max_epochs": _number(last, "epoch"),
+        "trainer.max_minutes": _number(last, "seconds") / 60,
+        "trainer.patience": since_best,
+    }
+    limits = {key: _number(settings, key) for key in reached}
+    return any(limits[key] and reached[key] >= limits[key] for key in reached)
+
+
+def _test_score(directory: Path, settings: dict[str, Any]) -> tuple[float | None, str]:
+    """Read the score of corpus.test and how it was made from the best bundle, where the end of the run left it."""
+    name = str(settings["corpus.test"])
+    try:
+        metadata = json.loads((directory / "best" / "config.json").read_text(encoding="utf-8"))["metadata"]
+        text = str(metadata["test"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, ""
+    match = re.match(r"BLEU (\d+\.\d+) \(([^)]*)\)", text)
+    if not name or not match or not text.endswith(f", {name}"):
+        return None, ""
+    beam = re.search(r"\), (beam \d+),", text)
+    return float(match[1]), f"{beam[1]}, {match[2]}" if beam else match[2]
+
+
+def _number(values: dict[str, Any], key: str) -> float:
+    value = values.get(key)
+    return float(value) if isinstance(value, int | float) else 0.0

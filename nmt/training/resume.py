@@ -1,0 +1,107 @@
+"""Whether a run may go on where an earlier one stopped, and what all its processes must agree about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nmt.choices import Schedule
+from nmt.config import TrainConfig
+from nmt.errors import ConfigError
+from nmt.schema import flatten, to_dict
+from nmt.training.parallel import World
+from nmt.training.state import SavedState, load_state
+
+# A run may go on after these change: they shape neither the weights reached so far nor the course ahead.
+_HARMLESS = {
+    "name",
+    "run_dir",
+    "init_from",  # the state has its weights, and more
+    "corpus.train",  # the text itself is compared by its digest
+    "corpus.extra",
+    "corpus.test",
+    "corpus.cache_dir",
+    "trainer.max_epochs",
+    "trainer.max_minutes",
+    "trainer.patience",
+    "trainer.valid_batch_size",
+    "trainer.log_every",
+    "trainer.max_skipped",
+    "trainer.accumulation",  # the parts' gradients have the same sum
+    "trainer.device",
+    "trainer.threads",
+    "trainer.deterministic",
+    "trainer.overwrite",
+    "trainer.progress",
+    "trainer.tensorboard",
+}
+# Machines may have caches and devices of their own.
+_EACH_ITS_OWN = ("corpus.cache_dir ", "trainer.device ", "trainer.threads ")
+
+
+def saved_state(run_dir: Path) -> SavedState | None:
+    """Load the state of an earlier run, or find that there is none.
+
+    Raises:
+        ConfigError: it is damaged, or an earlier run left a bundle but no state.
+    """
+    path = run_dir / "state.pt"
+    if path.exists():
+        saved = load_state(path)
+        return saved if saved.position.update else None  # that it began is all there is to know of such a run
+    if (run_dir / "best").exists():
+        raise ConfigError(
+            f"{run_dir} holds a bundle but no state.pt, so its run cannot be resumed; "
+            "choose another run_dir, or add trainer.overwrite=true to replace it"
+        )
+    return None
+
+
+def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> None:
+    """Refuse to go on with a configuration that would have led elsewhere: ConfigError names keys and both values."""
+    harmless = set(_HARMLESS)
+    if config.optimizer.schedule in (Schedule.constant, Schedule.inverse_sqrt):
+        harmless.add("trainer.max_updates")
+    before, now = flatten(saved.config), flatten(to_dict(config))
+    changed = [
+        f"{key} ({before.get(key)} → {now.get(key)})"
+        for key in sorted(before | now)
+        if key not in harmless and not key.startswith("search.") and before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise ConfigError(
+            f"{run_dir} holds a run with another configuration: {', '.join(changed)}; "
+            "set them back to resume it, choose another run_dir, or add trainer.overwrite=true to start anew"
+        )
+
+
+def require_one_config(config: TrainConfig, world: World) -> None:
+    """Refuse to train one model as two configurations say, as when the commands on two machines differ."""
+    own = flatten(to_dict(config))
+    for rank, other in enumerate(world.gather(own)):
+        changed = [f"{key} ({own[key]} and {other[key]})" for key in own if own[key] != other[key]]
+        changed = [text for text in changed if not text.startswith(_EACH_ITS_OWN)]
+        if changed:
+            raise ConfigError(
+                f"processes {world.rank} and {rank} of this run were started with different settings: "
+                f"{', '.join(changed)}; start all with the same command"
+            )
+
+
+def require_one_state(saved: SavedState | None, run_dir: Path, world: World) -> None:
+    """Refuse to go on where the processes see different states: the run directory must be the same for all."""
+    updates = world.gather(saved.position.update if saved else 0)
+    if len(set(updates)) > 1:
+        raise ConfigError(
+            f"the processes of this run see different states in run_dir={run_dir} (after updates "
+            f"{', '.join(map(str, updates))}); it must lie on a file system that all machines share"
+        )
+
+
+def way_further(config: TrainConfig, reason: str) -> str:
+    """Say how a finished run could go on."""
+    ended = config.optimizer.schedule in (Schedule.linear, Schedule.cosine)
+    if ended and reason.startswith("trainer.max_updates"):
+        return (
+            "its learning rate has come down to zero, so it cannot go further (with optimizer=adamw_open_end it could)"
+        )
+    return "to go further raise that limit"

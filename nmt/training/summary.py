@@ -1,0 +1,142 @@
+"""One table of many runs: scores averaged over seeds, the best settings first."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from nmt.training.outcome import Outcome
+
+FORMATS = ("text", "markdown", "tsv")
+
+# Where a run lies, how it is watched and which seed it has make it no other experiment.
+_NO_SETTINGS = {
+    "name",
+    "run_dir",
+    "seed",
+    "corpus.cache_dir",
+    "trainer.log_every",
+    "trainer.overwrite",
+    "trainer.progress",
+    "trainer.tensorboard",
+}
+
+
+class Summary:
+    """Finished runs grouped by their settings without the seed, best first; and those that failed or are unfinished."""
+
+    def __init__(self, runs: Iterable[Outcome], *, unfinished: bool = False) -> None:
+        """Group the runs; those that are not finished count only where `unfinished` says so."""
+        runs = list(runs)
+        self.failed = [run for run in runs if run.failure]
+        counted = [run for run in runs if not run.failure and run.bleu is not None and (run.finished or unfinished)]
+        self.unfinished = [run for run in runs if not run.failure and run not in counted]
+        groups: dict[str, list[Outcome]] = {}
+        for run in counted:
+            groups.setdefault(json.dumps(_experiment(run), sort_keys=True, default=str), []).append(run)
+        self.groups = sorted(groups.values(), key=lambda group: -statistics.fmean(_scores(group, "bleu")))
+        self._columns = {"validation BLEU": "bleu"}
+        if any(run.test_bleu is not None for run in counted):
+            self._columns["test BLEU"] = "test_bleu"
+
+    def table(self, style: str = "text") -> str:
+        """Write the table as text in columns, as Markdown or with tabs; empty where no run counts.
+
+        Args:
+            style: one of FORMATS. With tabs a standard deviation has a column of its own.
+        """
+        if not self.groups:
+            return ""
+        shown = [{key: _shown(value) for key, value in _experiment(group[0]).items()} for group in self.groups]
+        known = dict.fromkeys(key for row in shown for key in row)
+        keys = [key for key in known if len({row.get(key) for row in shown}) > 1]
+        rows = [[*keys, *self._heads(style)]]
+        for row, group in zip(shown, self.groups, strict=True):
+            rows.append([*(row.get(key, "-") for key in keys), *self._cells(group, style)])
+        return _render(rows, style, left=len(keys))
+
+    def notes(self) -> list[str]:
+        """Say how the scores were made, and which runs the table leaves out and why."""
+        counted = [run for group in self.groups for run in group]
+        notes = []
+        if len(counted) > len(self.groups):
+            notes.append("mean ± sample standard deviation over the runs of the same settings")
+        notes += [f"validation BLEU: the best of a run, greedy, {how}" for how in _distinct(counted, "signature")]
+        notes += [f"test BLEU: {how}" for how in _distinct(counted, "test_how")]
+        for run in self.unfinished:
+            score = "not validated yet" if run.bleu is None else f"validation BLEU {run.bleu:.2f} so far"
+            limit = run.settings["trainer.max_updates"]
+            notes.append(f"unfinished: {run.directory}: update {run.updates} of {limit}, {score}")
+        notes += [f"failed: {run.directory}: {run.failure}" for run in self.failed]
+        return notes
+
+    def text(self, style: str = "text") -> str:
+        """Write the table with its notes below it, as text or as Markdown."""
+        notes = "".join(f"- {note}\n" if style == "markdown" else f"{note}\n" for note in self.notes())
+        return f"{self.table(style)}\n\n{notes}" if self.groups else notes
+
+    def _heads(self, style: str) -> list[str]:
+        heads = ["runs"]
+        for head in self._columns:
+            heads += [head, f"{head} deviation"] if style == "tsv" else [head]
+        return [*heads, "updates", "minutes"]
+
+    def _cells(self, group: Sequence[Outcome], style: str) -> list[str]:
+        """Write the numbers of a group: how many runs, mean scores, and what they took on average."""
+        cells = [str(len(group))]
+        for name in self._columns.values():
+            scores = _scores(group, name)
+            mean = f"{statistics.fmean(scores):.2f}" if scores else "-"
+            deviation = f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+            if style == "tsv":  # a program reads one number a cell
+                cells += [mean, deviation]
+            else:
+                few = f" ({len(scores)} of {len(group)})" if 0 < len(scores) < len(group) else ""
+                cells.append(mean + (f" ± {deviation}" if deviation else "") + few)
+        updates = round(statistics.fmean(run.updates for run in group))
+        minutes = statistics.fmean(run.minutes for run in group)
+        return [*cells, str(updates) if style == "tsv" else f"{updates:,}", f"{minutes:.1f}"]
+
+
+def _experiment(run: Outcome) -> dict[str, Any]:
+    """Return what makes a run comparable: its settings, and how its scores were made."""
+    settings = {key: value for key, value in run.settings.items() if key not in _NO_SETTINGS}
+    return settings | {"BLEU signature": run.signature}
+
+
+def _scores(group: Sequence[Outcome], name: str) -> list[float]:
+    return [value for run in group if (value := getattr(run, name)) is not None]
+
+
+def _distinct(runs: Sequence[Outcome], name: str) -> list[str]:
+    return sorted({value for run in runs if (value := getattr(run, name))})
+
+
+def _shown(value: Any) -> str:
+    """Write a value as on the command line."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_shown, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or "''"
+
+
+def _render(rows: Sequence[Sequence[str]], style: str, *, left: int) -> str:
+    """Write rows, the head first, whose first `left` columns are text and the others numbers."""
+    rows = [[" ".join(cell.split()) for cell in row] for row in rows]
+    if style == "tsv":
+        return "\n".join("\t".join(row) for row in rows)
+    if style == "markdown":
+        rule = ["---"] * left + ["---:"] * (len(rows[0]) - left)
+        escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+        return "\n".join(f"| {' | '.join(row)} |" for row in [escaped[0], rule, *escaped[1:]])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

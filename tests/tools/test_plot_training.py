@@ -1,0 +1,144 @@
+import importlib.util
+import math
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+PATH = Path(__file__).parents[2] / "tools" / "plot_training.py"
+
+
+@pytest.fixture(scope="module")
+def tool():
+    specification = importlib.util.spec_from_file_location("plot_training", PATH)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+class Panel:
+    """Stands in for matplotlib's Axes and remembers what is drawn."""
+
+    def __init__(self):
+        self.title, self.label, self.curves, self.legends = "", "", [], 0
+
+    def set_title(self, title, **_):
+        self.title = title
+
+    def set_xlabel(self, label):
+        self.label = label
+
+    def set_yscale(self, scale):
+        self.scale = scale
+
+    def grid(self, **_):
+        pass
+
+    def plot(self, x, y, *, label, **_):
+        self.curves.append((label, list(zip(x, y, strict=True))))
+
+    def legend(self, **_):
+        self.legends += 1
+
+
+@pytest.fixture
+def panels(monkeypatch):
+    """The four panels of the picture that is drawn next, by a stand-in for matplotlib."""
+    drawn = [Panel() for _ in range(4)]
+
+    def savefig(path, **_):
+        path.write_bytes(b"a picture")
+
+    figure = SimpleNamespace(subplots=lambda *_: SimpleNamespace(flat=drawn), savefig=savefig)
+    for name, module in {
+        "matplotlib": SimpleNamespace(),
+        "matplotlib.backends": SimpleNamespace(),
+        "matplotlib.backends.backend_agg": SimpleNamespace(FigureCanvasAgg=lambda _: None),
+        "matplotlib.figure": SimpleNamespace(Figure=lambda **_: figure),
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return drawn
+
+
+def test_one_run_in_four_panels(tool, panels, make_run, tmp_path, capsys):
+    directory, output = make_run("one", (10.0, 12.5)), tmp_path / "curves.png"
+    assert tool.main([str(directory), "--output", str(output)]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert output.read_bytes() == b"a picture"
+    loss, perplexity, bleu, rate = panels
+    assert loss.curves == [("one", [(100, 5.0), (200, 2.5)])]
+    assert perplexity.curves == [(None, [(100, 64.0), (200, 32.0)]), ("one", [(100, 32.0), (200, 16.0)])]
+    assert bleu.curves == [("one", [(100, 10.0), (200, 12.5)])]
+    assert rate.curves == [("one", [(100, 0.1), (200, 0.05)])]
+    assert [panel.scale for panel in panels] == ["linear", "log", "linear", "linear"]
+    assert {panel.label for panel in panels} == {"updates"}
+    assert sum(panel.legends for panel in panels) == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["curves.png", "runs"]
+
+
+@pytest.mark.parametrize(
+    ("against", "label", "places"),
+    [("minutes", "minutes of training", [1.0, 2.0]), ("tokens", "target tokens", [5000, 10000])],
+)
+def test_several_runs_with_a_legend_against_time_or_tokens(tool, panels, make_run, tmp_path, against, label, places):
+    runs = [str(make_run(name)) for name in ("a/seed=1", "b/seed=1")]
+    assert tool.main([*runs, "--against", against, "--output", str(tmp_path / "x.svg")]) == 0
+    bleu = panels[2]
+    assert bleu.label == label
+    # Their own names are the same, so the legend has their paths.
+    assert [name for name, _ in bleu.curves] == runs
+    assert [[x for x, _ in points] for _, points in bleu.curves] == [places] * 2
+    assert all(panel.legends == 1 for panel in panels)
+
+
+def test_a_damaged_line_is_named_and_a_loss_that_was_no_number_is_a_gap(tool, panels, make_run, tmp_path, capsys):
+    path = make_run("one") / "metrics.jsonl"
+    gap = '{"kind": "train", "update": 250, "loss": null}\n'
+    path.write_text(path.read_text(encoding="utf-8") + "{}\n" + gap, encoding="utf-8")
+    assert tool.main([str(path.parent), "--output", str(tmp_path / "x.png")]) == 0
+    assert capsys.readouterr().err == f"plot_training.py: warning: {path}: line 5 is damaged and left out\n"
+    ((_, points),) = panels[0].curves
+    assert points[-1][0] == 250
+    assert math.isnan(points[-1][1])
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_without_metrics_there_is_nothing_to_draw(tool, panels, make_run, tmp_path, capsys, made):
+    path = make_run("one") / "metrics.jsonl"
+    path.unlink()
+    if made:
+        path.touch()
+    assert tool.main([str(path.parent), "--output", str(tmp_path / "x.png")]) == 2
+    reason = "has no metrics yet; wait for" if made else "has no metrics.jsonl; name the directory of a run"
+    assert capsys.readouterr().err.startswith(f"plot_training.py: error: {path.parent} {reason}")
+
+
+def test_without_matplotlib_it_is_asked_for(tool, make_run, monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
+    assert tool.main([str(make_run("one")), "--output", str(tmp_path / "x.png")]) == 2
+    message = "plot_training.py: error: plotting needs matplotlib: pip install nmt[plot]\n"
+    assert capsys.readouterr().err == message
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("nowhere/x.png", "--output nowhere/x.png: there is no directory nowhere; make it first"),
+        ("x.txt", "--output x.txt: its name must end in .png, .svg or .pdf"),
+    ],
+)
+def test_a_picture_that_could_not_be_written_is_refused_at_once(tool, monkeypatch, tmp_path, capsys, output, message):
+    monkeypatch.chdir(tmp_path)
+    assert tool.main(["run", "--output", output]) == 2
+    assert capsys.readouterr().err == f"plot_training.py: error: {message}\n"
+
+
+def test_matplotlib_itself_draws_it(tool, make_run, tmp_path):
+    pytest.importorskip("matplotlib")
+    runs = [str(make_run(name)) for name in ("one", "two")]
+    assert tool.main([*runs, "--output", str(tmp_path / "x.svg")]) == 0
+    assert tool.main([*runs, "--output", str(tmp_path / "x.png"), "--against", "minutes"]) == 0
+    assert "<svg" in (tmp_path / "x.svg").read_text(encoding="utf-8")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
