@@ -137,7 +137,8 @@ def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
 def _source_ids(bundle: Bundle, line: str) -> list[int]:
     """Encode a line as the translator does, without EOS."""
     subwords, search = bundle.source_subwords, bundle.search
-    return [*subwords.tag_prefix(search.source_tag), *subwords.encode(line)[: search.max_source_tokens]]
+    ids = subwords.encode(line)[: search.max_source_tokens]
+    return [*subwords.tag_prefix(search.source_tag), *ids] if ids else []
 
 
 if __name__ == "__main__":

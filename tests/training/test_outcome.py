@@ -25,7 +25,7 @@ TEST = "BLEU 34.18 (nrefs:1|tok:13a); chrF2 57.20 (nrefs:1|nc:6), beam 5, data/t
 def test_a_real_run_is_read_as_it_was(make_config, corpus):
     config = make_config()
     config.corpus.test = str(corpus / "test")
-    run(config, config_text=yaml.safe_dump(to_dict(config)))
+    run(config, config_text=lambda config: yaml.safe_dump(to_dict(config)))
     run_dir = Path(config.run_dir)
     outcome, position = read_outcome(run_dir), load_state(run_dir / "state.pt").position
     metadata = load_bundle(run_dir / "best").metadata

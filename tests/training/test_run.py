@@ -10,6 +10,7 @@ import torch
 from nmt.checkpoint import load_bundle
 from nmt.choices import Schedule
 from nmt.config import OptimizerConfig, TrainConfig
+from nmt.training import resume as resume_module
 from nmt.training import run as run_module
 from nmt.training.state import load_state
 
@@ -212,4 +213,4 @@ def test_the_log_lets_go_of_its_file(command):
 )
 def test_a_finished_run_says_how_it_could_go_on(schedule, reason, words):
     config = TrainConfig(optimizer=OptimizerConfig(schedule=schedule))
-    assert run_module._way_further(config, reason).endswith(words)
+    assert resume_module.way_further(config, reason).endswith(words)
