@@ -15,7 +15,6 @@ from nmt.training.state import SavedState, load_state
 _HARMLESS = {
     "name",
     "run_dir",
-    "init_from",  # the state has its weights, and more
     "corpus.train",  # the text itself is compared by its digest
     "corpus.extra",
     "corpus.test",
@@ -61,7 +60,11 @@ def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> 
     harmless = set(_HARMLESS)
     if config.optimizer.schedule in (Schedule.constant, Schedule.inverse_sqrt):
         harmless.add("trainer.max_updates")
-    before, now = flatten(saved.config), flatten(to_dict(config))
+    # A parent may move, or go, once its weights were taken over; none can be added to a run from scratch.
+    if config.init_from and saved.config.get("init_from"):
+        harmless.add("init_from")
+    # The state of an older nmt lacks the keys that came later, and was trained with what are their defaults.
+    before, now = flatten(to_dict(TrainConfig())) | flatten(saved.config), flatten(to_dict(config))
     changed = [
         f"{key} ({before.get(key)} → {now.get(key)})"
         for key in sorted(before | now)
