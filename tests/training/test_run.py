@@ -77,6 +77,19 @@ def test_harmless_keys_may_change(interrupted, command, corpus, tmp_path):
     assert load_state(run_dir / "state.pt").position.update == 4
 
 
+def test_a_state_that_knew_fewer_keys_goes_on(interrupted, command):
+    """An older nmt had fewer; what they do now is what it did then."""
+    run_dir = interrupted()
+    values = torch.load(run_dir / "state.pt", weights_only=True)
+    del values["config"]["init_from"], values["config"]["optimizer"]["skip_norm"], values["config"]["corpus"]["weights"]
+    torch.save(values, run_dir / "state.pt")
+    before = (run_dir / "state.pt").read_bytes()
+    message = command("optimizer.skip_norm=7", corpus__weights="[2]").mistake
+    assert "another configuration: corpus.weights ([] → [2.0]), optimizer.skip_norm (100.0 → 7.0); " in message
+    assert (run_dir / "state.pt").read_bytes() == before
+    assert command().code == 0
+
+
 @pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt"])
 def test_schedules_without_an_end_go_further(command, tmp_path, schedule):
     words = [f"optimizer.schedule={schedule}"]
