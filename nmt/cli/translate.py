@@ -59,7 +59,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
     add_search_options(parser)
     add_machine_options(parser)
-    arguments = parser.parse_args(argv)
+    arguments, more = parser.parse_known_args(argv)
+    if more:
+        command = f"{NAME} {arguments.model} < {more[0]}"
+        hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {command}"
+        parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
     search_config(arguments)
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")

@@ -83,13 +83,16 @@ def resolve(name: str, *, source: str, target: str, key: str) -> CorpusPaths:
         key: configuration key that error messages name.
 
     Raises:
-        CorpusError: a file is missing.
+        CorpusError: a file is missing, or `name` is that of one side.
     """
     label = f"{key}={name}"
     if not name:
         raise CorpusError(f"{key} is not set: name a corpus, as in {key}=data/train for data/train.{source}")
     if name.endswith((".tsv", ".tsv.gz")):
         return CorpusPaths(label, _existing(name, (name,), label), None)
+    for end in (f".{side}{packed}" for side in (source, target) for packed in ("", ".gz")):
+        if name.endswith(end) and _file(name, label).is_file():
+            raise CorpusError(f"{label} names one file of two; leave off {end}: {key}={name.removesuffix(end)}")
     sides = [_existing(f"{name}.{side}", (f"{name}.{side}", f"{name}.{side}.gz"), label) for side in (source, target)]
     return CorpusPaths(label, sides[0], sides[1])
 

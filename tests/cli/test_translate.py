@@ -173,6 +173,10 @@ def test_text_stays_readable_in_jsonl():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            ["MODEL", "input.txt"],
+            "unrecognized arguments: input.txt; the text comes from standard input: nmt-translate MODEL < input.txt",
+        ),
         (["--beam-sze", "3", "MODEL"], "unrecognized arguments: --beam-sze; did you mean --beam-size?"),
         ([], "the following arguments are required: MODEL; see nmt-translate --help"),
         (["MODEL", "--beam-size", "0"], "--beam-size 0 is not possible: it must be 1 or more"),

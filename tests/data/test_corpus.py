@@ -105,6 +105,14 @@ def test_missing_files(tmp_path):
     assert error(find, "") == "corpus.train is not set: name a corpus, as in corpus.train=data/train for data/train.en"
 
 
+@pytest.mark.parametrize("end", [".en", ".de", ".en.gz"])
+def test_the_name_of_one_side_is_not_that_of_a_corpus(tmp_path, end):
+    (tmp_path / f"train{end}").write_bytes(b"one\n")
+    assert error(find, tmp_path / f"train{end}") == (
+        f"corpus.train={tmp_path}/train{end} names one file of two; leave off {end}: corpus.train={tmp_path}/train"
+    )
+
+
 def test_files_inside_a_package(tmp_path, monkeypatch):
     folder = tmp_path / "some_corpora" / "demo"
     folder.mkdir(parents=True)
