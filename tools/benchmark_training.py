@@ -69,9 +69,7 @@ class Work(NamedTuple):
     def flop(self, part: str, *, source: int, target: int, pairs: int) -> float:
         """FLOP of a part for so many real positions, forward and backward."""
         macs = (
-            self.source.get(part, 0) * source
-            + self.target.get(part, 0) * target
-            + self.sentence.get(part, 0) * pairs
+            self.source.get(part, 0) * source + self.target.get(part, 0) * target + self.sentence.get(part, 0) * pairs
         )
         return 6.0 * macs
 
