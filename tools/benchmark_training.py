@@ -1,9 +1,10 @@
 """Measure the speed of training: target tokens per second, padding, memory, and where the time goes.
 
 Trains as nmt-train would with the same settings, after a warm-up, at each number of threads in a process of its own.
-The limit to compare with is the machine's rate of a plain matrix product, (2048, 512) · (512, 2048), measured in the same
-process: the fraction is the arithmetic of the model's products over real positions (2 FLOP a weight and position forward,
-4 backward), divided by the time and that rate. Below it, each part of an update is run on its own, forward and backward.
+The limit to compare with is the machine's rate of a plain matrix product, (2048, 512) · (512, 2048), measured in the
+same process: the fraction is the arithmetic of the model's products over real positions (2 FLOP a weight and position
+forward, 4 backward), divided by the time and that rate. Below it, each part of an update is run on its own, forward
+and backward.
 
     python tools/benchmark_training.py --threads 1 2 -- experiment=multi30k_en_de
 """
