@@ -175,7 +175,7 @@ def test_text_stays_readable_in_jsonl():
     [
         (
             ["MODEL", "input.txt"],
-            "unrecognized arguments: input.txt; the text comes from standard input: nmt-translate MODEL < input.txt",
+            "unrecognized arguments: input.txt; the text comes from standard input: nmt-translate {model} < input.txt",
         ),
         (["--beam-sze", "3", "MODEL"], "unrecognized arguments: --beam-sze; did you mean --beam-size?"),
         ([], "the following arguments are required: MODEL; see nmt-translate --help"),
@@ -202,7 +202,8 @@ def test_wrong_use_is_one_line_and_reads_nothing(options, message, bundle_path, 
     with open(os.devnull) as nothing:
         monkeypatch.setattr(sys, "stdin", nothing)
         assert main([str(bundle_path) if word == "MODEL" else word for word in options]) == 2
-    assert capsys.readouterr() == ("", f"nmt-translate: error: {message}\n")
+    told = message.replace("{model}", str(bundle_path))
+    assert capsys.readouterr() == ("", f"nmt-translate: error: {told}\n")
 
 
 def test_a_broken_bundle_is_one_line(nmt_translate, bundle_path, tmp_path):
