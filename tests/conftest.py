@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import signal
 
 import pytest
 import torch
@@ -13,6 +14,10 @@ from nmt.config import ModelConfig, SearchConfig, TrainConfig
 from nmt.model.seq2seq import build_model
 from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
+
+# A shell that runs the tests in the background lets them ignore SIGINT, and so would every command that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
