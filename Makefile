@@ -35,7 +35,7 @@ DEMO_SENTENCES := 'The small pigs want to fall asleep.' 'On Saturday Anna invite
 	'Her sons answered these bakers.'
 
 test: $(VENV)/installed  ## run the whole test suite (under 10 minutes on two cores)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(VENV)/installed  ## check format, lint and types
 	$(BIN)/ruff format --check .

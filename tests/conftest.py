@@ -20,6 +20,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file, and all that need the demo's model, in one process where several run them."""
+    for item in items:
+        group = "demo" if "demo_bundle" in item.fixturenames else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def two_subword_models():
     """A unigram and a BPE model of different sizes."""

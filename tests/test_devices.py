@@ -20,7 +20,19 @@ def test_the_cpu_is_always_there():
 @pytest.mark.parametrize(("found", "expected"), [(True, "cuda"), (False, "cpu")])
 def test_auto_takes_a_gpu_if_there_is_one(monkeypatch, found, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: found)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 * found)
     assert choose_device("auto") == torch.device(expected)
+
+
+def test_processes_on_one_machine_take_a_gpu_each(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name in ("auto", "cuda"):
+        assert choose_device(name, local_rank=1) == torch.device("cuda:1")
+    assert choose_device("cuda:0", local_rank=1) == torch.device("cuda:0")
+    assert choose_device("cpu", local_rank=1) == torch.device("cpu")
+    with pytest.raises(ConfigError, match="cuda:2 is not there: PyTorch sees 2 of its kind"):
+        choose_device("auto", local_rank=2)
 
 
 def test_a_gpu_must_be_there(monkeypatch):
