@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nmt.cli.common import Parser, run
 from nmt.errors import ConfigError, RunError
@@ -76,11 +77,11 @@ def measure(settings: Sequence[str], processes: int, *, updates: int, skip: int)
     return float(last["target_tokens"] - first["target_tokens"]) / float(last["seconds"] - first["seconds"])
 
 
-def _wait(process: subprocess.Popen[bytes], directory: Path, updates: int) -> list[dict[str, float]]:
+def _wait(process: subprocess.Popen[bytes], directory: Path, updates: int) -> list[dict[str, Any]]:
     path = directory / "run" / "metrics.jsonl"
     while True:
         whole = path.read_text(encoding="utf-8").rpartition("\n")[0] if path.exists() else ""
-        lines = [json.loads(line) for line in whole.splitlines()]
+        lines = [line for line in map(json.loads, whole.splitlines()) if line["kind"] == "train"]
         if len(lines) >= updates:
             return lines
         if process.poll() is not None:
