@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import torch
@@ -69,6 +70,15 @@ class World:
         with _answering():
             dist.all_gather_object(values, value)
         return values
+
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """Take this process's share of a list that all have: every `size`-th item."""
+        return items[self.rank :: self.size]
+
+    def join_shares(self, share: list[T]) -> list[T]:
+        """Put what the processes made of their shares back in order: one item for each; RunError as above."""
+        rounds = zip_longest(*self.gather([(item,) for item in share]))
+        return [made[0] for items in rounds for made in items if made]
 
     def from_main(self, function: Callable[[], T]) -> T:
         """Call a function in the main process alone, and give every process what it returned or raised.

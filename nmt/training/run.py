@@ -105,11 +105,8 @@ def score_test(material: Material, config: TrainConfig, run_dir: Path, *, device
     how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
     if world.from_main(lambda: str(bundle.metadata.get("test", "")).endswith(how)):
         return
-    own = material.test.source[world.rank :: world.size]
-    shares = world.gather([item.text for item in Translator(bundle, device=device).translate(own)])
-    translations = [""] * len(material.test.source)
-    for rank, share in enumerate(shares):
-        translations[rank :: world.size] = share
+    own = Translator(bundle, device=device).translate(world.share(material.test.source))
+    translations = world.join_shares([item.text for item in own])
     tokenizer = default_tokenizer(config.corpus.target)
     scores = corpus_scores(translations, material.test.target, metrics=("bleu", "chrf"), tokenize=tokenizer)
     text = "; ".join(str(score) for score in scores)

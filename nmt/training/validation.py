@@ -39,17 +39,14 @@ def validate(
     world = world or World()
     was_training = bundle.model.training
     bundle.model.eval()
-    own = slice(world.rank, None, world.size)
+    own_sources, own_references = world.share(sources), world.share(references)
     try:
-        sums = reference_loss(bundle, sources[own], references[own], batch_size=search.batch_size)
+        sums = reference_loss(bundle, own_sources, own_references, batch_size=search.batch_size)
         translator = Translator(bundle, search=search, device=bundle.model.device)
-        shares = world.gather([item.text for item in translator.translate(sources[own])])
+        translations = world.join_shares([item.text for item in translator.translate(own_sources)])
     finally:
         bundle.model.train(was_training)
     total, tokens = (sum(column) for column in zip(*world.gather_numbers(sums), strict=True))
-    translations = [""] * len(sources)
-    for rank, share in enumerate(shares):
-        translations[rank :: world.size] = share
     tokenizer = default_tokenizer(bundle.target_language)
     return Validation(perplexity(total, int(tokens)), bleu(translations, references, tokenize=tokenizer), translations)
 
