@@ -51,7 +51,12 @@ def trained(make_config, monkeypatch, capsys):
     monkeypatch.setattr(trainer_module, "validate", validate)
 
     def train(run_dir, **changes):
-        config = make_config(run_dir, optimizer__schedule=Schedule.constant, trainer__validate_every=2, **changes)
+        settings = {
+            "optimizer__schedule": Schedule.constant,
+            "trainer__validate_every": 2,
+            "trainer__batch_tokens": 200,
+        }
+        config = make_config(run_dir, subwords__sampling_alpha=0.0, **settings, **changes)
         capsys.readouterr()
         code = command_run(lambda: run(config, config_text=lambda config: "name: toy\n"), "nmt-train")
         return code, capsys.readouterr().err
