@@ -86,7 +86,7 @@ class TrainerConfig:
     progress: bool = True
     """show a progress bar when standard error is a terminal, and progress lines otherwise"""
     tensorboard: bool = False
-    """also write the metrics for TensorBoard, into run_dir/tensorboard; needs: pip install nmt[tensorboard]"""
+    """also write the metrics for TensorBoard, into run_dir/tensorboard; needs: pip install tensorboard"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""

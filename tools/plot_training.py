@@ -1,6 +1,6 @@
 """Draw the course of one or several runs: loss, perplexity, validation BLEU and learning rate.
 
-Needs matplotlib: pip install nmt[plot].
+Needs matplotlib: pip install matplotlib.
 
     python tools/plot_training.py runs/demo --output demo.png
     python tools/plot_training.py runs/lr/* --against minutes --output lr.svg
@@ -111,7 +111,7 @@ def draw(runs: dict[str, MetricLines], axis: Axis, output: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise ConfigError("plotting needs matplotlib: pip install nmt[plot]") from None
+        raise ConfigError("plotting needs matplotlib: pip install matplotlib") from None
     figure = Figure(figsize=(12, 8), layout="constrained")
     FigureCanvasAgg(figure)
     for place, panel in zip(figure.subplots(2, 2).flat, PANELS, strict=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nmt.schema import flatten
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
@@ -51,16 +53,9 @@ def _defaults() -> Any:
         return OmegaConf.structured(TrainConfig)
 
 
-def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Flatten nested dictionaries, values as they are written: ``{"model.cell": "lstm", ...}``."""
+def _leaves(node: Any) -> dict[str, Any]:
+    """Flatten a configuration, values as they are written: ``{"model.cell": "lstm", ...}``."""
     from omegaconf import OmegaConf
 
-    if OmegaConf.is_config(node):
-        node = OmegaConf.to_container(node, resolve=False, enum_to_str=True)
-    flat: dict[str, Any] = {}
-    for key, value in node.items():
-        if isinstance(value, dict):
-            flat |= _leaves(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+    plain: Any = OmegaConf.to_container(node, resolve=False, enum_to_str=True)
+    return flatten(plain)

@@ -1,4 +1,4 @@
-"""``nmt-train``: Hydra at the door, dataclasses inside (the only importer of hydra and omegaconf)."""
+"""``nmt-train``: Hydra at the door, dataclasses inside; beside it only `explain` and `chosen` know of Hydra."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def require_tensorboard() -> None:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError:
         raise ConfigError(
-            "trainer.tensorboard=true needs TensorBoard: pip install nmt[tensorboard], or leave it false "
+            "trainer.tensorboard=true needs TensorBoard: pip install tensorboard, or leave it false "
             "(metrics.jsonl has the same numbers)"
         ) from None
 

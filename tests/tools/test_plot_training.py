@@ -118,7 +118,7 @@ def test_without_matplotlib_it_is_asked_for(tool, make_run, monkeypatch, tmp_pat
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     assert tool.main([str(make_run("one")), "--output", str(tmp_path / "x.png")]) == 2
-    message = "plot_training.py: error: plotting needs matplotlib: pip install nmt[plot]\n"
+    message = "plot_training.py: error: plotting needs matplotlib: pip install matplotlib\n"
     assert capsys.readouterr().err == message
 
 
