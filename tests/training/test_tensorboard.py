@@ -70,7 +70,7 @@ def test_a_disk_that_is_full_ends_in_one_error(points, tmp_path, monkeypatch):
 
 def test_without_tensorboard_it_is_asked_for_before_anything_is_written(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    message = r"trainer\.tensorboard=true needs TensorBoard: pip install nmt\[tensorboard\], or leave it false"
+    message = r"trainer\.tensorboard=true needs TensorBoard: pip install tensorboard, or leave it false"
     with pytest.raises(ConfigError, match=message):
         require_tensorboard()
     with pytest.raises(ConfigError, match=message):
