@@ -11,6 +11,7 @@ and backward.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import resource
@@ -27,32 +28,18 @@ import torch
 import yaml
 
 from nmt.cli.common import Parser, run
-from nmt.config import (
-    CorpusConfig,
-    ModelConfig,
-    SearchConfig,
-    SubwordsConfig,
-    TrainConfig,
-)
-from nmt.config_training import OptimizerConfig, TrainerConfig
+from nmt.config import ModelConfig, TrainConfig
 from nmt.data.batches import Batch
 from nmt.errors import ConfigError, RunError
 from nmt.model.loss import smoothed_cross_entropy
 from nmt.model.seq2seq import build_model
 from nmt.schema import from_dict
+from nmt.subwords import SubwordModel
 from nmt.training.precision import choose_precision
 from nmt.training.setup import prepare
 from nmt.training.trainer import Trainer
 
 NAME = "benchmark_training.py"
-_GROUPS: dict[str, Any] = {
-    "corpus": CorpusConfig,
-    "subwords": SubwordsConfig,
-    "model": ModelConfig,
-    "optimizer": OptimizerConfig,
-    "trainer": TrainerConfig,
-    "search": SearchConfig,
-}
 _PARTS = ("encoder", "decoder", "attention", "output and loss", "optimiser", "data")
 _PART_BATCHES = 10
 
@@ -115,8 +102,9 @@ def compose(settings: Sequence[str]) -> dict[str, Any]:
 
 def configuration(values: dict[str, Any]) -> TrainConfig:
     """Turn what `compose` returned into dataclasses."""
-    groups = {name: from_dict(kind, values[name]) for name, kind in _GROUPS.items()}
-    config = TrainConfig(**(values | groups))
+    defaults = vars(TrainConfig())
+    groups = {name: type(group) for name, group in defaults.items() if dataclasses.is_dataclass(group)}
+    config = TrainConfig(**(values | {name: from_dict(kind, values[name]) for name, kind in groups.items()}))
     config.validate()
     return config
 
@@ -192,16 +180,9 @@ def endless(trainer: Trainer) -> Iterator[Batch]:
 
 def update(trainer: Trainer, batch: Batch) -> None:
     """Do what the training loop does for a batch, but for telling of it."""
-    trainer.gradient(batch, seed=1, update=trainer.position.update)
-    optimise(trainer)
-    trainer.position.update += 1
-
-
-def optimise(trainer: Trainer) -> None:
-    """Clip, step and average."""
-    torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), 1.0, foreach=True)
-    trainer.optimizer.step()
-    trainer.average.update(trainer.position.update + 1)
+    trainer._set_learning_rate()
+    trainer._forward_backward(batch)
+    trainer._update(trainer._clip())
 
 
 def counts(batches: Sequence[Batch]) -> tuple[int, int, int, int, int]:
@@ -251,6 +232,8 @@ def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: in
 def seconds_of(part: str, trainer: Trainer, batches: Sequence[Batch]) -> float:
     """Time one part of the update alone over some batches, forward and backward."""
     model, total = trainer.model, 0.0
+    if part == "attention" and model.decoder.input_feeding:
+        return 0.0
     if part == "data":
         return time_of_data(trainer, len(batches))
     for batch in batches:
@@ -258,7 +241,7 @@ def seconds_of(part: str, trainer: Trainer, batches: Sequence[Batch]) -> float:
         if part == "optimiser":
             for parameter in model.parameters():
                 parameter.grad = torch.full_like(parameter, 1e-6)
-            run_part: Callable[[], Any] = lambda: optimise(trainer)  # noqa: E731
+            run_part: Callable[[], Any] = lambda: trainer._update(trainer._clip())  # noqa: E731
         else:
             run_part = prepared(part, trainer, batch)
         began = time.perf_counter()
@@ -271,10 +254,8 @@ def prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
     """Make the inputs of a part, and return what runs it."""
     model, decoder = trainer.model, trainer.model.decoder
     source_embedding = model.source_embedding or model.target_embedding
-    previous = torch.cat((batch.target.new_full((len(batch.target), 1), 2), batch.target[:, :-1]), dim=1)
-
-    def encode() -> Any:
-        return model.start(batch.source, batch.source_lengths)
+    start = batch.target.new_full((len(batch.target), 1), SubwordModel.bos_id)
+    previous = torch.cat((start, batch.target[:, :-1]), dim=1)
 
     if part == "encoder":
 
@@ -286,24 +267,18 @@ def prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
 
         return run_encoder
     with torch.no_grad():
-        state = encode()
-        embedded = model._embed(previous, model.target_embedding)
+        state = model.start(batch.source, batch.source_lengths)
     if part == "decoder":
-
-        def run_decoder() -> None:
-            outputs = decoder.dropout(model._embed(previous, model.target_embedding))
-            for i, layer in enumerate(decoder.layers):
-                outputs = decoder.dropout(layer(outputs, tuple(p.squeeze(1) for p in state.layers[i])))
-            outputs.sum().backward()
-
-        return run_decoder
+        # With input feeding the attention is part of every step; it is not timed by itself then.
+        run = decoder if decoder.input_feeding else decoder.recur
+        return lambda: run(model._embed(previous, model.target_embedding), state).sum().backward()
     if part == "attention":
-        queries = torch.randn(*embedded.shape[:2], trainer.config.model.decoder_hidden_size, requires_grad=True)
+        queries = torch.randn(*previous.shape, trainer.config.model.decoder_hidden_size, requires_grad=True)
         values = state.memory.values.clone().requires_grad_()
 
         def run_attention() -> None:
             memory = decoder.attention.memory(values, state.memory.mask)
-            decoder._attend(queries, memory)[0].sum().backward()
+            decoder.attend(queries, memory)[0].sum().backward()
 
         return run_attention
     tokens = int(batch.target_lengths.sum())
@@ -322,9 +297,7 @@ def prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
 
 def time_of_data(trainer: Trainer, batches: int) -> float:
     """Seconds that as many batches take their threads, a share of the window's preparation included."""
-    from dataclasses import replace
-
-    source = replace(trainer.batches, prefetch=0)
+    source = dataclasses.replace(trainer.batches, prefetch=0)
     began = time.perf_counter()
     total = sum(1 for _ in source.epoch(1))
     return (time.perf_counter() - began) * batches / total

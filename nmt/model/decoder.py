@@ -114,7 +114,7 @@ class Decoder(nn.Module):
             outputs = self.dropout(following[0])
             if self.residual and i > 0:
                 outputs = outputs + below
-        attentional, weights = self._attend(outputs.view(batch, places, -1), state.memory)
+        attentional, weights = self.attend(outputs.view(batch, places, -1), state.memory)
         feed = attentional if self.input_feeding else None
         return Advanced(attentional, weights, replace(state, layers=tuple(layers), feed=feed))
 
@@ -126,15 +126,20 @@ class Decoder(nn.Module):
                 attentional, _, state = self.advance(embedded[:, t : t + 1], state)
                 positions.append(attentional)
             return torch.cat(positions, dim=1)
-        outputs = self.dropout(embedded)
+        attentional, _ = self.attend(self.recur(embedded, state), state.memory)
+        return attentional
+
+    def recur(self, embedded: Tensor, state: DecoderState) -> Tensor:
+        """Run the layers over a whole target, without input feeding: embedded (B, T, E) → queries (B, T, H)."""
+        outputs: Tensor = self.dropout(embedded)
         for i, layer in enumerate(self.layers):
             below = outputs
             outputs = self.dropout(layer(below, tuple(part.squeeze(1) for part in state.layers[i])))
             if self.residual and i > 0:
                 outputs = outputs + below
-        return self._attend(outputs, state.memory)[0]
+        return outputs
 
-    def _attend(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+    def attend(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """Read the memory and combine: queries (B, Q, H) → attentional (B, Q, F) and weights (B, Q, S)."""
         context, weights = self.attention(queries, memory)
         attentional = torch.tanh(self.combine(torch.cat((context, queries), dim=-1)))
