@@ -185,6 +185,30 @@ def test_patience_and_minutes_end_all_processes_at_the_same_update(group, tiny, 
     assert load_state(tmp_path / "run" / "state.pt").position.update == 9
 
 
+def test_a_validation_text_shorter_than_the_world(group, tiny, tmp_path):
+    for side in ("en", "de"):
+        path = tmp_path / f"valid.{side}"
+        path.write_text(path.read_text(encoding="utf-8").split("\n")[0] + "\n", encoding="utf-8")
+    assert group([*tiny, "trainer.max_updates=4", "trainer.validate_every=2"], 2).wait() == [0, 0]
+    validations = [line for line in lines_of(tmp_path / "run") if line["kind"] == "validation"]
+    assert [line["update"] for line in validations] == [2, 4]
+    assert all(line["perplexity"] > 1 for line in validations)
+
+
+def test_a_sweep_in_two_processes_goes_on_after_a_job_that_fails(group, tiny, tmp_path):
+    words = ["-m", "optimizer.lr=1e-3,-1,2e-3", *tiny, "trainer.max_updates=2", "trainer.validate_every=2"]
+    running = group(words, 2)
+    assert running.wait() == [2, 2]
+    trained = sorted(path.parent.name for path in (tmp_path / "run").glob("*/state.pt"))
+    assert trained == ["optimizer.lr=0.001", "optimizer.lr=0.002"]
+    assert [load_bundle(tmp_path / "run" / name / "best").metadata["processes"] for name in trained] == [2, 2]
+    (error,) = running.errors(0)
+    assert "optimizer.lr=-1.0 is not possible" in error
+    assert "the sweep goes on" in error
+    assert running.logs[1].read_text(encoding="utf-8") == ""
+    assert (tmp_path / "run" / "sweep.md").read_text(encoding="utf-8").count("\n| 0.00") == 2
+
+
 def test_a_mistake_is_told_once(group, tiny):
     failed = group([*tiny, "corpus.train=missing"], 2)
     assert failed.wait() == [2, 2]

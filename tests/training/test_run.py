@@ -227,3 +227,13 @@ def test_the_log_lets_go_of_its_file(command):
 def test_a_finished_run_says_how_it_could_go_on(schedule, reason, words):
     config = TrainConfig(optimizer=OptimizerConfig(schedule=schedule))
     assert resume_module.way_further(config, reason).endswith(words)
+
+
+def test_deterministic_kernels_change_nothing_on_a_cpu(make_config, train, saved, same):
+    plain = saved(train(make_config("plain")))
+    try:
+        chosen = saved(train(make_config("chosen", trainer__deterministic=True)))
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert same(plain, chosen)
