@@ -60,7 +60,7 @@ class TrainerConfig:
     label_smoothing: float = 0.1
     """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
     ema_decay: float = 0.999
-    """decay of the moving average of the weights that is validated and saved; 0: the raw weights"""
+    """decay of the moving average of the weights that is validated and saved, at the peak rate; 0: the raw weights"""
     validate_every: int = 500
     """updates between validations, each of which also saves"""
     patience: int = 10

@@ -51,8 +51,9 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Ad
 class WeightAverage:
     """Exponential moving average of a model's weights (Polyak & Juditsky 1992), which is what is validated and saved.
 
-    Early on the decay is (1 + n) / (10 + n) after n updates, so that the random start is forgotten soon. A decay of
-    zero keeps no copy: the average is the model itself.
+    Early on the decay is (1 + n) / (10 + n) after n updates, so that the random start is forgotten soon. Averaging
+    takes out the noise of large steps; as the learning rate falls there is less of it, and old weights would only hold
+    the average back, so its span shrinks with the rate. A decay of zero keeps no copy: the average is the model itself.
     """
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:
@@ -61,10 +62,12 @@ class WeightAverage:
         self._average = [p.detach().clone() for p in model.parameters()] if decay else []
 
     @torch.no_grad()
-    def update(self, updates: int) -> None:
-        """Take in the weights after the given number of updates."""
+    def update(self, updates: int, *, rate: float = 1.0) -> None:
+        """Take in the weights after the given number of updates, the last with this share of the peak learning rate."""
         if self.decay:
             decay = min(self.decay, (1 + updates) / (10 + updates))
+            span = rate * decay / (1 - decay)
+            decay = span / (1 + span)
             torch._foreach_lerp_(self._average, [p.detach() for p in self._model.parameters()], 1 - decay)
 
     @contextlib.contextmanager

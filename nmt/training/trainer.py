@@ -162,7 +162,7 @@ class Trainer:
         else:
             self._skip(gradient_norm)
         position.update += 1
-        self.average.update(position.update)
+        self.average.update(position.update, rate=self.optimizer.param_groups[0]["lr"] / self.config.optimizer.lr)
 
     def _skip(self, gradient_norm: float) -> None:
         position, limit = self.position, self.config.trainer.max_skipped

@@ -117,6 +117,17 @@ def test_the_average_follows_its_formula():
             torch.testing.assert_close(part, torch.full_like(part, expected))
 
 
+def test_the_average_spans_less_as_the_learning_rate_falls():
+    """A decay of 0.8 spans 1 / (1 - 0.8) - 1 = 4 updates before the last; a quarter of the rate leaves 1: decay 0.5."""
+    model = filled(small_model(), 0.0)
+    average = WeightAverage(model, decay=0.8)
+    filled(model, 8.0)
+    average.update(1000, rate=0.25)
+    assert all(bool((part == 4.0).all()) for part in average.state())
+    average.update(1001, rate=0.0)
+    assert all(bool((part == 8.0).all()) for part in average.state())
+
+
 def test_the_average_stands_in_for_the_weights_and_leaves_again():
     model = filled(small_model(), 1.0)
     average = WeightAverage(model, decay=0.9)
