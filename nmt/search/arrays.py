@@ -29,7 +29,7 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 # So many logits at a time stay in the cache while NumPy makes its passes over them.
 _BLOCK = 2**16
 # The maxima of so many groups of columns tell what the best of a row must reach.
-_GROUPS = 128
+_GROUPS = 256
 # No sum of a log-probability and a logit is off by as much in double precision.
 _ROUNDING = 1e-9
 
@@ -85,17 +85,18 @@ class Operations(ABC):
         """Record nothing for a backward pass while the context is open."""
 
     @abstractmethod
-    def continuations(self, logits: Array, log_probs: Floats, count: int) -> Continuations:
+    def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
         """Find at least the best `count` continuations of every sentence, or all where these are fewer.
 
         Of equals at the end of that list, those of the lowest place and column are among what is found. The best are
         found on raw logits; only what is found is normalised: (log_prob - logsumexp of its place) + logit, in double
-        precision. So a number does not depend on what else is in the batch.
+        precision. A number does not depend on what else is in the batch.
 
         Args:
             logits: (B, K, V), unnormalised; they are only read.
             log_probs: (B, K) of the prefixes, -inf for an empty place, which has no continuation.
             count: 1 or more.
+            normalized: whether the logits are log-probabilities already.
 
         Raises:
             FloatingPointError: a row of logits holds NaN or +inf, or nothing above -inf.
@@ -117,22 +118,32 @@ class NumpyOperations(Operations):
         """See `Operations`."""
         return nullcontext()
 
-    def continuations(self, logits: Array, log_probs: Floats, count: int) -> Continuations:
+    def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
         """See `Operations`."""
         batch_size, places, columns = logits.shape
         rows = _single_at_least(logits).reshape(batch_size * places, columns)
-        offsets = log_probs.reshape(-1, 1) - _log_normalizers(rows)  # (R, 1)
+        offsets = log_probs.reshape(-1, 1)  # (R, 1), what a logit is added to
+        if not normalized:
+            offsets = offsets - _log_normalizers(rows)
         if count == places == 1:
             everyone, best = np.arange(batch_size), rows.argmax(1)  # of equals the first
-            return Continuations(everyone, np.zeros_like(everyone), best, offsets[:, 0] + rows[everyone, best])
-        found = np.flatnonzero(rows >= _floors(rows, offsets, count, places=places))
+            peaks = rows[everyone, best]
+            _check(peaks)
+            return Continuations(everyone, np.zeros_like(everyone), best, offsets[:, 0] + peaks)
+        found = (rows >= _floors(rows, offsets, count, places=places)).ravel().nonzero()[0]
         numbers, tokens = np.divmod(found, columns)
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens, offsets[numbers, 0] + rows.reshape(-1)[found])
 
 
 def _single_at_least(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(logits, dtype=np.result_type(logits, np.float32))
+    return np.ascontiguousarray(logits, dtype=np.float32 if logits.dtype.itemsize < 4 else None)
+
+
+def _check(peaks: npt.NDArray[Any]) -> None:
+    """Raise FloatingPointError where the largest of a row, which NaN counts for, is not a number."""
+    if not np.isfinite(peaks).all():
+        raise FloatingPointError
 
 
 def _log_normalizers(rows: npt.NDArray[Any]) -> Floats:
@@ -143,8 +154,7 @@ def _log_normalizers(rows: npt.NDArray[Any]) -> Floats:
     for start in range(0, len(rows), size):
         block, end = rows[start : start + size], start + size
         peak = block.max(1, keepdims=True, out=peaks[start:end])
-        if not np.isfinite(peak).all():
-            raise FloatingPointError
+        _check(peak)
         work = np.subtract(block, peak, out=shifted[: len(block)])
         np.exp(work, out=work).sum(1, keepdims=True, out=sums[start:end])
     return np.asarray(peaks + np.log(sums, dtype=np.float64))
@@ -155,9 +165,14 @@ def _floors(rows: npt.NDArray[Any], offsets: Floats, count: int, *, places: int)
 
     The maxima of groups of columns are entries themselves, so at least `count` entries are as good as the
     `count`-th best of these maxima: all of the best `count` are, with all equals of the last. Few others are.
+
+    Raises:
+        FloatingPointError: there is NaN or +inf among the maxima.
     """
     groups = rows.shape[1] // _GROUPS
     maxima = rows[:, : groups * _GROUPS].reshape(len(rows), groups, _GROUPS).max(1) if groups > 1 else rows
+    if not maxima.max() < np.inf:  # a NaN anywhere is the maximum
+        raise FloatingPointError
     scores = (offsets + maxima).reshape(len(rows) // places, -1)
     lowest = np.finfo(rows.dtype).min
     if count >= scores.shape[1]:
@@ -192,31 +207,28 @@ class TorchOperations(Operations):
         """See `Operations`."""
         return self._torch.no_grad()
 
-    def continuations(self, logits: Array, log_probs: Floats, count: int) -> Continuations:
-        """See `Operations`."""
-        if self._device.type == "cpu":  # NumPy reads the same memory, and is faster
-            return NumpyOperations().continuations(self.to_host(logits), log_probs, count)
+    def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
+        """See `Operations`; torch normalises all logits faster than NumPy takes their logsumexp."""
+        if not normalized:
+            logits = logits.log_softmax(-1, dtype=self._torch.promote_types(logits.dtype, self._torch.float32))
+        if self._device.type == "cpu":
+            return NumpyOperations().continuations(self.to_host(logits), log_probs, count, normalized=True)
         return self.continuations_on_device(logits, log_probs, count)
 
     def continuations_on_device(self, logits: Array, log_probs: Floats, count: int) -> Continuations:
-        """Do as `continuations`, bringing to the host the best of every place only."""
+        """Do as `continuations` with normalised logits, bringing to the host the best of every place only."""
         batch_size, places, columns = logits.shape
         rows = logits.reshape(batch_size * places, columns)
-        rows = rows.to(self._torch.promote_types(rows.dtype, self._torch.float32))
-        peaks = rows.amax(1, keepdim=True)
-        sums = self.to_host((rows - peaks).exp().sum(1, keepdim=True))
-        if not np.isfinite(sums).all():
-            raise FloatingPointError
-        normalizers = self.to_host(peaks) + np.log(sums, dtype=np.float64)
         count = min(count, columns)
         values, tokens = (self.to_host(array) for array in rows.topk(min(count + 1, columns), 1))
         # topk chooses freely among equals; where one was left out, a stable sort of the whole row decides.
         for row in np.flatnonzero(values[:, count - 1] == values[:, -1]) if values.shape[1] > count else ():
             best = rows[int(row)].sort(stable=True, descending=True)
             values[row], tokens[row] = (self.to_host(array[: count + 1]) for array in best)
+        _check(values[:, 0])
         order = tokens[:, :count].argsort(1)
         tokens, values = np.take_along_axis(tokens, order, 1), np.take_along_axis(values, order, 1)
-        totals = (log_probs.reshape(-1, 1) - normalizers) + values
+        totals = log_probs.reshape(-1, 1) + values
         numbers, ranks = np.nonzero(totals > -np.inf)
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens[numbers, ranks], totals[numbers, ranks])

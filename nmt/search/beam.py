@@ -77,7 +77,8 @@ def beam_search(
 
     with operations.without_gradients():
         # 1. Begin with one place a sentence; a sentence that may not take a step is cut at once.
-        beam = _Beam(np.arange(batch_size), np.full((batch_size, 1), bos_id), np.zeros((batch_size, 1)), length=0)
+        everyone, nothing = np.arange(batch_size), np.zeros((batch_size, 1))
+        beam = _Beam(everyone, np.full((batch_size, 1), bos_id), nothing, np.full(batch_size, beam_size), length=0)
         stay = limits > 0
         pool.add(beam, ~stay[:, None], finished=False)
         if stay.any():
@@ -90,13 +91,12 @@ def beam_search(
             step = model.step(operations.from_host(beam.tokens), state, with_weights=with_weights)
 
             # 3. Take the best continuations of every sentence, as many as it has places that have not ended.
-            widths = beam_size - pool.counts[beam.sentences]
             places = beam.tokens.shape[1]
             prefix = Prefix(beam.sentences, beam.length, partial(history.prefixes, beam.sentences, places))
             candidates = best_candidates(
-                step, beam.log_probs, int(widths.max()), rules=rules, prefix=prefix, operations=operations
+                step, beam.log_probs, int(beam.widths.max()), rules=rules, prefix=prefix, operations=operations
             )
-            grown = _grown(beam, candidates, widths)
+            grown = _grown(beam, candidates)
             weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
             history.append(beam.sentences, candidates.parents, grown.tokens, weights)
 
@@ -104,9 +104,9 @@ def beam_search(
             beam, stay = _collect(beam, grown, pool, limits=limits, eos_id=eos_id)
 
             # 5. The sentences that are done leave, and the state follows the places of the others.
-            if stay.any():
-                state = _follow(step.state, stay, candidates.parents, places=places, operations=operations)
             beam = beam.keep(stay)
+            if len(beam.sentences):
+                state = _follow(step.state, stay, candidates.parents, places=places, operations=operations)
 
     # 6. Read the best of each pool backwards.
     endings = pool.best(n_best)
@@ -124,6 +124,8 @@ class _Beam(NamedTuple):
     """(B', K) what each place emitted last."""
     log_probs: Floats
     """(B', K), -inf for an empty place."""
+    widths: Ints
+    """(B',) how many of a sentence's places have not ended."""
     length: int
     """How many tokens every place has emitted."""
 
@@ -136,7 +138,7 @@ class _Beam(NamedTuple):
         """Stay with these sentences only: (B',) bool."""
         if stay.all():
             return self
-        return _Beam(self.sentences[stay], self.tokens[stay], self.log_probs[stay], self.length)
+        return _Beam(self.sentences[stay], self.tokens[stay], self.log_probs[stay], self.widths[stay], self.length)
 
 
 class _Pool:
@@ -181,28 +183,32 @@ class _Pool:
         )
 
 
-def _grown(beam: _Beam, candidates: Candidates, widths: Ints) -> _Beam:
-    """Let the beam grow by a token: to each sentence its `widths` (B',) best candidates; places beyond are empty.
+def _grown(beam: _Beam, candidates: Candidates) -> _Beam:
+    """Let the beam grow by a token: to each sentence as many of the best as it is wide; places beyond are empty.
 
     All prefixes are of one length here, so log-probability and score rank them alike.
     """
-    log_probs = candidates.log_probs
+    log_probs, widths = candidates.log_probs, beam.widths
     if widths.min() < log_probs.shape[1]:
         log_probs = np.where(np.arange(log_probs.shape[1]) < widths[:, None], log_probs, -np.inf)
-    return _Beam(beam.sentences, candidates.tokens, log_probs, beam.length + 1)
+    return _Beam(beam.sentences, candidates.tokens, log_probs, widths, beam.length + 1)
 
 
 def _collect(before: _Beam, grown: _Beam, pool: _Pool, *, limits: Ints, eos_id: int) -> tuple[_Beam, Bools]:
     """Put what the step from `before` to `grown` ended into the pool: what is live of it, and who stays (B',)."""
     live = grown.live
     ended = live & (grown.tokens == eos_id)
-    pool.add(grown, ended, finished=True)
-    # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
-    pool.add(before, before.live & ~live.any(1, keepdims=True), finished=False)
-    beam = grown._replace(log_probs=np.where(ended, -np.inf, grown.log_probs)) if ended.any() else grown
+    beam = grown
+    if ended.any():
+        pool.add(grown, ended, finished=True)
+        log_probs = np.where(ended, -np.inf, grown.log_probs)
+        beam = grown._replace(log_probs=log_probs, widths=grown.widths - ended.sum(1))
+    if not live.all():
+        # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
+        pool.add(before, before.live & ~live.any(1, keepdims=True), finished=False)
     at_limit = limits[beam.sentences] <= beam.length
     pool.add(beam, beam.live & at_limit[:, None], finished=False)
-    return beam, ~at_limit & ~_settled(beam, pool, limits)
+    return beam, ~(at_limit | _settled(beam, pool, limits))
 
 
 def _settled(beam: _Beam, pool: _Pool, limits: Ints) -> Bools:
@@ -220,10 +226,10 @@ def _settled(beam: _Beam, pool: _Pool, limits: Ints) -> Bools:
 def _follow(state: State, stay: Bools, parents: Ints, *, places: int, operations: Operations) -> State:
     """Let the state follow: keep the sentences that stay, (B',) bool, then take each place from its parent (B', K).
 
-    `places` is how many the state has; where every place would come from itself, as in a beam of 1, none moves.
+    `places` is how many the state has; a beam of 1 has nothing to move.
     """
     if not stay.all():
         state, parents = state.keep(operations.from_host(np.flatnonzero(stay))), parents[stay]
-    if parents.shape[1] == places and (parents == np.arange(places)).all():
+    if parents.shape[1] == places == 1:
         return state
     return state.reorder(operations.from_host(parents))

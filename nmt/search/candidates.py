@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from nmt.errors import RunError
 from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations
@@ -75,10 +74,8 @@ def best_candidates(
     Raises:
         RunError: the model's scores are not numbers.
     """
-    vocabulary = getattr(step, "vocabulary", None)
-    ids = None if vocabulary is None else operations.to_host(vocabulary)
     try:
-        found = _allowed(step.logits, ids, log_probs, count, rules=rules, prefix=prefix, operations=operations)
+        found = _allowed(step, log_probs, count, rules=rules, prefix=prefix, operations=operations)
     except FloatingPointError:
         raise RunError(
             f"the model's scores at target position {prefix.length + 1} are not numbers (NaN or infinite): "
@@ -88,31 +85,24 @@ def best_candidates(
 
 
 def _allowed(
-    logits: Any,
-    ids: npt.NDArray[Any] | None,
-    log_probs: Floats,
-    count: int,
-    *,
-    rules: Sequence[Rule],
-    prefix: Prefix,
-    operations: Operations,
+    step: StepLike, log_probs: Floats, count: int, *, rules: Sequence[Rule], prefix: Prefix, operations: Operations
 ) -> Continuations:
-    """Find at least the best `count` of every sentence that the rules allow; with the ids of columns (B, N), or None.
+    """Find at least the best `count` of every sentence that the rules allow.
 
     What the rules take away is seldom among the best: so few are looked at, and more only for the sentences that lack.
     """
-    everything = logits.shape[1] * logits.shape[2]
+    logits, everything = step.logits, step.logits.shape[1] * step.logits.shape[2]
+    vocabulary, normalized = getattr(step, "vocabulary", None), getattr(step, "normalized", False)
+    ids = None if vocabulary is None else operations.to_host(vocabulary)
     rows, wanted = np.arange(len(log_probs)), count
     parts: list[Continuations] = []
     while True:
-        found = operations.continuations(logits, log_probs[rows], wanted)
+        found = operations.continuations(logits, log_probs[rows], wanted, normalized=normalized)
         if len(rows) < len(log_probs):
             found = found._replace(sentences=rows[found.sentences])
         if ids is not None:
             found = found._replace(tokens=ids[found.sentences, found.tokens])
-        allowed = np.ones(len(found.tokens), dtype=np.bool_)
-        for rule in rules:
-            allowed &= rule(found, prefix)
+        allowed = _by_all(rules, found, prefix)
         if allowed.all() and not parts:
             return found
         kept = found.only(allowed)
@@ -125,6 +115,14 @@ def _allowed(
             return Continuations(*columns)
         logits = logits[operations.from_host(np.flatnonzero(lacking))]
         rows, wanted = rows[lacking], _WIDENING * wanted
+
+
+def _by_all(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools:
+    """(M,) what every rule allows."""
+    allowed = rules[0](found, prefix) if rules else np.ones(len(found.tokens), dtype=np.bool_)
+    for rule in rules[1:]:
+        allowed = allowed & rule(found, prefix)
+    return allowed
 
 
 def _ranked(found: Continuations, batch_size: int, count: int) -> Candidates:

@@ -60,9 +60,10 @@ def greedy_search(
 
     with operations.without_gradients():
         # 1. Begin with the sentences that may take a step at all.
-        here = np.flatnonzero(limits > 0)
-        previous, so_far, length = np.full((len(here), 1), bos_id), np.zeros((len(here), 1)), 0
+        here, length = np.flatnonzero(limits > 0), 0
+        previous, so_far = np.full((len(here), 1), bos_id), np.zeros((len(here), 1))
         if len(here):
+            shortest = limits[here].min()
             state: State = model.start(source, lengths)
             if len(here) < batch_size:
                 state = state.keep(operations.from_host(here))
@@ -77,17 +78,21 @@ def greedy_search(
 
             # 3. Those that ended, reached their limit or were left nothing to take leave; these as they were.
             stuck = best.log_probs[:, 0] == -np.inf
-            ended = (best.tokens[:, 0] == eos_id) & ~stuck
-            leaving = ended | stuck | (limits[here] <= length)
-            so_far = np.where(stuck[:, None], so_far, best.log_probs)
-            if leaving.any():
-                gone = here[leaving]
-                taken[gone], log_probs[gone] = length - stuck[leaving], so_far[leaving, 0]
-                finished[gone] = ended[leaving]
-                stay = np.flatnonzero(~leaving)
-                here, previous, so_far = here[stay], previous[stay], so_far[stay]
-                if len(stay):
-                    state = state.keep(operations.from_host(stay))
+            leaving = (best.tokens[:, 0] == eos_id) | stuck
+            if length >= shortest:
+                leaving |= limits[here] <= length
+            if not leaving.any():
+                so_far = best.log_probs
+                continue
+            gone, left_out = here[leaving], stuck[leaving]
+            taken[gone] = length - left_out
+            log_probs[gone] = np.where(left_out, so_far[leaving, 0], best.log_probs[leaving, 0])
+            finished[gone] = (best.tokens[leaving, 0] == eos_id) & ~left_out
+            stay = np.flatnonzero(~leaving)
+            here, previous, so_far = here[stay], previous[stay], best.log_probs[stay]
+            if len(stay):
+                shortest = limits[here].min()
+                state = state.keep(operations.from_host(stay))
 
     scores = normalizer.score(log_probs, taken)
     everyone = np.arange(batch_size)

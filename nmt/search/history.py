@@ -107,7 +107,7 @@ class History:
         slots = places.copy()
         for position in range(int(lengths.max(initial=0)) - 1, -1, -1):
             choice = self._choices[position]
-            active = np.flatnonzero(lengths > position)
+            active = (lengths > position).nonzero()[0]
             rows = choice.rows[sentences[active]]
             parents = choice.parents[rows, slots[active]]
             yield position, active, rows, slots[active], parents

@@ -16,15 +16,21 @@ def convert(array, kind):
     return torch.from_numpy(array) if kind == "torch" else array
 
 
-# "device" is what a GPU does, done by the CPU
+def of_torch(logits, *rest, **options):
+    return operations_for(torch.from_numpy(logits)).continuations(torch.from_numpy(logits), *rest, **options)
+
+
+def on_device(logits, *rest):
+    """What a GPU does, done by the CPU."""
+    array = torch.from_numpy(logits)
+    normalized = array.log_softmax(-1, dtype=torch.promote_types(array.dtype, torch.float32))
+    return operations_for(normalized).continuations_on_device(normalized, *rest)
+
+
 FINDERS = {
     "numpy": lambda logits, *rest: operations_for(logits).continuations(logits, *rest),
-    "torch": lambda logits, *rest: operations_for(torch.from_numpy(logits)).continuations(
-        torch.from_numpy(logits), *rest
-    ),
-    "device": lambda logits, *rest: operations_for(torch.from_numpy(logits)).continuations_on_device(
-        torch.from_numpy(logits), *rest
-    ),
+    "torch": of_torch,
+    "device": on_device,
 }
 
 
@@ -79,6 +85,20 @@ def test_numbers_do_not_depend_on_the_batch(find):
         own = together.sentences == sentence
         assert np.array_equal(alone.tokens, together.tokens[own])
         assert np.array_equal(alone.log_probs, together.log_probs[own])
+
+
+@pytest.mark.parametrize("places", [1, 3])
+def test_log_probabilities_are_taken_as_they_are(places):
+    log_probs = np.random.default_rng(0).normal(-9, 2, (4, places, 900)).astype(np.float32)
+    so_far = -np.ones((4, places))
+    for find in (operations_for(log_probs).continuations, of_torch):
+        found = find(log_probs, so_far, places, normalized=True)
+        given = log_probs[found.sentences, found.places, found.tokens].astype(np.float64)
+        assert np.array_equal(found.log_probs, given - 1.0)
+        broken = log_probs.copy()
+        broken[2, -1, 5] = np.nan
+        with pytest.raises(FloatingPointError):
+            find(broken, so_far, places, normalized=True)
 
 
 def test_large_and_impossible_logits(find):
