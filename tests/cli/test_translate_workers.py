@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -9,6 +10,7 @@ import pytest
 
 from nmt.cli.lines import RawLine
 from nmt.cli.translate import split
+from nmt.runtime.export import export
 
 POSIX = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs POSIX signals and /proc")
 TWO = ("--workers", 2)
@@ -47,10 +49,19 @@ def without_numbers(line):
     return {key: value for key, value in json.loads(line).items() if key not in ("score", "log_prob")}
 
 
+@pytest.fixture(scope="module")
+def quick_path(bundle_path, tmp_path_factory):
+    """The bundle with a variant that starts without PyTorch."""
+    path = tmp_path_factory.mktemp("exported") / "bundle"
+    shutil.copytree(bundle_path, path)
+    export(path, "fp32")
+    return path
+
+
 @pytest.fixture
-def answering(nmt_translate, bundle_path):
+def answering(nmt_translate, quick_path):
     """A command with two workers that has answered a line, and the workers' ids."""
-    process = nmt_translate.start(bundle_path, *TWO, "--quiet", start_new_session=True)
+    process = nmt_translate.start(quick_path, *TWO, "--quiet", start_new_session=True)
     process.stdin.write(b"\n")
     process.stdin.flush()
     assert process.stdout.readline() == b"\n"
@@ -65,10 +76,10 @@ def answering(nmt_translate, bundle_path):
         pipe.close()
 
 
-def test_the_output_is_that_of_one_process(nmt_translate, bundle_path, make_sentences):
+def test_the_output_is_that_of_one_process(nmt_translate, quick_path, make_sentences):
     lines = [*make_sentences(60), "", "Many green trees. " * 200, *make_sentences(40, seed=2)]
     text = "\n".join(lines).encode() + b"\ncaf\xe9\n"
-    one, two = (nmt_translate(bundle_path, "--workers", n, "--format", "jsonl", text=text) for n in (1, 2))
+    one, two = (nmt_translate(quick_path, "--workers", n, "--format", "jsonl", text=text) for n in (1, 2))
     assert one.code == two.code == 0
     assert one.out.count(b"\n") == 103
     # The same but for rounding: the sentences meet others in their batches.
@@ -78,11 +89,11 @@ def test_the_output_is_that_of_one_process(nmt_translate, bundle_path, make_sent
     assert "line 103: not UTF-8" in two.err
 
 
-def test_wrong_use_is_one_line_also_where_a_worker_finds_it(nmt_translate, bundle_path, tmp_path):
+def test_wrong_use_is_one_line_also_where_a_worker_finds_it(nmt_translate, quick_path, tmp_path):
     for words, told in [
-        ((bundle_path, "--workers", -1), "--workers -1 is not possible: it must be 1 or more, or 0 for one per core"),
+        ((quick_path, "--workers", -1), "--workers -1 is not possible: it must be 1 or more, or 0 for one per core"),
         (
-            (bundle_path, *TWO, "--n-best", 3, "--format", "moses"),
+            (quick_path, *TWO, "--n-best", 3, "--format", "moses"),
             "--n-best 3 is more than the beam holds: set --beam-size 3 or more (it is 2)",
         ),
         (
@@ -140,10 +151,10 @@ def test_a_killed_command_leaves_no_worker(answering, make_sentences):
 
 
 @POSIX
-def test_a_closed_reader_ends_all_quietly(nmt_translate, bundle_path, tmp_path):
+def test_a_closed_reader_ends_all_quietly(nmt_translate, quick_path, tmp_path):
     (tmp_path / "input").write_text("\n" * 1_000_000)  # more output than a pipe holds
     with open(tmp_path / "input", "rb") as text:
-        process = nmt_translate.start(bundle_path, *TWO, stdin=text)
+        process = nmt_translate.start(quick_path, *TWO, stdin=text)
         assert process.stdout.readline() == b"\n"
         workers = children(process.pid)
         process.stdout.close()

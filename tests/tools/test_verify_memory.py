@@ -9,6 +9,7 @@ import pytest
 
 from nmt.checkpoint import save_bundle
 from nmt.errors import ConfigError
+from nmt.runtime.export import export
 
 PATH = Path(__file__).parents[2] / "tools" / "verify_memory.py"
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
@@ -37,6 +38,7 @@ def imposter(tmp_path, program):
 
 def test_a_sound_command_passes(tool, make_bundle, tmp_path, capfdbinary):
     save_bundle(make_bundle(), tmp_path / "bundle")
+    export(tmp_path / "bundle", "fp32")
     (tmp_path / "text").write_text("a small red house\nnear the old river\n\n" * 40)
     words = [str(tmp_path / "bundle"), str(tmp_path / "text"), "--lines", "300", "6000"]
     assert tool.main([*words, "--growth", "60", "--", "--beam-size", "1", "--threads", "1"]) == 0
