@@ -1,5 +1,3 @@
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,17 +7,13 @@ from nmt.config import SearchConfig
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
 
-PATH = Path(__file__).parents[2] / "tools" / "evaluate_bleu.py"
 REFERENCES = ["The cat sat on the old mat.", "", "A dog\u2028barked, loudly.", "Nothing else happened that day."]
 HYPOTHESES = ["The cat sat on the mat.", "", "A dog barked  loudly.", ""]
 
 
 @pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("evaluate_bleu", PATH)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("evaluate_bleu")
 
 
 def loaded(metadata):
