@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+VARIANTS = ("int8", "fp32")
+"""The precisions in which a trained model can run, the fastest first."""
+
 
 class Word(str, Enum):
     """An allowed word of the configuration; written, printed and stored by its name."""

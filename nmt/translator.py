@@ -6,12 +6,12 @@ Shapes: B sentences, S source length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 from nmt.config import SearchConfig
 from nmt.data.corpus import is_blank
@@ -19,9 +19,12 @@ from nmt.errors import ConfigError
 from nmt.search.beam import beam_search
 from nmt.search.candidates import Rule
 from nmt.search.greedy import greedy_search
-from nmt.search.interface import Hypothesis, StepModel
+from nmt.search.interface import Array, Hypothesis, StepModel
 from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
 from nmt.subwords import SubwordModel
+
+if TYPE_CHECKING:
+    import torch
 
 WINDOW_BATCHES = 16
 """Batches of one window: sentences of similar length meet in a batch, and memory does not grow with the text."""
@@ -30,11 +33,11 @@ _EXTRA_LENGTH = 10
 
 
 class Translating(Protocol):
-    """What a Translator needs to know of a trained model; a `nmt.checkpoint.Bundle` is one."""
+    """What a Translator needs to know of a trained model: a `nmt.checkpoint.Bundle`, or what `nmt.loading` loads."""
 
     @property
     def model(self) -> StepModel:
-        """A step model on torch tensors, in evaluation mode."""
+        """A step model: on torch tensors, in evaluation mode, if it says on which `device`; else on NumPy arrays."""
         ...
 
     @property
@@ -94,14 +97,14 @@ class Translator:
     """Translates lines with a trained model; keeps nothing from one call to the next."""
 
     def __init__(
-        self, bundle: Translating, *, search: SearchConfig | None = None, device: torch.device | str = "cpu"
+        self, bundle: Translating, *, search: SearchConfig | None = None, device: torch.device | str | None = None
     ) -> None:
         """Prepare to translate.
 
         Args:
             bundle: the model, in evaluation mode, with its subwords.
             search: how to search; None: as the bundle says.
-            device: where the model's weights are.
+            device: where the model's weights are; None: where the model says.
 
         Raises:
             ConfigError: a search setting is impossible.
@@ -112,7 +115,7 @@ class Translator:
             raise ValueError("the model is in training mode, where dropout would garble it: call model.eval() first")
         self._model = bundle.model
         self._source, self._target = bundle.source_subwords, bundle.target_subwords
-        self._device = torch.device(device)
+        self._to_model = _arrays(device or getattr(bundle.model, "device", None))
         self._rules = _rules(self._target, self.search)
         self._prefix = self._source.tag_prefix(self.search.source_tag)
 
@@ -189,14 +192,14 @@ class Translator:
         )
         return [[self._text(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
 
-    def _pad(self, batch: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    def _pad(self, batch: Sequence[Sequence[int]]) -> tuple[Array, Array]:
         """Pad sources given without tag and EOS: ids with both (B, S) and their lengths (B,)."""
         sources = [[*self._prefix, *ids, self._source.eos_id] for ids in batch]
-        lengths = torch.tensor([len(ids) for ids in sources])
-        source = torch.full((len(batch), int(lengths.max())), self._source.pad_id)
+        lengths = np.array([len(ids) for ids in sources], dtype=np.int64)
+        source = np.full((len(batch), int(lengths.max())), self._source.pad_id, dtype=np.int64)
         for row, ids in zip(source, sources, strict=True):
-            row[: len(ids)] = torch.tensor(ids)
-        return source.to(self._device), lengths.to(self._device)
+            row[: len(ids)] = ids
+        return self._to_model(source), self._to_model(lengths)
 
     def _text(self, hypothesis: Hypothesis) -> TextHypothesis:
         text = self._target.decode(hypothesis.tokens)
@@ -224,6 +227,15 @@ def windows(lines: Sequence[str], size: int) -> Iterable[tuple[int, Sequence[str
     """Cut lines into windows of `size`, each with the number of its first line, counted from 1."""
     for start in range(0, len(lines), size):
         yield start + 1, lines[start : start + size]
+
+
+def _arrays(device: torch.device | str | None) -> Callable[[npt.NDArray[Any]], Array]:
+    """Choose how arrays reach a model: as tensors on its device, or as they are if it has none."""
+    if device is None:
+        return lambda array: array
+    import torch
+
+    return lambda array: torch.from_numpy(array).to(device)
 
 
 def _rules(subwords: SubwordModel, search: SearchConfig) -> list[Rule]:

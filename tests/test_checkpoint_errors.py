@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 import nmt
-from nmt import checkpoint
+from nmt import bundle, files
 from nmt.checkpoint import load_bundle, save_bundle
 from nmt.config import ModelConfig, SearchConfig
 from nmt.errors import BundleError
@@ -54,10 +54,10 @@ def test_a_file_instead_of_a_directory(tmp_path):
 
 
 def test_a_newer_format_names_both_numbers(best):
-    edit(best, lambda config: config.update(format=checkpoint.FORMAT + 1))
+    edit(best, lambda config: config.update(format=bundle.FORMAT + 1))
     assert refusal(best) == (
-        f"{best} has bundle format {checkpoint.FORMAT + 1}, and nmt {nmt.__version__} reads formats up to "
-        f"{checkpoint.FORMAT}; install a newer nmt"
+        f"{best} has bundle format {bundle.FORMAT + 1}, and nmt {nmt.__version__} reads formats up to "
+        f"{bundle.FORMAT}; install a newer nmt"
     )
 
 
@@ -157,16 +157,16 @@ def test_subwords_that_are_gone_damaged_or_of_another_bundle(best, two_subword_m
 
 def test_writing_atomically_leaves_the_old_file_when_it_fails(tmp_path):
     file = tmp_path / "state.pt"
-    checkpoint.write_atomically(file, lambda path: path.write_text("old", encoding="utf-8"))
+    files.write_atomically(file, lambda path: path.write_text("old", encoding="utf-8"))
 
     def fail(path):
         path.write_text("ne", encoding="utf-8")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.write_atomically(file, fail)
+        files.write_atomically(file, fail)
     assert file.read_text(encoding="utf-8") == "old"
-    checkpoint.write_atomically(file, lambda path: path.write_text("new", encoding="utf-8"))
+    files.write_atomically(file, lambda path: path.write_text("new", encoding="utf-8"))
     assert file.read_text(encoding="utf-8") == "new"
     assert list(tmp_path.iterdir()) == [file]
 

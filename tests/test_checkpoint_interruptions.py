@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import nmt
-from nmt import checkpoint
+from nmt import bundle as bundle_module
+from nmt import checkpoint, files
 from nmt.checkpoint import load_bundle, save_bundle
 from nmt.choices import Tying
 from nmt.errors import BundleError, RunError
@@ -30,10 +31,10 @@ class Executioner:
 
     def __init__(self, monkeypatch, *, lives):
         self.lives = lives
-        self.really = {"write": checkpoint._write, "rename": os.rename, "rmtree": shutil.rmtree}
-        monkeypatch.setattr(checkpoint, "_write", self.write)
-        monkeypatch.setattr(checkpoint.os, "rename", self.rename)
-        monkeypatch.setattr(checkpoint.shutil, "rmtree", self.rmtree)
+        self.really = {"write": files.write_flushed, "rename": os.rename, "rmtree": shutil.rmtree}
+        monkeypatch.setattr(files, "write_flushed", self.write)
+        monkeypatch.setattr(files.os, "rename", self.rename)
+        monkeypatch.setattr(files.shutil, "rmtree", self.rmtree)
 
     def lives_on(self):
         self.lives -= 1
@@ -161,7 +162,7 @@ def save_watched(bundle, path):
         return operation
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for place, name in [(checkpoint, "_write"), (checkpoint.os, "rename"), (checkpoint.shutil, "rmtree")]:
+        for place, name in [(files, "write_flushed"), (files.os, "rename"), (files.shutil, "rmtree")]:
             monkeypatch.setattr(place, name, watched(getattr(place, name)))
         save_bundle(bundle, path)
     return found
@@ -197,7 +198,7 @@ def test_an_interrupted_swap_loads_where_nothing_can_be_written(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint.os, "rename", refuse)
+        patched.setattr(files.os, "rename", refuse)
         assert loaded_updates(path, bundles) == expected
     assert not path.exists()
     assert loaded_updates(path, bundles) == expected
@@ -214,7 +215,7 @@ def test_an_interrupted_swap_loads_where_nothing_can_be_written(
         (errno.EIO, "make it writable or choose another run_dir"),
     ],
 )
-@pytest.mark.parametrize("at", ["_write", "rename"])
+@pytest.mark.parametrize("at", ["write_flushed", "rename"])
 def test_a_failing_disk_costs_nothing_that_was_saved(
     make_bundle, assert_same_bundle, tmp_path, monkeypatch, number, advice, at
 ):
@@ -225,7 +226,7 @@ def test_a_failing_disk_costs_nothing_that_was_saved(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint if at == "_write" else checkpoint.os, at, fail)
+        patched.setattr(files if at == "write_flushed" else files.os, at, fail)
         with pytest.raises(RunError) as caught:
             save_bundle(make_bundle(2), path)
     assert str(caught.value) == (
@@ -287,14 +288,17 @@ def test_a_disk_that_is_really_full_ends_in_one_line_and_the_old_bundle(make_bun
     assert siblings(path) == []
 
 
-@pytest.mark.parametrize("moment", ["_read_config", "_load_subwords", "_load_weights"])
+@pytest.mark.parametrize(
+    ("module", "moment"),
+    [(bundle_module, "read_config"), (bundle_module, "_load_subwords"), (checkpoint, "_load_weights")],
+)
 def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
-    make_bundle, assert_same_bundle, tmp_path, monkeypatch, moment
+    make_bundle, assert_same_bundle, tmp_path, monkeypatch, module, moment
 ):
     path = tmp_path / "best"
     old, new = make_bundle(1), make_bundle(2)
     save_bundle(old, path)
-    really, replaced = getattr(checkpoint, moment), []
+    really, replaced = getattr(module, moment), []
 
     def replace_first(*arguments, **options):
         if not replaced:
@@ -302,6 +306,6 @@ def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
             save_bundle(new, path)
         return really(*arguments, **options)
 
-    monkeypatch.setattr(checkpoint, moment, replace_first)
+    monkeypatch.setattr(module, moment, replace_first)
     assert_same_bundle(load_bundle(path), new)
     assert replaced

@@ -27,7 +27,20 @@ ALLOWED = {
     "nmt.data": {"nmt.errors", *CONFIG, "nmt.subwords"},
     "nmt.model": {"nmt.errors"},
     "nmt.search": {"nmt.errors"},
-    "nmt.checkpoint": {"nmt", "nmt.errors", "nmt.config", "nmt.schema", "nmt.subwords", "nmt.model"},
+    "nmt.files": {"nmt.errors"},
+    "nmt.bundle": {"nmt", "nmt.errors", *CONFIG, "nmt.files", "nmt.subwords"},
+    "nmt.checkpoint": {"nmt", "nmt.errors", "nmt.config", "nmt.files", "nmt.bundle", "nmt.subwords", "nmt.model"},
+    "nmt.runtime": {"nmt", "nmt.errors", *CONFIG, "nmt.files", "nmt.bundle", "nmt.search"},
+    "nmt.loading": {
+        "nmt.errors",
+        *CONFIG,
+        "nmt.subwords",
+        "nmt.search",
+        "nmt.devices",
+        "nmt.bundle",
+        "nmt.checkpoint",
+        "nmt.runtime",
+    },
     "nmt.evaluation.metrics": {"nmt.errors"},
     "nmt.translator": {
         "nmt.errors",
@@ -51,10 +64,12 @@ ONLY = {
     "sacrebleu": {"nmt.evaluation.metrics"},
     "hydra": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "omegaconf": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
-    "safetensors": {"nmt.checkpoint"},
+    "safetensors": {"nmt.checkpoint", "nmt.runtime.export"},
+    "onnx": {"nmt.runtime.graph", "nmt.runtime.arithmetic"},
+    "onnxruntime": {"nmt.runtime.model"},
     "yaml": {"nmt.training.outcome"},
     "pickle": {"nmt.training.state"},
-    "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate"},
+    "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate", "nmt.cli.export"},
 }
 
 
@@ -151,16 +166,29 @@ def test_the_configuration_is_standard_library_only():
     [
         "nmt.errors, nmt.config, nmt.schema",
         "nmt.search.beam, nmt.search.greedy, nmt.search.rules, nmt.search.scores",
-        "nmt.cli.train, nmt.cli.translate, nmt.cli.evaluate, nmt.cli.train_help",
+        "nmt.cli.train, nmt.cli.translate, nmt.cli.evaluate, nmt.cli.export, nmt.cli.train_help",
         "nmt.training.outcome, nmt.training.summary",
     ],
 )
 def test_these_load_without_torch(names):
-    heavy = "torch sentencepiece sacrebleu hydra omegaconf"
+    heavy = "torch sentencepiece sacrebleu hydra omegaconf onnx onnxruntime safetensors"
     code = f"import sys, {names}; print([name for name in '{heavy}'.split() if name in sys.modules])"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert finished.stderr == ""
     assert finished.stdout == "[]\n"
+
+
+def test_what_translates_an_exported_bundle_needs_three_packages():
+    """NumPy, sentencepiece and onnxruntime: requirements-translate.txt lists them, nothing else may be imported."""
+    others = ["torch", "safetensors", "onnx", "sacrebleu", "hydra", "omegaconf"]
+    others += ["yaml", "filelock", "platformdirs", "tqdm"]
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in others)
+    code = f"import sys; {blocked}import nmt.cli.translate, nmt.loading, nmt.translator, nmt.runtime.model"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    lines = (PACKAGE.parent / "requirements-translate.txt").read_text(encoding="utf-8").splitlines()
+    names = [line.partition(">=")[0] for line in lines if not line.startswith("#")]
+    assert names == ["numpy", "sentencepiece", "onnxruntime"]
 
 
 @pytest.mark.parametrize("name", FILES)

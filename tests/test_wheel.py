@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+COMMANDS = ("nmt-train", "nmt-translate", "nmt-evaluate", "nmt-export")
 TINY = [
     "experiment=demo",
     "corpus.valid=valid",
@@ -90,7 +91,8 @@ def test_it_names_its_commands_and_licence(wheel):
     with zipfile.ZipFile(wheel) as archive:
         texts = {Path(name).name: name for name in archive.namelist() if ".dist-info/" in name}
         commands = archive.read(texts["entry_points.txt"]).decode("utf-8")
-    for command, module in [("nmt-train", "train"), ("nmt-translate", "translate"), ("nmt-evaluate", "evaluate")]:
+    for command in COMMANDS:
+        module = command.removeprefix("nmt-")
         assert f"{command} = nmt.cli.{module}:main" in commands
     assert "LICENSE" in texts
 
@@ -120,7 +122,7 @@ def test_it_trains_and_translates_from_any_directory(installed, elsewhere):
 
 def test_its_commands_start(installed, elsewhere):
     suffix = ".exe" if os.name == "nt" else ""
-    for command in ("nmt-train", "nmt-translate", "nmt-evaluate"):
+    for command in COMMANDS:
         script = installed / "bin" / f"{command}{suffix}"
         words = [script] if suffix else [sys.executable, script]
         finished = subprocess.run([*words, "--version"], capture_output=True, text=True, cwd=elsewhere, timeout=60)

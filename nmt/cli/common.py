@@ -26,6 +26,10 @@ EXIT_USER = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
+# What pip calls the packages whose modules have other names.
+_PACKAGES = {"hydra": "hydra-core", "omegaconf": "hydra-core", "yaml": "pyyaml"}
+_FOR_EXPORT = ("onnx", "onnxruntime")
+
 _USER_CAN_FIX = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 _ADVICE = {
     errno.ENOSPC: "free some space, then run it again",
@@ -152,6 +156,8 @@ def explained(error: BaseException) -> Explained | None:
         advice = _ADVICE.get(error.errno or 0, "")
         message = f"{where}{error.strerror}" + (f"; {advice}" if advice else "")
         return Explained(message, EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED)
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("nmt"):
+        return Explained(_missing(error.name.partition(".")[0]), EXIT_USER)
     if _is_out_of_memory(error):
         message = "out of memory; use smaller batches, or close other programs, then run it again"
         return Explained(message, EXIT_FAILED)
@@ -170,6 +176,13 @@ def _fail(name: str, error: BaseException) -> int:
         traceback.print_exception(type(error), error, error.__traceback__)
     report(name, f"error: {type(error).__name__}: this is a defect of nmt {__version__}; please report the lines above")
     return EXIT_FAILED
+
+
+def _missing(module: str) -> str:
+    """Say what to install: nmt-translate can do with less than the other commands."""
+    package = _PACKAGES.get(module, module)
+    everything = "'nmt[export]'" if module in _FOR_EXPORT else "nmt"
+    return f"{package} is not installed: pip install {package}, or pip install {everything} for all this command needs"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -117,8 +117,8 @@ def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[s
     """Translate the source, keep the translations where asked: translations, target language, speed."""
     from tqdm import tqdm
 
-    from nmt.checkpoint import write_atomically
     from nmt.evaluation.report import Speed, translate_text
+    from nmt.files import write_atomically
 
     loaded = load_translator(arguments, arguments.model)
     silent = True if arguments.quiet or sys.stderr is None else None  # None: shown on a terminal only

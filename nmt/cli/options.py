@@ -9,25 +9,33 @@ import argparse
 import dataclasses
 import math
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nmt.choices import VARIANTS
 from nmt.config import SearchConfig
 from nmt.errors import ConfigError
 from nmt.schema import describe
 
 if TYPE_CHECKING:
-    from nmt.checkpoint import Bundle
+    from nmt.loading import LoadedBundle
     from nmt.translator import Translator
 
 
 class Loaded(NamedTuple):
     """A translator, ready, and what it runs on."""
 
-    bundle: Bundle
+    bundle: LoadedBundle
     translator: Translator
-    device: str
-    threads: int
+
+    @property
+    def device(self) -> str:
+        """What computes, for people to read."""
+        return self.bundle.device
+
+    @property
+    def threads(self) -> int:
+        """CPU threads."""
+        return self.bundle.threads
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +50,20 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--threads`` and ``--device``."""
+    """Add ``--precision``, ``--threads`` and ``--device``."""
     group = parser.add_argument_group("machine")
-    group.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads (default: PyTorch's choice)")
     group.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:N, or auto: the GPU if there is one (the default)"
+        "--precision",
+        choices=VARIANTS,
+        help="the variant of the model, as nmt-export made it (default: the fastest there is; a GPU takes fp32)",
+    )
+    group.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="CPU threads (default: 1, or PyTorch's choice)"
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:N, or auto: the CPU for an exported model, else the GPU if there is one (the default)",
     )
 
 
@@ -87,19 +104,11 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
         BundleError: the model cannot be loaded.
         ConfigError: an option is impossible, or the device is not there.
     """
-    import torch
-
-    from nmt.checkpoint import load_bundle
-    from nmt.devices import choose_device, set_threads
+    from nmt.loading import load
     from nmt.translator import Translator
 
-    threads = set_threads(arguments.threads)
-    device = choose_device(arguments.device)
-    # cuDNN's recurrences round to TF32 unless told otherwise, and then a translation depends on its batch.
-    torch.backends.cudnn.allow_tf32 = False
-    bundle = load_bundle(Path(model), device=device)
-    translator = Translator(bundle, search=search_config(arguments, bundle.search), device=device)
-    return Loaded(bundle, translator, str(device), threads)
+    bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
+    return Loaded(bundle, Translator(bundle, search=search_config(arguments, bundle.search)))
 
 
 def _option(name: str) -> str:

@@ -76,7 +76,7 @@ class Sweep:
         return Summary(read_outcome(path) for path in dict.fromkeys(self._run_dirs)).text(style)
 
     def _write_table(self) -> None:
-        from nmt.checkpoint import write_atomically
+        from nmt.files import write_atomically
 
         text = f"# Runs of a sweep\n\n{self._summary('markdown')}"
         for path in self._tables:

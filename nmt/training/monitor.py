@@ -13,8 +13,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nmt.checkpoint import saving, write_atomically
 from nmt.errors import ConfigError
+from nmt.files import saving, write_atomically
 
 LOG = logging.getLogger("nmt")
 # Seconds since the first line may have been due: seconds between two lines from then on. That makes 90 lines of an

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
-from nmt.checkpoint import Bundle, load_bundle, save_bundle, saving, write_atomically
+from nmt.checkpoint import Bundle, load_bundle, save_bundle
 from nmt.choices import Precision
 from nmt.config import TrainConfig
 from nmt.devices import choose_device, make_deterministic, set_threads
 from nmt.errors import ConfigError
 from nmt.evaluation.metrics import corpus_scores, default_tokenizer
+from nmt.files import saving, write_atomically
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
 from nmt.training.directory import claimed, remove_outputs

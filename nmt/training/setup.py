@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt.checkpoint import write_atomically
 from nmt.config import SubwordsConfig, TrainConfig
 from nmt.data.corpus import (
     CorpusPaths,
@@ -27,6 +26,7 @@ from nmt.data.memo import Memo
 from nmt.data.mixture import Mixture, Part
 from nmt.data.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
+from nmt.files import write_atomically
 from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 from nmt.training.monitor import LOG

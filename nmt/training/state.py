@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from nmt.checkpoint import saving, write_atomically
 from nmt.data.batches import Batch
 from nmt.errors import ConfigError
+from nmt.files import saving, write_atomically
 
 STATE_FORMAT = 1
 

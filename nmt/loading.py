@@ -1,0 +1,158 @@
+"""Load a bundle for translating: the fastest of its variants that can run here, or the one that is asked for.
+
+A variant is a precision. Its weights are read by PyTorch, or lie in graphs that ONNX Runtime computes (`nmt-export`
+makes these); where both are possible the graphs are faster on a CPU, and start without PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.bundle import explaining, read_config, read_description, read_whole
+from nmt.choices import VARIANTS
+from nmt.config import SearchConfig
+from nmt.errors import BundleError, ConfigError
+from nmt.search.interface import StepModel
+from nmt.subwords import SubwordModel
+
+if TYPE_CHECKING:
+    from nmt.runtime.model import OnnxModel
+
+
+@dataclass(frozen=True)
+class LoadedBundle:
+    """A bundle whose model is ready to step, whatever computes it."""
+
+    model: StepModel
+    source_subwords: SubwordModel
+    target_subwords: SubwordModel
+    target_language: str
+    search: SearchConfig
+    """how to search unless the caller says otherwise"""
+    precision: str
+    """one of `nmt.choices.VARIANTS`"""
+    device: str
+    """what computes, for people to read, as in ``cpu``, ``cuda:0``, ``cpu, int8 by ONNX Runtime``"""
+    threads: int
+    """CPU threads"""
+
+
+def load(path: Path | str, *, precision: str | None = None, device: str = "auto", threads: int = 0) -> LoadedBundle:
+    """Load a bundle, ready for `nmt.translator.Translator`.
+
+    Args:
+        path: the bundle.
+        precision: one of `nmt.choices.VARIANTS`; None: the fastest variant of which all is there and can run here.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the CPU for an exported variant, else a GPU if there is one.
+        threads: of the CPU; 0: one for an exported variant, else PyTorch's choice.
+
+    Raises:
+        BundleError: the bundle, or the variant asked for, is missing or damaged.
+        ConfigError: the precision, device or number of threads is impossible, or what it needs is not installed.
+    """
+    path = Path(path)
+    if precision not in (None, *VARIANTS):
+        raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(VARIANTS)}")
+    if threads < 0:
+        raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
+    if device not in ("auto", "cpu"):
+        if precision not in (None, "fp32"):
+            raise ConfigError(f"precision={precision} runs on the CPU only: take precision=fp32 with device={device}")
+        return _load_torch(path, device, threads)
+    exported = read_whole(path, lambda whole: _read_exported(whole, precision, threads))
+    return exported or _load_torch(path, device, threads)
+
+
+def graphs(path: Path, precision: str) -> tuple[Path, Path] | None:
+    """Tell where a variant's graphs are, encoder and step, if the bundle says that it has them.
+
+    Raises:
+        BundleError: there is no bundle, or its config.json is damaged.
+    """
+    config = read_config(path)
+    with explaining(path):
+        files = config["variants"].get(precision, {})
+        return (path / files["encoder"], path / files["step"]) if "step" in files else None
+
+
+def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBundle | None:
+    """Load the exported variant asked for, or the fastest that can run; None where that is PyTorch's."""
+    for name in VARIANTS if precision is None else (precision,):
+        required = precision is not None and name != "fp32"
+        files = graphs(path, name)
+        if files is None and required:
+            raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
+        if files is None or (precision is None and not all(file.is_file() for file in files)):
+            continue
+        model = _onnx_model(path, name, files, threads, required=required)
+        if model is None:
+            continue
+        said = read_description(path)
+        return LoadedBundle(
+            model,
+            said.source_subwords,
+            said.target_subwords,
+            target_language=said.target_language,
+            search=said.search,
+            precision=name,
+            device=f"cpu, {name} by ONNX Runtime",
+            threads=threads or 1,
+        )
+    return None
+
+
+def _onnx_model(path: Path, name: str, files: tuple[Path, Path], threads: int, *, required: bool) -> OnnxModel | None:
+    """Load a variant's graphs; None where ONNX Runtime is not installed and something else will do."""
+    try:
+        importlib.import_module("onnxruntime")
+    except ImportError:
+        if not required:
+            return None
+        raise ConfigError(
+            f"the variant {name} of {path} needs ONNX Runtime, which is not installed: pip install onnxruntime"
+        ) from None
+    from nmt.runtime.model import OnnxModel
+
+    try:
+        return OnnxModel(*files, threads=threads or 1)
+    except BundleError as error:
+        raise BundleError(f"{error}; make it again with: nmt-export {path} --precision {name}") from None
+
+
+def _load_torch(path: Path, device: str, threads: int) -> LoadedBundle:
+    """Load the fp32 weights with PyTorch."""
+    try:
+        import torch
+    except ImportError:
+        raise ConfigError(read_whole(path, _without_torch)) from None
+    from nmt.checkpoint import load_bundle
+    from nmt.devices import choose_device, set_threads
+
+    used = set_threads(threads)
+    chosen = choose_device(device)
+    # cuDNN's recurrences round to TF32 unless told otherwise, and then a translation depends on its batch.
+    torch.backends.cudnn.allow_tf32 = False
+    bundle = load_bundle(path, device=chosen)
+    return LoadedBundle(
+        bundle.model,
+        bundle.source_subwords,
+        bundle.target_subwords,
+        target_language=bundle.target_language,
+        search=bundle.search,
+        precision="fp32",
+        device=str(chosen),
+        threads=used,
+    )
+
+
+def _without_torch(path: Path) -> str:
+    """Say what to do where PyTorch is not installed and nothing else can run."""
+    if any(graphs(path, name) for name in VARIANTS):
+        return f"{path} needs ONNX Runtime for what was exported (pip install onnxruntime), or PyTorch"
+    return (
+        f"{path} needs PyTorch, which is not installed: pip install torch, or run "
+        f"nmt-export {path} --precision int8 where it is, and copy the bundle again"
+    )

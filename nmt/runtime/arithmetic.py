@@ -1,0 +1,261 @@
+"""How the graphs multiply: in fp32, or in int8.
+
+In int8 every weight is a whole number of 7 bits times a scale of its own output channel, and every input of a product
+is bounded by the network itself: states, attentional vectors and what is added up from them come out of a tanh. So
+the scale of the inputs is known before any sentence is seen, and nothing has to be measured at run time; a row's
+result depends on that row alone, whatever else is in the batch.
+
+Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto
+
+from nmt.runtime.graph import Graph
+
+Matrix = npt.NDArray[np.float32]
+
+_MICROSOFT = "com.microsoft"
+
+_LARGEST = 64
+"""Weights are whole numbers of at most this magnitude. AVX2 adds two products of an unsigned and a signed byte in 16
+bits, which overflow beyond 2 · 255 · 64; processors with VNNI could take 127, and gain little (docs/RESULTS.md)."""
+
+_HALF = 128
+"""The unsigned byte that stands for 0."""
+
+
+class Activation(NamedTuple):
+    """A value of the graph that is the input of a product."""
+
+    name: str
+    width: int
+    """I"""
+    bound: float | None
+    """no element is larger in magnitude; None: not known"""
+
+
+class Recurrence(NamedTuple):
+    """The weights of a bidirectional layer as ONNX orders them."""
+
+    cell: str
+    """lstm or gru"""
+    input_weights: Matrix
+    """(2, G·H, I), the gates one below the other"""
+    state_weights: Matrix
+    """(2, G·H, H)"""
+    biases: Matrix
+    """(2, 2·G·H), those of the inputs, then those of the state"""
+
+
+class Arithmetic(ABC):
+    """The products of one graph."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    @abstractmethod
+    def lookup(self, table: Matrix, ids: str) -> str:
+        """Look ids (...) up in a table (V, E): (..., E)."""
+
+    @abstractmethod
+    def embedded_product(self, table: Matrix, ids: str, weight: Matrix) -> str:
+        """Multiply the rows that ids (...) name in a table (V, E) by a weight (O, E): (..., O)."""
+
+    @abstractmethod
+    def product(
+        self, inputs: Sequence[Activation], weight: Matrix, bias: Matrix | None = None, *, name: str = ""
+    ) -> str:
+        """Multiply inputs (..., I), laid side by side, by a weight (O, I), and add a bias (O,): (..., O)."""
+
+    @abstractmethod
+    def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
+        """Run a layer in both directions over inputs (S, B, I): outputs (S, 2, B, H), last states (2, B, H) each."""
+
+    def _with_bias(self, inputs: str, matrix: str, bias: Matrix | None, name: str) -> str:
+        """Multiply by a matrix (I, O) in fp32."""
+        if bias is None:
+            return self.graph.add("MatMul", inputs, matrix, name=name)
+        return self.graph.add("Add", self.graph.add("MatMul", inputs, matrix), self.graph.constant(bias), name=name)
+
+    def _concatenated(self, names: Sequence[str]) -> str:
+        return names[0] if len(names) == 1 else self.graph.add("Concat", *names, axis=-1)
+
+
+class Float32(Arithmetic):
+    """Products in fp32."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self._tables: dict[int, tuple[Matrix, str]] = {}
+
+    def lookup(self, table: Matrix, ids: str) -> str:
+        """See `Arithmetic`."""
+        return self.graph.add("Gather", self._table(table), ids, axis=0)
+
+    def embedded_product(self, table: Matrix, ids: str, weight: Matrix) -> str:
+        """See `Arithmetic`."""
+        return self.product([Activation(self.lookup(table, ids), table.shape[1], None)], weight)
+
+    def product(
+        self, inputs: Sequence[Activation], weight: Matrix, bias: Matrix | None = None, *, name: str = ""
+    ) -> str:
+        """See `Arithmetic`."""
+        graph = self.graph
+        joined = self._concatenated([item.name for item in inputs])
+        if id(weight) in self._tables:  # an output matrix that is tied: stored once, transposed when it is loaded
+            matrix = graph.add("Transpose", self._table(weight), perm=[1, 0])
+        else:
+            matrix = graph.constant(weight.T)
+        return self._with_bias(joined, matrix, bias, name)
+
+    def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
+        """See `Arithmetic`."""
+        graph = self.graph
+        weights = [graph.constant(part) for part in layer[1:]]
+        more: dict[str, Any] = {} if layer.cell == "lstm" else {"linear_before_reset": 1}
+        return graph.add_many(
+            layer.cell.upper(),
+            inputs,
+            *weights,
+            lengths,
+            names=[""] * (3 if layer.cell == "lstm" else 2),
+            direction="bidirectional",
+            hidden_size=layer.state_weights.shape[-1],
+            **more,
+        )
+
+    def _table(self, table: Matrix) -> str:
+        if id(table) not in self._tables:
+            self._tables[id(table)] = table, self.graph.constant(table)  # kept, so that no other takes its identity
+        return self._tables[id(table)][1]
+
+
+class Int8(Arithmetic):
+    """Products of bytes, summed up in whole numbers."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self._codes: dict[str, str] = {}
+        self._tables: dict[int, tuple[Matrix, str, Matrix]] = {}
+
+    def lookup(self, table: Matrix, ids: str) -> str:
+        """See `Arithmetic`."""
+        graph = self.graph
+        codes, scales = self._table(table)
+        rows = graph.add("Cast", graph.add("Gather", codes, ids, axis=0), to=TensorProto.FLOAT)
+        centred = graph.add("Sub", rows, graph.number(_HALF))
+        return graph.add("Mul", centred, graph.add("Gather", graph.constant(scales[:, None]), ids, axis=0))
+
+    def embedded_product(self, table: Matrix, ids: str, weight: Matrix) -> str:
+        """See `Arithmetic`."""
+        graph = self.graph
+        codes, scales = self._table(table)
+        rows = graph.add("Gather", codes, ids, axis=0)
+        multiplied = self._multiply(rows, *self._quantized(weight), scale=1.0)
+        return graph.add("Mul", multiplied, graph.add("Gather", graph.constant(scales[:, None]), ids, axis=0))
+
+    def product(
+        self, inputs: Sequence[Activation], weight: Matrix, bias: Matrix | None = None, *, name: str = ""
+    ) -> str:
+        """See `Arithmetic`."""
+        if any(item.bound is None for item in inputs):
+            return self._float_product([item.name for item in inputs], weight, bias, name)
+        codes = self._concatenated([self._encoded(item) for item in inputs])
+        if id(weight) in self._tables:
+            return self._multiply(codes, *self._transposed_table(weight), bias=bias, name=name)
+        # Codes are multiples of their input's own bound, which the weights make up for.
+        bounds = np.concatenate([np.full(item.width, item.bound, dtype=np.float32) for item in inputs])
+        return self._multiply(codes, *self._quantized(weight * bounds), bias=bias, name=name)
+
+    def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
+        """See `Arithmetic`; a GRU, for which ONNX Runtime has no int8 layer, stays in fp32."""
+        if layer.cell != "lstm":
+            return Float32(self.graph).recurrence(inputs, lengths, layer)
+        graph = self.graph
+        parts = []
+        for weight in (layer.input_weights, layer.state_weights):
+            codes, scales = quantize_rows(weight)
+            zeros = np.zeros(scales.shape, dtype=np.int8)
+            parts.append([graph.constant(codes.transpose(0, 2, 1)), graph.constant(scales), graph.constant(zeros)])
+        return graph.add_many(
+            "DynamicQuantizeLSTM",
+            inputs,
+            *(codes for codes, _, _ in parts),
+            graph.constant(layer.biases),
+            lengths,
+            *("", "", ""),
+            *(name for _, scales, zeros in parts for name in (scales, zeros)),
+            names=["", "", ""],
+            domain=_MICROSOFT,
+            direction="bidirectional",
+            hidden_size=layer.state_weights.shape[-1],
+        )
+
+    def _multiply(
+        self,
+        codes: str,
+        weight: str,
+        scales: Matrix,
+        *,
+        bias: Matrix | None = None,
+        scale: float = 1 / 127,
+        name: str = "",
+    ) -> str:
+        """Multiply codes (..., I), each `scale` times what it stands for, by a weight (I, O) with its scales (O,)."""
+        graph = self.graph
+        half = graph.constant(np.array(_HALF, dtype=np.uint8))
+        more = () if bias is None else ("", graph.constant(bias))
+        inputs = (codes, weight, graph.number(scale), graph.constant(scales), half, *more)
+        return graph.add("MatMulIntegerToFloat", *inputs, name=name, domain=_MICROSOFT)
+
+    def _float_product(self, names: Sequence[str], weight: Matrix, bias: Matrix | None, name: str) -> str:
+        """Multiply in fp32 by a weight that is stored in int8: for inputs without a bound, which are few."""
+        graph = self.graph
+        codes, scales = self._quantized(weight)
+        matrix = graph.add("Mul", graph.add("Cast", codes, to=TensorProto.FLOAT), graph.constant(scales))
+        return self._with_bias(self._concatenated(names), matrix, bias, name)
+
+    def _encoded(self, item: Activation) -> str:
+        """Turn an input into bytes, once however many products read it."""
+        if item.name not in self._codes:
+            assert item.bound is not None
+            half = self.graph.constant(np.array(_HALF, dtype=np.uint8))
+            scale = self.graph.number(item.bound / 127)
+            self._codes[item.name] = self.graph.add("QuantizeLinear", item.name, scale, half)
+        return self._codes[item.name]
+
+    def _quantized(self, weight: Matrix) -> tuple[str, Matrix]:
+        """Store a weight (O, I) as codes (I, O), with the scales of the outputs (O,)."""
+        codes, scales = quantize_rows(weight)
+        return self.graph.constant(codes.T), scales
+
+    def _table(self, table: Matrix) -> tuple[str, Matrix]:
+        """Store a table (V, E) as bytes, with the scales of its rows (V,)."""
+        if id(table) not in self._tables:
+            codes, scales = quantize_rows(table)
+            stored = self.graph.constant((codes.astype(np.int16) + _HALF).astype(np.uint8))
+            self._tables[id(table)] = table, stored, scales  # kept, so that no other takes its identity
+        return self._tables[id(table)][1:]
+
+    def _transposed_table(self, table: Matrix) -> tuple[str, Matrix]:
+        """Read a table as a weight: ONNX Runtime computes the codes (E, V) from the bytes when it loads the graph."""
+        graph = self.graph
+        codes, scales = self._table(table)
+        wide = graph.add("Sub", graph.add("Cast", codes, to=TensorProto.FLOAT), graph.number(_HALF))
+        return graph.add("Transpose", graph.add("Cast", wide, to=TensorProto.INT8), perm=[1, 0]), scales
+
+
+def quantize_rows(weight: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:
+    """Round a weight (..., O, I) to whole numbers times a scale of each row: codes (..., O, I) and scales (..., O)."""
+    largest = np.abs(weight).max(-1)
+    scales = np.where(largest > 0, largest / _LARGEST, 1.0).astype(np.float32)
+    codes = np.rint(weight / scales[..., None]).astype(np.int8)
+    return codes, scales

@@ -1,0 +1,85 @@
+"""Write a variant of a model into its bundle: two graphs, and an entry in config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from nmt.bundle import CONFIG, config_bytes, explaining, read_config, read_description, read_whole
+from nmt.choices import VARIANTS
+from nmt.errors import BundleError, ConfigError
+from nmt.files import finish_saving, identity, replace_directory
+from nmt.runtime.arithmetic import Float32, Int8
+from nmt.runtime.build import Weights, build_graphs
+
+_ARITHMETIC = {"int8": Int8, "fp32": Float32}
+
+
+class Exported(NamedTuple):
+    """What was written into a bundle."""
+
+    files: dict[str, int]
+    """name → bytes"""
+
+
+def export(path: Path, precision: str) -> Exported:
+    """Write a variant into a bundle, replacing an earlier one; at any moment the old or the new bundle is whole.
+
+    Args:
+        path: the bundle, with the weights that training saved.
+        precision: one of `nmt.choices.VARIANTS`.
+
+    Raises:
+        BundleError: the bundle is missing or damaged, has no fp32 weights, or was replaced meanwhile.
+        ConfigError: the precision is unknown.
+        RunError: the disk is full or not writable; the bundle is as it was.
+    """
+    if precision not in VARIANTS:
+        raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(VARIANTS)}")
+    finish_saving(path)
+    before, files = read_whole(path, lambda whole: (identity(whole), dict(_files(whole, precision))))
+
+    def unless() -> None:
+        if identity(path) != before:
+            raise BundleError(f"{path} was replaced while it was exported; run the same command again")
+
+    elsewhere = "make it writable or copy the bundle elsewhere"
+    replace_directory(path, files.items(), unless=unless, elsewhere=elsewhere)
+    return Exported({name: len(content) for name, content in files.items() if name.startswith(f"{precision}/")})
+
+
+def _files(path: Path, precision: str) -> Iterator[tuple[str, bytes]]:
+    """Yield all files of the bundle as they shall be: the variant's anew, the others as they are."""
+    said = read_description(path)
+    with explaining(path):
+        weights = _load_weights(path / said.variants["fp32"]["weights"])
+    try:
+        graphs = build_graphs(said.config, weights, _ARITHMETIC[precision])
+    except KeyError as error:
+        raise BundleError(f"{path}: the weights lack {error}; copy the bundle again") from None
+    entry = {}
+    for name, content in zip(graphs._fields, graphs, strict=True):
+        entry[name] = f"{precision}/{name}.onnx"
+        yield entry[name], content
+    config = read_config(path)
+    config["variants"][precision] = config["variants"].get(precision, {}) | entry
+    yield CONFIG, config_bytes(config)
+    for file in sorted(path.rglob("*")):
+        name = file.relative_to(path).as_posix()
+        if file.is_file() and name != CONFIG and not name.startswith(f"{precision}/"):
+            yield name, file.read_bytes()
+
+
+def _load_weights(path: Path) -> Weights:
+    try:
+        weights = safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise BundleError(
+            f"{path} is missing or damaged ({error}); a bundle is exported from the weights that training saved"
+        ) from None
+    return {name: np.asarray(weight, dtype=np.float32) for name, weight in weights.items()}

@@ -1,0 +1,145 @@
+"""nmt-export as a command, and what it is for: translating where PyTorch is not installed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nmt
+from nmt.checkpoint import load_bundle
+from nmt.translator import Translator
+
+ROOT = Path(nmt.__file__).parent.parent
+ABSENT = ("torch", "safetensors", "onnx", "sacrebleu", "hydra", "omegaconf", "yaml", "filelock", "platformdirs", "tqdm")
+
+
+def without(modules, command, *arguments, text=""):
+    """Run a command where these packages are not installed."""
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in modules)
+    code = f"import sys; {blocked}from nmt.cli.{command} import main; sys.exit(main(sys.argv[1:]))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(words, input=text, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def exported(bundle_path, tmp_path_factory):
+    """A bundle with both variants, made by the command; its fp32 weights are in it too."""
+    path = tmp_path_factory.mktemp("exported") / "a model"
+    shutil.copytree(bundle_path, path)
+    for precision in ("fp32", "int8"):
+        finished = without(("torch",), "export", path, "--precision", precision)
+        assert (finished.returncode, finished.stdout) == (0, ""), finished.stderr
+        lines = finished.stderr.splitlines()
+        assert [line.partition(" (")[0] for line in lines] == [
+            f"nmt-export: wrote {path / precision / name}" for name in ("encoder.onnx", "step.onnx")
+        ]
+    return path
+
+
+@pytest.fixture
+def bare(exported, tmp_path):
+    """The same bundle without the weights that PyTorch reads."""
+    path = tmp_path / "bare"
+    shutil.copytree(exported, path)
+    (path / "model.safetensors").unlink()
+    return path
+
+
+def test_it_translates_where_pytorch_is_not_installed(bare, bundle_path, make_sentences):
+    lines = ["", *make_sentences(20), "漢字"]
+    expected = [translation.text for translation in Translator(load_bundle(bundle_path)).translate(lines)]
+    text = "\n".join(lines) + "\n"
+    finished = without(ABSENT, "translate", bare, "--precision", "fp32", "--quiet", text=text)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert finished.stdout.split("\n")[:-1] == expected
+    fastest = without(ABSENT, "translate", bare, "--quiet", text=text)
+    named = without(ABSENT, "translate", bare, "--precision", "int8", "--threads", 2, "--quiet", text=text)
+    assert (fastest.returncode, fastest.stderr, fastest.stdout) == (0, "", named.stdout)
+    assert fastest.stdout.count("\n") == len(lines)
+
+
+def test_the_python_interface_works_where_pytorch_is_not_installed(bare):
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in ABSENT)
+    code = (
+        f"import sys; {blocked}from nmt.loading import load; from nmt.translator import Translator; "
+        "print(len(Translator(load(sys.argv[1])).translate(['A small red house.', ''])))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", code, str(bare)]
+    finished = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    assert (finished.stdout, finished.stderr) == ("2\n", "")
+
+
+def test_evaluating_says_what_it_ran_on(exported, tmp_path):
+    (tmp_path / "test.en").write_text("A small red house.\nThe old river.\n", encoding="utf-8")
+    arguments = (exported, "--source", tmp_path / "test.en", "--reference", tmp_path / "test.en", "--format", "json")
+    for options, device in [((), "cpu, int8 by ONNX Runtime"), (("--precision", "fp32"), "cpu, fp32 by ONNX Runtime")]:
+        finished = without(("torch",), "evaluate", *arguments, "--quiet", *options)
+        assert finished.returncode == 0, finished.stderr
+        speed = json.loads(finished.stdout)["speed"]
+        assert (speed["device"], speed["threads"]) == (device, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "missing", "package"),
+    [
+        ("train", ["experiment=demo"], ["hydra"], "hydra-core"),
+        ("train", ["experiment=demo"], ["torch"], "torch"),
+        ("evaluate", ["--hypotheses", "x", "--reference", "x"], ["sacrebleu"], "sacrebleu"),
+        ("export", ["MODEL", "--precision", "int8"], ["onnx"], "onnx"),
+    ],
+)
+def test_other_commands_say_what_to_install(command, arguments, missing, package):
+    finished = without(missing, command, *arguments)
+    everything = "'nmt[export]'" if package == "onnx" else "nmt"
+    assert finished.stderr == (
+        f"nmt-{command}: error: {package} is not installed: pip install {package}, "
+        f"or pip install {everything} for all this command needs\n"
+    )
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+
+
+def test_a_bundle_that_was_not_exported_says_what_to_do_without_pytorch(bundle_path, tmp_path):
+    finished = without(ABSENT, "translate", bundle_path)
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        f"nmt-translate: error: {bundle_path} needs PyTorch, which is not installed: pip install torch, or run "
+        f"nmt-export {bundle_path} --precision int8 where it is, and copy the bundle again\n"
+    )
+
+
+def test_an_exported_bundle_says_what_to_do_without_any_engine(exported):
+    finished = without((*ABSENT, "onnxruntime"), "translate", exported)
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        f"nmt-translate: error: {exported} needs ONNX Runtime for what was exported (pip install onnxruntime), "
+        "or PyTorch\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: MODEL, --precision; see nmt-export --help"),
+        (["MODEL", "--precision", "int4"], "argument --precision: invalid choice: 'int4' (choose from"),
+        (["nowhere", "--precision", "int8"], "nowhere does not exist; name a directory that nmt-train made, such as"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(arguments, message):
+    finished = without((), "export", *arguments)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(f"nmt-export: error: {message}")
+    assert finished.stderr.count("\n") == 1
+
+
+def test_help_and_version_answer_without_any_package():
+    for option, start in [("--help", "usage: nmt-export MODEL --precision"), ("--version", "nmt-export ")]:
+        finished = without((*ABSENT, "onnxruntime", "numpy", "sentencepiece"), "export", option)
+        assert (finished.returncode, finished.stderr) == (0, "")
+        assert finished.stdout.startswith(start)

@@ -1,0 +1,34 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from nmt.config import ModelConfig
+from nmt.model.seq2seq import build_model
+from nmt.runtime.arithmetic import Float32, Int8
+from nmt.runtime.build import build_graphs
+from nmt.runtime.model import OnnxModel
+
+SIZES = {"embedding_size": 16, "encoder_hidden_size": 12, "decoder_hidden_size": 24, "attention_size": 10}
+
+
+@pytest.fixture(scope="session")
+def make_models(tmp_path_factory):
+    """A function that makes a model with PyTorch, and the same for ONNX Runtime."""
+
+    def make(*, precision="fp32", seed=1, source_vocabulary=50, target_vocabulary=50, **changes):
+        config = ModelConfig(**(SIZES | changes))
+        torch.manual_seed(seed)
+        network = build_model(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary).eval()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter += 0.1 * torch.randn_like(parameter)
+        weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        directory = tmp_path_factory.mktemp("graphs")
+        graphs = build_graphs(config, weights, {"fp32": Float32, "int8": Int8}[precision])
+        for name, content in graphs._asdict().items():
+            (directory / f"{name}.onnx").write_bytes(content)
+        exported = OnnxModel(directory / "encoder.onnx", directory / "step.onnx")
+        return SimpleNamespace(network=network, exported=exported, directory=directory)
+
+    return make

@@ -1,0 +1,91 @@
+"""Products in int8: what they lose is bounded, and nothing overflows."""
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from nmt.runtime.arithmetic import Activation, Float32, Int8, quantize_rows
+from nmt.runtime.graph import Graph
+
+
+def computed(graph, outputs, **inputs):
+    described = {name: ("int64" if value.dtype == np.int64 else "float", value.shape) for name, value in inputs.items()}
+    content = graph.to_bytes(described, dict.fromkeys(outputs, ("float", ("A", "B", "C"))))
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(outputs, inputs)
+
+
+@pytest.fixture
+def draw():
+    return np.random.default_rng(1)
+
+
+def test_codes_are_within_half_a_step(draw):
+    weight = draw.standard_normal((3, 20)).astype(np.float32) * np.array([[1e-3], [1], [50]], dtype=np.float32)
+    codes, scales = quantize_rows(weight)
+    assert np.abs(codes).max() == 64
+    assert (np.abs(codes * scales[:, None] - weight) <= scales[:, None] * 0.5001).all()
+    assert (quantize_rows(np.zeros((2, 4), dtype=np.float32))[0] == 0).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_of_the_largest_weights_and_inputs_do_not_overflow(sign):
+    """Where the processor adds pairs of products in 16 bits, wider weights would be cut there, silently."""
+    graph = Graph("overflow")
+    weight = np.full((8, 64), 0.5 * sign, dtype=np.float32)
+    Int8(graph).product([Activation("x", 64, 1.0)], weight, name="y")
+    (found,) = computed(graph, ["y"], x=np.ones((1, 5, 64), dtype=np.float32))
+    np.testing.assert_allclose(found, 32 * sign, rtol=1e-3)
+
+
+def test_inputs_of_different_bounds_are_scaled_each_by_its_own(draw):
+    graph = Graph("bounds")
+    weight = draw.standard_normal((6, 10)).astype(np.float32)
+    bias = draw.standard_normal(6).astype(np.float32)
+    narrow = draw.uniform(-1, 1, (2, 3, 4)).astype(np.float32)
+    wide = draw.uniform(-3, 3, (2, 3, 6)).astype(np.float32)
+    Int8(graph).product([Activation("narrow", 4, 1.0), Activation("wide", 6, 3.0)], weight, bias, name="y")
+    (found,) = computed(graph, ["y"], narrow=narrow, wide=wide)
+    exact = np.concatenate([narrow, wide], axis=-1) @ weight.T + bias
+    assert np.abs(found - exact).max() < 0.15
+    assert np.corrcoef(found.ravel(), exact.ravel())[0, 1] > 0.999
+
+
+def test_an_input_without_a_bound_is_multiplied_in_fp32(draw):
+    graph = Graph("unbounded")
+    weight = draw.standard_normal((6, 10)).astype(np.float32)
+    inputs = 100 * draw.standard_normal((1, 3, 10)).astype(np.float32)
+    Int8(graph).product([Activation("x", 10, None)], weight, name="y")
+    (found,) = computed(graph, ["y"], x=inputs)
+    codes, scales = quantize_rows(weight)
+    np.testing.assert_allclose(found, inputs @ (codes * scales[:, None]).T, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("arithmetic", [Float32, Int8])
+def test_a_table_is_stored_once_and_read_three_ways(draw, arithmetic):
+    graph = Graph("table")
+    table = draw.standard_normal((200, 16)).astype(np.float32)
+    weight = draw.standard_normal((8, 16)).astype(np.float32)
+    products = arithmetic(graph)
+    ids = np.array([[3, 199, 0]])
+    looked_up = graph.add("Identity", products.lookup(table, "ids"), name="rows")
+    graph.add("Identity", products.embedded_product(table, "ids", weight), name="multiplied")
+    state = draw.uniform(-1, 1, (1, 2, 16)).astype(np.float32)
+    products.product([Activation("state", 16, 1.0)], table, name="scores")
+    found = computed(graph, [looked_up, "multiplied", "scores"], ids=ids, state=state)
+    for array, exact in zip(found, (table[ids], table[ids] @ weight.T, state @ table.T), strict=True):
+        assert array.shape == exact.shape
+        assert np.corrcoef(array.ravel(), exact.ravel())[0, 1] > 0.999
+    content = graph.to_bytes({"ids": ("int64", (1, 3)), "state": ("float", (1, 2, 16))}, {"rows": ("float", "ABC")})
+    assert len(content) < 1.5 * table.size * (1 if arithmetic is Int8 else 4) + 4000
+
+
+def test_a_rows_result_depends_on_that_row_alone(draw):
+    graph = Graph("rows")
+    weight = draw.standard_normal((40, 32)).astype(np.float32)
+    Int8(graph).product([Activation("x", 32, 1.0)], weight, name="y")
+    content = graph.to_bytes({"x": ("float", ("B", "K", 32))}, {"y": ("float", ("B", "K", 40))})
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    rows = draw.uniform(-1, 1, (70, 1, 32)).astype(np.float32) * draw.uniform(0, 1, (70, 1, 1)).astype(np.float32)
+    (together,) = session.run(["y"], {"x": rows})
+    for i in range(70):
+        np.testing.assert_array_equal(session.run(["y"], {"x": rows[i : i + 1]})[0][0], together[i])

@@ -1,0 +1,85 @@
+"""The graphs compute what the network computes, whatever it is made of."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from nmt.choices import AttentionKind, Cell, Tying
+
+LENGTHS = np.array([7, 1, 4])
+LAYERS = [(1, 1), (2, 1), (1, 2), (3, 3)]
+# Every cell with every attention and feeding and depth; tying goes round.
+NETWORKS = [
+    {
+        "cell": cell,
+        "attention": attention,
+        "input_feeding": feeding,
+        "encoder_layers": layers[0],
+        "decoder_layers": layers[1],
+        "tying": list(Tying)[number % 3],
+    }
+    for number, (cell, attention, feeding, layers) in enumerate(
+        itertools.product(Cell, AttentionKind, (False, True), LAYERS)
+    )
+]
+
+
+def name_of(network):
+    parts = (network["cell"], network["attention"], "fed" if network["input_feeding"] else "plain")
+    return "-".join(map(str, (*parts, network["encoder_layers"], network["decoder_layers"], network["tying"])))
+
+
+def decode(model, *, to_model, to_host):
+    """Start, and take steps in which the beam widens, moves and loses a sentence: all logits and attention weights."""
+    draw = np.random.default_rng(1)
+    source = draw.integers(4, 50, (len(LENGTHS), LENGTHS.max()))
+    source[np.arange(LENGTHS.max()) >= LENGTHS[:, None]] = 0
+    state = model.start(to_model(source), to_model(LENGTHS))
+    found = []
+    previous = np.full((3, 1), 2)
+    for parents, keep in (([[0, 0, 0]] * 3, None), ([[2, 1, 0]] * 3, [0, 2]), ([[1, 1]] * 2, None), (None, None)):
+        step = model.step(to_model(previous), state, with_weights=True)
+        found.append((to_host(step.logits), to_host(step.weights)))
+        state = step.state
+        if keep is not None:
+            state, parents = state.keep(to_model(np.array(keep))), np.array(parents)[keep]
+        if parents is not None:
+            state = state.reorder(to_model(np.array(parents)))
+            previous = draw.integers(4, 50, np.array(parents).shape)
+    return found
+
+
+def both(models):
+    with torch.no_grad():
+        expected = decode(models.network, to_model=torch.from_numpy, to_host=lambda tensor: tensor.numpy())
+    return expected, decode(models.exported, to_model=lambda array: array, to_host=lambda array: array)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=name_of)
+def test_in_fp32_every_network_steps_as_pytorch_does(make_models, network):
+    for (logits, weights), (found, found_weights) in zip(*both(make_models(**network)), strict=True):
+        np.testing.assert_allclose(found, logits, atol=1e-4)
+        np.testing.assert_allclose(found_weights, weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=name_of)
+def test_in_int8_every_network_steps_nearly_so(make_models, network):
+    for (logits, weights), (found, found_weights) in zip(*both(make_models(precision="int8", **network)), strict=True):
+        assert np.corrcoef(found.ravel(), logits.ravel())[0, 1] > 0.995
+        assert np.abs(found_weights - weights).max() < 0.1
+
+
+def test_vocabularies_may_differ(make_models):
+    for tying in (Tying.none, Tying.target):
+        models = make_models(source_vocabulary=60, target_vocabulary=50, tying=tying)
+        for (logits, _), (found, _) in zip(*both(models), strict=True):
+            np.testing.assert_allclose(found, logits, atol=1e-4)
+
+
+def test_the_attentional_vector_may_have_a_width_of_its_own(make_models):
+    for feeding in (False, True):
+        models = make_models(tying=Tying.none, attentional_size=14, input_feeding=feeding)
+        for (logits, _), (found, _) in zip(*both(models), strict=True):
+            np.testing.assert_allclose(found, logits, atol=1e-4)

@@ -1,0 +1,99 @@
+"""The step model on NumPy arrays: states are values, batches do not mix, damaged files are told in one line."""
+
+import numpy as np
+import pytest
+import torch
+
+from nmt.errors import BundleError
+from nmt.runtime.model import OnnxModel
+from nmt.search.beam import beam_search
+from nmt.search.greedy import greedy_search
+
+
+def padded(rows):
+    lengths = np.array([len(row) for row in rows])
+    source = np.zeros((len(rows), lengths.max()), dtype=np.int64)
+    for i, row in enumerate(rows):
+        source[i, : len(row)] = row
+    return source, lengths
+
+
+@pytest.fixture(scope="module")
+def sentences():
+    draw = np.random.default_rng(3)
+    return [[*draw.integers(4, 50, draw.integers(1, 12)).tolist(), 3] for _ in range(20)]
+
+
+@pytest.fixture(scope="module")
+def models(make_models):
+    return make_models(encoder_layers=2)
+
+
+def test_search_finds_what_it_finds_with_pytorch(models, sentences):
+    source, lengths = padded(sentences)
+    options = {"max_lengths": (2 * lengths + 3).tolist(), "bos_id": 2, "eos_id": 3, "with_weights": True}
+    for search in (greedy_search, beam_search):
+        expected = search(models.network, torch.from_numpy(source), torch.from_numpy(lengths), **options)
+        found = search(models.exported, source, lengths, **options)
+        for here, there in zip(found, expected, strict=True):
+            here, there = (here, there) if search is greedy_search else (here[0], there[0])
+            assert here.tokens == there.tokens
+            assert here.log_prob == pytest.approx(there.log_prob, abs=1e-3)
+            np.testing.assert_allclose(here.weights, there.weights, atol=1e-4)
+
+
+def test_in_fp32_a_sentence_does_not_depend_on_its_batch(models, sentences):
+    options = {"bos_id": 2, "eos_id": 3, "beam_size": 4}
+
+    def translate(rows):
+        source, lengths = padded(rows)
+        found = beam_search(models.exported, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
+        return [hypotheses[0] for hypotheses in found]
+
+    alone = [translate([row])[0] for row in sentences]
+    for batch in (translate(sentences), translate(sentences[::-1])[::-1]):
+        for here, there in zip(batch, alone, strict=True):
+            assert here.tokens == there.tokens
+            assert here.log_prob == pytest.approx(there.log_prob, abs=1e-4)
+
+
+def test_states_are_values(models, sentences):
+    source, lengths = padded(sentences[:3])
+    state = models.exported.start(source, lengths)
+    previous = np.full((3, 1), 2)
+    first = models.exported.step(previous, state).logits.copy()
+    wide = state.reorder(np.zeros((3, 4), dtype=np.int64))
+    later = models.exported.step(np.full((3, 4), 7), wide).state
+    models.exported.step(np.full((2, 4), 8), later.keep(np.array([0, 2])))
+    np.testing.assert_array_equal(models.exported.step(previous, state).logits, first)
+    assert models.exported.step(previous, state).weights is None
+
+
+def test_reordering_twice_is_reordering_once(models, sentences):
+    source, lengths = padded(sentences[:2])
+    state = models.exported.start(source, lengths).reorder(np.zeros((2, 3), dtype=np.int64))
+    state = models.exported.step(np.array([[4, 5, 6], [7, 8, 9]]), state).state
+    twice = state.reorder(np.array([[2, 0, 1], [0, 0, 2]])).reorder(np.array([[1, 0], [2, 1]]))
+    once = state.reorder(np.array([[0, 2], [2, 0]]))
+    previous = np.array([[5, 6], [7, 8]])
+    expected = models.exported.step(previous, once).logits
+    np.testing.assert_array_equal(models.exported.step(previous, twice).logits, expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"no graph", None])
+@pytest.mark.parametrize("name", ["encoder", "step"])
+def test_a_damaged_graph_is_told_in_one_line(models, tmp_path, content, name):
+    for file in models.directory.iterdir():
+        whole = file.read_bytes()
+        (tmp_path / file.name).write_bytes(whole[: len(whole) // 2] if content is None and name in file.name else whole)
+    if content is not None:
+        (tmp_path / f"{name}.onnx").write_bytes(content)
+    with pytest.raises(BundleError) as caught:
+        OnnxModel(tmp_path / "encoder.onnx", tmp_path / "step.onnx")
+    assert str(caught.value).startswith(f"{tmp_path / name}.onnx is damaged, or not for onnxruntime ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_graph_is_told_in_one_line(models, tmp_path):
+    with pytest.raises(BundleError, match=r"encoder\.onnx is missing or cannot be read \(No such file or directory\)$"):
+        OnnxModel(tmp_path / "encoder.onnx", models.directory / "step.onnx")
