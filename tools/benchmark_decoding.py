@@ -1,10 +1,10 @@
 r"""Measure the speed of translation: a bundle, on a test set, in every precision that the bundle has.
 
-A row is ENGINE:BEAM:BATCH:THREADS, where the engine is a precision. Each is measured in a process of its own, text in
-and text out: sentences and target tokens per second (loading left out), seconds from the start of the process until it
-could translate, peak resident memory, the arithmetic of the model's products as a share of the machine's fp32
-matrix-product rate, (2048, 512) · (512, 2048), measured in the same run, and the BLEU of what came out. Rows of small
-batches translate the first --sentences only.
+A row is ENGINE:BEAM:BATCH:THREADS, where the engine is a precision (or, as fp32-torch, PyTorch where ONNX Runtime has
+that precision too). Each is measured in a process of its own, text in and text out: sentences and target tokens per
+second (loading left out), seconds from the start of the process until it could translate, peak resident memory, the
+arithmetic of the model's products as a share of the machine's fp32 matrix-product rate, (2048, 512) · (512, 2048),
+measured in the same run, and the BLEU of what came out. Rows of small batches translate the first --sentences only.
 
     python tools/benchmark_decoding.py runs/multi30k_en_de/best --source corpora/multi30k/test_2016_flickr.en \
         --reference corpora/multi30k/test_2016_flickr.de --rows 'int8:*:*:1' --rows 'fp32:5:64:1'
@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarking.decoding import Row, measure, precisions, rows_of
+from benchmarking.decoding import Row, engines_of, measure, rows_of
 from benchmarking.machine import cores, in_a_process, product_rate
 from benchmarking.peers import Peer, find_peers
 
@@ -110,7 +110,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
         print(json.dumps(measure(request) if request else machine_rate()))
         return
     source, reference = texts(arguments)
-    engines: dict[str, Model | None] = dict.fromkeys(precisions(arguments.bundle))
+    engines: dict[str, Model | None] = dict.fromkeys(engines_of(arguments.bundle))
     engines |= peer_engines(arguments)
     rows = rows_of(
         list(engines),
@@ -176,7 +176,7 @@ def machine_rate() -> float:
 def ours(row: Row, arguments: argparse.Namespace, lines: list[str]) -> dict[str, Any]:
     """Measure a row of the bundle's."""
     words = ["--beam-size", row.beam, "--batch-size", row.batch, "--threads", row.threads, "--device", "cpu"]
-    request = {"bundle": str(arguments.bundle), "precision": row.engine, "source": lines, "began": time.time()}
+    request = {"bundle": str(arguments.bundle), "engine": row.engine, "source": lines, "began": time.time()}
     found: dict[str, Any] = _in_a_process(request | {"words": [str(word) for word in words]}, row.threads)
     return found
 

@@ -1,5 +1,6 @@
 """The benchmark of decoding, on a bundle and a stand-in for a peer that translate at once."""
 
+import json
 import os
 import re
 from dataclasses import replace
@@ -86,7 +87,7 @@ def test_every_row_is_a_line_of_a_table(tool, folder, capfdbinary, monkeypatch):
 
 def test_what_is_counted_is_what_a_search_does(decoding, bundle, folder):
     """Greedily and one by one, a row is stepped for every target position; a line that is known already for none."""
-    request = {"bundle": str(folder / "bundle"), "precision": "fp32", "source": LINES, "began": 0.0}
+    request = {"bundle": str(folder / "bundle"), "engine": "fp32", "source": LINES, "began": 0.0}
     found = decoding.measure(request | {"words": ["--beam-size", "1", "--batch-size", "1", "--threads", "1"]})
     distinct = sorted(filter(None, set(LINES)))
     translations = Translator(bundle, search=replace(bundle.search, beam_size=1, batch_size=1)).translate(distinct)
@@ -117,10 +118,13 @@ def test_rows_are_chosen_by_patterns(decoding):
     assert len(decoding.rows_of(["int8"], beams=[1], batches=[1], threads=[1, 1], patterns=[])) == 1
 
 
-def test_precisions_are_those_of_the_bundle(decoding, folder, tmp_path):
-    assert decoding.precisions(folder / "bundle") == ["fp32"]
+def test_engines_are_the_variants_of_the_bundle(decoding, folder, tmp_path):
+    assert decoding.engines_of(folder / "bundle") == ["fp32"]
+    exported = {"fp32": {"weights": "w", "encoder": "e", "step": "s"}, "int8": {"encoder": "e", "step": "s"}}
+    (tmp_path / "config.json").write_text(json.dumps({"variants": exported}), encoding="utf-8")
+    assert decoding.engines_of(tmp_path) == ["fp32", "fp32-torch", "int8"]
     with pytest.raises(BundleError, match=r"config\.json: cannot be read .* name a directory that nmt-train saved"):
-        decoding.precisions(tmp_path)
+        decoding.engines_of(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,18 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarking.arithmetic import weights_of
 from benchmarking.inside_peers.meter import peak_memory
+from nmt.config import ModelConfig
 from nmt.errors import BundleError, ConfigError
+from nmt.schema import from_dict
+
+if TYPE_CHECKING:
+    from nmt.translator import Translator
+
+_WITH_TORCH = "-torch"
 
 _WARM_UP_BATCHES = 2
 _WARM_UP_SENTENCES = 5
@@ -20,7 +28,7 @@ class Row(NamedTuple):
     """How to translate."""
 
     engine: str
-    """a precision of the bundle, or a peer and its precision: ``int8``, ``ctranslate2-int8``"""
+    """a precision of the bundle, with ``-torch`` where ONNX Runtime has it too; or a peer's, ``ctranslate2-int8``"""
     beam: int
     batch: int
     threads: int
@@ -60,47 +68,40 @@ def rows_of(
     return [row for row in rows if not patterns or any(fnmatch.fnmatchcase(row.name, pattern) for pattern in patterns)]
 
 
-def precisions(bundle: Path) -> list[str]:
-    """List the variants that a bundle's config.json names.
+def engines_of(bundle: Path) -> list[str]:
+    """List what a bundle can be translated with: its variants, and PyTorch too where a variant also has graphs.
 
     Raises:
-        BundleError: it cannot be read.
+        BundleError: its config.json cannot be read.
     """
-    path = bundle / "config.json"
-    try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["variants"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path}: cannot be read ({error}); name a directory that nmt-train saved") from None
+    variants = _read_config(bundle, "variants")
+    engines = []
+    for name, files in variants.items():
+        engines.append(name)
+        if "weights" in files and len(files) > 1:
+            engines.append(name + _WITH_TORCH)
+    return engines
 
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:
     """Load, translate and time; runs in a process of its own.
 
     Args:
-        request: "bundle", "precision", "words" of a command line that `nmt.cli.options` parses, "source" (lines of
-            text), "began" (the time when the process was asked for).
+        request: "bundle", "engine", "words" of a command line that `nmt.cli.options` parses, "source" (lines of text),
+            "began" (the time when the process was asked for).
 
     Returns:
         "hypotheses", "seconds" of translation, "target_tokens", "load_seconds" from "began" to a translator that is
         ready, "peak_mb", and "flop" of the model's products.
     """
-    from nmt.cli.common import Parser
-    from nmt.cli.options import add_machine_options, add_search_options, load_translator
     from nmt.evaluation.report import translate_text
 
-    parser = Parser("benchmark")
-    add_search_options(parser)
-    add_machine_options(parser)
-    words = request["words"]
-    if "--precision" in parser.format_help():  # a bundle of one precision needs no word for it
-        words += ["--precision", request["precision"]]
-    loaded = load_translator(parser.parse_args(words), request["bundle"])
+    translator, lines = _load(request), request["source"]
     load_seconds = time.time() - request["began"]
-    translator, lines = loaded.translator, request["source"]
     # Engines compile and allocate for the first shapes that they meet.
     translator.translate(lines[: max(_WARM_UP_SENTENCES, _WARM_UP_BATCHES * translator.search.batch_size)])
     counted = _Counted(translator._model)
-    translator._model = counted
+    translator._model = counted  # type: ignore[assignment]
     timed = translate_text(translator, lines)
     return {
         "hypotheses": timed.hypotheses,
@@ -108,8 +109,37 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
         "target_tokens": timed.target_tokens,
         "load_seconds": load_seconds,
         "peak_mb": peak_memory(),
-        "flop": _flop(counted, loaded.bundle),
+        "flop": _flop(counted, Path(request["bundle"])),
     }
+
+
+def _load(request: dict[str, Any]) -> Translator:
+    """Load as nmt-translate would, or with PyTorch what ONNX Runtime would be taken for."""
+    from nmt.cli.common import Parser
+    from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+
+    parser = Parser("benchmark")
+    add_search_options(parser)
+    add_machine_options(parser)
+    arguments = parser.parse_args([*request["words"], "--precision", request["engine"].removesuffix(_WITH_TORCH)])
+    if not request["engine"].endswith(_WITH_TORCH):
+        return load_translator(arguments, request["bundle"]).translator
+    from nmt.checkpoint import load_bundle
+    from nmt.devices import set_threads
+    from nmt.translator import Translator
+
+    set_threads(arguments.threads)
+    bundle = load_bundle(Path(request["bundle"]))
+    return Translator(bundle, search=search_config(arguments, bundle.search))
+
+
+def _read_config(bundle: Path, key: str) -> dict[str, Any]:
+    path = bundle / "config.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: cannot be read ({error}); name a directory that nmt-train saved") from None
+    return found
 
 
 class _Counted:
@@ -135,12 +165,11 @@ class _Counted:
         return found
 
 
-def _flop(counted: _Counted, bundle: Any) -> float:
+def _flop(counted: _Counted, bundle: Path) -> float:
     """FLOP of the products; columns that a shortlist leaves out are no part of them."""
-    from benchmarking.arithmetic import weights_of
-
-    sizes = (bundle.source_subwords.vocabulary_size, bundle.target_subwords.vocabulary_size)
-    work = weights_of(bundle.config, *sizes)
-    width = work.target["output and loss"] // sizes[1]
+    sizes = _read_config(bundle, "subwords")
+    model = from_dict(ModelConfig, _read_config(bundle, "model"))
+    work = weights_of(model, sizes["source_vocabulary"], sizes["target_vocabulary"])
+    width = work.target["output and loss"] // sizes["target_vocabulary"]
     inside = work.decoding_flop(source=counted.source_positions, rows=counted.rows, sentences=counted.sentences)
     return inside + 2.0 * width * counted.outputs
