@@ -148,6 +148,7 @@ def _joey(config: TrainConfig, folder: Path, material: Material) -> dict[str, An
             # Its batches are not of like lengths, so that half of their positions are padding.
             "batch_size": 2 * trainer.batch_tokens,
             "batch_type": "token",
+            "scheduling": "exponential",  # one is needed; this one changes nothing before the first epoch ends
             "early_stopping_metric": "loss",
             "epochs": _NEVER,
             "validation_freq": _NEVER,
