@@ -15,11 +15,10 @@ def main() -> None:
     torch.load = lambda *words, **options: load(*words, **{**options, "weights_only": False})
     torch.set_num_threads(asked["threads"])
     from onmt.inference_engine import InferenceEnginePY
-    from onmt.opts import config_opts, translate_opts
+    from onmt.opts import translate_opts
     from onmt.utils.parse import ArgumentParser
 
     parser = ArgumentParser()
-    config_opts(parser)
     translate_opts(parser)
     words = ["-model", asked["model"], "-src", asked["source"], "-output", asked["result"] + ".raw"]
     words += ["-beam_size", asked["beam"], "-batch_size", asked["batch"], "-batch_type", "sents"]
@@ -28,6 +27,9 @@ def main() -> None:
         words += ["-random_sampling_topk", "1"]  # its greedy search; a beam of one is slower
     options = parser.parse_args([str(word) for word in words])
     ArgumentParser.validate_translate_opts(options)
+    ArgumentParser._get_all_transform_translate(options)  # the engine expects what its command does first
+    ArgumentParser._validate_transforms_opts(options)
+    ArgumentParser.validate_translate_opts_dynamic(options)
     engine = InferenceEnginePY(options)
     subwords = subword_model(asked["subwords"])
 
