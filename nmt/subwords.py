@@ -138,7 +138,17 @@ class SubwordModel:
     @property
     def byte_fallback(self) -> bool:
         """Whether it spells unknown characters in bytes."""
-        return any(self._processor.is_byte(i) for i in range(_RESERVED, self.vocabulary_size))
+        return bool(self.byte_ids)
+
+    @property
+    def byte_ids(self) -> list[int]:
+        """Ids of the pieces that spell a byte."""
+        return [i for i in range(_RESERVED, self.vocabulary_size) if self._processor.is_byte(i)]
+
+    @property
+    def pieces(self) -> list[str]:
+        """Every id's subword as SentencePiece spells it, U+2581 standing for a space."""
+        return [self._processor.id_to_piece(i) for i in range(self.vocabulary_size)]
 
     def to_bytes(self) -> bytes:
         """Serialise the model; stock SentencePiece reads it too."""

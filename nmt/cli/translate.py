@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from nmt.cli.common import Parser, report, run, standard_output
-from nmt.cli.lines import decode, read_windows
+from nmt import workers
+from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
+from nmt.cli.lines import RawLine, Text, decode, read_windows
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import ConfigError
 
@@ -29,7 +31,7 @@ _EXAMPLES = """\
 examples:
   nmt-translate runs/demo/best < input.en > output.de
   echo "A dog runs." | nmt-translate runs/demo/best
-  nmt-translate runs/demo/best --beam-size 1 --threads 4 < big.en > big.de      the fastest way
+  nmt-translate runs/demo/best --beam-size 1 --workers 0 < big.en > big.de      the fastest way: a process per core
   nmt-translate runs/demo/best --scores < input.en | sort -n | cut -f 2-        the least certain ones first
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
 
@@ -50,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line and check all that can be checked without the model; raises ConfigError."""
     usage = "nmt-translate MODEL [options] < input > output"
+    words = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
     output = parser.add_argument_group("output")
@@ -59,12 +62,22 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
     add_search_options(parser)
     add_machine_options(parser)
-    arguments, more = parser.parse_known_args(argv)
+    parser.add_argument_group("processes").add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the text, each with the model and, unless --threads says otherwise, one thread: "
+        "for long texts; 0: one for each core (default: 1)",
+    )
+    arguments, more = parser.parse_known_args(words)
     if more:
         command = f"{NAME} {arguments.model} < {more[0]}"
         hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {command}"
         parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
     search_config(arguments)
+    arguments.words = words
+    arguments.workers = workers.worker_count(arguments.workers)
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     if arguments.n_best > 1 and arguments.format == "text":
@@ -78,10 +91,30 @@ def translate(arguments: argparse.Namespace) -> None:
     """Translate stdin to stdout, window by window.
 
     Raises:
-        NmtError: an option, the model or a stream is not what it should be.
+        NmtError: an option, the model, a stream or a worker is not what it should be.
         OSError: a stream failed.
     """
     read, out = _standard_input(), standard_output()
+    if arguments.workers == 1:
+        sizes, answer = prepare(arguments)
+        _hint(arguments)
+        for share in _shares(read, sizes, 1):
+            _write(out, share, answer(share.request()), arguments)
+        return
+    command = workers.worker_command("nmt.cli.translate", "serve", arguments.words)
+    with workers.Workers(command, arguments.workers) as pool:
+        _hint(arguments)
+        shares = _shares(read, pool.greeting, arguments.workers)
+        for share, reply in pool.map((share, share.request()) for share in shares):
+            _write(out, share, reply, arguments)
+
+
+def prepare(arguments: argparse.Namespace) -> tuple[workers.Message, Callable[[workers.Message], workers.Message]]:
+    """Load the model: the sizes of windows of lines, and the function that answers what `Share.request` asks.
+
+    Raises:
+        NmtError: the model or an option is not what it should be.
+    """
     translator = load_translator(arguments, arguments.model).translator
     search = translator.search
     if arguments.n_best > search.beam_size:
@@ -92,28 +125,81 @@ def translate(arguments: argparse.Namespace) -> None:
 
     from nmt.translator import WINDOW_BATCHES
 
-    def warn(message: str) -> None:
-        if not arguments.quiet:
-            report(NAME, message)
-
-    if sys.stdin.isatty():
-        end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
-        warn(f"type a sentence and press Enter; {end} ends")
-    number = 1
-    for window in read_windows(read, max_lines=search.batch_size * WINDOW_BATCHES, first_lines=search.batch_size):
-        decoded = [decode(line, number + i) for i, line in enumerate(window)]
-        translations = translator.translate([line.text for line in decoded], n_best=arguments.n_best, first_line=number)
-        for line, translation in zip(decoded, translations, strict=True):
-            for warning in (*line.warnings, *translation.warnings):
-                warn(f"warning: {warning}")
-        lines = (
+    def answer(request: workers.Message) -> workers.Message:
+        first: int = request["first_line"]
+        translations = translator.translate(request["lines"], n_best=arguments.n_best, first_line=first)
+        rendered = (
             line
-            for i, translation in enumerate(translations)
-            for line in render(translation, number + i, style=arguments.format, scores=arguments.scores)
+            for number, translation in enumerate(translations, first)
+            for line in render(translation, number, style=arguments.format, scores=arguments.scores)
         )
-        out.write("".join(line + "\n" for line in lines).encode("utf-8"))
-        out.flush()
-        number += len(window)
+        output = "".join(line + "\n" for line in rendered)
+        return {"output": output, "warnings": [translation.warnings for translation in translations]}
+
+    return {"full": search.batch_size * WINDOW_BATCHES, "first": search.batch_size}, answer
+
+
+def serve() -> NoReturn:
+    """Be one of the processes of ``--workers``, with the command's own words."""
+
+    def explain(error: Exception) -> tuple[str, int]:
+        known = explained(error)
+        if known is None:
+            traceback.print_exception(type(error), error, error.__traceback__)
+            return f"{type(error).__name__} in a worker: please report the lines above", EXIT_FAILED
+        return known.message, known.exit_code
+
+    arguments = parse(sys.argv[1:])
+    arguments.threads = arguments.threads or 1
+    workers.serve(lambda: prepare(arguments), explain)
+
+
+class Share(NamedTuple):
+    """Lines that go to one process."""
+
+    first_line: int
+    """number of the first of them, counted from 1"""
+    lines: list[Text]
+
+    def request(self) -> workers.Message:
+        """Put into words what `prepare`'s function is to do."""
+        return {"first_line": self.first_line, "lines": [line.text for line in self.lines]}
+
+
+def _shares(read: Callable[[int], bytes | None], sizes: workers.Message, count: int) -> Iterator[Share]:
+    """Read lines in windows, and cut each into as many shares as there are workers."""
+    number = 1
+    for window in read_windows(read, max_lines=sizes["full"] * count, first_lines=sizes["first"] * count):
+        for part in split(window, count):
+            yield Share(number, [decode(line, number + i) for i, line in enumerate(part)])
+            number += len(part)
+
+
+def split(window: Sequence[RawLine], count: int) -> Iterator[Sequence[RawLine]]:
+    """Cut a window into at most `count` parts of about as many bytes each, none empty; their order is kept."""
+    total = sum(len(line.content) + 1 for line in window)
+    start = held = done = 0
+    for end, line in enumerate(window, 1):
+        held += len(line.content) + 1
+        if held * count >= total * (done + 1) or end == len(window):
+            yield window[start:end]
+            start, done = end, held * count // total
+
+
+def _write(out: IO[bytes], share: Share, reply: workers.Message, arguments: argparse.Namespace) -> None:
+    """Write what became of a share, and its warnings line by line."""
+    if not arguments.quiet:
+        for line, warnings in zip(share.lines, reply["warnings"], strict=True):
+            for warning in (*line.warnings, *warnings):
+                report(NAME, f"warning: {warning}")
+    out.write(reply["output"].encode("utf-8"))
+    out.flush()
+
+
+def _hint(arguments: argparse.Namespace) -> None:
+    if sys.stdin.isatty() and not arguments.quiet:
+        end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
+        report(NAME, f"type a sentence and press Enter; {end} ends")
 
 
 def render(translation: Translation, number: int, *, style: str = "text", scores: bool = False) -> Iterator[str]:

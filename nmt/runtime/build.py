@@ -90,7 +90,7 @@ class _EncoderBuilder(_Builder):
         self._keys(values)
         self._mask()
         self._first_states(summaries)
-        described = {
+        described: dict[str, tuple[str, Shape]] = {
             "keys": ("float", self.key_shape),
             "values": ("float", ("B", "S", "F")),
             "mask": ("float", ("B", 1, "S")),
@@ -195,7 +195,7 @@ class _StepBuilder(_Builder):
         last = Activation(attentional, self.attentional_size, _BOUND)
         self.arithmetic.product([last], output, bias, name="logits")
         places: Shape = ("B", "K")
-        inputs = {
+        inputs: dict[str, tuple[str, Shape]] = {
             "previous": ("int64", places),
             "rows": ("int64", places),
             "keys": ("float", self.key_shape),
@@ -203,7 +203,7 @@ class _StepBuilder(_Builder):
             "mask": ("float", ("B", 1, "S")),
             **{name: ("float", ("N", width)) for name, width in self.states.items()},
         }
-        outputs = {
+        outputs: dict[str, tuple[str, Shape]] = {
             "logits": ("float", ("B", "K", "V")),
             "weights": ("float", ("B", "K", "S")),
             **{f"next_{name}": ("float", ("B", "K", width)) for name, width in self.states.items()},

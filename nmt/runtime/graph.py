@@ -66,11 +66,11 @@ class Graph:
             inputs: name → type ("float" or "int64") and shape, with letters for what varies.
             outputs: the same of what is computed.
         """
-        described = [
+        given, made = (
             [helper.make_tensor_value_info(name, _TYPES[kind], shape) for name, (kind, shape) in values.items()]
             for values in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self._nodes, self.name, *described, initializer=list(self._constants.values()))
+        )
+        graph = helper.make_graph(self._nodes, self.name, given, made, initializer=list(self._constants.values()))
         versions = [helper.make_opsetid("", _OPERATORS), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(
             graph,

@@ -3,7 +3,7 @@
 Only what is V wide stays where the model put it (on a GPU, perhaps); the few candidates of a step come to the host in
 one transfer, and all bookkeeping is plain NumPy, the same for both. torch is imported when a tensor first arrives.
 
-Shapes: B sentences, K places of a beam, V vocabulary.
+Shapes: B sentences, K places of a beam, V columns of the logits (the vocabulary, or a shortlist of it), R = B · K rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +24,31 @@ if TYPE_CHECKING:
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 
-# Finding the best of 320 rows of 8,000 in chunks takes half the time (one CPU thread, torch and NumPy), that of a few
-# rows longer.
-_CHUNK = 64
-_CHUNKED_ROWS = 16
-_CHUNKED_COLUMNS = 8 * _CHUNK  # for each entry wanted
-
-# NumPy makes several passes over the logits: 15 to 45 % faster over so many at a time, which stay in the cache.
+# So many logits at a time stay in the cache while NumPy makes its passes over them.
 _BLOCK = 2**16
+# The maxima of so many groups of columns tell what the best of a row must reach.
+_GROUPS = 256
+# No sum of a log-probability and a logit is off by as much in double precision.
+_ROUNDING = 1e-9
+
+
+class Continuations(NamedTuple):
+    """Possible next tokens, M of them over all sentences, on the host; those of a sentence by place, then column."""
+
+    sentences: Ints
+    """(M,) rows of the step's arrays"""
+    places: Ints
+    """(M,)"""
+    tokens: Ints
+    """(M,) columns of the logits"""
+    log_probs: Floats
+    """(M,) of the whole hypothesis, this token included"""
+
+    def only(self, chosen: Bools) -> Continuations:
+        """Take those that are chosen, (M,)."""
+        return Continuations(self.sentences[chosen], self.places[chosen], self.tokens[chosen], self.log_probs[chosen])
 
 
 def operations_for(array: Array) -> Operations:
@@ -65,90 +81,26 @@ class Operations(ABC):
         """Bring integers to where the model computes."""
 
     @abstractmethod
-    def log_softmax(self, logits: Array) -> Array:
-        """Normalise over the last axis: (..., V) → (..., V), a fresh array, of single precision at least, none above 0.
-
-        torch's one fused pass over (64, 5, 8000) logits takes 3.5 ms of one CPU thread where logsumexp takes 4.9 ms,
-        which is why search does not subtract logsumexp from the few it keeps.
-        """
-
-    @abstractmethod
-    def exclude(self, log_probs: Array, tokens: Ints) -> Array:
-        """Put -inf at these tokens of every place, in place: (..., V), (N,) → the same (..., V)."""
-
-    @abstractmethod
-    def exclude_at(self, log_probs: Array, sentences: Ints, places: Ints, tokens: Ints) -> Array:
-        """Put -inf at single entries, in place: (B, K, V), three of (N,) → the same (B, K, V)."""
-
-    @abstractmethod
     def without_gradients(self) -> AbstractContextManager[object]:
         """Record nothing for a backward pass while the context is open."""
 
-    def top_k(self, values: Array, count: int) -> tuple[Floats, Ints]:
-        """Find the best entries of the last axis, best first: (..., V) → (..., K) values and indices, on the host.
+    @abstractmethod
+    def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
+        """Find at least the best `count` continuations of every sentence, or all where these are fewer.
 
-        K is `count`, or V if that is smaller. Of equal values the one with the lower index comes first, on both kinds
-        of array. Library routines choose freely among equals, so one entry more than needed is fetched: if all of
-        these differ, the choice and its order are unique; a row where two are equal, which is rare, is sorted by a
-        stable sort. (-inf, where nothing may be chosen, is in any order.)
+        Of equals at the end of that list, those of the lowest place and column are among what is found. The best are
+        found on raw logits; only what is found is normalised: (log_prob - logsumexp of its place) + logit, in double
+        precision. A number does not depend on what else is in the batch.
+
+        Args:
+            logits: (B, K, V), unnormalised; they are only read.
+            log_probs: (B, K) of the prefixes, -inf for an empty place, which has no continuation.
+            count: 1 or more.
+            normalized: whether the logits are log-probabilities already.
+
+        Raises:
+            FloatingPointError: a row of logits holds NaN or +inf, or nothing above -inf.
         """
-        shape, columns = values.shape[:-1], values.shape[-1]
-        count = min(count, columns)
-        rows = values.reshape((-1, columns))
-        if count == 1:
-            best, indices = self._first_best(rows)
-        elif len(rows) >= _CHUNKED_ROWS and columns >= _CHUNKED_COLUMNS * count and self._chunks_pay():
-            best, indices = self._best_in_chunks(rows, count + 1)
-        else:
-            best, indices = map(self.to_host, self._best(rows, min(count + 1, columns)))
-        if count > 1:
-            equal = (best[:, 1:] == best[:, :-1]) & (best[:, 1:] > -np.inf)
-            best, indices = best[:, :count], indices[:, :count]
-            for row in np.flatnonzero(equal.any(1)).tolist():
-                order = self._stable_order(rows[row])[:count]
-                best[row], indices[row] = self.to_host(rows[row])[order], order
-        return best.astype(np.float64).reshape((*shape, count)), indices.reshape((*shape, count))
-
-    def _best_in_chunks(self, rows: Array, count: int) -> tuple[npt.NDArray[Any], Ints]:
-        """Do as `_best`, on the host, looking only into the `count` chunks whose maxima are the largest.
-
-        Every value of a chunk left out is at most the maximum of each chunk looked into, so these hold the `count`
-        best values of all (of equals, any).
-        """
-        chunks = rows.shape[-1] // _CHUNK
-        split = rows[:, : chunks * _CHUNK].reshape((len(rows), chunks, _CHUNK))
-        row_numbers = np.arange(len(rows))[:, None]
-        chosen = self._best(self._maxima(split), count)[1]
-        inside = split[self.from_host(row_numbers), chosen].reshape((len(rows), count * _CHUNK))
-        best, places = map(self.to_host, self._best(inside, count))
-        indices = self.to_host(chosen)[row_numbers, places // _CHUNK] * _CHUNK + places % _CHUNK
-        if chunks * _CHUNK == rows.shape[-1]:
-            return best, indices
-        rest = self.to_host(rows[:, chunks * _CHUNK :])
-        rest_indices = np.broadcast_to(np.arange(chunks * _CHUNK, rows.shape[-1]), rest.shape)
-        best, indices = np.concatenate([best, rest], -1), np.concatenate([indices, rest_indices], -1)
-        order = np.argsort(-best, axis=-1)[:, :count]
-        return best[row_numbers, order], indices[row_numbers, order]
-
-    @abstractmethod
-    def _chunks_pay(self) -> bool:
-        """Whether `_best_in_chunks` is faster than `_best` for many long rows."""
-
-    @abstractmethod
-    def _maxima(self, values: Array) -> Array:
-        """Take the maximum over the last axis."""
-
-    @abstractmethod
-    def _first_best(self, rows: Array) -> tuple[npt.NDArray[Any], Ints]:
-        """Find the largest value of each row, the first of equals: (R, V) → (R,) and (R,), on the host."""
-
-    @abstractmethod
-    def _best(self, rows: Array, count: int) -> tuple[Array, Array]:
-        """Find the `count` largest values of each row, best first, of equals any: (R, V) → two of (R, count)."""
-
-    @abstractmethod
-    def _stable_order(self, row: Array) -> Ints:
-        """Sort one row (V,) from best to worst, equals by index, and return the indices, on the host."""
 
 
 class NumpyOperations(Operations):
@@ -162,49 +114,73 @@ class NumpyOperations(Operations):
         """See `Operations`."""
         return integers
 
-    def log_softmax(self, logits: Array) -> Array:
-        """See `Operations`."""
-        result = np.empty(logits.shape, dtype=np.result_type(logits, np.float32))
-        rows, results = (array.reshape((-1, array.shape[-1])) for array in (logits, result))
-        size = max(1, _BLOCK // logits.shape[-1])
-        for start in range(0, len(rows), size):
-            block, shifted = rows[start : start + size], results[start : start + size]
-            np.subtract(block, block.max(-1, keepdims=True), out=shifted)
-            shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
-        return result
-
-    def exclude(self, log_probs: Array, tokens: Ints) -> Array:
-        """See `Operations`."""
-        log_probs[..., tokens] = -np.inf
-        return log_probs
-
-    def exclude_at(self, log_probs: Array, sentences: Ints, places: Ints, tokens: Ints) -> Array:
-        """See `Operations`."""
-        log_probs[sentences, places, tokens] = -np.inf
-        return log_probs
-
     def without_gradients(self) -> AbstractContextManager[object]:
         """See `Operations`."""
         return nullcontext()
 
-    def _chunks_pay(self) -> bool:
-        return True
+    def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
+        """See `Operations`."""
+        batch_size, places, columns = logits.shape
+        rows = _single_at_least(logits).reshape(batch_size * places, columns)
+        offsets = log_probs.reshape(-1, 1)  # (R, 1), what a logit is added to
+        if not normalized:
+            offsets = offsets - _log_normalizers(rows)
+        if count == places == 1:
+            everyone, best = np.arange(batch_size), rows.argmax(1)  # of equals the first
+            peaks = rows[everyone, best]
+            _check(peaks)
+            return Continuations(everyone, np.zeros_like(everyone), best, offsets[:, 0] + peaks)
+        found = (rows >= _floors(rows, offsets, count, places=places)).ravel().nonzero()[0]
+        numbers, tokens = np.divmod(found, columns)
+        sentences, slots = np.divmod(numbers, places)
+        return Continuations(sentences, slots, tokens, offsets[numbers, 0] + rows.reshape(-1)[found])
 
-    def _maxima(self, values: Array) -> Array:
-        return values.max(-1)
 
-    def _first_best(self, rows: Array) -> tuple[npt.NDArray[Any], Ints]:
-        indices = rows.argmax(-1)
-        return rows[np.arange(len(rows)), indices], indices
+def _single_at_least(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.ascontiguousarray(logits, dtype=np.float32 if logits.dtype.itemsize < 4 else None)
 
-    def _best(self, rows: Array, count: int) -> tuple[Array, Array]:
-        row_numbers = np.arange(len(rows))[:, None]
-        indices = np.argpartition(rows, rows.shape[-1] - count, axis=-1)[:, -count:]
-        indices = indices[row_numbers, np.argsort(-rows[row_numbers, indices], axis=-1)]
-        return rows[row_numbers, indices], indices
 
-    def _stable_order(self, row: Array) -> Ints:
-        return np.argsort(-row, kind="stable")
+def _check(peaks: npt.NDArray[Any]) -> None:
+    """Raise FloatingPointError where the largest of a row, which NaN counts for, is not a number."""
+    if not np.isfinite(peaks).all():
+        raise FloatingPointError
+
+
+def _log_normalizers(rows: npt.NDArray[Any]) -> Floats:
+    """Take logsumexp of every row: (R, V) → (R, 1)."""
+    peaks, sums = np.empty((2, len(rows), 1), dtype=rows.dtype)
+    size = max(1, _BLOCK // rows.shape[1])
+    shifted = np.empty((min(size, len(rows)), rows.shape[1]), dtype=rows.dtype)
+    for start in range(0, len(rows), size):
+        block, end = rows[start : start + size], start + size
+        peak = block.max(1, keepdims=True, out=peaks[start:end])
+        _check(peak)
+        work = np.subtract(block, peak, out=shifted[: len(block)])
+        np.exp(work, out=work).sum(1, keepdims=True, out=sums[start:end])
+    return np.asarray(peaks + np.log(sums, dtype=np.float64))
+
+
+def _floors(rows: npt.NDArray[Any], offsets: Floats, count: int, *, places: int) -> npt.NDArray[Any]:
+    """Find what a logit must reach to be among its sentence's best `count`, or a little less: (R, V) → (R, 1).
+
+    The maxima of groups of columns are entries themselves, so at least `count` entries are as good as the
+    `count`-th best of these maxima: all of the best `count` are, with all equals of the last. Few others are.
+
+    Raises:
+        FloatingPointError: there is NaN or +inf among the maxima.
+    """
+    groups = rows.shape[1] // _GROUPS
+    maxima = rows[:, : groups * _GROUPS].reshape(len(rows), groups, _GROUPS).max(1) if groups > 1 else rows
+    if not maxima.max() < np.inf:  # a NaN anywhere is the maximum
+        raise FloatingPointError
+    scores = (offsets + maxima).reshape(len(rows) // places, -1)
+    lowest = np.finfo(rows.dtype).min
+    if count >= scores.shape[1]:
+        return np.where(offsets > -np.inf, lowest, np.inf).astype(rows.dtype)
+    least = np.partition(scores, -count, axis=1)[:, -count].repeat(places)[:, None]
+    # An empty place's offset is -inf: nothing reaches its floor.
+    floors = np.maximum(np.maximum(least, lowest) - offsets - _ROUNDING, lowest)
+    return np.asarray(np.nextafter(floors.astype(rows.dtype), lowest))
 
 
 class TorchOperations(Operations):
@@ -227,36 +203,32 @@ class TorchOperations(Operations):
         """See `Operations`."""
         return self._torch.from_numpy(np.ascontiguousarray(integers)).to(self._device)
 
-    def log_softmax(self, logits: Array) -> Array:
-        """See `Operations`."""
-        return logits.log_softmax(-1, dtype=self._torch.promote_types(logits.dtype, self._torch.float32))
-
-    def exclude(self, log_probs: Array, tokens: Ints) -> Array:
-        """See `Operations`."""
-        return log_probs.index_fill_(-1, self.from_host(tokens), -np.inf)
-
-    def exclude_at(self, log_probs: Array, sentences: Ints, places: Ints, tokens: Ints) -> Array:
-        """See `Operations`."""
-        log_probs[self.from_host(sentences), self.from_host(places), self.from_host(tokens)] = -np.inf
-        return log_probs
-
     def without_gradients(self) -> AbstractContextManager[object]:
         """See `Operations`."""
         return self._torch.no_grad()
 
-    def _chunks_pay(self) -> bool:
-        return self._device.type == "cpu"
+    def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
+        """See `Operations`; torch normalises all logits faster than NumPy takes their logsumexp."""
+        if not normalized:
+            logits = logits.log_softmax(-1, dtype=self._torch.promote_types(logits.dtype, self._torch.float32))
+        if self._device.type == "cpu":
+            return NumpyOperations().continuations(self.to_host(logits), log_probs, count, normalized=True)
+        return self.continuations_on_device(logits, log_probs, count)
 
-    def _maxima(self, values: Array) -> Array:
-        return values.amax(-1)
-
-    def _first_best(self, rows: Array) -> tuple[npt.NDArray[Any], Ints]:
-        best, indices = rows.max(-1)
-        return self.to_host(best), self.to_host(indices)
-
-    def _best(self, rows: Array, count: int) -> tuple[Array, Array]:
-        best, indices = rows.topk(count, -1)
-        return best, indices
-
-    def _stable_order(self, row: Array) -> Ints:
-        return self.to_host(row.sort(stable=True, descending=True).indices)
+    def continuations_on_device(self, logits: Array, log_probs: Floats, count: int) -> Continuations:
+        """Do as `continuations` with normalised logits, bringing to the host the best of every place only."""
+        batch_size, places, columns = logits.shape
+        rows = logits.reshape(batch_size * places, columns)
+        count = min(count, columns)
+        values, tokens = (self.to_host(array) for array in rows.topk(min(count + 1, columns), 1))
+        # topk chooses freely among equals; where one was left out, a stable sort of the whole row decides.
+        for row in np.flatnonzero(values[:, count - 1] == values[:, -1]) if values.shape[1] > count else ():
+            best = rows[int(row)].sort(stable=True, descending=True)
+            values[row], tokens[row] = (self.to_host(array[: count + 1]) for array in best)
+        _check(values[:, 0])
+        order = tokens[:, :count].argsort(1)
+        tokens, values = np.take_along_axis(tokens, order, 1), np.take_along_axis(values, order, 1)
+        totals = log_probs.reshape(-1, 1) + values
+        numbers, ranks = np.nonzero(totals > -np.inf)
+        sentences, slots = np.divmod(numbers, places)
+        return Continuations(sentences, slots, tokens[numbers, ranks], totals[numbers, ranks])

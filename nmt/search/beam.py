@@ -1,7 +1,7 @@
 """Beam search: the K best prefixes of every sentence, extended side by side.
 
 Shapes: B sentences of the batch, B' those that are still here, K places of each (which varies from step to step),
-C candidates of a place, V vocabulary. All but the logits is bookkeeping on the host.
+C candidates of a sentence, V vocabulary. All but the logits is bookkeeping on the host.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from nmt.errors import ConfigError
-from nmt.search.arrays import Floats, Ints, Operations, operations_for, to_host
+from nmt.search.arrays import Bools, Floats, Ints, Operations, operations_for, to_host
 from nmt.search.candidates import Candidates, Prefix, Rule, best_candidates
 from nmt.search.history import Endings, History
 from nmt.search.interface import Array, Hypothesis, State, StepModel
@@ -74,11 +73,12 @@ def beam_search(
     batch_size = len(source)
     limits = to_host(max_lengths).reshape(batch_size)
     operations = operations_for(source)
-    history, pool = History(batch_size), _Pool(batch_size, beam_size, normalizer)
+    history, pool = History(batch_size), _Pool(batch_size, beam_size, n_best, normalizer)
 
     with operations.without_gradients():
         # 1. Begin with one place a sentence; a sentence that may not take a step is cut at once.
-        beam = _Beam(np.arange(batch_size), np.full((batch_size, 1), bos_id), np.zeros((batch_size, 1)), length=0)
+        everyone, nothing = np.arange(batch_size), np.zeros((batch_size, 1))
+        beam = _Beam(everyone, np.full((batch_size, 1), bos_id), nothing, np.full(batch_size, beam_size), length=0)
         stay = limits > 0
         pool.add(beam, ~stay[:, None], finished=False)
         if stay.any():
@@ -91,23 +91,22 @@ def beam_search(
             step = model.step(operations.from_host(beam.tokens), state, with_weights=with_weights)
 
             # 3. Take the best continuations of every sentence, as many as it has places that have not ended.
-            widths = beam_size - pool.counts[beam.sentences]
             places = beam.tokens.shape[1]
-            read = partial(history.prefixes, beam.sentences, places)
-            prefix = Prefix(beam.sentences, beam.length, read)
-            count = int(widths.max())
-            candidates = best_candidates(step.logits, count, rules=rules, prefix=prefix, operations=operations)
-            parents, grown = _select(beam, candidates, widths)
+            prefix = Prefix(beam.sentences, beam.length, partial(history.prefixes, beam.sentences, places))
+            candidates = best_candidates(
+                step, beam.log_probs, int(beam.widths.max()), rules=rules, prefix=prefix, operations=operations
+            )
+            grown = _grown(beam, candidates)
             weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
-            history.append(beam.sentences, parents, grown.tokens, weights)
+            history.append(beam.sentences, candidates.parents, grown.tokens, weights)
 
             # 4. What ended or was cut goes to the pool, and leaves its place empty.
-            beam, stay = _collect(beam, grown, pool, limits=limits, n_best=n_best, eos_id=eos_id)
+            beam, stay = _collect(beam, grown, pool, limits=limits, eos_id=eos_id)
 
             # 5. The sentences that are done leave, and the state follows the places of the others.
-            if stay.any():
-                state = _follow(step.state, stay, parents, places=places, operations=operations)
             beam = beam.keep(stay)
+            if len(beam.sentences):
+                state = _follow(step.state, stay, candidates.parents, places=places, operations=operations)
 
     # 6. Read the best of each pool backwards.
     endings = pool.best(n_best)
@@ -125,17 +124,21 @@ class _Beam(NamedTuple):
     """(B', K) what each place emitted last."""
     log_probs: Floats
     """(B', K), -inf for an empty place."""
+    widths: Ints
+    """(B',) how many of a sentence's places have not ended."""
     length: int
     """How many tokens every place has emitted."""
 
     @property
-    def live(self) -> npt.NDArray[np.bool_]:
+    def live(self) -> Bools:
         """(B', K) which places hold a prefix to extend."""
         return self.log_probs > -np.inf
 
-    def keep(self, stay: npt.NDArray[np.bool_]) -> _Beam:
+    def keep(self, stay: Bools) -> _Beam:
         """Stay with these sentences only: (B',) bool."""
-        return _Beam(self.sentences[stay], self.tokens[stay], self.log_probs[stay], self.length)
+        if stay.all():
+            return self
+        return _Beam(self.sentences[stay], self.tokens[stay], self.log_probs[stay], self.widths[stay], self.length)
 
 
 class _Pool:
@@ -144,86 +147,89 @@ class _Pool:
     A place that ends is not filled again, so what a sentence has here and what it has live are never more than K.
     """
 
-    def __init__(self, batch_size: int, beam_size: int, normalizer: LengthNormalizer) -> None:
+    def __init__(self, batch_size: int, beam_size: int, n_best: int, normalizer: LengthNormalizer) -> None:
         shape = batch_size, beam_size
         self.normalizer = normalizer
         self.counts = np.zeros(batch_size, dtype=np.int64)  # (B,), how many of each row below are taken
-        self.scores = np.full(shape, -np.inf)
+        self.nth_best = np.full(batch_size, -np.inf)  # (B,), the score of the n-th best, -inf where there are fewer
+        self._n_best = n_best
+        self._scores = np.full(shape, -np.inf)
         self._log_probs = np.full(shape, -np.inf)
         self._places, self._lengths = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         self._finished = np.zeros(shape, dtype=np.bool_)
 
-    def add(self, beam: _Beam, chosen: npt.NDArray[np.bool_], *, finished: bool) -> None:
+    def add(self, beam: _Beam, chosen: Bools, *, finished: bool) -> None:
         """Add the chosen places (B', K) of a beam, as finished or as cut."""
-        rows, places = np.nonzero(chosen)
-        if not len(rows):
+        if not chosen.any():
             return
+        rows, places = np.nonzero(chosen)
         sentences = beam.sentences[rows]
         slots = self.counts[sentences] + (chosen.cumsum(1) - 1)[rows, places]
         self._places[sentences, slots] = places
         self._lengths[sentences, slots] = beam.length
         self._log_probs[sentences, slots] = beam.log_probs[rows, places]
-        self.scores[sentences, slots] = self.normalizer.score(beam.log_probs[rows, places], beam.length)
+        self._scores[sentences, slots] = self.normalizer.score(beam.log_probs[rows, places], beam.length)
         self._finished[sentences, slots] = finished
         self.counts[beam.sentences] += chosen.sum(1)
+        self.nth_best[sentences] = np.sort(self._scores[sentences], axis=1)[:, -self._n_best]
 
     def best(self, count: int) -> Endings:
         """Rank each sentence's hypotheses, finished before cut, then by score, and take the best of each."""
-        order = np.lexsort((-self.scores, ~self._finished), axis=-1)[:, :count]
+        order = np.lexsort((-self._scores, ~self._finished), axis=-1)[:, :count]
         sentences, ranks = np.nonzero(np.arange(order.shape[1]) < self.counts[:, None])
         at = sentences, order[sentences, ranks]
         return Endings(
-            sentences, self._places[at], self._lengths[at], self._log_probs[at], self.scores[at], self._finished[at]
+            sentences, self._places[at], self._lengths[at], self._log_probs[at], self._scores[at], self._finished[at]
         )
 
 
-def _select(beam: _Beam, candidates: Candidates, widths: Ints) -> tuple[Ints, _Beam]:
-    """Take the best `widths` (B',) of each sentence's candidates (B', K, C): parents (B', K') and the next beam.
+def _grown(beam: _Beam, candidates: Candidates) -> _Beam:
+    """Let the beam grow by a token: to each sentence as many of the best as it is wide; places beyond are empty.
 
-    K' is the greatest width, or the number of candidates if that is smaller; places beyond a sentence's own width
-    are empty. All prefixes are of one length here, so log-probability and score rank them alike.
+    All prefixes are of one length here, so log-probability and score rank them alike.
     """
-    rows = np.arange(len(widths))[:, None]
-    # (B', K, 1) + (B', K, C) → (B', K * C); no candidate of an empty place is above -inf
-    log_probs = (beam.log_probs[:, :, None] + candidates.log_probs).reshape(len(widths), -1)
-    order = np.argsort(-log_probs, axis=-1, kind="stable")[:, : widths.max()]
-    chosen = log_probs[rows, order]
-    chosen[np.arange(order.shape[1]) >= widths[:, None]] = -np.inf
-    tokens = candidates.tokens.reshape(len(widths), -1)[rows, order]
-    return order // candidates.tokens.shape[-1], _Beam(beam.sentences, tokens, chosen, beam.length + 1)
+    log_probs, widths = candidates.log_probs, beam.widths
+    if widths.min() < log_probs.shape[1]:
+        log_probs = np.where(np.arange(log_probs.shape[1]) < widths[:, None], log_probs, -np.inf)
+    return _Beam(beam.sentences, candidates.tokens, log_probs, widths, beam.length + 1)
 
 
-def _collect(
-    before: _Beam, grown: _Beam, pool: _Pool, *, limits: Ints, n_best: int, eos_id: int
-) -> tuple[_Beam, npt.NDArray[np.bool_]]:
+def _collect(before: _Beam, grown: _Beam, pool: _Pool, *, limits: Ints, eos_id: int) -> tuple[_Beam, Bools]:
     """Put what the step from `before` to `grown` ended into the pool: what is live of it, and who stays (B',)."""
-    ended = grown.live & (grown.tokens == eos_id)
-    pool.add(grown, ended, finished=True)
-    # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
-    pool.add(before, before.live & ~grown.live.any(1, keepdims=True), finished=False)
-    beam = grown._replace(log_probs=np.where(ended, -np.inf, grown.log_probs))
+    live = grown.live
+    ended = live & (grown.tokens == eos_id)
+    beam = grown
+    if ended.any():
+        pool.add(grown, ended, finished=True)
+        log_probs = np.where(ended, -np.inf, grown.log_probs)
+        beam = grown._replace(log_probs=log_probs, widths=grown.widths - ended.sum(1))
+    if not live.all():
+        # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
+        pool.add(before, before.live & ~live.any(1, keepdims=True), finished=False)
     at_limit = limits[beam.sentences] <= beam.length
     pool.add(beam, beam.live & at_limit[:, None], finished=False)
-    return beam, ~at_limit & ~_settled(beam, pool, limits, n_best)
+    return beam, ~(at_limit | _settled(beam, pool, limits))
 
 
-def _settled(beam: _Beam, pool: _Pool, limits: Ints, n_best: int) -> npt.NDArray[np.bool_]:
+def _settled(beam: _Beam, pool: _Pool, limits: Ints) -> Bools:
     """Tell which sentences (B',) are done: no live hypothesis can still score above their n-th best finished one.
 
     With fewer than n finished that score is -inf, and so is the bound where nothing is live.
     """
-    nth_best = np.sort(pool.scores[beam.sentences], axis=-1)[:, -n_best]
-    reachable = pool.normalizer.bound(beam.log_probs.max(1), beam.length + 1, limits[beam.sentences])
+    best, nth_best = beam.log_probs.max(1), pool.nth_best[beam.sentences]
+    if nth_best.max() == -np.inf:
+        return np.asarray(best == -np.inf)
+    reachable = pool.normalizer.bound(best, beam.length + 1, limits[beam.sentences])
     return np.asarray(reachable <= nth_best)
 
 
-def _follow(state: State, stay: npt.NDArray[np.bool_], parents: Ints, *, places: int, operations: Operations) -> State:
+def _follow(state: State, stay: Bools, parents: Ints, *, places: int, operations: Operations) -> State:
     """Let the state follow: keep the sentences that stay, (B',) bool, then take each place from its parent (B', K).
 
-    `places` is how many the state has; where every place would come from itself, as in a beam of 1, none moves.
+    `places` is how many the state has; a beam of 1 has nothing to move.
     """
     if not stay.all():
         state, parents = state.keep(operations.from_host(np.flatnonzero(stay))), parents[stay]
-    if parents.shape[1] == places and (parents == np.arange(places)).all():
+    if parents.shape[1] == places == 1:
         return state
     return state.reorder(operations.from_host(parents))

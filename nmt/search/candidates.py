@@ -1,15 +1,20 @@
-"""From the logits of one step to the best candidates of each place, by the rules: the same for every decoder."""
+"""From the logits of one step to the best candidates of each sentence, by the rules: the same for every decoder.
+
+Shapes: B sentences, K places of a beam, V columns of the logits, N of a shortlist, C candidates of a sentence.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from nmt.errors import RunError
-from nmt.search.arrays import Floats, Ints, Operations
-from nmt.search.interface import Array
+from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations
+from nmt.search.interface import StepLike
+
+_WIDENING = 4
 
 
 class Prefix:
@@ -34,36 +39,107 @@ class Prefix:
         return self._tokens
 
 
-# (log_probs (B, K, V), tokens so far) → log_probs (B, K, V) with -inf at what may not be emitted. The array belongs to
-# search: a rule may write into it and return it. Normalisation comes before the rules, so a rule takes tokens away but
-# gives their probability to nobody, and `log_prob` remains what the model itself would say of the same tokens.
-Rule: TypeAlias = Callable[[Array, Prefix], Array]
+# (M possible continuations, tokens so far) → (M,), True for those that may be emitted. A rule sees token ids, whatever
+# the columns of the logits are, and only those that are good enough to be chosen: search asks for more where it takes
+# some away. It gives their probability to nobody: `log_prob` remains what the model itself says of the same tokens.
+Rule: TypeAlias = Callable[[Continuations, Prefix], Bools]
 
 
 class Candidates(NamedTuple):
-    """The best next tokens of every place, best first, on the host."""
+    """The best continuations of every sentence, best first, on the host."""
 
     log_probs: Floats
-    """(B, K, C), at most 0; -inf where the rules leave nothing."""
+    """(B, C) of the whole hypotheses; -inf where the rules leave nothing"""
+    parents: Ints
+    """(B, C) the places that they continue"""
     tokens: Ints
-    """(B, K, C)"""
+    """(B, C) ids"""
 
 
 def best_candidates(
-    logits: Array, count: int, *, rules: Sequence[Rule], prefix: Prefix, operations: Operations
+    step: StepLike, log_probs: Floats, count: int, *, rules: Sequence[Rule], prefix: Prefix, operations: Operations
 ) -> Candidates:
-    """Normalise logits (B, K, V), apply the rules and take the best C = min(count, V) tokens of every place.
+    """Take the best C continuations of every sentence that the rules allow: `count`, or fewer if none has as many.
+
+    Of equals the one of the lowest place comes first, then that of the lowest column.
+
+    Args:
+        step: logits (B, K, V), and with a shortlist the ids of their columns.
+        log_probs: (B, K) of the prefixes, -inf for an empty place.
+        count: 1 or more.
+        rules: what may be emitted.
+        prefix: the tokens so far, for the rules.
+        operations: of the step's kind of array.
 
     Raises:
         RunError: the model's scores are not numbers.
     """
-    log_probs = operations.log_softmax(logits)
-    for rule in rules:
-        log_probs = rule(log_probs, prefix)
-    best, tokens = operations.top_k(log_probs, count)
-    if np.isnan(best).any():
+    try:
+        found = _allowed(step, log_probs, count, rules=rules, prefix=prefix, operations=operations)
+    except FloatingPointError:
         raise RunError(
             f"the model's scores at target position {prefix.length + 1} are not numbers (NaN or infinite): "
             "its weights are damaged or its training diverged; use an earlier checkpoint"
-        )
-    return Candidates(best, tokens)
+        ) from None
+    return _ranked(found, len(log_probs), count)
+
+
+def _allowed(
+    step: StepLike, log_probs: Floats, count: int, *, rules: Sequence[Rule], prefix: Prefix, operations: Operations
+) -> Continuations:
+    """Find at least the best `count` of every sentence that the rules allow.
+
+    What the rules take away is seldom among the best: so few are looked at, and more only for the sentences that lack.
+    """
+    logits, everything = step.logits, step.logits.shape[1] * step.logits.shape[2]
+    vocabulary, normalized = getattr(step, "vocabulary", None), getattr(step, "normalized", False)
+    ids = None if vocabulary is None else operations.to_host(vocabulary)
+    rows, wanted = np.arange(len(log_probs)), count
+    parts: list[Continuations] = []
+    while True:
+        found = operations.continuations(logits, log_probs[rows], wanted, normalized=normalized)
+        if len(rows) < len(log_probs):
+            found = found._replace(sentences=rows[found.sentences])
+        if ids is not None:
+            found = found._replace(tokens=ids[found.sentences, found.tokens])
+        allowed = _by_all(rules, found, prefix)
+        if allowed.all() and not parts:
+            return found
+        kept = found.only(allowed)
+        before, after = (np.bincount(each.sentences, minlength=len(log_probs))[rows] for each in (found, kept))
+        lacking = (after < count) & (after < before) & (wanted < everything)
+        enough = np.isin(kept.sentences, rows[lacking], invert=True)
+        parts.append(kept.only(enough))
+        if not lacking.any():
+            columns: Any = map(np.concatenate, zip(*parts, strict=True))
+            return Continuations(*columns)
+        logits = logits[operations.from_host(np.flatnonzero(lacking))]
+        rows, wanted = rows[lacking], _WIDENING * wanted
+
+
+def _by_all(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools:
+    """(M,) what every rule allows."""
+    allowed = rules[0](found, prefix) if rules else np.ones(len(found.tokens), dtype=np.bool_)
+    for rule in rules[1:]:
+        allowed = allowed & rule(found, prefix)
+    return allowed
+
+
+def _ranked(found: Continuations, batch_size: int, count: int) -> Candidates:
+    """Order the continuations (M,) of each sentence from best to worst, and take up to `count` of each."""
+    sentences, places, tokens, log_probs = found
+    if batch_size == 1 and len(tokens) >= count:
+        order = np.argsort(-log_probs, kind="stable")[:count]
+        return Candidates(log_probs[None, order], places[None, order], tokens[None, order])
+    if count == 1 and len(tokens) == batch_size and (sentences[1:] > sentences[:-1]).all():
+        return Candidates(log_probs[:, None], places[:, None], tokens[:, None])
+    order = np.lexsort((-log_probs, sentences))  # stable, so that equals stay in their order
+    sentences = sentences[order]
+    ranks = np.arange(len(order)) - np.searchsorted(sentences, sentences)
+    count = min(count, int(ranks.max(initial=0)) + 1)
+    best = ranks < count
+    at, order = (sentences[best], ranks[best]), order[best]
+    ranked = Candidates(np.full((batch_size, count), -np.inf), *np.zeros((2, batch_size, count), dtype=np.int64))
+    for column, values in zip(ranked, (log_probs, places, tokens), strict=True):
+        column[at] = values[order]
+    return ranked

@@ -60,33 +60,39 @@ def greedy_search(
 
     with operations.without_gradients():
         # 1. Begin with the sentences that may take a step at all.
-        here = np.flatnonzero(limits > 0)
-        previous = np.full((len(here), 1), bos_id)
+        here, length = np.flatnonzero(limits > 0), 0
+        previous, so_far = np.full((len(here), 1), bos_id), np.zeros((len(here), 1))
         if len(here):
+            shortest = limits[here].min()
             state: State = model.start(source, lengths)
             if len(here) < batch_size:
                 state = state.keep(operations.from_host(here))
         while len(here):
             # 2. Score the next token of every sentence and take the best.
             step = model.step(operations.from_host(previous), state, with_weights=with_weights)
-            prefix = Prefix(here, int(taken[here[0]]), partial(history.prefixes, here, 1))
-            best = best_candidates(step.logits, 1, rules=rules, prefix=prefix, operations=operations)
-            tokens, gains = best.tokens[:, :, 0], best.log_probs[:, 0, 0]  # (B', 1), (B',)
+            prefix = Prefix(here, length, partial(history.prefixes, here, 1))
+            best = best_candidates(step, so_far, 1, rules=rules, prefix=prefix, operations=operations)
             weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
-            history.append(here, np.zeros_like(tokens), tokens, weights)
+            history.append(here, best.parents, best.tokens, weights)
+            state, previous, length = step.state, best.tokens, length + 1
 
-            # 3. Count it, unless the rules left nothing to take.
-            possible = gains > -np.inf
-            log_probs[here] += np.where(possible, gains, 0.0)
-            taken[here] += possible
-            finished[here] = possible & (tokens[:, 0] == eos_id)
-
-            # 4. Those that ended or reached their limit leave.
-            stay = np.flatnonzero(possible & ~finished[here] & (taken[here] < limits[here]))
-            state, previous = step.state, tokens
-            if 0 < len(stay) < len(here):
-                state, previous = state.keep(operations.from_host(stay)), tokens[stay]
-            here = here[stay]
+            # 3. Those that ended, reached their limit or were left nothing to take leave; these as they were.
+            stuck = best.log_probs[:, 0] == -np.inf
+            leaving = (best.tokens[:, 0] == eos_id) | stuck
+            if length >= shortest:
+                leaving |= limits[here] <= length
+            if not leaving.any():
+                so_far = best.log_probs
+                continue
+            gone, left_out = here[leaving], stuck[leaving]
+            taken[gone] = length - left_out
+            log_probs[gone] = np.where(left_out, so_far[leaving, 0], best.log_probs[leaving, 0])
+            finished[gone] = (best.tokens[leaving, 0] == eos_id) & ~left_out
+            stay = np.flatnonzero(~leaving)
+            here, previous, so_far = here[stay], previous[stay], best.log_probs[stay]
+            if len(stay):
+                shortest = limits[here].min()
+                state = state.keep(operations.from_host(stay))
 
     scores = normalizer.score(log_probs, taken)
     everyone = np.arange(batch_size)

@@ -43,14 +43,20 @@ class History:
     """The choices of a search over B sentences, step by step: nothing is copied from place to place."""
 
     def __init__(self, batch_size: int) -> None:
-        self._batch_size = batch_size
         self._choices: list[_Choice] = []
+        self._rows = np.zeros(batch_size, dtype=np.int64)
+        self._sentences: Ints | None = None
 
     def append(self, sentences: Ints, parents: Ints, tokens: Ints, weights: npt.NDArray[Any] | None) -> None:
-        """Add a step: the sentences (B',) that took it, parents and tokens (B', K'), weights (B', K, S) or None."""
-        rows = np.zeros(self._batch_size, dtype=np.int64)
-        rows[sentences] = np.arange(len(sentences))
-        self._choices.append(_Choice(rows, parents, tokens, weights))
+        """Add a step: the sentences (B',) that took it, parents and tokens (B', K'), weights (B', K, S) or None.
+
+        As long as no sentence leaves, the very same `sentences` save work.
+        """
+        if sentences is not self._sentences:
+            self._sentences = sentences
+            self._rows = np.zeros_like(self._rows)
+            self._rows[sentences] = np.arange(len(sentences))
+        self._choices.append(_Choice(self._rows, parents, tokens, weights))
 
     def prefixes(self, sentences: Ints, places: int) -> Ints:
         """Read all that these sentences (B',) have emitted in their K current places: (B', K, T)."""
@@ -101,7 +107,7 @@ class History:
         slots = places.copy()
         for position in range(int(lengths.max(initial=0)) - 1, -1, -1):
             choice = self._choices[position]
-            active = np.flatnonzero(lengths > position)
+            active = (lengths > position).nonzero()[0]
             rows = choice.rows[sentences[active]]
             parents = choice.parents[rows, slots[active]]
             yield position, active, rows, slots[active], parents

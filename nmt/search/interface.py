@@ -1,6 +1,6 @@
 """All that search knows of a model: two methods, a state, and what comes out of them.
 
-Shapes: B sentences, K places of a beam, S source length, T target length, V vocabulary.
+Shapes: B sentences, K places of a beam, S source length, T target length, V vocabulary, N columns of a shortlist.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ class State(Protocol):
 
 
 class StepLike(Protocol):
-    """What `StepModel.step` returns, by its fields: `Step`, or a model's own tuple of the same names."""
+    """What `StepModel.step` returns, by its fields: `Step`, or a model's own tuple of the same names.
+
+    One without `vocabulary` scores all ids, in their order; one without `normalized` gives plain logits.
+    """
 
     @property
     def logits(self) -> Array:
@@ -62,11 +65,20 @@ class Step(NamedTuple):
     """(B, K, S) attention over the source, each row summing to one, where asked for; else None."""
     state: State
     """The state after this position, still with K places a sentence."""
+    vocabulary: Array | None = None
+    """(B, N) where the model scores N ids of each sentence only, the logits then being (B, K, N): the id of each
+    column, a sentence's own ids in any order and none twice. Beyond them -1, with logits -inf in these columns.
+    None: column and id are the same. Rules and hypotheses speak of ids all the same; of equal candidates the one in the
+    lower column comes first, so that ascending ids give the order that a search without a shortlist has."""
+    normalized: bool = False
+    """Whether the logits are log-probabilities already, in single precision at least: ONNX Runtime and torch take
+    logsumexp in a third of the time that NumPy needs (one CPU thread), which is most of what search costs."""
 
 
 class StepModel(Protocol):
     """A model that translates one target position at a time; an ensemble or an exported model is one more.
 
+    A model with a shortlist chooses each sentence's ids in `start`, from that sentence alone; its states carry them.
     Parameters are positional here so that a model may give them names of its own.
     """
 

@@ -16,65 +16,115 @@ def convert(array, kind):
     return torch.from_numpy(array) if kind == "torch" else array
 
 
-def expected_top_k(values, count):
-    order = np.argsort(-values, axis=-1, kind="stable")[..., :count]
-    return np.take_along_axis(values, order, -1), order
+def of_torch(logits, *rest, **options):
+    return operations_for(torch.from_numpy(logits)).continuations(torch.from_numpy(logits), *rest, **options)
 
 
-# (16, 1100) and above take the way through chunks, 1100 not being a whole number of them
-@pytest.mark.parametrize("shape", [(1, 7), (2, 3, 40), (4, 4, 1100), (4, 5, 2048), (3, 2000)])
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_top_k(kind, shape, count):
+def on_device(logits, *rest):
+    """What a GPU does, done by the CPU."""
+    array = torch.from_numpy(logits)
+    normalized = array.log_softmax(-1, dtype=torch.promote_types(array.dtype, torch.float32))
+    return operations_for(normalized).continuations_on_device(normalized, *rest)
+
+
+FINDERS = {
+    "numpy": lambda logits, *rest: operations_for(logits).continuations(logits, *rest),
+    "torch": of_torch,
+    "device": on_device,
+}
+
+
+@pytest.fixture(params=FINDERS)
+def find(request):
+    return FINDERS[request.param]
+
+
+def every_continuation(logits, log_probs):
+    """All (log_prob, place, column) of each sentence, best first, of equals the lowest place and column first."""
+    shifted = logits.astype(np.float64)
+    normalised = shifted - np.logaddexp.reduce(shifted, axis=-1, keepdims=True)
+    for values in normalised + log_probs[:, :, None]:
+        order = np.argsort(-values, axis=None, kind="stable")
+        yield [(values.flat[i], *divmod(int(i), values.shape[1])) for i in order if values.flat[i] > -np.inf]
+
+
+# 400 columns and above are looked at by groups, 1100 not being a whole number of them
+@pytest.mark.parametrize("shape", [(1, 1, 7), (2, 3, 40), (4, 4, 400), (4, 5, 1100), (1, 3, 2048), (6, 1, 700)])
+@pytest.mark.parametrize("count", [1, 2, 5, 300])
+def test_the_best_are_found_in_their_order(find, shape, count):
     generator = np.random.default_rng(count)
     for levels in (10**6, 50, 2):  # few levels make ties everywhere, also at the last place
-        values = generator.integers(0, levels, shape).astype(np.float32)
-        values[..., -1] = levels  # the best is in what the chunks leave over
-        values[generator.random(shape) < 0.2] = -np.inf
-        found, indices = operations_for(convert(values, kind)).top_k(convert(values, kind), count)
-        best, order = expected_top_k(values, count)
-        assert np.array_equal(found, best)
-        assert np.array_equal(indices[best > -np.inf], order[best > -np.inf])
-        assert found.dtype == np.float64
+        logits = generator.integers(0, levels, shape).astype(np.float32) / levels * 8
+        logits[..., -1] = 9.0  # the best is in what the groups leave over
+        logits[generator.random(shape) < 0.2] = -np.inf
+        logits[..., 1] = 1.0
+        log_probs = -np.floor(generator.random(shape[:2]) * 3)  # places tie too
+        log_probs[:, 1:][generator.random((shape[0], shape[1] - 1)) < 0.2] = -np.inf
+        before = logits.copy()
+        found = find(logits, log_probs, count)
+        assert np.array_equal(logits, before)
+        assert found.log_probs.dtype == np.float64
+        assert (np.diff(found.sentences) >= 0).all()
+        for sentence, expected in enumerate(every_continuation(logits, log_probs)):
+            own = found.sentences == sentence
+            told = list(zip(found.places[own].tolist(), found.tokens[own].tolist(), strict=True))
+            assert told == sorted(set(told))
+            ranked = sorted(zip(found.log_probs[own].tolist(), told, strict=True), key=lambda one: -one[0])[:count]
+            assert np.allclose([one[0] for one in ranked], [one[0] for one in expected[:count]], rtol=0, atol=2e-6)
+            # Rounding orders what is equal but for its place.
+            if levels > 50 or shape[1] == 1:
+                assert [one[1] for one in ranked] == [one[1:] for one in expected[:count]]
 
 
-def test_top_k_of_fewer_columns(kind):
-    values = np.array([[0.5, 2.0, -np.inf]], dtype=np.float32)
-    found, indices = operations_for(convert(values, kind)).top_k(convert(values, kind), 9)
-    assert found.tolist() == [[2.0, 0.5, -np.inf]]
-    assert indices.tolist() == [[1, 0, 2]]
+def test_numbers_do_not_depend_on_the_batch(find):
+    logits = np.random.default_rng(0).normal(0, 5, (70, 3, 3001)).astype(np.float32)
+    log_probs = -np.random.default_rng(1).random((70, 3))
+    together = find(logits, log_probs, 4)
+    for sentence in range(0, 70, 7):
+        alone = find(logits[sentence : sentence + 1], log_probs[sentence : sentence + 1], 4)
+        own = together.sentences == sentence
+        assert np.array_equal(alone.tokens, together.tokens[own])
+        assert np.array_equal(alone.log_probs, together.log_probs[own])
 
 
-def test_log_softmax(kind):
+@pytest.mark.parametrize("places", [1, 3])
+def test_log_probabilities_are_taken_as_they_are(places):
+    log_probs = np.random.default_rng(0).normal(-9, 2, (4, places, 900)).astype(np.float32)
+    so_far = -np.ones((4, places))
+    for find in (operations_for(log_probs).continuations, of_torch):
+        found = find(log_probs, so_far, places, normalized=True)
+        given = log_probs[found.sentences, found.places, found.tokens].astype(np.float64)
+        assert np.array_equal(found.log_probs, given - 1.0)
+        broken = log_probs.copy()
+        broken[2, -1, 5] = np.nan
+        with pytest.raises(FloatingPointError):
+            find(broken, so_far, places, normalized=True)
+
+
+def test_large_and_impossible_logits(find):
     logits = np.array([[[1000.0, 1000.0, -np.inf], [0.0, 0.0, np.log(2.0)]]], dtype=np.float32)
-    before = logits.copy()
-    found = to_host(operations_for(convert(logits, kind)).log_softmax(convert(logits, kind)))
-    assert np.allclose(np.exp(found), [[[0.5, 0.5, 0.0], [0.25, 0.25, 0.5]]])
-    assert found.dtype == np.float32
-    assert np.array_equal(logits, before)
+    found = find(logits, np.array([[0.0, np.log(0.5)]]), 9)
+    assert found.places.tolist() == [0, 0, 1, 1, 1]
+    assert found.tokens.tolist() == [0, 1, 0, 1, 2]
+    assert np.allclose(np.exp(found.log_probs), [0.5, 0.5, 0.125, 0.125, 0.25])
 
 
-@pytest.mark.parametrize(
-    ("given", "answered"), [("float16", "float32"), ("float32", "float32"), ("float64", "float64")]
-)
-def test_log_softmax_is_at_least_single(kind, given, answered):
-    logits = convert(np.zeros((1, 2), dtype=given), kind)
-    assert to_host(operations_for(logits).log_softmax(logits)).dtype == answered
+@pytest.mark.parametrize("broken", [[np.nan, 1.0], [np.inf, 1.0], [-np.inf, -np.inf]])
+@pytest.mark.parametrize("places", [1, 2])
+def test_logits_that_are_no_numbers(find, broken, places):
+    logits = np.zeros((2, places, 2), dtype=np.float32)
+    logits[1, 0] = broken
+    with pytest.raises(FloatingPointError):
+        find(logits, np.zeros((2, places)), 1)
 
 
-def test_log_softmax_of_many_long_rows():
-    logits = np.random.default_rng(0).normal(0, 5, (7, 5, 9000)).astype(np.float32)
-    found, expected = (to_host(operations_for(each).log_softmax(each)) for each in (logits, torch.from_numpy(logits)))
-    assert np.allclose(found, expected, atol=1e-5)
-    assert max(found.max(), expected.max()) <= 0
-
-
-def test_exclude(kind):
-    values = convert(np.zeros((2, 2, 3), dtype=np.float32), kind)
-    operations = operations_for(values)
-    one, two = np.array([0, 1]), np.array([1, 0])
-    assert np.isinf(to_host(operations.exclude_at(values, one, two, np.array([2, 2])))).sum() == 2
-    assert to_host(values)[0, 1, 2] == to_host(values)[1, 0, 2] == -np.inf
-    assert np.isinf(to_host(operations.exclude(values, np.array([0])))).sum() == 6
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_logits_are_normalised_in_single_precision_at_least(find, dtype):
+    logits = np.log(np.array([[[0.1, 0.7, 0.2]]])).astype(dtype)
+    expected = logits[0, 0].astype(np.float64)
+    expected -= np.logaddexp.reduce(expected)
+    found = find(logits, np.zeros((1, 1)), 3)
+    assert np.allclose(found.log_probs, expected, rtol=0, atol=1e-12 if dtype == "float64" else 3e-7)
 
 
 def test_to_host_reads_what_comes(kind):

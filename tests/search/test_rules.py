@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.errors import ConfigError
-from nmt.search.arrays import to_host
+from nmt.search.arrays import Continuations
 from nmt.search.beam import beam_search
 from nmt.search.candidates import Prefix
 from nmt.search.greedy import greedy_search
@@ -22,35 +22,37 @@ def decode(model, starts, *, beam_size, rules, limit=12):
     return beam_search(model, source, lengths, beam_size=beam_size, n_best=beam_size, **options)
 
 
-def excluded(rule, tokens, tables, kind, vocabulary=6):
+def excluded(rule, tokens, vocabulary=6):
     """The token ids that a rule takes from each place, after prefixes (B, K, T)."""
     tokens = np.array(tokens, dtype=np.int64)
-    model = tables.random_model(0, kind=kind)
-    log_probs = model.to_kind(np.zeros((*tokens.shape[:2], vocabulary), dtype=np.float32))
+    sentences, places, ids = (array.ravel() for array in np.indices((*tokens.shape[:2], vocabulary)))
     prefix = Prefix(np.arange(len(tokens)), tokens.shape[2], lambda: tokens)
-    return [[np.flatnonzero(place == -np.inf).tolist() for place in row] for row in to_host(rule(log_probs, prefix))]
+    allowed = rule(Continuations(sentences, places, ids, np.zeros(len(ids))), prefix)
+    assert allowed.dtype == np.bool_
+    allowed = allowed.reshape(*tokens.shape[:2], vocabulary)
+    return [[np.flatnonzero(~place).tolist() for place in row] for row in allowed]
 
 
-def test_forbid(tables, kind):
-    assert excluded(forbid([4, 1, 4]), [[[], []]], tables, kind) == [[[1, 4], [1, 4]]]
-    assert excluded(forbid([]), [[[1]]], tables, kind) == [[[]]]
+def test_forbid():
+    assert excluded(forbid([4, 1, 4]), [[[], []]]) == [[[1, 4], [1, 4]]]
+    assert excluded(forbid([]), [[[1]]]) == [[[]]]
 
 
-def test_minimum_length(tables, kind):
+def test_minimum_length():
     rule = minimum_length(2, eos_id=3)
-    assert excluded(rule, [[[]]], tables, kind) == [[[3]]]
-    assert excluded(rule, [[[1]]], tables, kind) == [[[3]]]
-    assert excluded(rule, [[[1, 1]]], tables, kind) == [[[]]]
+    assert excluded(rule, [[[]]]) == [[[3]]]
+    assert excluded(rule, [[[1]]]) == [[[3]]]
+    assert excluded(rule, [[[1, 1]]]) == [[[]]]
 
 
-def test_no_repeat_ngram(tables, kind):
+def test_no_repeat_ngram():
     tokens = [[[1, 2, 1, 2, 1], [5, 4, 3, 2, 1]], [[1, 1, 1, 1, 1], [2, 1, 3, 4, 1]]]
-    assert excluded(no_repeat_ngram(1), tokens, tables, kind) == [[[1, 2], [1, 2, 3, 4, 5]], [[1], [1, 2, 3, 4]]]
-    assert excluded(no_repeat_ngram(2), tokens, tables, kind) == [[[2], []], [[1], [3]]]
-    assert excluded(no_repeat_ngram(3), tokens, tables, kind) == [[[2], []], [[1], []]]
-    assert excluded(no_repeat_ngram(5), tokens, tables, kind) == [[[], []], [[1], []]]
-    assert excluded(no_repeat_ngram(6), tokens, tables, kind) == [[[], []], [[], []]]
-    assert excluded(no_repeat_ngram(1), [[[]]], tables, kind) == [[[]]]
+    assert excluded(no_repeat_ngram(1), tokens) == [[[1, 2], [1, 2, 3, 4, 5]], [[1], [1, 2, 3, 4]]]
+    assert excluded(no_repeat_ngram(2), tokens) == [[[2], []], [[1], [3]]]
+    assert excluded(no_repeat_ngram(3), tokens) == [[[2], []], [[1], []]]
+    assert excluded(no_repeat_ngram(5), tokens) == [[[], []], [[1], []]]
+    assert excluded(no_repeat_ngram(6), tokens) == [[[], []], [[], []]]
+    assert excluded(no_repeat_ngram(1), [[[]]]) == [[[]]]
 
 
 def test_no_repeat_ngram_of_nothing_is_an_error():
@@ -82,10 +84,12 @@ def test_every_decoder_keeps_to_the_rules(tables, kind, beam_size):
 def test_the_prefix_is_what_was_emitted(tables, kind, beam_size):
     seen = []
 
-    def watch(log_probs, prefix):
-        assert prefix.tokens.shape == (*log_probs.shape[:2], prefix.length)
+    def watch(found, prefix):
+        assert prefix.tokens.shape[2] == prefix.length
+        assert found.sentences.max() < len(prefix.sentences) == len(prefix.tokens)
+        assert found.places.max() < prefix.tokens.shape[1]
         seen.append((prefix.sentences.tolist(), prefix.tokens.tolist()))
-        return log_probs
+        return found.tokens >= 0
 
     model = tables.random_model(4, kind=kind, eos_bias=-1)
     found = decode(model, range(4), beam_size=beam_size, rules=[watch])
@@ -110,8 +114,35 @@ def test_rules_that_leave_nothing_cut_the_hypothesis(tables, kind, beam_size):
             assert one.log_prob == pytest.approx(model.rescore(start, one.tokens, finished=False), abs=1e-5)
 
 
-def test_a_rule_may_return_a_new_array(tables, kind):
-    model = tables.random_model(7, kind=kind)
-    bias = np.array([0, -np.inf, 0, 0, 0], dtype=np.float32)
-    new = decode(model, range(5), beam_size=3, rules=[lambda log_probs, prefix: log_probs + model.to_kind(bias)])
-    assert new == decode(model, range(5), beam_size=3, rules=[forbid([1])])
+@pytest.mark.parametrize("beam_size", [0, 1, 3])
+def test_what_rules_take_away_need_not_be_among_the_worst(tables, kind, beam_size):
+    # All but the last three ids are forbidden and yet better than these: the search has to look far down.
+    model = tables.random_model(8, kind=kind, vocabulary=700, nodes=20)
+    model.logits[:, :697] += 20.0
+    few = tables.TableModel(np.full_like(model.logits, -np.inf), model.following, kind)
+    few.logits[:, 697:] = model.logits[:, 697:]
+    forbidden = decode(model, range(5), beam_size=beam_size, rules=[forbid(range(697))], limit=4)
+    impossible = decode(few, range(5), beam_size=beam_size, rules=[], limit=4)
+    for start, (found, expected) in enumerate(zip(forbidden, impossible, strict=True)):
+        assert all(len(one.tokens) == 4 and min(one.tokens) >= 697 for one in found)
+        assert [one.log_prob for one in found] == sorted((one.log_prob for one in found), reverse=True)
+        assert len(found) == len(expected)
+        for one in found:
+            assert one.log_prob == pytest.approx(model.rescore(start, one.tokens, one.finished), abs=1e-4)
+    if beam_size < 3:  # a wider beam weighs places by what the forbidden ids left them
+        assert [[one.tokens for one in found] for found in forbidden] == [
+            [one.tokens for one in found] for found in impossible
+        ]
+
+
+def test_only_the_sentences_that_lack_are_looked_at_again(tables, kind):
+    model = tables.random_model(9, kind=kind, vocabulary=600)
+    model.logits[3, 5] = 30.0  # forbidden, and the best of all where sentence 3 starts
+    seen = []
+
+    def watch(found, prefix):
+        seen.append(sorted(set(found.sentences.tolist())))
+        return found.tokens != 5
+
+    decode(model, [1, 2, 3, 4], beam_size=2, rules=[watch], limit=1)
+    assert seen == [[0, 1, 2, 3], [2]]

@@ -1,0 +1,195 @@
+"""Shortlist: the few target subwords that a sentence's translation may be made of, chosen by its source subwords.
+
+Most of the time of a step goes into scoring a whole vocabulary of which a sentence can use little (Jean et al. 2015,
+L'Hostis et al. 2016). For every source subword the list holds the targets that the training text itself aligns with it
+most often, and for every sentence the targets that are most frequent of all.
+
+Shapes: B sentences, S source length, N candidates.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.alignment import Ints, learn_lexicon
+from nmt.errors import BundleError, ConfigError
+from nmt.subwords import SubwordModel
+
+_FORMAT = 1
+_ROWS = 10_000
+_ARRAYS = ("format", "target_vocabulary", "offsets", "targets", "common")
+
+
+class Coverage(NamedTuple):
+    """How well shortlists serve some sentences."""
+
+    mean_length: float
+    """candidates of a sentence"""
+    covered: float
+    """share of the reference's subwords that are among them"""
+
+
+class Shortlist:
+    """Target candidates of every source subword, and of every sentence."""
+
+    def __init__(self, offsets: Ints, targets: npt.NDArray[Any], common: npt.NDArray[Any], vocabulary: int) -> None:
+        """Take the lists as they are.
+
+        Args:
+            offsets: (source vocabulary + 1,): the candidates of source id s are ``targets[offsets[s]:offsets[s + 1]]``.
+            targets: all these lists, one after the other.
+            common: the candidates of every sentence.
+            vocabulary: size of the target vocabulary.
+        """
+        self._offsets, self._targets, self._common = offsets, targets, common
+        self.target_vocabulary = vocabulary
+
+    @property
+    def source_vocabulary(self) -> int:
+        """How many source ids there are."""
+        return len(self._offsets) - 1
+
+    @staticmethod
+    def train(
+        sources: Sequence[Sequence[int] | npt.NDArray[Any]],
+        targets: Sequence[Sequence[int] | npt.NDArray[Any]],
+        *,
+        source_subwords: SubwordModel,
+        target_subwords: SubwordModel,
+        size: int = 100,
+        frequent: int = 100,
+        max_cells: int = 20_000_000,
+        seed: int = 1,
+    ) -> Shortlist:
+        """Choose candidates by aligning parallel text: the same text gives the same lists.
+
+        Beside what the text says, a list always holds the target subword that is spelt as the source subword (for
+        names and numbers), and every sentence has pad, unk, BOS, EOS, the control symbols and the bytes of unknown
+        characters.
+
+        Args:
+            sources: rows of source ids, without BOS and EOS, or anything that gives them by index.
+            targets: rows of target ids of the same sentences.
+            source_subwords: what made the source ids.
+            target_subwords: what made the target ids.
+            size: candidates of each source subword.
+            frequent: so many of the most frequent targets are candidates of every sentence.
+            max_cells: bound on memory and time, see nmt.alignment: of a large corpus, a sample is aligned.
+            seed: of that sample.
+
+        Raises:
+            ConfigError: size or frequent is impossible.
+            CorpusError: there is nothing to align.
+        """
+        for name, value, least in (("size", size, 1), ("frequent", frequent, 0)):
+            if value < least:
+                raise ConfigError(f"a shortlist's {name} of {value} is not possible: it must be {least} or more")
+        source_size, target_size = source_subwords.vocabulary_size, target_subwords.vocabulary_size
+        lexicon = learn_lexicon(sources, targets, target_vocabulary=target_size, max_cells=max_cells, seed=seed)
+        # The first `size` of each source, best first, of equals the lowest id.
+        order = np.lexsort((lexicon.targets, -lexicon.probabilities, lexicon.sources))
+        ordered = lexicon.sources[order]
+        order = order[np.arange(len(order)) - np.searchsorted(ordered, ordered) < size]
+        copies = _identical(source_subwords, target_subwords)
+        keys = np.unique(
+            np.concatenate([lexicon.sources[order], copies[:, 0]]) * target_size
+            + np.concatenate([lexicon.targets[order], copies[:, 1]])
+        )
+        listed, chosen = np.divmod(keys, target_size)
+        counts = _occurrences(targets, target_size)
+        most = np.argsort(-counts, kind="stable")[:frequent]
+        special = [target_subwords.pad_id, target_subwords.unk_id, target_subwords.bos_id, target_subwords.eos_id]
+        always = [*special, *target_subwords.control_ids, *target_subwords.byte_ids]
+        common = np.unique(np.concatenate([most[counts[most] > 0], np.array(always, dtype=np.int64)]))
+        return Shortlist(np.searchsorted(listed, np.arange(source_size + 1)), chosen, common, target_size)
+
+    def candidates(self, source: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> Ints:
+        """List each sentence's candidates, which depend on that sentence alone.
+
+        Args:
+            source: (B, S) source ids.
+            lengths: (B,) how many of the S are the sentence's own.
+
+        Returns:
+            (B, N) target ids, each row ascending, padded with -1 to the longest.
+        """
+        rows, positions = np.nonzero(np.arange(source.shape[1]) < lengths[:, None])
+        ids = source[rows, positions]
+        starts, counts = self._offsets[ids], self._offsets[ids + 1] - self._offsets[ids]
+        ends = np.cumsum(counts)
+        listed = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
+        chosen = np.zeros((len(source), self.target_vocabulary), dtype=np.bool_)
+        chosen[:, self._common] = True
+        chosen[np.repeat(rows, counts), self._targets[listed]] = True
+        widths = chosen.sum(1)
+        result = np.full((len(source), int(widths.max(initial=0))), -1, dtype=np.int64)
+        result[np.arange(result.shape[1]) < widths[:, None]] = np.flatnonzero(chosen) % self.target_vocabulary
+        return result
+
+    def coverage(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Coverage:
+        """Measure the lists of some sentences against their references, both as rows of ids."""
+        length = covered = total = 0
+        for source, target in zip(sources, targets, strict=True):
+            [found] = self.candidates(np.array([source], dtype=np.int64), np.array([len(source)]))
+            length += len(found)
+            covered += int(np.isin(target, found).sum())
+            total += len(target)
+        return Coverage(length / max(len(sources), 1), covered / max(total, 1))
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file; raises OSError."""
+        with open(path, "wb") as file:
+            np.savez_compressed(
+                file,
+                format=_FORMAT,
+                target_vocabulary=self.target_vocabulary,
+                offsets=self._offsets.astype(np.uint32),
+                targets=self._targets.astype(np.min_scalar_type(self.target_vocabulary)),
+                common=self._common.astype(np.min_scalar_type(self.target_vocabulary)),
+            )
+
+    @staticmethod
+    def load(path: Path) -> Shortlist:
+        """Read a file that `save` wrote.
+
+        Raises:
+            BundleError: it is missing, damaged, or written by a newer nmt.
+        """
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
+                arrays = {name: found[name].astype(np.int64) for name in _ARRAYS}
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise BundleError(f"{path} is missing or damaged ({error}); export the bundle again") from None
+        offsets, targets, common = arrays["offsets"], arrays["targets"], arrays["common"]
+        vocabulary = int(arrays["target_vocabulary"])
+        if int(arrays["format"]) > _FORMAT:
+            raise BundleError(f"{path} was written by a newer nmt; install that, or export the bundle again")
+        whole = offsets.ndim == targets.ndim == common.ndim == 1 and len(offsets) > 0
+        if not (whole and offsets[-1] == len(targets) and (np.diff(offsets) >= 0).all()) or (
+            max(targets.max(initial=0), common.max(initial=0)) >= vocabulary
+        ):
+            raise BundleError(f"{path} is damaged (its lists do not fit together); export the bundle again")
+        return Shortlist(offsets, targets, common, vocabulary)
+
+
+def _occurrences(rows: Sequence[Any], vocabulary: int) -> Ints:
+    """(vocabulary,) how often each id occurs."""
+    counts = np.zeros(vocabulary, dtype=np.int64)
+    for start in range(0, len(rows), _ROWS):
+        some = [rows[i] for i in range(start, min(start + _ROWS, len(rows)))]
+        counts += np.bincount(np.concatenate(some).astype(np.int64), minlength=vocabulary)
+    return counts
+
+
+def _identical(source: SubwordModel, target: SubwordModel) -> Ints:
+    """Pair the ids (N, 2) of the subwords that are spelt alike on both sides."""
+    ids = {piece: i for i, piece in enumerate(target.pieces)}
+    pairs = [(i, ids[piece]) for i, piece in enumerate(source.pieces) if piece in ids]
+    return np.array(pairs, dtype=np.int64).reshape(-1, 2)

@@ -1,0 +1,162 @@
+"""Shortlists: what is in them, that a sentence's own depends on nothing else, and their file."""
+
+import random
+
+import numpy as np
+import pytest
+
+from nmt.errors import BundleError, ConfigError
+from nmt.shortlist import Shortlist
+from nmt.subwords import SubwordModel
+
+ENGLISH, GERMAN = (
+    line.split()
+    for line in (
+        "a small red house stands near the old river and many green trees grow behind it in spring",
+        "ein kleines rotes haus steht beim dem alten fluss und viele grüne bäume wachsen dahinter es im frühling",
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def parallel():
+    """Subword models of both sides, and rows of ids of 500 sentences word by word, some with a name in them."""
+    draw = random.Random(1)
+    lines = []
+    for n in range(500):
+        picks = [draw.randrange(len(ENGLISH)) for _ in range(draw.randint(3, 8))]
+        name = ["Zorbas"] if n % 50 == 0 else []
+        lines.append([" ".join([words[i] for i in picks] + name) for words in (ENGLISH, GERMAN)])
+    source_lines, target_lines = zip(*lines, strict=True)
+    source = SubwordModel.train(source_lines, kind="bpe", vocabulary_size=110)
+    target = SubwordModel.train(target_lines, kind="bpe", vocabulary_size=400, byte_fallback=True)
+    return source, target, source.encode_batch(source_lines), target.encode_batch(target_lines)
+
+
+@pytest.fixture(scope="module")
+def shortlist(parallel):
+    source, target, sources, targets = parallel
+    return Shortlist.train(sources, targets, source_subwords=source, target_subwords=target, size=4, frequent=3)
+
+
+def listed(shortlist, ids):
+    """One sentence's candidates."""
+    return shortlist.candidates(np.array([ids], dtype=np.int64), np.array([len(ids)]))[0].tolist()
+
+
+def test_a_sentence_has_its_translation(parallel, shortlist):
+    source, target, sources, targets = parallel
+    for word, translation in zip(ENGLISH, GERMAN, strict=True):
+        assert set(target.encode(translation)) <= set(listed(shortlist, source.encode(word)))
+    found = shortlist.coverage(sources, targets)
+    assert found.covered > 0.99
+    assert 280 < found.mean_length < 320  # 276 special ones and bytes
+    assert shortlist.coverage([], []) == (0, 0)
+
+
+def test_what_is_in_every_list(parallel, shortlist):
+    source, target, _, targets = parallel
+    common = {*range(20), *target.byte_ids}
+    assert len(common) == 276
+    counts = np.bincount(np.concatenate(targets), minlength=target.vocabulary_size)
+    common |= set(np.argsort(-counts, kind="stable")[:3].tolist())
+    assert set(listed(shortlist, [])) == common
+    for word in ENGLISH:
+        assert common <= set(listed(shortlist, [*source.encode(word), source.eos_id]))
+
+
+def test_subwords_spelt_alike_may_be_copied(parallel, shortlist):
+    source, target, _, _ = parallel
+    alike = [(i, target.pieces.index(piece)) for i, piece in enumerate(source.pieces) if piece in target.pieces]
+    assert len(alike) > 30
+    for one, other in alike:
+        assert other in listed(shortlist, [one])
+
+
+def test_a_list_depends_on_its_own_sentence_alone(parallel, shortlist):
+    _, _, sources, _ = parallel
+    rows = [row[:length] for row, length in zip(sources, [1, 5, 2, 9, 0], strict=False)]
+    padded = np.full((len(rows), 12), 7)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = ids
+    together = shortlist.candidates(padded, np.array([len(row) for row in rows]))
+    assert together.dtype == np.int64
+    for own, ids in zip(together, rows, strict=True):
+        alone = listed(shortlist, ids)
+        assert alone == sorted(set(alone))
+        assert own[: len(alone)].tolist() == alone
+        assert (own[len(alone) :] == -1).all()
+    assert (together >= 0).all(1).any()
+
+
+def test_lists_grow_with_their_size(parallel):
+    source, target, sources, targets = parallel
+    options = {"source_subwords": source, "target_subwords": target, "frequent": 0}
+    found = [Shortlist.train(sources, targets, size=size, **options) for size in (1, 2, 8)]
+    for ids in sources[:20]:
+        one, two, eight = (set(listed(each, ids)) for each in found)
+        assert one <= two <= eight
+        assert len(one) <= 276 + 2 * len(set(ids))
+
+
+def test_a_joint_vocabulary_is_copied_whole():
+    subwords = SubwordModel.train([" ".join(ENGLISH)] * 3, kind="unigram", vocabulary_size=60)
+    shortlist = Shortlist.train([[30]], [[31]], source_subwords=subwords, target_subwords=subwords, frequent=0)
+    for i in range(subwords.vocabulary_size):
+        assert set(listed(shortlist, [i])) == {*range(20), i, *([31] if i == 30 else [])}
+
+
+def test_impossible_sizes_are_errors(parallel):
+    source, target, sources, targets = parallel
+    for options, message in [
+        ({"size": 0}, "a shortlist's size of 0 is not possible: it must be 1 or more"),
+        ({"frequent": -1}, "a shortlist's frequent of -1 is not possible: it must be 0 or more"),
+    ]:
+        with pytest.raises(ConfigError) as raised:
+            Shortlist.train(sources, targets, source_subwords=source, target_subwords=target, **options)
+        assert str(raised.value) == message
+
+
+def test_a_saved_list_is_the_same_and_so_are_its_bytes(parallel, shortlist, tmp_path):
+    _, _, sources, _ = parallel
+    shortlist.save(tmp_path / "one")
+    loaded = Shortlist.load(tmp_path / "one")
+    loaded.save(tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert (loaded.source_vocabulary, loaded.target_vocabulary) == (110, shortlist.target_vocabulary)
+    for ids in sources[:50]:
+        assert listed(loaded, ids) == listed(shortlist, ids)
+
+
+def test_a_damaged_file_is_one_line(shortlist, tmp_path):
+    path = tmp_path / "lists"
+    shortlist.save(path)
+    content = path.read_bytes()
+    broken = [b"", content[:-30], content[: len(content) // 2], b"x" * 100, content[:400] + b"?" * 20 + content[420:]]
+    for damaged in broken:
+        path.write_bytes(damaged)
+        with pytest.raises(BundleError, match=r"lists is missing or damaged \(.*\); export the bundle again$"):
+            Shortlist.load(path)
+    with pytest.raises(BundleError, match="nowhere is missing or damaged"):
+        Shortlist.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"offsets": [0, 2, 1, 3]}, "its lists do not fit together"),
+        ({"offsets": [0, 1, 2, 9]}, "its lists do not fit together"),
+        ({"targets": [1, 2, 50]}, "its lists do not fit together"),
+        ({"common": [[1]]}, "its lists do not fit together"),
+        ({"format": 2}, "was written by a newer nmt; install that, or export the bundle again"),
+    ],
+)
+def test_a_file_that_does_not_make_sense_is_refused(tmp_path, changes, message):
+    arrays = {"format": 1, "target_vocabulary": 50, "offsets": [0, 1, 2, 3], "targets": [1, 2, 3], "common": [0]}
+    with open(tmp_path / "lists", "wb") as file:
+        np.savez(file, **(arrays | changes))
+    with pytest.raises(BundleError, match=message):
+        Shortlist.load(tmp_path / "lists")
+    with open(tmp_path / "lists", "wb") as file:
+        np.savez(file, **arrays)
+    assert listed(Shortlist.load(tmp_path / "lists"), [2]) == [0, 3]
