@@ -1,10 +1,11 @@
 r"""Measure the speed of translation: a bundle, on a test set, in every precision that the bundle has.
 
-A row is ENGINE:BEAM:BATCH:THREADS, where the engine is a precision (or, as fp32-torch, PyTorch where ONNX Runtime has
-that precision too). Each is measured in a process of its own, text in and text out: sentences and target tokens per
-second (loading left out), seconds from the start of the process until it could translate, peak resident memory, the
-arithmetic of the model's products as a share of the machine's fp32 matrix-product rate, (2048, 512) · (512, 2048),
-measured in the same run, and the BLEU of what came out. Rows of small batches translate the first --sentences only.
+A row is ENGINE:BEAM:BATCH:THREADS, where the engine is a precision; with -workers, that of nmt-translate --workers with
+as many processes as threads; with -torch, PyTorch where ONNX Runtime has that precision too. Each is measured in a
+process of its own, text in and text out: sentences and target tokens per second (loading left out), seconds from the
+start of the process until it could translate, peak resident memory, the arithmetic of the model's products as a share
+of the machine's fp32 matrix-product rate, (2048, 512) · (512, 2048), measured in the same process, and the BLEU of what
+came out. Rows of small batches translate the first --sentences only.
 
     python tools/benchmark_decoding.py runs/multi30k_en_de/best --source corpora/multi30k/test_2016_flickr.en \
         --reference corpora/multi30k/test_2016_flickr.de --rows 'int8:*:*:1' --rows 'fp32:5:64:1'
@@ -26,8 +27,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarking.decoding import Row, engines_of, measure, rows_of
-from benchmarking.machine import cores, in_a_process, product_rate
+from benchmarking.command import measure_command
+from benchmarking.decoding import SMALL_BATCH, WITH_WORKERS, Row, engines_of, measure, rows_of
+from benchmarking.machine import cores, in_a_process
 from benchmarking.peers import Peer, find_peers
 
 from nmt.cli.common import Parser, report, run, standard_output
@@ -48,7 +50,6 @@ COLUMNS = (
     "BLEU",
 )
 _PEER_PRECISIONS = {"ctranslate2": ("int8", "float32"), "onmt": ("fp32",), "joey": ("fp32",)}
-_SMALL_BATCH = 8
 
 
 class Model(NamedTuple):
@@ -107,7 +108,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
     """
     if arguments.one:
         request = json.loads(Path(arguments.one).read_text(encoding="utf-8"))
-        print(json.dumps(measure(request) if request else machine_rate()))
+        print(json.dumps(measure_command(request) if "warm_up" in request else measure(request)))
         return
     source, reference = texts(arguments)
     engines: dict[str, Model | None] = dict.fromkeys(engines_of(arguments.bundle))
@@ -119,22 +120,22 @@ def benchmark(arguments: argparse.Namespace) -> None:
         threads=arguments.threads,
         patterns=arguments.rows,
     )
-    rates = {threads: _in_a_process({}, threads) for threads in dict.fromkeys(row.threads for row in rows)}
     out = standard_output()
     out.write(f"{table_row(COLUMNS)}\n{table_row(['---'] + ['---:'] * (len(COLUMNS) - 1))}\n".encode())
     found: dict[Row, list[dict[str, Any]]] = {row: [] for row in rows}
     for turn in range(1, arguments.rounds + 1):
         for row, measured in found.items():
-            lines = source if row.batch >= _SMALL_BATCH else source[: arguments.sentences]
+            lines = source if row.batch >= SMALL_BATCH else source[: arguments.sentences]
             model = engines[row.engine]
             measured.append(of_peer(model, row, arguments, lines) if model else ours(row, arguments, lines))
             if turn < arguments.rounds:
                 report(NAME, f"round {turn}: {row.name}: {len(lines) / measured[-1]['seconds']:,.1f} sentences/s")
                 continue
-            out.write(f"{table_row(cells(row, measured, reference, rates[row.threads]))}\n".encode())
+            out.write(f"{table_row(cells(row, measured, reference))}\n".encode())
             out.flush()
-    known = ", ".join(f"{rate / 1e9:.0f} GFLOP/s with {n} thread{'s' * (n > 1)}" for n, rate in rates.items())
-    out.write(f"\nfp32 product rate: {known}; BLEU {signature()}, of the sentences of the row\n".encode())
+    rates = sorted(one["rate"] / 1e9 for measured in found.values() for one in measured if "rate" in one)
+    known = f"fp32 product rate: {rates[0]:.0f} to {rates[-1]:.0f} GFLOP/s; " if rates else ""
+    out.write(f"\n{known}BLEU {signature()}, of the sentences of the row\n".encode())
 
 
 def texts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -166,18 +167,22 @@ def peer_engines(arguments: argparse.Namespace) -> dict[str, Model]:
     }
 
 
-def machine_rate() -> float:
-    """FLOP per second of a plain fp32 product."""
-    import torch
-
-    return product_rate(torch.float32)
-
-
 def ours(row: Row, arguments: argparse.Namespace, lines: list[str]) -> dict[str, Any]:
     """Measure a row of the bundle's."""
-    words = ["--beam-size", row.beam, "--batch-size", row.batch, "--threads", row.threads, "--device", "cpu"]
-    request = {"bundle": str(arguments.bundle), "engine": row.engine, "source": lines, "began": time.time()}
-    found: dict[str, Any] = _in_a_process(request | {"words": [str(word) for word in words]}, row.threads)
+    words = ["--beam-size", row.beam, "--batch-size", row.batch, "--device", "cpu"]
+    request = {"bundle": str(arguments.bundle), "source": lines, "began": time.time()}
+    if row.engine.endswith(WITH_WORKERS):
+        words += ["--workers", row.threads, "--precision", row.engine.removesuffix(WITH_WORKERS)]
+        request["warm_up"] = lines[: 2 * row.batch * row.threads]
+    else:
+        words += ["--threads", row.threads]
+        request["engine"] = row.engine
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "request.json"
+        path.write_text(json.dumps(request | {"words": [str(word) for word in words]}), encoding="utf-8")
+        # The worker processes have a thread each.
+        threads = 1 if "warm_up" in request else row.threads
+        found: dict[str, Any] = json.loads(in_a_process([__file__, "--one", str(path)], threads))
     return found
 
 
@@ -200,7 +205,7 @@ def of_peer(model: Model, row: Row, arguments: argparse.Namespace, lines: list[s
         return model.peer.run(f"{model.peer.kind}_translate", request, threads=row.threads)
 
 
-def cells(row: Row, measured: list[dict[str, Any]], reference: list[str], rate: float) -> list[str]:
+def cells(row: Row, measured: list[dict[str, Any]], reference: list[str]) -> list[str]:
     """Fill a row of the table: medians of its rounds."""
     from nmt.evaluation.metrics import corpus_scores
 
@@ -218,7 +223,7 @@ def cells(row: Row, measured: list[dict[str, Any]], reference: list[str], rate: 
         f"{last['target_tokens'] / seconds:,.0f}",
         f"{statistics.median(one['load_seconds'] for one in measured):.2f}",
         f"{max(one['peak_mb'] for one in measured):,.0f}",
-        f"{last['flop'] / seconds / rate:.0%}" if "flop" in last else "",
+        f"{last['flop'] / seconds / statistics.median(one['rate'] for one in measured):.0%}" if "flop" in last else "",
         f"{bleu.value:.2f}",
     ]
 
@@ -233,13 +238,6 @@ def signature() -> str:
 def table_row(values: Sequence[str]) -> str:
     """Write cells as a line of a Markdown table."""
     return "| " + " | ".join(values) + " |"
-
-
-def _in_a_process(request: dict[str, Any], threads: int) -> Any:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request.json"
-        path.write_text(json.dumps(request), encoding="utf-8")
-        return json.loads(in_a_process([__file__, "--one", str(path)], threads))
 
 
 if __name__ == "__main__":

@@ -67,8 +67,9 @@ def test_every_row_is_a_line_of_a_table(tool, folder, capfdbinary, monkeypatch):
         "PYTHONPATH", os.pathsep.join(filter(None, [str(folder / "python"), os.environ.get("PYTHONPATH")]))
     )
     peer = ["--peer", f"ctranslate2:{folder}", "--peer-subwords", str(folder / "bundle" / "subwords.model")]
-    chosen = ["--rows", "fp32:1:64:1", "--rows", "ctranslate2-int8:*:1:1", "--sentences", "2"]
-    options = ["--beams", "1", "5", "--threads", "1", "--peer-max-length", "70"]
+    chosen = ["fp32:1:64:1", "ctranslate2-int8:*:1:1", "fp32-workers:1:64:2"]
+    chosen = [word for pattern in chosen for word in ("--rows", pattern)]
+    options = ["--beams", "1", "5", "--threads", "1", "2", "--peer-max-length", "70", "--sentences", "2"]
     assert tool.main(words(folder, *peer, *chosen, *options)) == 0
     head, _, *rows, _, note = capfdbinary.readouterr().out.decode().splitlines()
     assert head == tool.table_row(tool.COLUMNS)
@@ -77,12 +78,14 @@ def test_every_row_is_a_line_of_a_table(tool, folder, capfdbinary, monkeypatch):
         ["ctranslate2-int8", "1", "1", "1", "2"],
         ["ctranslate2-int8", "5", "1", "1", "2"],
         ["fp32", "1", "64", "1", "6"],
+        ["fp32-workers", "1", "64", "2", "6"],
     ]
-    assert [row[-1] for row in cells[1:2]] == ["100.00"]
     assert float(cells[0][-1]) < 100
+    assert cells[1][-1] == "100.00"
+    assert cells[2][-1] == cells[3][-1]
     assert all(float(cell.replace(",", "")) > 0 for row in cells for cell in row[5:9])
     assert re.fullmatch(r"\d+%", cells[2][9])
-    assert re.match(r"fp32 product rate: \d+ GFLOP/s with 1 thread; BLEU nrefs:1\|case:mixed", note)
+    assert re.match(r"fp32 product rate: \d+ to \d+ GFLOP/s; BLEU nrefs:1\|case:mixed", note)
 
 
 def test_what_is_counted_is_what_a_search_does(decoding, bundle, folder):
@@ -115,14 +118,16 @@ def test_rows_are_chosen_by_patterns(decoding):
         ConfigError, match=r"^--rows bf16:\* matches none of the 16 rows; they are ENGINE:BEAM:BATCH:THR"
     ):
         decoding.rows_of(["int8", "fp32"], patterns=["bf16:*"], **options)
+    shared = decoding.rows_of(["int8", "int8-workers"], patterns=["int8-workers:*"], **options)
+    assert [row.name for row in shared] == ["int8-workers:1:64:2", "int8-workers:5:64:2"]
     assert len(decoding.rows_of(["int8"], beams=[1], batches=[1], threads=[1, 1], patterns=[])) == 1
 
 
 def test_engines_are_the_variants_of_the_bundle(decoding, folder, tmp_path):
-    assert decoding.engines_of(folder / "bundle") == ["fp32"]
+    assert decoding.engines_of(folder / "bundle") == ["fp32", "fp32-workers"]
     exported = {"fp32": {"weights": "w", "encoder": "e", "step": "s"}, "int8": {"encoder": "e", "step": "s"}}
     (tmp_path / "config.json").write_text(json.dumps({"variants": exported}), encoding="utf-8")
-    assert decoding.engines_of(tmp_path) == ["fp32", "fp32-torch", "int8"]
+    assert decoding.engines_of(tmp_path) == ["fp32", "fp32-workers", "fp32-torch", "int8", "int8-workers"]
     with pytest.raises(BundleError, match=r"config\.json: cannot be read .* name a directory that nmt-train saved"):
         decoding.engines_of(tmp_path / "none")
 

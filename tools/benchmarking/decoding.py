@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarking.arithmetic import weights_of
 from benchmarking.inside_peers.meter import peak_memory
+from benchmarking.machine import plain_product_rate
 from nmt.config import ModelConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.schema import from_dict
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from nmt.translator import Translator
 
 _WITH_TORCH = "-torch"
+WITH_WORKERS = "-workers"
+SMALL_BATCH = 8
+"""Batches of fewer sentences are for those who wait: no processes share them."""
 
 _WARM_UP_BATCHES = 2
 _WARM_UP_SENTENCES = 5
@@ -28,7 +32,8 @@ class Row(NamedTuple):
     """How to translate."""
 
     engine: str
-    """a precision of the bundle, with ``-torch`` where ONNX Runtime has it too; or a peer's, ``ctranslate2-int8``"""
+    """a precision (``int8``); with ``-workers`` by as many processes as threads, with ``-torch`` by PyTorch
+    where ONNX Runtime has it too; or a peer's, ``ctranslate2-int8``"""
     beam: int
     batch: int
     threads: int
@@ -47,7 +52,9 @@ def rows_of(
     threads: Sequence[int],
     patterns: Sequence[str],
 ) -> list[Row]:
-    """List the rows that any of the chosen patterns matches, all where there is no pattern.
+    """List the rows that any of the patterns matches, all where there is no pattern.
+
+    Where several threads are asked for, our own precisions also have a row of as many processes, ``-workers``.
 
     Raises:
         ConfigError: a pattern matches none.
@@ -58,6 +65,7 @@ def rows_of(
         for batch in batches
         for beam in beams
         for engine in engines
+        if not engine.endswith(WITH_WORKERS) or (number > 1 and batch >= SMALL_BATCH)
     ]
     for pattern in patterns:
         if not any(fnmatch.fnmatchcase(row.name, pattern) for row in rows):
@@ -69,7 +77,7 @@ def rows_of(
 
 
 def engines_of(bundle: Path) -> list[str]:
-    """List what a bundle can be translated with: its variants, and PyTorch too where a variant also has graphs.
+    """List what a bundle can be translated with: its variants, one process or several, and PyTorch beside graphs.
 
     Raises:
         BundleError: its config.json cannot be read.
@@ -77,7 +85,7 @@ def engines_of(bundle: Path) -> list[str]:
     variants = _read_config(bundle, "variants")
     engines = []
     for name, files in variants.items():
-        engines.append(name)
+        engines += [name, name + WITH_WORKERS]
         if "weights" in files and len(files) > 1:
             engines.append(name + _WITH_TORCH)
     return engines
@@ -92,7 +100,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         "hypotheses", "seconds" of translation, "target_tokens", "load_seconds" from "began" to a translator that is
-        ready, "peak_mb", and "flop" of the model's products.
+        ready, "peak_mb", "flop" of the model's products, and the "rate" of the machine's fp32 products a moment later.
     """
     from nmt.evaluation.report import translate_text
 
@@ -103,13 +111,15 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     counted = _Counted(translator._model)
     translator._model = counted  # type: ignore[assignment]
     timed = translate_text(translator, lines)
+    memory = peak_memory()  # before anything else takes some
     return {
         "hypotheses": timed.hypotheses,
         "seconds": timed.seconds,
         "target_tokens": timed.target_tokens,
         "load_seconds": load_seconds,
-        "peak_mb": peak_memory(),
+        "peak_mb": memory,
         "flop": _flop(counted, Path(request["bundle"])),
+        "rate": plain_product_rate(),
     }
 
 

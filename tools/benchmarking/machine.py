@@ -53,3 +53,18 @@ def product_rate(kind: torch.dtype, *, repeats: int = 30) -> float:
         left @ right
         taken.append(time.perf_counter() - began)
     return 2.0 * _ROWS * _INNER * _COLUMNS / statistics.median(taken)
+
+
+def plain_product_rate(*, repeats: int = 5) -> float:
+    """Do what `product_rate` does in fp32, with NumPy: for a process that is to stay without PyTorch."""
+    import numpy as np
+
+    draw = np.random.default_rng(1)
+    left = draw.standard_normal((_ROWS, _INNER), dtype=np.float32)
+    right = draw.standard_normal((_INNER, _COLUMNS), dtype=np.float32)
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        left @ right
+        taken.append(time.perf_counter() - began)
+    return 2.0 * _ROWS * _INNER * _COLUMNS / statistics.median(taken)

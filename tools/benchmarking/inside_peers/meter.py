@@ -68,14 +68,14 @@ def training_speed(measured: list[Positions], seconds: float) -> dict[str, float
     }
 
 
-def peak_memory() -> float:
-    """Most resident memory of this process so far, in MB of 2^20 bytes.
+def peak_memory(pid: int | str = "self") -> float:
+    """Most resident memory of a process so far, of this one if none is named, in MB of 2^20 bytes.
 
     Linux counts what a process was before it became this program into ru_maxrss, even where that was a large parent;
     VmHWM is that of the program alone.
     """
     try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         lines = []
     for line in lines:
