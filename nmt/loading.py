@@ -66,8 +66,8 @@ def load(path: Path | str, *, precision: str | None = None, device: str = "auto"
     return exported or _load_torch(path, device, threads)
 
 
-def graphs(path: Path, precision: str) -> tuple[Path, Path] | None:
-    """Tell where a variant's graphs are, encoder and step, if the bundle says that it has them.
+def exported_files(path: Path, precision: str) -> dict[str, Path]:
+    """Tell where a variant's graphs are, `encoder` and `step`, and its `shortlist` if it has one; {} if there is none.
 
     Raises:
         BundleError: there is no bundle, or its config.json is damaged.
@@ -75,17 +75,17 @@ def graphs(path: Path, precision: str) -> tuple[Path, Path] | None:
     config = read_config(path)
     with explaining(path):
         files = config["variants"].get(precision, {})
-        return (path / files["encoder"], path / files["step"]) if "step" in files else None
+        return {name: path / files[name] for name in ("encoder", "step", "shortlist") if name in files}
 
 
 def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBundle | None:
     """Load the exported variant asked for, or the fastest that can run; None where that is PyTorch's."""
     for name in VARIANTS if precision is None else (precision,):
         required = precision is not None and name != "fp32"
-        files = graphs(path, name)
-        if files is None and required:
+        files = exported_files(path, name)
+        if not files and required:
             raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
-        if files is None or (precision is None and not all(file.is_file() for file in files)):
+        if not files or (precision is None and not all(file.is_file() for file in files.values())):
             continue
         model = _onnx_model(path, name, files, threads, required=required)
         if model is None:
@@ -104,7 +104,7 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
     return None
 
 
-def _onnx_model(path: Path, name: str, files: tuple[Path, Path], threads: int, *, required: bool) -> OnnxModel | None:
+def _onnx_model(path: Path, name: str, files: dict[str, Path], threads: int, *, required: bool) -> OnnxModel | None:
     """Load a variant's graphs; None where ONNX Runtime is not installed and something else will do."""
     try:
         importlib.import_module("onnxruntime")
@@ -115,9 +115,13 @@ def _onnx_model(path: Path, name: str, files: tuple[Path, Path], threads: int, *
             f"the variant {name} of {path} needs ONNX Runtime, which is not installed: pip install onnxruntime"
         ) from None
     from nmt.runtime.model import OnnxModel
+    from nmt.shortlist import Shortlist
 
+    with explaining(path):
+        encoder, step = files["encoder"], files["step"]
     try:
-        return OnnxModel(*files, threads=threads or 1)
+        shortlist = Shortlist.load(files["shortlist"]) if "shortlist" in files else None
+        return OnnxModel(encoder, step, shortlist=shortlist, threads=threads or 1)
     except BundleError as error:
         raise BundleError(f"{error}; make it again with: nmt-export {path} --precision {name}") from None
 
@@ -150,7 +154,7 @@ def _load_torch(path: Path, device: str, threads: int) -> LoadedBundle:
 
 def _without_torch(path: Path) -> str:
     """Say what to do where PyTorch is not installed and nothing else can run."""
-    if any(graphs(path, name) for name in VARIANTS):
+    if any(exported_files(path, name) for name in VARIANTS):
         return f"{path} needs ONNX Runtime for what was exported (pip install onnxruntime), or PyTorch"
     return (
         f"{path} needs PyTorch, which is not installed: pip install torch, or run "

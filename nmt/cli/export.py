@@ -6,9 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nmt.choices import VARIANTS
 from nmt.cli.common import Parser, report, run
+from nmt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from nmt.bundle import Description
+    from nmt.data.corpus import CorpusPaths
+    from nmt.shortlist import Shortlist
 
 NAME = "nmt-export"
 
@@ -18,12 +25,16 @@ Write a variant of a model into its bundle, for ONNX Runtime: several times as f
   int8   weights and sums of bytes: the smallest and fastest, and of nearly the same quality
   fp32   the model as it was trained, in fp32: the same translations
 
+With --shortlist N a sentence's translation is made of what the training text translates its subwords with, the N most
+frequent of each, and of the N most frequent subwords of all: faster, and the larger the vocabulary, the more so.
+
 nmt-translate and nmt-evaluate take the fastest variant that a bundle has, or the one that --precision names. What is
 there already stays; a variant that was exported before is replaced. Training saves bundles without variants."""
 
 _EXAMPLES = """\
 examples:
   nmt-export runs/demo/best --precision int8
+  nmt-export runs/demo/best --precision int8 --shortlist 100
   nmt-evaluate runs/demo/best --source test.en --reference test.de                      what it is worth: int8,
   nmt-evaluate runs/demo/best --source test.en --reference test.de --precision fp32     and the model as it was
 
@@ -42,12 +53,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line; raises ConfigError."""
-    usage = "nmt-export MODEL --precision {int8,fp32}"
+    usage = "nmt-export MODEL --precision {int8,fp32} [--shortlist N]"
     parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
     parser.add_argument("--precision", choices=VARIANTS, required=True, help="the variant to make")
+    parser.add_argument("--shortlist", type=int, metavar="N", help="score only what the training text makes likely")
+    parser.add_argument(
+        "--train",
+        action="append",
+        metavar="PREFIX",
+        help="the training text for the shortlist: PREFIX of PREFIX.SOURCE and PREFIX.TARGET, or a .tsv file; may be "
+        "given several times (default: what config.yaml beside the bundle names)",
+    )
     parser.add_argument("--quiet", action="store_true", help="do not say on standard error what was written")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    if arguments.shortlist is not None and arguments.shortlist < 1:
+        raise ConfigError(f"--shortlist {arguments.shortlist} is not possible: it must be 1 or more, or left out")
+    if arguments.train and arguments.shortlist is None:
+        raise ConfigError("--train is the text of a shortlist: give --shortlist N too")
+    return arguments
 
 
 def export(arguments: argparse.Namespace) -> None:
@@ -56,12 +80,42 @@ def export(arguments: argparse.Namespace) -> None:
     Raises:
         NmtError: the bundle or an option is not what it should be, or the disk is full.
     """
-    from nmt.runtime.export import export
+    from nmt.runtime.export import MakeShortlist, export, learn_shortlist
 
-    written = export(Path(arguments.model), arguments.precision)
+    path = Path(arguments.model)
+    make: MakeShortlist | None = None
+    if arguments.shortlist is not None:
+
+        def make(description: Description) -> Shortlist:
+            corpora = _training_text(path, description, arguments.train or [])
+            if not arguments.quiet:
+                report(NAME, f"aligning {', '.join(corpus.label for corpus in corpora)}")
+            return learn_shortlist(description, corpora, size=arguments.shortlist)
+
+    written = export(path, arguments.precision, shortlist=make)
     if not arguments.quiet:
         for name, size in written.files.items():
-            report(NAME, f"wrote {Path(arguments.model) / name} ({size / 1e6:.1f} MB)")
+            report(NAME, f"wrote {path / name} ({size / 1e6:.1f} MB)")
+
+
+def _training_text(path: Path, description: Description, named: Sequence[str]) -> list[CorpusPaths]:
+    """Find the training text: as it is named, or as the run says that the bundle belongs to."""
+    from nmt.data.corpus import resolve
+
+    key = "--train"
+    if not named:
+        from nmt.training.outcome import read_outcome
+
+        settings = read_outcome(path.absolute().parent).settings
+        named = [settings["corpus.train"], *settings["corpus.extra"]] if settings else []
+        key = f"{path.absolute().parent / 'config.yaml'}: corpus.train"
+    if not named:
+        raise ConfigError(
+            f"--shortlist needs the training text, and {path.absolute().parent} has no config.yaml that names it: "
+            "give it with --train PREFIX"
+        )
+    languages = {"source": description.source_language, "target": description.target_language}
+    return [resolve(name, **languages, key=key) for name in named]
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from nmt.runtime.graph import Graph
+from nmt.runtime.graph import Described, Graph
 
 Matrix = npt.NDArray[np.float32]
 
@@ -58,6 +58,9 @@ class Recurrence(NamedTuple):
 class Arithmetic(ABC):
     """The products of one graph."""
 
+    selection: ClassVar[Described]
+    """what `select` computes and `selected_product` reads: N outputs for each of B sentences"""
+
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
 
@@ -79,6 +82,24 @@ class Arithmetic(ABC):
     def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
         """Run a layer in both directions over inputs (S, B, I): outputs (S, 2, B, H), last states (2, B, H) each."""
 
+    @abstractmethod
+    def select(self, weight: Matrix, bias: Matrix, candidates: str) -> None:
+        """Pick outputs (B, N), padded with -1, out of a weight (V, F) with its bias (V,); `selection` has the names."""
+
+    @abstractmethod
+    def selected_product(self, item: Activation) -> str:
+        """Multiply an input (B, K, F) by what was picked: (B, K, N), -inf at padding."""
+
+    def _selected_bias(self, bias: Matrix, candidates: str) -> str:
+        """Name the bias of what was picked, (B, 1, N), -inf at padding; return the candidates with 0 for -1."""
+        graph, add = self.graph, self.graph.add
+        zero = graph.constant(np.array(0, dtype=np.int64))
+        known = add("Max", candidates, zero)
+        found = add("Gather", graph.constant(bias), known, axis=0)
+        masked = add("Where", add("Less", candidates, zero), graph.number(-np.inf), found)
+        add("Unsqueeze", masked, graph.integers(1), name="output_bias")
+        return known
+
     def _with_bias(self, inputs: str, matrix: str, bias: Matrix | None, name: str) -> str:
         """Multiply by a matrix (I, O) in fp32."""
         if bias is None:
@@ -91,6 +112,11 @@ class Arithmetic(ABC):
 
 class Float32(Arithmetic):
     """Products in fp32."""
+
+    selection: ClassVar[Described] = {
+        "output_weight": ("float", ("B", "F", "N")),
+        "output_bias": ("float", ("B", 1, "N")),
+    }
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
@@ -132,6 +158,15 @@ class Float32(Arithmetic):
             **more,
         )
 
+    def select(self, weight: Matrix, bias: Matrix, candidates: str) -> None:
+        """See `Arithmetic`."""
+        rows = self.lookup(weight, self._selected_bias(bias, candidates))
+        self.graph.add("Transpose", rows, name="output_weight", perm=[0, 2, 1])
+
+    def selected_product(self, item: Activation) -> str:
+        """See `Arithmetic`."""
+        return self.graph.add("Add", self.graph.add("MatMul", item.name, "output_weight"), "output_bias")
+
     def _table(self, table: Matrix) -> str:
         if id(table) not in self._tables:
             self._tables[id(table)] = table, self.graph.constant(table)  # kept, so that no other takes its identity
@@ -140,6 +175,12 @@ class Float32(Arithmetic):
 
 class Int8(Arithmetic):
     """Products of bytes, summed up in whole numbers."""
+
+    selection: ClassVar[Described] = {
+        "output_weight": ("int8", ("B", "F", "N")),
+        "output_scales": ("float", ("B", 1, "N")),
+        "output_bias": ("float", ("B", 1, "N")),
+    }
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
@@ -169,11 +210,12 @@ class Int8(Arithmetic):
         if any(item.bound is None for item in inputs):
             return self._float_product([item.name for item in inputs], weight, bias, name)
         codes = self._concatenated([self._encoded(item) for item in inputs])
+        added = "" if bias is None else self.graph.constant(bias)
         if id(weight) in self._tables:
-            return self._multiply(codes, *self._transposed_table(weight), bias=bias, name=name)
+            return self._multiply(codes, *self._transposed_table(weight), bias=added, name=name)
         # Codes are multiples of their input's own bound, which the weights make up for.
         bounds = np.concatenate([np.full(item.width, item.bound, dtype=np.float32) for item in inputs])
-        return self._multiply(codes, *self._quantized(weight * bounds), bias=bias, name=name)
+        return self._multiply(codes, *self._quantized(weight * bounds), bias=added, name=name)
 
     def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
         """See `Arithmetic`; a GRU, for which ONNX Runtime has no int8 layer, stays in fp32."""
@@ -199,28 +241,36 @@ class Int8(Arithmetic):
             hidden_size=layer.state_weights.shape[-1],
         )
 
+    def select(self, weight: Matrix, bias: Matrix, candidates: str) -> None:
+        """See `Arithmetic`."""
+        graph, add = self.graph, self.graph.add
+        known = self._selected_bias(bias, candidates)
+        codes, scales = self._table(weight)
+        rows = add("Gather", self._signed(codes), known, axis=0)
+        add("Transpose", rows, name="output_weight", perm=[0, 2, 1])
+        found = add("Gather", graph.constant(scales / 127), known, axis=0)
+        add("Unsqueeze", found, graph.integers(1), name="output_scales")
+
+    def selected_product(self, item: Activation) -> str:
+        """See `Arithmetic`."""
+        add, half = self.graph.add, self.graph.constant(np.array(_HALF, dtype=np.uint8))
+        sums = add("MatMulInteger", self._encoded(item), "output_weight", half)
+        scaled = add("Mul", add("Cast", sums, to=TensorProto.FLOAT), "output_scales")
+        return add("Add", scaled, "output_bias")
+
     def _multiply(
-        self,
-        codes: str,
-        weight: str,
-        scales: Matrix,
-        *,
-        bias: Matrix | None = None,
-        scale: float = 1 / 127,
-        name: str = "",
+        self, codes: str, weight: str, scales: str, *, bias: str = "", scale: float = 1 / 127, name: str = ""
     ) -> str:
         """Multiply codes (..., I), each `scale` times what it stands for, by a weight (I, O) with its scales (O,)."""
-        graph = self.graph
-        half = graph.constant(np.array(_HALF, dtype=np.uint8))
-        more = () if bias is None else ("", graph.constant(bias))
-        inputs = (codes, weight, graph.number(scale), graph.constant(scales), half, *more)
-        return graph.add("MatMulIntegerToFloat", *inputs, name=name, domain=_MICROSOFT)
+        half = self.graph.constant(np.array(_HALF, dtype=np.uint8))
+        inputs = (codes, weight, self.graph.number(scale), scales, half, *(("", bias) if bias else ()))
+        return self.graph.add("MatMulIntegerToFloat", *inputs, name=name, domain=_MICROSOFT)
 
     def _float_product(self, names: Sequence[str], weight: Matrix, bias: Matrix | None, name: str) -> str:
         """Multiply in fp32 by a weight that is stored in int8: for inputs without a bound, which are few."""
         graph = self.graph
         codes, scales = self._quantized(weight)
-        matrix = graph.add("Mul", graph.add("Cast", codes, to=TensorProto.FLOAT), graph.constant(scales))
+        matrix = graph.add("Mul", graph.add("Cast", codes, to=TensorProto.FLOAT), scales)
         return self._with_bias(self._concatenated(names), matrix, bias, name)
 
     def _encoded(self, item: Activation) -> str:
@@ -232,10 +282,10 @@ class Int8(Arithmetic):
             self._codes[item.name] = self.graph.add("QuantizeLinear", item.name, scale, half)
         return self._codes[item.name]
 
-    def _quantized(self, weight: Matrix) -> tuple[str, Matrix]:
+    def _quantized(self, weight: Matrix) -> tuple[str, str]:
         """Store a weight (O, I) as codes (I, O), with the scales of the outputs (O,)."""
         codes, scales = quantize_rows(weight)
-        return self.graph.constant(codes.T), scales
+        return self.graph.constant(codes.T), self.graph.constant(scales)
 
     def _table(self, table: Matrix) -> tuple[str, Matrix]:
         """Store a table (V, E) as bytes, with the scales of its rows (V,)."""
@@ -245,12 +295,15 @@ class Int8(Arithmetic):
             self._tables[id(table)] = table, stored, scales  # kept, so that no other takes its identity
         return self._tables[id(table)][1:]
 
-    def _transposed_table(self, table: Matrix) -> tuple[str, Matrix]:
+    def _transposed_table(self, table: Matrix) -> tuple[str, str]:
         """Read a table as a weight: ONNX Runtime computes the codes (E, V) from the bytes when it loads the graph."""
-        graph = self.graph
         codes, scales = self._table(table)
-        wide = graph.add("Sub", graph.add("Cast", codes, to=TensorProto.FLOAT), graph.number(_HALF))
-        return graph.add("Transpose", graph.add("Cast", wide, to=TensorProto.INT8), perm=[1, 0]), scales
+        return self.graph.add("Transpose", self._signed(codes), perm=[1, 0]), self.graph.constant(scales)
+
+    def _signed(self, codes: str) -> str:
+        """Turn bytes of which 128 stands for 0 into signed ones."""
+        wide = self.graph.add("Sub", self.graph.add("Cast", codes, to=TensorProto.FLOAT), self.graph.number(_HALF))
+        return self.graph.add("Cast", wide, to=TensorProto.INT8)
 
 
 def quantize_rows(weight: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:

@@ -1,21 +1,27 @@
-"""Write a variant of a model into its bundle: two graphs, and an entry in config.json."""
+"""Write a variant of a model into its bundle: two graphs, perhaps a shortlist, and an entry in config.json."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
-from nmt.bundle import CONFIG, config_bytes, explaining, read_config, read_description, read_whole
+from nmt.bundle import CONFIG, Description, config_bytes, explaining, read_config, read_description, read_whole
 from nmt.choices import VARIANTS
+from nmt.data.corpus import CorpusPaths, Filters, read_pairs
+from nmt.data.encoding import Side, encode_pairs
 from nmt.errors import BundleError, ConfigError
 from nmt.files import finish_saving, identity, replace_directory
 from nmt.runtime.arithmetic import Float32, Int8
-from nmt.runtime.build import Weights, build_graphs
+from nmt.runtime.build import build_graphs
+from nmt.runtime.builder import Weights
+from nmt.shortlist import Shortlist
 
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}
 
@@ -27,12 +33,16 @@ class Exported(NamedTuple):
     """name → bytes"""
 
 
-def export(path: Path, precision: str) -> Exported:
+MakeShortlist = Callable[[Description], Shortlist]
+
+
+def export(path: Path, precision: str, *, shortlist: MakeShortlist | None = None) -> Exported:
     """Write a variant into a bundle, replacing an earlier one; at any moment the old or the new bundle is whole.
 
     Args:
         path: the bundle, with the weights that training saved.
         precision: one of `nmt.choices.VARIANTS`.
+        shortlist: makes what translations may be made of, as `learn_shortlist` does; None: of the whole vocabulary.
 
     Raises:
         BundleError: the bundle is missing or damaged, has no fp32 weights, or was replaced meanwhile.
@@ -42,7 +52,7 @@ def export(path: Path, precision: str) -> Exported:
     if precision not in VARIANTS:
         raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(VARIANTS)}")
     finish_saving(path)
-    before, files = read_whole(path, lambda whole: (identity(whole), dict(_files(whole, precision))))
+    before, files = read_whole(path, lambda whole: (identity(whole), dict(_files(whole, precision, shortlist))))
 
     def unless() -> None:
         if identity(path) != before:
@@ -53,26 +63,74 @@ def export(path: Path, precision: str) -> Exported:
     return Exported({name: len(content) for name, content in files.items() if name.startswith(f"{precision}/")})
 
 
-def _files(path: Path, precision: str) -> Iterator[tuple[str, bytes]]:
+def learn_shortlist(description: Description, corpora: Sequence[CorpusPaths], *, size: int) -> Shortlist:
+    """Learn a shortlist from parallel text: `size` targets for each source subword, and as many for all.
+
+    Raises:
+        ConfigError: the size is impossible.
+        CorpusError: a text is missing or damaged, or there is none.
+    """
+    encoded = encode_pairs(
+        chain.from_iterable(map(read_pairs, corpora)),
+        source_subwords=description.source_subwords,
+        target_subwords=description.target_subwords,
+        filters=Filters(),
+        label=", ".join(corpus.label for corpus in corpora),
+    )
+    return Shortlist.train(
+        _Rows(encoded.source, len(encoded)),
+        _Rows(encoded.target, len(encoded)),
+        source_subwords=description.source_subwords,
+        target_subwords=description.target_subwords,
+        size=size,
+        frequent=size,
+    )
+
+
+class _Rows(Sequence[Any]):
+    """One side of an encoded corpus, as rows of ids."""
+
+    def __init__(self, side: Side, length: int) -> None:
+        self._side, self._length = side, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._side.row(index)
+
+
+def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Iterator[tuple[str, bytes]]:
     """Yield all files of the bundle as they shall be: the variant's anew, the others as they are."""
     said = read_description(path)
     with explaining(path):
         weights = _load_weights(path / said.variants["fp32"]["weights"])
     try:
-        graphs = build_graphs(said.config, weights, _ARITHMETIC[precision])
+        graphs = build_graphs(said.config, weights, _ARITHMETIC[precision], with_shortlist=shortlist is not None)
     except KeyError as error:
         raise BundleError(f"{path}: the weights lack {error}; copy the bundle again") from None
     entry = {}
     for name, content in zip(graphs._fields, graphs, strict=True):
         entry[name] = f"{precision}/{name}.onnx"
         yield entry[name], content
+    if shortlist is not None:
+        entry["shortlist"] = f"{precision}/shortlist.npz"
+        yield entry["shortlist"], _bytes_of(shortlist(said))
     config = read_config(path)
-    config["variants"][precision] = config["variants"].get(precision, {}) | entry
+    kept = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
+    config["variants"][precision] = kept | entry
     yield CONFIG, config_bytes(config)
     for file in sorted(path.rglob("*")):
         name = file.relative_to(path).as_posix()
         if file.is_file() and name != CONFIG and not name.startswith(f"{precision}/"):
             yield name, file.read_bytes()
+
+
+def _bytes_of(shortlist: Shortlist) -> bytes:
+    with TemporaryDirectory() as directory:
+        file = Path(directory) / "shortlist"
+        shortlist.save(file)
+        return file.read_bytes()
 
 
 def _load_weights(path: Path) -> Weights:

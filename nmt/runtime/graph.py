@@ -16,9 +16,10 @@ from nmt import __version__
 _OPERATORS = 17
 _IR_VERSION = 8
 
-_TYPES = {"float": TensorProto.FLOAT, "int64": TensorProto.INT64}
+_TYPES = {"float": TensorProto.FLOAT, "int64": TensorProto.INT64, "int8": TensorProto.INT8}
 
-Shape = Sequence[int | str]
+Described = Mapping[str, tuple[str, Sequence[int | str]]]
+"""Name → type (float, int64 or int8) and shape, with letters for what varies."""
 
 
 class Graph:
@@ -59,13 +60,8 @@ class Graph:
         self._nodes.append(helper.make_node(operator, list(inputs), outputs, domain=domain, **attributes))
         return outputs
 
-    def to_bytes(self, inputs: Mapping[str, tuple[str, Shape]], outputs: Mapping[str, tuple[str, Shape]]) -> bytes:
-        """Serialise the graph as a model.
-
-        Args:
-            inputs: name → type ("float" or "int64") and shape, with letters for what varies.
-            outputs: the same of what is computed.
-        """
+    def to_bytes(self, inputs: Described, outputs: Described) -> bytes:
+        """Serialise the graph as a model."""
         given, made = (
             [helper.make_tensor_value_info(name, _TYPES[kind], shape) for name, (kind, shape) in values.items()]
             for values in (inputs, outputs)

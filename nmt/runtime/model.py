@@ -1,12 +1,12 @@
 """A step model on NumPy arrays: two graphs that ONNX Runtime computes.
 
-Shapes: B sentences, K places, S source length, V vocabulary, N rows of the states.
+Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, R rows of the states.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,10 @@ import onnxruntime
 
 from nmt.errors import BundleError
 from nmt.search.interface import Step
+from nmt.shortlist import Shortlist
 
 Ints = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
-
-_MEMORY = ("keys", "values", "mask")
 
 
 @dataclass(frozen=True)
@@ -32,58 +31,70 @@ class OnnxState:
     """
 
     states: Arrays
-    """recurrent states by name, (N, ·) each"""
+    """recurrent states by name, (R, ·) each"""
     rows: Ints
     """(B, K) the row of `states` that each place continues"""
     memory: Arrays
     """what the source contributes, one row a sentence"""
+    candidates: Ints | None
+    """(B, N) the ids that each sentence may use, padded with -1; None without a shortlist"""
 
     def reorder(self, parents: Ints) -> OnnxState:
         """Give every place the state of its parent: parents (B, K'), places inside each sentence."""
-        rows = self.rows[np.arange(len(parents))[:, None], parents]
-        return OnnxState(self.states, rows, self.memory)
+        return replace(self, rows=self.rows[np.arange(len(parents))[:, None], parents])
 
     def keep(self, sentences: Ints) -> OnnxState:
         """Keep the given sentences, (B',)."""
         memory = {name: part[sentences] for name, part in self.memory.items()}
-        return OnnxState(self.states, self.rows[sentences], memory)
+        candidates = None if self.candidates is None else self.candidates[sentences]
+        return OnnxState(self.states, self.rows[sentences], memory, candidates)
 
 
 class OnnxModel:
     """A model that `nmt-export` wrote; nothing of a decode is kept on it."""
 
-    def __init__(self, encoder: Path, step: Path, *, threads: int = 1) -> None:
+    def __init__(self, encoder: Path, step: Path, *, shortlist: Shortlist | None = None, threads: int = 1) -> None:
         """Load both graphs.
 
         Args:
             encoder: the graph that reads sources.
             step: the graph of one target position.
+            shortlist: what a translation may be made of, for graphs that were built for one.
             threads: of the CPU.
 
         Raises:
             BundleError: a file is missing or damaged, or not for this version of ONNX Runtime.
         """
         self._encoder, self._step = _load(encoder, threads), _load(step, threads)
-        names = [value.name for value in self._encoder.get_outputs()]
-        self._states = [name for name in names if name not in _MEMORY]
-        self._outputs = ["logits", *(f"next_{name}" for name in self._states)]
+        self._shortlist = shortlist
+        after = [value.name for value in self._step.get_outputs()]
+        self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
+        self._memory = [value.name for value in self._encoder.get_outputs() if value.name not in self._states]
+        self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
+        if any(value.name == "candidates" for value in self._encoder.get_inputs()) != (shortlist is not None):
+            raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
-        names = [*_MEMORY, *self._states]
-        found = self._encoder.run(names, {"source": source, "lengths": lengths})
-        values = dict(zip(names, found, strict=True))
-        states = {name: values[name] for name in self._states}
-        return OnnxState(states, np.arange(len(source))[:, None], {name: values[name] for name in _MEMORY})
+        inputs: Arrays = {"source": source, "lengths": lengths}
+        candidates = None
+        if self._shortlist is not None:
+            candidates = inputs["candidates"] = self._shortlist.candidates(source, lengths)
+        found = self._encoder.run([*self._states, *self._memory], inputs)
+        states = dict(zip(self._states, found, strict=False))
+        memory = dict(zip(self._memory, found[len(states) :], strict=True))
+        return OnnxState(states, np.arange(len(source))[:, None], memory, candidates)
 
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
-        """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them."""
+        """Run one position: previous (B, K) ids → log-probabilities (B, K, V or N) and the state after them."""
         names = [*self._outputs, "weights"] if with_weights else self._outputs
-        inputs: Mapping[str, Any] = {"previous": previous, "rows": state.rows, **state.memory, **state.states}
-        logits, *found = self._step.run(names, inputs)
+        given: Mapping[str, Any] = {"previous": previous, "rows": state.rows}
+        log_probs, *found = self._step.run(names, {**given, **state.memory, **state.states})
         weights = found.pop() if with_weights else None
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}
-        return Step(logits, weights, OnnxState(states, np.arange(previous.size).reshape(previous.shape), state.memory))
+        rows = np.arange(previous.size).reshape(previous.shape)
+        after = OnnxState(states, rows, state.memory, state.candidates)
+        return Step(log_probs, weights, after, state.candidates, normalized=True)
 
 
 def _load(path: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -143,3 +143,47 @@ def test_help_and_version_answer_without_any_package():
         finished = without((*ABSENT, "onnxruntime", "numpy", "sentencepiece"), "export", option)
         assert (finished.returncode, finished.stderr) == (0, "")
         assert finished.stdout.startswith(start)
+
+
+def test_a_shortlist_is_learnt_from_the_text_of_the_run_or_from_what_is_named(bundle_path, make_sentences, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(bundle_path, run / "best")
+    finished = without((), "export", run / "best", "--precision", "int8", "--shortlist", 5)
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        f"nmt-export: error: --shortlist needs the training text, and {run} has no config.yaml that names it: "
+        "give it with --train PREFIX\n"
+    )
+    text = "\n".join(make_sentences(30)) + "\n"
+    for language in ("en", "de"):
+        (tmp_path / f"train.{language}").write_text(text, encoding="utf-8")
+    written = []
+    for settings, options in [(None, ["--train", tmp_path / "train"]), (f"train: {tmp_path / 'train'}", [])]:
+        if settings:
+            (run / "config.yaml").write_text(f"corpus:\n  {settings}\n", encoding="utf-8")
+        finished = without(("torch",), "export", run / "best", "--precision", "int8", "--shortlist", 5, *options)
+        assert finished.returncode == 0, finished.stderr
+        assert f"train={tmp_path / 'train'}" in finished.stderr.splitlines()[0]
+        written.append((run / "best" / "int8" / "shortlist.npz").read_bytes())
+    assert written[0] == written[1]
+    translated = without(ABSENT, "translate", run / "best", "--quiet", text=text)
+    assert (translated.returncode, translated.stderr) == (0, "")
+    assert translated.stdout.count("\n") == 30
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shortlist", "0"], "--shortlist 0 is not possible: it must be 1 or more, or left out"),
+        (["--train", "x"], "--train is the text of a shortlist: give --shortlist N too"),
+        (
+            ["--shortlist", "5", "--train", "no/such"],
+            "--train=no/such: there is no file no/such.en (nor no/such.en.gz)",
+        ),
+    ],
+)
+def test_impossible_shortlists_are_told(bundle_path, options, message):
+    finished = without((), "export", bundle_path, "--precision", "int8", *options)
+    assert finished.returncode == 2
+    assert finished.stderr.startswith(f"nmt-export: error: {message}")
+    assert finished.stderr.count("\n") == 1

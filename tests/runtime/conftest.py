@@ -16,7 +16,7 @@ SIZES = {"embedding_size": 16, "encoder_hidden_size": 12, "decoder_hidden_size":
 def make_models(tmp_path_factory):
     """A function that makes a model with PyTorch, and the same for ONNX Runtime."""
 
-    def make(*, precision="fp32", seed=1, source_vocabulary=50, target_vocabulary=50, **changes):
+    def make(*, precision="fp32", shortlist=None, seed=1, source_vocabulary=50, target_vocabulary=50, **changes):
         config = ModelConfig(**(SIZES | changes))
         torch.manual_seed(seed)
         network = build_model(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary).eval()
@@ -25,10 +25,11 @@ def make_models(tmp_path_factory):
                 parameter += 0.1 * torch.randn_like(parameter)
         weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         directory = tmp_path_factory.mktemp("graphs")
-        graphs = build_graphs(config, weights, {"fp32": Float32, "int8": Int8}[precision])
+        arithmetic = {"fp32": Float32, "int8": Int8}[precision]
+        graphs = build_graphs(config, weights, arithmetic, with_shortlist=shortlist is not None)
         for name, content in graphs._asdict().items():
             (directory / f"{name}.onnx").write_bytes(content)
-        exported = OnnxModel(directory / "encoder.onnx", directory / "step.onnx")
+        exported = OnnxModel(directory / "encoder.onnx", directory / "step.onnx", shortlist=shortlist)
         return SimpleNamespace(network=network, exported=exported, directory=directory)
 
     return make

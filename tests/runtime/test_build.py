@@ -31,6 +31,10 @@ def name_of(network):
     return "-".join(map(str, (*parts, network["encoder_layers"], network["decoder_layers"], network["tying"])))
 
 
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+
+
 def decode(model, *, to_model, to_host):
     """Start, and take steps in which the beam widens, moves and loses a sentence: all logits and attention weights."""
     draw = np.random.default_rng(1)
@@ -41,7 +45,7 @@ def decode(model, *, to_model, to_host):
     previous = np.full((3, 1), 2)
     for parents, keep in (([[0, 0, 0]] * 3, None), ([[2, 1, 0]] * 3, [0, 2]), ([[1, 1]] * 2, None), (None, None)):
         step = model.step(to_model(previous), state, with_weights=True)
-        found.append((to_host(step.logits), to_host(step.weights)))
+        found.append((log_softmax(to_host(step.logits)), to_host(step.weights)))
         state = step.state
         if keep is not None:
             state, parents = state.keep(to_model(np.array(keep))), np.array(parents)[keep]

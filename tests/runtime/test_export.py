@@ -6,15 +6,17 @@ import json
 import os
 import sys
 
+import numpy as np
 import pytest
 
 from nmt import files
 from nmt.bundle import read_description
 from nmt.checkpoint import load_bundle, save_bundle
-from nmt.errors import BundleError, ConfigError, RunError
+from nmt.data.corpus import resolve
+from nmt.errors import BundleError, ConfigError, CorpusError, RunError
 from nmt.loading import load
 from nmt.runtime import export as module
-from nmt.runtime.export import export
+from nmt.runtime.export import export, learn_shortlist
 from nmt.translator import Translator
 
 LINES = ["a small red house", "the old river", "near", "house near the river stands old"]
@@ -232,8 +234,8 @@ def test_killed_at_any_moment_the_old_or_the_new_bundle_is_whole(best, monkeypat
 def test_a_bundle_that_training_replaces_meanwhile_is_not_overwritten(best, make_bundle, monkeypatch):
     really = module.build_graphs
 
-    def replacing(*arguments):
-        graphs = really(*arguments)
+    def replacing(*arguments, **options):
+        graphs = really(*arguments, **options)
         if not replaced:
             replaced.append(True)
             save_bundle(make_bundle(2, encoder_layers=2), best)
@@ -256,3 +258,49 @@ def test_a_bundle_that_training_replaces_meanwhile_is_not_overwritten(best, make
         export(best, "int8")
     assert read_description(best).metadata["updates"] == 3
     assert [file.name for file in best.parent.iterdir()] == ["best"]
+
+
+@pytest.fixture
+def text(tmp_path):
+    """A little parallel text in the languages of the bundle."""
+    lines = [*LINES, "a red river", "the small house stands near"] * 3
+    for language in ("en", "zh"):
+        (tmp_path / f"train.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return resolve(str(tmp_path / "train"), source="en", target="zh", key="--train")
+
+
+def test_a_shortlist_comes_with_the_variant_and_goes_with_it(best, text):
+    export(best, "int8")
+    plain = contents(best)
+    export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text, text], size=5))
+    assert set(contents(best)) - set(plain) == {"int8/shortlist.npz"}
+    assert read_description(best).variants["int8"]["shortlist"] == "int8/shortlist.npz"
+    loaded = load(best)
+    source = np.array([[*loaded.source_subwords.encode(LINES[0]), 3]])
+    candidates = loaded.model.start(source, np.array([source.shape[1]])).candidates
+    assert 0 < candidates.shape[1] < loaded.target_subwords.vocabulary_size
+    assert len(texts(loaded)) == len(LINES)
+    export(best, "int8")
+    assert contents(best) == plain
+
+
+def test_a_missing_or_damaged_shortlist_is_told(best, text):
+    export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text], size=5))
+    file = best / "int8" / "shortlist.npz"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:50])
+    message = refusal(best)
+    assert message.startswith(f"{file} is missing or damaged (")
+    assert message.endswith(f"; make it again with: nmt-export {best} --precision int8")
+    file.unlink()
+    assert load(best).precision == "fp32"
+
+
+def test_a_shortlist_needs_text(best, tmp_path):
+    for language in ("en", "zh"):
+        (tmp_path / f"empty.{language}").write_text("\n", encoding="utf-8")
+    empty = resolve(str(tmp_path / "empty"), source="en", target="zh", key="--train")
+    before = contents(best)
+    with pytest.raises(CorpusError, match=r"^--train=.*empty: no pair is left to train on"):
+        export(best, "int8", shortlist=lambda said: learn_shortlist(said, [empty], size=5))
+    assert contents(best) == before

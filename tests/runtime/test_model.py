@@ -97,3 +97,59 @@ def test_a_damaged_graph_is_told_in_one_line(models, tmp_path, content, name):
 def test_a_missing_graph_is_told_in_one_line(models, tmp_path):
     with pytest.raises(BundleError, match=r"encoder\.onnx is missing or cannot be read \(No such file or directory\)$"):
         OnnxModel(tmp_path / "encoder.onnx", models.directory / "step.onnx")
+
+
+class Listed:
+    """A shortlist that gives each sentence the ids that its own tokens name, by a rule that is easily followed."""
+
+    target_vocabulary = 50
+
+    def candidates(self, source, lengths):
+        rows = [
+            sorted({0, 1, 2, 3, *(source[i, : lengths[i]] * 7 % 50).tolist(), *(source[i, : lengths[i]]).tolist()})
+            for i in range(len(source))
+        ]
+        result = np.full((len(rows), max(map(len, rows))), -1)
+        for i, row in enumerate(rows):
+            result[i, : len(row)] = row
+        return result
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would_be_scored(make_models, sentences, precision):
+    source, lengths = padded(sentences[:6])
+    models = [make_models(precision=precision, shortlist=shortlist) for shortlist in (None, Listed())]
+    whole, short = (model.exported.step(np.full((6, 1), 2), model.exported.start(source, lengths)) for model in models)
+    assert whole.vocabulary is None
+    assert whole.normalized
+    assert short.normalized
+    expected = Listed().candidates(source, lengths)
+    np.testing.assert_array_equal(short.vocabulary, expected)
+    for i, row in enumerate(expected):
+        ids = row[row >= 0]
+        scores = whole.logits[i, 0, ids]
+        found = short.logits[i, 0]
+        np.testing.assert_allclose(found[: len(ids)], scores - np.log(np.exp(scores).sum()), atol=1e-4)
+        assert (found[len(ids) :] == -np.inf).all()
+
+
+def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, sentences):
+    model = make_models(shortlist=Listed()).exported
+    options = {"bos_id": 2, "eos_id": 3, "beam_size": 4}
+
+    def translate(rows):
+        source, lengths = padded(rows)
+        found = beam_search(model, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
+        return [hypotheses[0] for hypotheses in found]
+
+    for here, row in zip(translate(sentences), sentences, strict=True):
+        alone = translate([row])[0]
+        assert here.tokens == alone.tokens
+        assert here.log_prob == pytest.approx(alone.log_prob, abs=1e-4)
+        own = Listed().candidates(np.array([row]), np.array([len(row)]))
+        assert set(here.tokens) <= set(own[0].tolist())
+
+
+def test_graphs_and_shortlist_must_belong_together(models):
+    with pytest.raises(BundleError, match=r"encoder\.onnx and the bundle's shortlist do not belong together"):
+        OnnxModel(models.directory / "encoder.onnx", models.directory / "step.onnx", shortlist=Listed())

@@ -1,0 +1,123 @@
+"""The graph that reads whole sources and makes all that does not change from step to step.
+
+Shapes: B sentences, S source length, I inputs, H hidden, F attentional vector, N candidates of a shortlist.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nmt.runtime.arithmetic import Activation, Matrix, Recurrence
+from nmt.runtime.builder import BOUND, Builder
+from nmt.runtime.graph import Described
+
+
+class EncoderBuilder(Builder):
+    """source (B, S), lengths (B,), candidates (B, N) of a shortlist → the memory, and the first states (B, H).
+
+    Values are read by the attentional layer here, so that a step sums up what it would have to multiply.
+    """
+
+    name = "encoder"
+
+    def build(self) -> bytes:
+        """Build the graph."""
+        add = self.graph.add
+        outputs, summaries = self._layers()
+        # (S, B, 2H) → (B, S, 2H)
+        values = Activation(add("Transpose", outputs.name, perm=[1, 0, 2]), self.value_size, outputs.bound)
+        combine = self.weights["decoder.combine.weight"]
+        self.arithmetic.product([values], combine[:, : self.value_size], name="values")
+        self._keys(values)
+        self._mask()
+        self._first_states(summaries)
+        inputs: Described = {"source": ("int64", ("B", "S")), "lengths": ("int64", ("B",))}
+        if self.with_shortlist:
+            self.arithmetic.select(*self.output, "candidates")
+            inputs = {**inputs, "candidates": ("int64", ("B", "N"))}
+        states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
+        return self.graph.to_bytes(inputs, {**self.memory, **states})
+
+    def _layers(self) -> tuple[Activation, list[list[Activation]]]:
+        """Read the source: outputs (S, B, 2H) of the top layer, last states (B, 2H) of every layer."""
+        graph, add = self.graph, self.graph.add
+        lengths = add("Cast", "lengths", to=6)  # int32
+        ids = add("Transpose", "source", perm=[1, 0])
+        table = self.weights.get("source_embedding.weight", self.weights["target_embedding.weight"])
+        inputs = Activation(self.arithmetic.lookup(table, ids), self.config.embedding_size, None)
+        is_residual = self.config.encoder_layers > 2
+        summaries = []
+        for i in range(self.config.encoder_layers):
+            outputs, *last = self.arithmetic.recurrence(inputs.name, lengths, self._recurrence(i))
+            # (S, 2, B, H) → (S, B, 2, H) → (S, B, 2H), and (2, B, H) → (B, 2H)
+            sides = add("Transpose", outputs, perm=[0, 2, 1, 3])
+            name = add("Reshape", sides, graph.integers(0, 0, self.value_size))
+            summaries.append([self._side_by_side(part, None if j else BOUND) for j, part in enumerate(last)])
+            bound = BOUND
+            if is_residual and i > 0:
+                assert inputs.bound is not None
+                name, bound = add("Add", name, inputs.name), BOUND + inputs.bound
+            inputs = Activation(name, self.value_size, bound)
+        return inputs, summaries
+
+    def _side_by_side(self, last: str, bound: float | None) -> Activation:
+        add = self.graph.add
+        rows = add("Reshape", add("Transpose", last, perm=[1, 0, 2]), self.graph.integers(0, self.value_size))
+        return Activation(rows, self.value_size, bound)
+
+    def _recurrence(self, i: int) -> Recurrence:
+        order = _to_onnx_lstm if self.is_lstm else _to_onnx_gru
+        sides = [f"encoder.layers.{i}.{{}}_l0{suffix}" for suffix in ("", "_reverse")]
+
+        def both(name: str) -> Matrix:
+            return np.stack([order(self.weights[side.format(name)]) for side in sides])
+
+        inputs = both("weight_ih") * (self.scale if i == 0 else np.float32(1))
+        biases = np.concatenate([both("bias_ih"), both("bias_hh")], axis=1)
+        return Recurrence(self.config.cell.value, inputs, both("weight_hh"), biases)
+
+    def _keys(self, values: Activation) -> None:
+        add, projection = self.graph.add, "decoder.attention.key_projection"
+        if self.attention == "dot":
+            add("Transpose", values.name, name="keys", perm=[0, 2, 1])
+            return
+        bias, is_additive = self.weights.get(f"{projection}.bias"), self.attention == "additive"
+        weight = self.weights[f"{projection}.weight"]
+        keys = self.arithmetic.product([values], weight, bias, name="keys" if is_additive else "")
+        if not is_additive:
+            add("Transpose", keys, name="keys", perm=[0, 2, 1])
+
+    def _mask(self) -> None:
+        """Make what is added to scores: 0 at real tokens, -inf at padding."""
+        graph, add = self.graph, self.graph.add
+        length = add("Squeeze", add("Slice", add("Shape", "source"), *(graph.integers(n) for n in (1, 2))))
+        zero, one = (graph.constant(np.array(n, dtype=np.int64)) for n in (0, 1))
+        positions = add("Range", zero, length, one)
+        is_real = add("Less", positions, add("Unsqueeze", "lengths", graph.integers(1, 2)))
+        add("Where", is_real, graph.number(0.0), graph.number(-math.inf), name="mask")
+
+    def _first_states(self, summaries: list[list[Activation]]) -> None:
+        graph, add = self.graph, self.graph.add
+        for i in range(self.config.decoder_layers):
+            for j, summary in enumerate(summaries[min(i, len(summaries) - 1)]):
+                bridge = f"bridge.layers.{i}.{j}"
+                weight, bias = self.weights[f"{bridge}.weight"], self.weights[f"{bridge}.bias"]
+                add("Tanh", self.arithmetic.product([summary], weight, bias), name=f"{('hidden', 'cell')[j]}{i}")
+        if self.config.input_feeding:
+            sentences = add("Slice", add("Shape", "source"), *(graph.integers(n) for n in (0, 1)))
+            shape = add("Concat", sentences, graph.integers(self.attentional_size), axis=0)
+            add("Expand", graph.number(0.0), shape, name="feed")
+
+
+def _to_onnx_lstm(weight: Matrix) -> Matrix:
+    """Reorder rows from PyTorch's input, forget, candidate, output to ONNX's input, output, forget, candidate."""
+    inputs, forget, candidate, output = np.split(weight, 4)
+    return np.concatenate([inputs, output, forget, candidate])
+
+
+def _to_onnx_gru(weight: Matrix) -> Matrix:
+    """Reorder rows from PyTorch's reset, update, candidate to ONNX's update, reset, candidate."""
+    reset, update, candidate = np.split(weight, 3)
+    return np.concatenate([update, reset, candidate])
