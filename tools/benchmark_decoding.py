@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarking.command import measure_command
-from benchmarking.decoding import SMALL_BATCH, WITH_WORKERS, Row, engines_of, measure, rows_of
+from benchmarking.decoding import SMALL_BATCH, WITH_WORKERS, Row, engines_of, has_shortlist, measure, rows_of
 from benchmarking.machine import cores, in_a_process
 from benchmarking.peers import Peer, find_peers
 
@@ -131,7 +131,10 @@ def benchmark(arguments: argparse.Namespace) -> None:
             if turn < arguments.rounds:
                 report(NAME, f"round {turn}: {row.name}: {len(lines) / measured[-1]['seconds']:,.1f} sentences/s")
                 continue
-            out.write(f"{table_row(cells(row, measured, reference))}\n".encode())
+            written = cells(row, measured, reference)
+            if not model and has_shortlist(arguments.bundle, row.engine):
+                written[0] += ", shortlist"
+            out.write(f"{table_row(written)}\n".encode())
             out.flush()
     rates = sorted(one["rate"] / 1e9 for measured in found.values() for one in measured if "rate" in one)
     known = f"fp32 product rate: {rates[0]:.0f} to {rates[-1]:.0f} GFLOP/s; " if rates else ""

@@ -143,6 +143,12 @@ def _load(request: dict[str, Any]) -> Translator:
     return Translator(bundle, search=search_config(arguments, bundle.search))
 
 
+def has_shortlist(bundle: Path, engine: str) -> bool:
+    """Whether a variant scores only what a shortlist names."""
+    files = _read_config(bundle, "variants").get(engine.removesuffix(WITH_WORKERS), {})
+    return "shortlist" in files
+
+
 def _read_config(bundle: Path, key: str) -> dict[str, Any]:
     path = bundle / "config.json"
     try:
