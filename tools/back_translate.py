@@ -96,8 +96,8 @@ def back_translate(arguments: argparse.Namespace) -> None:
         OSError: a file cannot be written.
     """
     files = files_of(arguments)
+    check_languages(arguments)
     loaded = load_translator(arguments, arguments.model)
-    check_languages(arguments, loaded)
     with claimed(files):
         total, digest = copy_input(Path(arguments.input), partial(files.target))
         check_target(arguments, files)
@@ -115,9 +115,12 @@ def back_translate(arguments: argparse.Namespace) -> None:
     out.flush()
 
 
-def check_languages(arguments: argparse.Namespace, loaded: Loaded) -> None:
+def check_languages(arguments: argparse.Namespace) -> None:
     """Make sure that the bundle translates from the target language to the source language; raises ConfigError."""
-    has, wanted = (loaded.bundle.source_language, loaded.bundle.target_language), (arguments.target, arguments.source)
+    from nmt.bundle import read_description, read_whole
+
+    said = read_whole(Path(arguments.model), read_description)
+    has, wanted = (said.source_language, said.target_language), (arguments.target, arguments.source)
     if has == wanted:
         return
     hint = "name a bundle of that direction, or correct --source and --target"
@@ -186,12 +189,12 @@ def check_target(arguments: argparse.Namespace, files: Files) -> None:
 def how(arguments: argparse.Namespace, loaded: Loaded) -> dict[str, Any]:
     """Describe what translations depend on besides the input: the model and the search."""
     digest = hashlib.sha256()
-    for path in sorted(Path(arguments.model).iterdir()):
-        if path.suffix in (".safetensors", ".model"):
+    for path in sorted(Path(arguments.model).rglob("*")):
+        if path.suffix in (".safetensors", ".model", ".onnx"):
             digest.update(path.read_bytes())
     search = {key: str(value) for key, value in dataclasses.asdict(loaded.translator.search).items()}
     del search["batch_size"]
-    return {"model": digest.hexdigest(), "search": search}
+    return {"model": digest.hexdigest(), "precision": loaded.bundle.precision, "search": search}
 
 
 def resume(arguments: argparse.Namespace, files: Files, state: dict[str, Any]) -> int:

@@ -15,11 +15,14 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt.cli.common import Parser, run, standard_output
 from nmt.cli.options import Loaded, add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import RunError
+
+if TYPE_CHECKING:
+    from nmt.bundle import Description
 
 NAME = "evaluate_bleu.py"
 COLUMNS = (
@@ -27,6 +30,7 @@ COLUMNS = (
     "test set",
     "sentences",
     "beam",
+    "precision",
     "BLEU",
     "chrF2",
     "updates",
@@ -74,19 +78,20 @@ def evaluate(arguments: argparse.Namespace) -> None:
     Raises:
         NmtError: an option, the model or a corpus is not what it should be, or the two scores differ.
     """
+    from nmt.bundle import read_description, read_whole
     from nmt.data.corpus import read_text, resolve
 
     rows: list[Sequence[str]] = [COLUMNS, ["---"] * len(COLUMNS)] if arguments.header else []
+    said = read_whole(Path(arguments.model), read_description)
     loaded = load_translator(arguments, arguments.model)
-    source = arguments.source or loaded.bundle.source_language
-    target = arguments.target or loaded.bundle.target_language
+    source, target = arguments.source or said.source_language, arguments.target or said.target_language
     # Every corpus is read before the first is translated: a misspelt one is told of at once.
     texts = [read_text(resolve(name, source=source, target=target, key="PREFIX")) for name in arguments.corpora]
     out = standard_output()
     for name, text in zip(arguments.corpora, texts, strict=True):
         translations = [translation.text for translation in loaded.translator.translate(text.source)]
         scores = official_scores(translations, text.target, language=target)
-        rows.append(cells(loaded, Path(name).name, sentences=len(translations), scores=scores))
+        rows.append(cells(loaded, said, Path(name).name, sentences=len(translations), scores=scores))
         out.write("".join(row(values) + "\n" for values in rows).encode("utf-8"))
         out.flush()
         rows.clear()
@@ -122,22 +127,24 @@ def official_scores(hypotheses: Sequence[str], references: Sequence[str], *, lan
     return official
 
 
-def cells(loaded: Loaded, name: str, *, sentences: int, scores: Sequence[Official]) -> list[str]:
+def cells(loaded: Loaded, said: Description, name: str, *, sentences: int, scores: Sequence[Official]) -> list[str]:
     """Fill a row; what the bundle does not know is a dash.
 
     Args:
         loaded: the model and how it searched.
+        said: what its bundle says of it.
         name: the test set.
         sentences: how many it has.
         scores: BLEU and chrF2 of its translations.
     """
-    known: dict[str, Any] = loaded.bundle.metadata
+    known: dict[str, Any] = said.metadata
     bleu, chrf = scores
     return [
-        f"{loaded.bundle.source_language}→{loaded.bundle.target_language}",
+        f"{said.source_language}→{said.target_language}",
         name,
         f"{sentences:,}",
         str(loaded.translator.search.beam_size),
+        loaded.bundle.precision,
         f"{bleu.value:.2f}",
         f"{chrf.value:.2f}",
         _number(known.get("updates")),

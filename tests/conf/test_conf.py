@@ -73,7 +73,7 @@ def test_without_words_only_the_text_is_missing(composed):
     composed(*OWN_TEXT).validate()
 
 
-@pytest.mark.parametrize("name", ["multi30k_en_de", "tatoeba_zh_en"])
+@pytest.mark.parametrize("name", ["multi30k_en_de", "multi30k_en_fr", "tatoeba_zh_en", "3am_zh_en"])
 def test_public_corpora_are_looked_for_where_the_environment_says(composed, monkeypatch, name):
     monkeypatch.delenv("NMT_CORPORA", raising=False)
     assert composed(f"experiment={name}").corpus.train.startswith("corpora/")

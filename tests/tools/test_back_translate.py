@@ -1,8 +1,6 @@
 import gzip
-import importlib.util
 import shlex
 import signal
-from pathlib import Path
 
 import filelock
 import pytest
@@ -12,7 +10,6 @@ from nmt.checkpoint import save_bundle
 from nmt.cli.overrides import quote_overrides
 from nmt.translator import WINDOW_BATCHES, Translator
 
-PATH = Path(__file__).parents[2] / "tools" / "back_translate.py"
 WORDS = ["a", "small", "red", "house", "stands", "near", "the", "old", "river"]
 LINES = [" ".join(WORDS[start % 7 : start % 7 + 1 + start % 3]) for start in range(40)]
 LINES[3], LINES[20] = "", "the river \u2028 stands"
@@ -20,11 +17,8 @@ TEXT = "".join(f"{line}\n" for line in LINES).encode()
 
 
 @pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("back_translate", PATH)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("back_translate")
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,18 @@
 """The benchmark's corpus is the same everywhere, and its table has a row for each start."""
 
-import importlib.util
 import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from nmt.errors import ConfigError, RunError
 
-PATH = Path(__file__).parents[2] / "tools" / "benchmark_memory.py"
-
 
 @pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("benchmark_memory", PATH)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("benchmark_memory")
 
 
 def test_sentences_are_the_same_every_time_and_follow_zipfs_law(tool):

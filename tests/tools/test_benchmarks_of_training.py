@@ -1,8 +1,7 @@
 """The benchmarks of training as commands, on a corpus and models so small that all is quick."""
 
-import importlib.util
+import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,12 +10,48 @@ import torch
 
 import corpora
 from nmt.choices import AttentionKind, Cell, Tying
-from nmt.config import ModelConfig
+from nmt.config import ModelConfig, TrainConfig
+from nmt.errors import ConfigError, RunError
 from nmt.model.seq2seq import build_model
+from nmt.training.setup import prepare
 
-TOOLS = Path(__file__).parents[2] / "tools"
 DEMO = Path(corpora.__file__).parent / "demo"
-ROOT = TOOLS.parent
+
+
+# As much of OpenNMT-py as is used: a command that reads its configuration, and a trainer that is told of batches. Ids 1
+# stand for padding; the sources are as long as the first line of its training text.
+TOOLKIT = {
+    "OpenNMT_py-0.5.dist-info/METADATA": "Metadata-Version: 2.1\nName: OpenNMT-py\nVersion: 0.5\n",
+    "onmt/__init__.py": "",
+    "onmt/bin/__init__.py": "",
+    "onmt/bin/train.py": """
+import json, sys, time
+import torch
+from onmt.trainer import Trainer
+
+def main():
+    assert sys.argv[1] == "-config"
+    config = json.load(open(sys.argv[2]))
+    words = open(config["data"]["text"]["path_src"]).readline().split()
+    assert {line.split("\\t")[0] for line in open(config["src_vocab"])} >= set(words)
+    source = torch.tensor([[7] * len(words), [7] * (len(words) - 1) + [1]]).unsqueeze(-1)
+    target = torch.tensor([[2, 7, 7, 3], [2, 7, 3, 1]]).unsqueeze(-1)
+    while True:
+        time.sleep(0.01)
+        Trainer()._gradient_accumulation([{"src": source, "tgt": target}], 1, None, None)
+""",
+    "onmt/trainer.py": """
+import torch
+from types import SimpleNamespace
+
+class Trainer:
+    model = torch.nn.Linear(3, 4)
+    train_loss = SimpleNamespace(padding_idx=1)
+
+    def _gradient_accumulation(self, batches, normalization, total_stats, report_stats):
+        pass
+""",
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,44 +71,111 @@ def settings(tmp_path_factory):
     ]
 
 
-@pytest.fixture(scope="module")
-def load_tool():
-    """A tool as a module."""
-
-    def load(name):
-        specification = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
-        module = importlib.util.module_from_spec(specification)
-        specification.loader.exec_module(module)
-        return module
-
-    return load
+def table(text):
+    """The cells of all Markdown tables, without the lines below their heads."""
+    lines = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def tool(name, *words):
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return subprocess.run(
-        [sys.executable, TOOLS / name, *map(str, words)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=300,
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-    )
+@pytest.fixture
+def toolkit(tmp_path, monkeypatch):
+    """A stand-in for OpenNMT-py, where every Python of this test finds it."""
+    for name, text in TOOLKIT.items():
+        path = tmp_path / "toolkit" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    path = os.pathsep.join(filter(None, [str(tmp_path / "toolkit"), os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", path)
 
 
-def test_training_is_measured_as_a_whole_and_by_parts(settings):
-    done = tool("benchmark_training.py", "--threads", "1", "--updates", "4", "--warm-up", "1", "--", *settings)
+def test_training_is_measured_as_a_whole_and_by_parts(settings, run_tool):
+    done = run_tool("benchmark_training", "--threads", "1", "--updates", "4", "--warm-up", "1", "--", *settings)
     assert done.returncode == 0, done.stderr
     assert "## 1 thread, fp32, " in done.stdout
     assert " real target tokens/s, " in done.stdout
-    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ") and "---" not in line][1:]
-    names = [row[0].removeprefix("| ") for row in rows]
-    assert names == ["encoder", "decoder", "attention", "output and loss", "optimiser", "data"]
+    rows = table(done.stdout)[1:]
+    assert [row[0] for row in rows] == ["encoder", "decoder", "attention", "output and loss", "optimiser", "data"]
     assert all(float(row[1]) > 0 for row in rows)
 
 
-def test_settings_that_nmt_train_refuses_are_refused(settings):
-    done = tool("benchmark_training.py", *settings, "model.cel=gru")
+def test_input_feeding_beside_a_peer(settings, run_tool, toolkit):
+    words = ["--threads", "1", "--updates", "3", "--warm-up", "1", "--rounds", "1", "--peer", "onmt"]
+    done = run_tool("benchmark_training", *words, "--", *settings, "model.input_feeding=true")
+    assert done.returncode == 0, done.stderr
+    rows = table(done.stdout)
+    # With input feeding the attention is part of every step of the decoder.
+    assert [row[0] for row in rows[1:6]] == ["encoder", "decoder", "output and loss", "optimiser", "data"]
+    assert [row[0] for row in rows[7:]] == ["nmt", "OpenNMT-py 0.5"]
+    assert rows[8][1] == "16"
+    assert rows[8][4].endswith(", 16.7%")  # one of six target positions
+    assert 0 < float(rows[8][2]) < 500  # five real target tokens in a hundredth of a second at least
+    assert "times the target tokens/s of OpenNMT-py 0.5" in done.stdout
+
+
+def test_the_peers_text_is_our_subwords(settings, load_tool, tmp_path):
+    tool, peer_settings = load_tool("benchmark_training"), load_tool("benchmarking.peer_settings")
+    config = tool.configuration(tool.compose(settings))
+    material = prepare(config)
+    peer_settings.write_text(material, tmp_path)
+    english, german = (
+        [list(map(int, line.split())) for line in (tmp_path / f"train.{side}").read_text().splitlines()]
+        for side in ("source", "target")
+    )
+    subwords = material.source_subwords
+    prefix = Path(config.corpus.train)
+    given = [prefix.with_suffix(f".{side}").read_text(encoding="utf-8").splitlines() for side in ("en", "de")]
+    written = zip(map(subwords.decode, english), map(subwords.decode, german), strict=True)
+    assert sorted(written) == sorted(zip(*given, strict=True))
+    onmt, joey = (
+        json.loads(peer_settings.settings_for(kind, config, folder=tmp_path, material=material).read_text())
+        for kind in ("onmt", "joey")
+    )
+    assert onmt["word_vec_size"] == 16
+    assert onmt["enc_hid_size"] == onmt["dec_hid_size"] == 32
+    assert onmt["bucket_size"] == len(english)
+    assert joey["model"]["encoder"]["hidden_size"] == 16
+    assert joey["training"]["batch_size"] == 600
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"),
+    [
+        ("onmt", {"encoder_layers": 2}, "OpenNMT-py hands the encoder's states to the decoder as they are: set model"),
+        ("onmt", {"decoder_hidden_size": 30}, "encoder_hidden_size=15, as the decoder's"),
+        ("joey", {"attention": AttentionKind.dot}, "JoeyNMT has no dot attention: set model.attention=general or"),
+    ],
+)
+def test_models_that_a_peer_does_not_have_are_refused(load_tool, tmp_path, kind, changes, message):
+    sizes = {"encoder_hidden_size": 16, "decoder_hidden_size": 32}
+    config = TrainConfig(model=ModelConfig(**(sizes | changes)))
+    with pytest.raises(ConfigError, match=message):
+        load_tool("benchmarking.peer_settings").settings_for(kind, config, folder=tmp_path, material=None)
+
+
+def test_peers_that_cannot_be_run_are_told_of_in_one_line(load_tool, toolkit, tmp_path):
+    peers = load_tool("benchmarking.peers")
+    with pytest.raises(ConfigError, match=r"^--peer-python /nowhere/python: there is no such program; name the Python"):
+        peers.find_peers(["onmt"], ["/nowhere/python"])
+    with pytest.raises(ConfigError, match=r"^there are 2 --peer-python for 1 --peer: give one for all, or one for"):
+        peers.find_peers(["onmt"], ["python", "python"])
+    with pytest.raises(ConfigError) as caught:
+        peers.find_peers(["joey"], [])
+    assert str(caught.value) == (
+        f"JoeyNMT cannot be imported by {sys.executable} (ModuleNotFoundError: No module named 'joeynmt'); install it "
+        "into an environment of its own and name that one's python with --peer-python"
+    )
+    (peer,) = peers.find_peers(["onmt"], [])
+    assert peer.title == "OpenNMT-py 0.5"
+    with pytest.raises(
+        RunError, match=r"^OpenNMT-py 0\.5 does not run: it ended with exit code 1 and the words"
+    ) as error:
+        peer.run("onmt_train", {"config": str(tmp_path / "none"), "warm_up": 0, "updates": 1}, threads=1)
+    assert "FileNotFoundError: [Errno 2] No such file or directory" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_that_nmt_train_refuses_are_refused(settings, run_tool):
+    done = run_tool("benchmark_training", *settings, "model.cel=gru")
     assert done.returncode == 2
     assert done.stderr == "benchmark_training.py: error: unknown key model.cel; did you mean model.cell?\n"
 
@@ -95,7 +197,7 @@ def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers):
         tying=Tying.none,
     )
     model = build_model(config, source_vocabulary=30, target_vocabulary=40)
-    work = load_tool("benchmark_training").weights_of(config, 30, 40)
+    work = load_tool("benchmarking.arithmetic").weights_of(config, 30, 40)
     counted = sum(sum(part.values()) for part in work)
     matrices = {
         name: p for name, p in model.named_parameters() if p.dim() > 1 and "embedding" not in name and p.size(0) > 1
@@ -104,18 +206,18 @@ def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers):
     assert all(isinstance(p, torch.Tensor) for p in matrices.values())
 
 
-def test_processes_are_compared(settings):
+def test_processes_are_compared(settings, run_tool):
     words = ["--processes", "1", "--updates", "4", "--skip", "2", "--repeats", "1", "--"]
-    done = tool("benchmark_processes.py", *words, *settings)
+    done = run_tool("benchmark_processes", *words, *settings)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("| 1 | ")
     assert done.stdout.splitlines()[-1].endswith(" | 1.00 |")
 
 
-def test_a_training_that_ends_before_it_is_measured_is_told_of(settings):
-    done = tool("benchmark_processes.py", "--processes", "1", "--", *settings, "trainer.max_updates=3")
+def test_a_training_that_ends_before_it_is_measured_is_told_of(settings, run_tool):
+    done = run_tool("benchmark_processes", "--processes", "1", "--", *settings, "trainer.max_updates=3")
     assert done.returncode == 1
     assert "nmt-train ended after 3 updates" in done.stderr
-    refused = tool("benchmark_processes.py", "--updates", "3", "--skip", "3", "--", *settings)
+    refused = run_tool("benchmark_processes", "--updates", "3", "--skip", "3", "--", *settings)
     assert refused.returncode == 2
     assert refused.stderr == ("benchmark_processes.py: error: --skip 3 leaves none of --updates 3; lower it\n")

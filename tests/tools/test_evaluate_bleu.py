@@ -1,5 +1,3 @@
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,22 +7,21 @@ from nmt.config import SearchConfig
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
 
-PATH = Path(__file__).parents[2] / "tools" / "evaluate_bleu.py"
 REFERENCES = ["The cat sat on the old mat.", "", "A dog\u2028barked, loudly.", "Nothing else happened that day."]
 HYPOTHESES = ["The cat sat on the mat.", "", "A dog barked  loudly.", ""]
 
 
 @pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("evaluate_bleu", PATH)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("evaluate_bleu")
 
 
-def loaded(metadata):
-    bundle = SimpleNamespace(source_language="de", target_language="en", metadata=metadata)
-    return SimpleNamespace(bundle=bundle, translator=SimpleNamespace(search=SearchConfig(beam_size=4)))
+def cells(tool, metadata, *, sentences, scores):
+    said = SimpleNamespace(source_language="de", target_language="en", metadata=metadata)
+    loaded = SimpleNamespace(
+        bundle=SimpleNamespace(precision="fp32"), translator=SimpleNamespace(search=SearchConfig(beam_size=4))
+    )
+    return tool.cells(loaded, said, "test", sentences=sentences, scores=scores)
 
 
 def test_the_scores_are_the_commands_and_ours(tool):
@@ -44,12 +41,13 @@ def test_a_score_that_differs_is_refused(tool, monkeypatch):
 def test_a_row_has_a_cell_for_every_column_and_dashes_for_the_unknown(tool):
     scores = [tool.Official("BLEU", 12.345, "nrefs:1|case:mixed"), tool.Official("chrF2", 45.678, "nrefs:1")]
     known = {"updates": 12000, "minutes": 9.5, "threads": 2, "target_tokens": 1234567, "experiment": "demo"}
-    filled = tool.cells(loaded(known), "test", sentences=1000, scores=scores)
+    filled = cells(tool, known, sentences=1000, scores=scores)
     assert len(filled) == len(tool.COLUMNS)
     assert tool.row(filled) == (
-        "| de→en | test | 1,000 | 4 | 12.35 | 45.68 | 12,000 | 9.5 | 2 | 1,234,567 | demo | `nrefs:1\\|case:mixed` |"
+        "| de→en | test | 1,000 | 4 | fp32 | 12.35 | 45.68 | 12,000 | 9.5 | 2 | 1,234,567 | demo "
+        "| `nrefs:1\\|case:mixed` |"
     )
-    assert tool.cells(loaded({}), "test", sentences=1, scores=scores)[6:11] == ["-"] * 5
+    assert cells(tool, {}, sentences=1, scores=scores)[7:12] == ["-"] * 5
 
 
 def test_wrong_use_is_one_line(tool, tmp_path, capsys):

@@ -241,8 +241,8 @@ def test_a_damaged_gzip_file(recipe, copy, tmp_path):
 
 
 def test_unknown_names_list_what_is_known(tmp_path):
-    assert failure("nope") == "fetch_corpus: nope: unknown corpus; known: multi30k"
-    assert failure() == "fetch_corpus: no corpus is named; known: multi30k"
+    assert failure("nope") == "fetch_corpus: nope: unknown corpus; known: 3am, multi30k"
+    assert failure() == "fetch_corpus: no corpus is named; known: 3am, multi30k"
     assert failure("multi30k", "--from", tmp_path / "none") == (
         f"fetch_corpus: --from {tmp_path}/none: there is no such directory; name a directory or a URL"
     )
@@ -251,7 +251,8 @@ def test_unknown_names_list_what_is_known(tmp_path):
 def test_list():
     done = fetch("--list")
     assert done.returncode == 0
-    assert done.stdout.startswith("multi30k: image captions")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["3am", "multi30k"]
+    assert "multi30k: image captions" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,13 @@
-import importlib.util
 import math
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-PATH = Path(__file__).parents[2] / "tools" / "plot_training.py"
-
 
 @pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("plot_training", PATH)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("plot_training")
 
 
 class Panel:
@@ -50,7 +43,7 @@ def panels(monkeypatch):
     def savefig(path, **_):
         path.write_bytes(b"a picture")
 
-    figure = SimpleNamespace(subplots=lambda *_: SimpleNamespace(flat=drawn), savefig=savefig)
+    figure = SimpleNamespace(add_subplot=lambda _, __, number: drawn[number - 1], savefig=savefig)
     for name, module in {
         "matplotlib": SimpleNamespace(),
         "matplotlib.backends": SimpleNamespace(),
@@ -135,6 +128,62 @@ def test_a_picture_that_could_not_be_written_is_refused_at_once(tool, monkeypatc
     assert capsys.readouterr().err == f"plot_training.py: error: {message}\n"
 
 
+CSV = "name,minutes,bleu\nOpenNMT-py,7.3,12.94\nJoeyNMT,6,0.42\nOpenNMT-py,3.6,4\n"
+JSON = '{"OpenNMT-py": [[7.3, 12.94], [3.6, 4.0]], "JoeyNMT": [[6, 0.42]]}'
+
+
+@pytest.mark.parametrize(("name", "text"), [("peers.csv", CSV), ("peers.json", JSON), ("peers.csv", "\ufeff" + CSV)])
+def test_others_are_drawn_beside_the_runs_bleu(tool, panels, make_run, tmp_path, name, text):
+    points = tmp_path / name
+    points.write_text(text, encoding="utf-8")
+    words = ["--against", "minutes", "--panels", "bleu", "--points", str(points), "--output", str(tmp_path / "x.png")]
+    assert tool.main([str(make_run("one")), *words]) == 0
+    assert panels[0].title == "validation BLEU (greedy)"
+    assert panels[0].curves == [
+        ("one", [(1.0, 10.0), (2.0, 12.5)]),
+        ("OpenNMT-py", [(3.6, 4.0), (7.3, 12.94)]),
+        ("JoeyNMT", [(6.0, 0.42)]),
+    ]
+    assert [panel.legends for panel in panels] == [1, 0, 0, 0]
+
+
+def test_others_have_no_other_curves(tool, panels, make_run, tmp_path):
+    points = tmp_path / "peers.csv"
+    points.write_text(CSV, encoding="utf-8")
+    words = ["--against", "minutes", "--points", str(points), "--output", str(tmp_path / "x.png")]
+    assert tool.main([str(make_run("one")), *words]) == 0
+    assert [len(panel.curves) for panel in panels] == [1, 2, 3, 1]
+    assert [panel.legends for panel in panels] == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("peers.csv", "minutes,bleu\n1,2\n", "'name'"),
+        ("peers.csv", "name,minutes,bleu\na,b,c\n", "could not convert string to float: 'b'"),
+        ("peers.csv", "name,minutes,bleu\na,1\n", "float() argument must be a string or a real number"),
+        ("peers.json", "[1]", "'list' object has no attribute 'items'"),
+        ("peers.json", '{"a": [[1]]}', "not enough values to unpack"),
+    ],
+)
+def test_points_that_are_none_are_refused_in_one_line(tool, make_run, tmp_path, capsys, name, text, reason):
+    points = tmp_path / name
+    points.write_text(text, encoding="utf-8")
+    assert tool.main([str(make_run("one")), "--against", "minutes", "--points", str(points)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"plot_training.py: error: --points {points}: {reason}")
+    assert error.endswith('; write CSV with the head name,minutes,bleu, or JSON such as {"name": [[1.5, 20.0]]}\n')
+    assert error.count("\n") == 1
+
+
+def test_points_need_minutes_and_a_file(tool, tmp_path, capsys):
+    assert tool.main(["run", "--points", "peers.csv"]) == 2
+    message = "--points are BLEU against minutes: they need --against minutes, and bleu among --panels"
+    assert capsys.readouterr().err.startswith(f"plot_training.py: error: {message}")
+    assert tool.main(["run", "--against", "minutes", "--points", str(tmp_path / "peers.csv")]) == 2
+    assert "cannot be read (No such file or directory); check the file" in capsys.readouterr().err
+
+
 def test_matplotlib_itself_draws_it(tool, make_run, tmp_path):
     pytest.importorskip("matplotlib")
     runs = [str(make_run(name)) for name in ("one", "two")]
@@ -142,3 +191,8 @@ def test_matplotlib_itself_draws_it(tool, make_run, tmp_path):
     assert tool.main([*runs, "--output", str(tmp_path / "x.png"), "--against", "minutes"]) == 0
     assert "<svg" in (tmp_path / "x.svg").read_text(encoding="utf-8")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    points = tmp_path / "peers.csv"
+    points.write_text(CSV, encoding="utf-8")
+    words = ["--against", "minutes", "--panels", "bleu", "--points", str(points), "--output", str(tmp_path / "y.png")]
+    assert tool.main([*runs, *words]) == 0
+    assert (tmp_path / "y.png").read_bytes().startswith(b"\x89PNG")

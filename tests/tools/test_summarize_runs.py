@@ -1,19 +1,11 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from nmt.training.outcome import record_failure
 
-PATH = Path(__file__).parents[2] / "tools" / "summarize_runs.py"
-
 
 @pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("summarize_runs", PATH)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("summarize_runs")
 
 
 @pytest.fixture

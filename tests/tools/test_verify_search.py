@@ -1,21 +1,14 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 
 from nmt.errors import RunError
 
-PATH = Path(__file__).parents[2] / "tools" / "verify_search.py"
 LINES = ["a small red house", "", "the old river stands near the small house", "river", "a house near a river"]
 
 
 @pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("verify_search", PATH)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("verify_search")
 
 
 def test_a_sound_bundle_passes(tool, make_bundle, capsys):

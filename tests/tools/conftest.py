@@ -1,0 +1,38 @@
+"""Fixtures of the tests of tools: a tool as a module, and a tool as a command."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ROOT / "tools"
+
+
+@pytest.fixture(scope="session")
+def load_tool():
+    """A function from the name of a tool, or of what tools share (``benchmarking.peers``), to the module."""
+    sys.path.insert(0, str(TOOLS))  # as Python does for a script
+    yield importlib.import_module
+    sys.path.remove(str(TOOLS))
+
+
+@pytest.fixture(scope="session")
+def run_tool():
+    """A function that runs a tool as a command with one thread, and returns what it printed and its exit code."""
+
+    def run(name, *words, **environment):
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        return subprocess.run(
+            [sys.executable, TOOLS / f"{name}.py", *map(str, words)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | environment,
+        )
+
+    return run

@@ -1,0 +1,53 @@
+"""How many products a model's arithmetic has: weights by the positions that they are multiplied with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from nmt.config import ModelConfig
+
+
+class Work(NamedTuple):
+    """Weights that a position is multiplied with, by part."""
+
+    source: dict[str, int]
+    """for each real source position"""
+    target: dict[str, int]
+    """for each real target position"""
+    sentence: dict[str, int]
+    """for each pair"""
+
+    def training_flop(self, part: str, *, source: int, target: int, pairs: int) -> float:
+        """FLOP of a part for so many real positions: 2 a weight forward, 4 backward."""
+        macs = (
+            self.source.get(part, 0) * source + self.target.get(part, 0) * target + self.sentence.get(part, 0) * pairs
+        )
+        return 6.0 * macs
+
+    def decoding_flop(self, *, source: int, rows: int, sentences: int) -> float:
+        """FLOP of a search that read so many source positions and stepped so many rows, its output layer left out."""
+        target = sum(weights for part, weights in self.target.items() if part != "output and loss")
+        macs = sum(self.source.values()) * source + target * rows + sum(self.sentence.values()) * sentences
+        return 2.0 * macs
+
+
+def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Work:
+    """Count the weights of the model's products by part; biases and embeddings take none."""
+    gates = 4 if model.cell.value == "lstm" else 3
+    values, hidden, width = 2 * model.encoder_hidden_size, model.decoder_hidden_size, model.embedding_size
+    attentional = model.attentional_size or width
+    encoder = 2 * gates * model.encoder_hidden_size * (width + model.encoder_hidden_size)
+    encoder += (model.encoder_layers - 1) * 2 * gates * model.encoder_hidden_size * (values + model.encoder_hidden_size)
+    fed = attentional if model.input_feeding else 0
+    decoder = gates * hidden * (width + fed + hidden) + (model.decoder_layers - 1) * gates * hidden * 2 * hidden
+    states = 2 if model.cell.value == "lstm" else 1
+    bridge = model.decoder_layers * states * values * hidden
+    kind, size = model.attention.value, model.attention_size
+    keys = {"general": values * hidden, "additive": values * size, "dot": 0}[kind]
+    query = hidden * size if kind == "additive" else 0
+    combine = (values + hidden) * attentional
+    return Work(
+        {"encoder": encoder, "attention": keys},
+        {"decoder": decoder, "attention": query + combine, "output and loss": attentional * target_vocabulary},
+        {"encoder": bridge},
+    )
