@@ -36,6 +36,7 @@ _NFC_NOTE = b"\xc2\x3e\x07nmt:nfc"
 _RESERVED_SPELLINGS = re.compile(r"<(?=(?:pad|unk|s|/s|tag\d+)>)")
 _MAX_TRAINING_CHARACTERS = 4000  # of one sentence; SentencePiece drops lines that exceed its limit altogether
 _SERIAL_BELOW = 1000  # sentences; starting threads costs more than it saves
+_ALONE_BELOW = 16  # sentences; SentencePiece starts a thread for any list, up to a millisecond for a line typed
 
 
 class SubwordModel:
@@ -164,8 +165,8 @@ class SubwordModel:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of every text, on all cores where there are many."""
-        if not texts:
-            return []
+        if len(texts) < _ALONE_BELOW:
+            return [self.encode(text) for text in texts]
         threads = 1 if len(texts) < _SERIAL_BELOW else -1
         rows: list[list[int]] = self._processor.encode([self._normalized(text) for text in texts], num_threads=threads)
         return rows

@@ -21,6 +21,9 @@ from nmt.shortlist import Shortlist
 Ints = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 
+_MANY = 128
+"""From so many places on, finding those that emitted the same token takes less time than it saves."""
+
 
 @dataclass(frozen=True)
 class OnnxState:
@@ -88,11 +91,15 @@ class OnnxModel:
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → log-probabilities (B, K, V or N) and the state after them."""
         names = [*self._outputs, "weights"] if with_weights else self._outputs
-        given: Mapping[str, Any] = {"previous": previous, "rows": state.rows}
+        rows = np.arange(previous.size).reshape(previous.shape)
+        tokens, places = previous.reshape(-1), rows
+        if previous.size >= _MANY:
+            tokens, found_places = np.unique(previous, return_inverse=True)
+            places = found_places.reshape(previous.shape)
+        given: Mapping[str, Any] = {"tokens": tokens, "previous": places, "rows": state.rows}
         log_probs, *found = self._step.run(names, {**given, **state.memory, **state.states})
         weights = found.pop() if with_weights else None
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}
-        rows = np.arange(previous.size).reshape(previous.shape)
         after = OnnxState(states, rows, state.memory, state.candidates)
         return Step(log_probs, weights, after, state.candidates, normalized=True)
 
@@ -103,6 +110,8 @@ def _load(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     # What ONNX Runtime has to say of a graph that does not load is in the exception too.
     options.log_severity_level = 4
+    # Patterns of memory are kept for every shape; here shapes change with every sentence that ends.
+    options.enable_mem_pattern = False
     # Idle threads that spin take the processor from whatever else runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

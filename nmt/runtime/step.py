@@ -16,10 +16,13 @@ from nmt.runtime.graph import Described
 
 
 class StepBuilder(Builder):
-    """previous (B, K), rows (B, K), memory, states (R, H) → log_probs (B, K, V), weights (B, K, S), states (B, K, H).
+    """tokens (U,), previous and rows (B, K), memory, states (R, H) → log_probs, weights (B, K, S), states (B, K, H).
+
+    `previous` says which of the different `tokens` each place emitted last: places that share one share its product
+    with the first layer's weights, and in a large batch there are some times as many places as different tokens.
 
     `rows` says which row of the states each place continues, so that the states follow a beam without being copied
-    before the step. With a shortlist the log-probabilities are those of its candidates, (B, K, N).
+    before the step. Log-probabilities are (B, K, V), or with a shortlist those of its candidates, (B, K, N).
     """
 
     name = "step"
@@ -36,7 +39,8 @@ class StepBuilder(Builder):
         feed = "next_feed" if self.config.input_feeding else ""
         attentional = self.graph.add("Tanh", summed, name=feed)
         last = Activation(attentional, self.attentional_size, BOUND)
-        given: Described = {"previous": ("int64", ("B", "K")), "rows": ("int64", ("B", "K"))}
+        places = ("int64", ("B", "K"))
+        given: Described = {"tokens": ("int64", ("U",)), "previous": places, "rows": places}
         if self.with_shortlist:
             logits = self.arithmetic.selected_product(last)
         else:
@@ -74,13 +78,7 @@ class StepBuilder(Builder):
         # The three gates that a sigmoid makes lie together, the candidate last.
         sums = self.arithmetic.product([*below, hidden], _gates_first(joined), _gates_first(bias_ih + bias_hh))
         if embedded is not None:
-            sums = add(
-                "Add",
-                sums,
-                self.arithmetic.embedded_product(
-                    self.weights["target_embedding.weight"], "previous", _gates_first(embedded)
-                ),
-            )
+            sums = add("Add", sums, self._embedded(_gates_first(embedded)))
         size = self.hidden_size
         gates, candidate = names("Split", sums, self.graph.integers(3 * size, size), names=["", ""], axis=-1)
         opened = names("Split", add("Sigmoid", gates), self.graph.integers(size, size, size), names=[""] * 3, axis=-1)
@@ -97,8 +95,7 @@ class StepBuilder(Builder):
         if below:
             from_input = self.arithmetic.product(below, rest, bias_ih)
         if embedded is not None:
-            looked_up = self.arithmetic.embedded_product(self.weights["target_embedding.weight"], "previous", embedded)
-            from_input = add("Add", looked_up, from_input or self.graph.constant(bias_ih))
+            from_input = add("Add", self._embedded(embedded), from_input or self.graph.constant(bias_ih))
         from_hidden = self.arithmetic.product([hidden], weight_hh, bias_hh)
         sizes = self.graph.integers(2 * self.hidden_size, self.hidden_size)
         input_gates, input_candidate = names("Split", from_input, sizes, names=["", ""], axis=-1)
@@ -110,6 +107,11 @@ class StepBuilder(Builder):
         # (1 - z) n + z h = n + z (h - n)
         moved = add("Mul", update, add("Sub", hidden.name, candidate))
         return add("Add", candidate, moved, name=f"next_hidden{i}")
+
+    def _embedded(self, weight: Matrix) -> str:
+        """Multiply the embeddings of what the places emitted last by a weight (O, E): (B, K, O)."""
+        products = self.arithmetic.embedded_product(self.weights["target_embedding.weight"], "tokens", weight)
+        return self.graph.add("Gather", products, "previous", axis=0)
 
     def _cell(self, i: int) -> list[Matrix]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

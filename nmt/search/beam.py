@@ -207,7 +207,8 @@ def _collect(before: _Beam, grown: _Beam, pool: _Pool, *, limits: Ints, eos_id: 
         # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
         pool.add(before, before.live & ~live.any(1, keepdims=True), finished=False)
     at_limit = limits[beam.sentences] <= beam.length
-    pool.add(beam, beam.live & at_limit[:, None], finished=False)
+    if at_limit.any():
+        pool.add(beam, beam.live & at_limit[:, None], finished=False)
     return beam, ~(at_limit | _settled(beam, pool, limits))
 
 
