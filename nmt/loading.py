@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nmt.bundle import explaining, read_config, read_description, read_whole
 from nmt.choices import VARIANTS
@@ -29,9 +29,12 @@ class LoadedBundle:
     model: StepModel
     source_subwords: SubwordModel
     target_subwords: SubwordModel
+    source_language: str
     target_language: str
     search: SearchConfig
     """how to search unless the caller says otherwise"""
+    metadata: dict[str, Any]
+    """what is known of the training: updates, minutes, scores with signatures"""
     precision: str
     """one of `nmt.choices.VARIANTS`"""
     device: str
@@ -95,8 +98,10 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
             model,
             said.source_subwords,
             said.target_subwords,
+            source_language=said.source_language,
             target_language=said.target_language,
             search=said.search,
+            metadata=said.metadata,
             precision=name,
             device=f"cpu, {name} by ONNX Runtime",
             threads=threads or 1,
@@ -144,8 +149,10 @@ def _load_torch(path: Path, device: str, threads: int) -> LoadedBundle:
         bundle.model,
         bundle.source_subwords,
         bundle.target_subwords,
+        source_language=bundle.source_language,
         target_language=bundle.target_language,
         search=bundle.search,
+        metadata=bundle.metadata,
         precision="fp32",
         device=str(chosen),
         threads=used,
