@@ -89,6 +89,10 @@ def run(command: Callable[[], int | None], name: str) -> int:
     # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch, some megabytes a piece; training with
     # 32 was as fast and took less from the first updates on (docs/RESULTS.md). It reads this when the first layer runs.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    # Threads that share a product wait for one another in a loop, for so long that on a busy machine they take each
+    # other's time, and training becomes ten times slower. They give up sooner here. Read when PyTorch is imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     with _terminable():
         try:
             code = _exit_code(command, name)

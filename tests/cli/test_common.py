@@ -205,12 +205,22 @@ def test_help_and_version_are_on_stdout(capsys):
     assert "--beam-size" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("given", "found"), [(None, "32"), ("7", "7")])
-def test_compiled_kernels_are_bounded_unless_the_user_says_otherwise(monkeypatch, given, found):
-    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-    monkeypatch.setenv(name, given or "")  # so that monkeypatch puts back what was there
-    if given is None:
-        monkeypatch.delenv(name)
+@pytest.mark.parametrize(
+    ("name", "given", "found"),
+    [
+        ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", {}, "32"),
+        ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}, "7"),
+        ("GOMP_SPINCOUNT", {}, "10000"),
+        ("GOMP_SPINCOUNT", {"GOMP_SPINCOUNT": "7"}, "7"),
+        ("GOMP_SPINCOUNT", {"OMP_WAIT_POLICY": "active"}, None),
+    ],
+)
+def test_what_libraries_read_is_set_unless_the_user_says_otherwise(monkeypatch, name, given, found):
+    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(variable, "")  # so that monkeypatch puts back what was there
+        monkeypatch.delenv(variable)
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
     seen = []
-    assert run(lambda: seen.append(os.environ[name]), "nmt-test") == 0
+    assert run(lambda: seen.append(os.environ.get(name)), "nmt-test") == 0
     assert seen == [found]
