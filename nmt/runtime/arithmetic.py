@@ -26,7 +26,7 @@ _MICROSOFT = "com.microsoft"
 
 _LARGEST = 64
 """Weights are whole numbers of at most this magnitude. AVX2 adds two products of an unsigned and a signed byte in 16
-bits, which overflow beyond 2 · 255 · 64; processors with VNNI could take 127, and gain little (docs/RESULTS.md)."""
+bits, which overflow beyond 2 · 255 · 64; processors with VNNI could take 127, but a bundle is made for any."""
 
 _HALF = 128
 """The unsigned byte that stands for 0."""

@@ -25,6 +25,10 @@ _MANY = 128
 """From so many places on, finding those that emitted the same token takes less time than it saves."""
 
 
+_OWN_INPUTS = ("tokens", "previous", "rows")
+"""What a step reads beside memory and states: distinct tokens, the one of each place, the states' row of each place."""
+
+
 @dataclass(frozen=True)
 class OnnxState:
     """Where a decode stands: B sentences of K places each.
@@ -76,6 +80,9 @@ class OnnxModel:
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
         if any(value.name == "candidates" for value in self._encoder.get_inputs()) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
+        reads = {value.name for value in self._step.get_inputs()}
+        if reads != {*_OWN_INPUTS, *self._memory, *self._states} or self._outputs[0] not in after:
+            raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
@@ -96,7 +103,7 @@ class OnnxModel:
         if previous.size >= _MANY:
             tokens, found_places = np.unique(previous, return_inverse=True)
             places = found_places.reshape(previous.shape)
-        given: Mapping[str, Any] = {"tokens": tokens, "previous": places, "rows": state.rows}
+        given: Mapping[str, Any] = dict(zip(_OWN_INPUTS, (tokens, places, state.rows), strict=True))
         log_probs, *found = self._step.run(names, {**given, **state.memory, **state.states})
         weights = found.pop() if with_weights else None
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}

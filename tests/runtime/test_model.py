@@ -1,6 +1,7 @@
 """The step model on NumPy arrays: states are values, batches do not mix, damaged files are told in one line."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -153,3 +154,14 @@ def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, s
 def test_graphs_and_shortlist_must_belong_together(models):
     with pytest.raises(BundleError, match=r"encoder\.onnx and the bundle's shortlist do not belong together"):
         OnnxModel(models.directory / "encoder.onnx", models.directory / "step.onnx", shortlist=Listed())
+
+
+def test_a_step_of_another_layout_is_told(models, tmp_path):
+    step = onnx.load(models.directory / "step.onnx")
+    for node in step.graph.node:
+        node.input[:] = ["parents" if name == "rows" else name for name in node.input]
+    for value in step.graph.input:
+        value.name = "parents" if value.name == "rows" else value.name
+    onnx.save(step, tmp_path / "step.onnx")
+    with pytest.raises(BundleError, match=r"step\.onnx was exported by an nmt that lays graphs out in another way"):
+        OnnxModel(models.directory / "encoder.onnx", tmp_path / "step.onnx")
