@@ -30,6 +30,8 @@ ALLOWED = {
     "nmt.files": {"nmt.errors"},
     "nmt.bundle": {"nmt", "nmt.errors", *CONFIG, "nmt.files", "nmt.subwords"},
     "nmt.checkpoint": {"nmt", "nmt.errors", "nmt.config", "nmt.files", "nmt.bundle", "nmt.subwords", "nmt.model"},
+    "nmt.alignment": {"nmt.errors"},
+    "nmt.shortlist": {"nmt.errors", "nmt.subwords", "nmt.alignment"},
     "nmt.runtime": {
         "nmt",
         "nmt.errors",
@@ -51,6 +53,7 @@ ALLOWED = {
         "nmt.shortlist",
         "nmt.runtime",
     },
+    "nmt.workers": {"nmt.errors"},
     "nmt.evaluation.metrics": {"nmt.errors"},
     "nmt.translator": {
         "nmt.errors",
