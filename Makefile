@@ -4,6 +4,9 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The tests take the demo that `make demo` left, and train their own where there is none.
+NMT_DEMO_BUNDLE ?= $(abspath $(wildcard runs/demo/best))
+export NMT_DEMO_BUNDLE
 
 .PHONY: help demo test check format clean
 .DEFAULT_GOAL := help
@@ -34,7 +37,7 @@ DEMO_SENTENCES := 'The small pigs want to fall asleep.' 'On Saturday Anna invite
 	'Because their cook does not get up, our doctor cries.' 'The happy doctor thinks that we drive to Berlin.' \
 	'Her sons answered these bakers.'
 
-test: $(VENV)/installed  ## run the whole test suite (under 10 minutes on two cores)
+test: $(VENV)/installed  ## run the whole test suite (under 10 minutes on two cores, after make demo)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(VENV)/installed  ## check format, lint and types

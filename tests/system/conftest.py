@@ -70,7 +70,7 @@ def demo():
 @pytest.fixture(scope="session")
 def demo_bundle(tmp_path_factory):
     """The demo's best bundle; $NMT_DEMO_BUNDLE names one that was trained before."""
-    if "NMT_DEMO_BUNDLE" in os.environ:
+    if os.environ.get("NMT_DEMO_BUNDLE"):
         return Path(os.environ["NMT_DEMO_BUNDLE"]).absolute()
     directory = tmp_path_factory.mktemp("demo")
     # Beside other tests a second thread would only wait for the first.
