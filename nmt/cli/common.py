@@ -185,8 +185,12 @@ def _fail(name: str, error: BaseException) -> int:
 def _missing(module: str) -> str:
     """Say what to install: nmt-translate can do with less than the other commands."""
     package = _PACKAGES.get(module, module)
-    everything = "'nmt[export]'" if module in _FOR_EXPORT else "nmt"
-    return f"{package} is not installed: pip install {package}, or pip install {everything} for all this command needs"
+    # From its directory: what an index has under so short a name need not be this.
+    everything = "'.[export]'" if module in _FOR_EXPORT else "."
+    return (
+        f"{package} is not installed: pip install {package}, or, in nmt's own directory, "
+        f"pip install {everything} for all this command needs"
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

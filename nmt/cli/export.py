@@ -38,8 +38,8 @@ examples:
   nmt-evaluate runs/demo/best --source test.en --reference test.de                      what it is worth: int8,
   nmt-evaluate runs/demo/best --source test.en --reference test.de --precision fp32     and the model as it was
 
-An exported bundle needs no more than this to translate:
-  pip install -r requirements-translate.txt && pip install --no-deps nmt
+An exported bundle needs no more than this to translate, in nmt's own directory:
+  pip install -r requirements-translate.txt && pip install --no-deps .
 Without PyTorch nothing reads model.safetensors, so that a copy of the bundle may lack it.
 
 exit codes: 0 done, 1 failed (the disk is full), 2 wrong use, 130 or 143 stopped by a signal; unless it is done, the

@@ -96,10 +96,10 @@ def test_evaluating_says_what_it_ran_on(exported, tmp_path):
 )
 def test_other_commands_say_what_to_install(command, arguments, missing, package):
     finished = without(missing, command, *arguments)
-    everything = "'nmt[export]'" if package == "onnx" else "nmt"
+    everything = "'.[export]'" if package == "onnx" else "."
     assert finished.stderr == (
         f"nmt-{command}: error: {package} is not installed: pip install {package}, "
-        f"or pip install {everything} for all this command needs\n"
+        f"or, in nmt's own directory, pip install {everything} for all this command needs\n"
     )
     assert finished.returncode == 2
     assert finished.stdout == ""
