@@ -7,6 +7,7 @@ import resource
 import struct
 import sys
 import termios
+import time
 
 import pytest
 
@@ -147,11 +148,15 @@ def terminal():
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     os.set_blocking(master, False)
 
-    def shown():
-        try:
-            return os.read(master, 1 << 16).decode("utf-8")
-        except BlockingIOError:
-            return ""
+    def shown(pattern):
+        """What appeared since the last call, once `pattern` is in it: the kernel hands it over when it finds the time."""
+        written, deadline = b"", time.perf_counter() + 30
+        while not re.search(pattern, written.decode("utf-8", "replace")):
+            assert time.perf_counter() < deadline, f"no {pattern!r} in {written!r}"
+            with contextlib.suppress(BlockingIOError):
+                written += os.read(master, 1 << 16)
+            time.sleep(0.001)
+        return written.decode("utf-8", "replace")
 
     with open(slave, "w", encoding="utf-8", newline="") as stderr, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stderr", stderr)
@@ -165,7 +170,8 @@ def test_progress_can_be_turned_off(clockwork):
         clockwork[0] += 60
         progress.show(60, **NUMBERS)
         progress.close()
-        assert shown() == ""
+        print("the end", file=sys.stderr, flush=True)
+        assert shown("the end").strip() == "the end"
 
 
 def test_a_terminal_shows_a_bar_with_loss_speed_bleu_and_time_left(tmp_path):
@@ -174,11 +180,9 @@ def test_a_terminal_shows_a_bar_with_loss_speed_bleu_and_time_left(tmp_path):
         progress.show(10000, **NUMBERS)
         progress._bar.refresh()
         numbers = re.escape("| 10000/20000, loss 2.35, 12,346 tokens/s, BLEU 31.4, 1:02:05 left")
-        assert re.search(rf"\r 50%\|[^|]+{numbers}", shown())
+        shown(rf"\r 50%\|[^|]+{numbers}")
         LOG.info("a line above the bar")
-        text = shown()
-        line, bar = text.rindex("a line above the bar"), text.rindex("10000/20000")
-        assert "\n" in text[line:bar]  # the bar stands below it again
+        shown(r"a line above the bar[^|]*\n[^|]*\|[^|]+\| 10000/20000")  # the bar stands below it again
         progress.close()
     assert "10000/20000" not in (tmp_path / "train.log").read_text(encoding="utf-8")
 
