@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import Enum
 
 VARIANTS = ("int8", "fp32")
-"""The precisions in which a trained model can run, the fastest first."""
+"""The precisions in which `nmt-export` writes a model, the fastest first."""
+
+PRECISIONS = ("int8", "bf16", "fp32")
+"""The precisions in which a bundle translates; bf16 is PyTorch's, made from the fp32 weights as they are loaded."""
 
 
 class Word(str, Enum):

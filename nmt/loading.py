@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nmt.bundle import explaining, read_config, read_description, read_whole
-from nmt.choices import VARIANTS
+from nmt.bundle import Description, explaining, read_config, read_description, read_whole
+from nmt.choices import PRECISIONS, VARIANTS
 from nmt.config import SearchConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.search.interface import StepModel
 from nmt.subwords import SubwordModel
 
 if TYPE_CHECKING:
+    from nmt.checkpoint import Bundle
     from nmt.runtime.model import OnnxModel
 
 
@@ -36,7 +37,7 @@ class LoadedBundle:
     metadata: dict[str, Any]
     """what is known of the training: updates, minutes, scores with signatures"""
     precision: str
-    """one of `nmt.choices.VARIANTS`"""
+    """one of `nmt.choices.PRECISIONS`"""
     device: str
     """what computes, for people to read, as in ``cpu``, ``cuda:0``, ``cpu, int8 by ONNX Runtime``"""
     threads: int
@@ -48,7 +49,8 @@ def load(path: Path | str, *, precision: str | None = None, device: str = "auto"
 
     Args:
         path: the bundle.
-        precision: one of `nmt.choices.VARIANTS`; None: the fastest variant of which all is there and can run here.
+        precision: one of `nmt.choices.PRECISIONS`; None: the fastest exported variant of which all is there and can
+            run here, else fp32.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the CPU for an exported variant, else a GPU if there is one.
         threads: of the CPU; 0: one for an exported variant, else PyTorch's choice.
 
@@ -57,13 +59,15 @@ def load(path: Path | str, *, precision: str | None = None, device: str = "auto"
         ConfigError: the precision, device or number of threads is impossible, or what it needs is not installed.
     """
     path = Path(path)
-    if precision not in (None, *VARIANTS):
-        raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(VARIANTS)}")
+    if precision not in (None, *PRECISIONS):
+        raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(PRECISIONS)}")
     if threads < 0:
         raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
+    if precision == "bf16":
+        return _load_torch(path, device, threads, precision=precision)
     if device not in ("auto", "cpu"):
-        if precision not in (None, "fp32"):
-            raise ConfigError(f"precision={precision} runs on the CPU only: take precision=fp32 with device={device}")
+        if precision == "int8":
+            raise ConfigError(f"precision=int8 runs on the CPU only: take bf16 or fp32 with device={device}")
         return _load_torch(path, device, threads)
     exported = read_whole(path, lambda whole: _read_exported(whole, precision, threads))
     return exported or _load_torch(path, device, threads)
@@ -93,20 +97,24 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
         model = _onnx_model(path, name, files, threads, required=required)
         if model is None:
             continue
-        said = read_description(path)
-        return LoadedBundle(
-            model,
-            said.source_subwords,
-            said.target_subwords,
-            source_language=said.source_language,
-            target_language=said.target_language,
-            search=said.search,
-            metadata=said.metadata,
-            precision=name,
-            device=f"cpu, {name} by ONNX Runtime",
-            threads=threads or 1,
-        )
+        device = f"cpu, {name} by ONNX Runtime"
+        return _loaded(model, read_description(path), precision=name, device=device, threads=threads or 1)
     return None
+
+
+def _loaded(model: StepModel, said: Description | Bundle, *, precision: str, device: str, threads: int) -> LoadedBundle:
+    return LoadedBundle(
+        model,
+        said.source_subwords,
+        said.target_subwords,
+        source_language=said.source_language,
+        target_language=said.target_language,
+        search=said.search,
+        metadata=said.metadata,
+        precision=precision,
+        device=device,
+        threads=threads,
+    )
 
 
 def _onnx_model(path: Path, name: str, files: dict[str, Path], threads: int, *, required: bool) -> OnnxModel | None:
@@ -131,11 +139,13 @@ def _onnx_model(path: Path, name: str, files: dict[str, Path], threads: int, *, 
         raise BundleError(f"{error}; make it again with: nmt-export {path} --precision {name}") from None
 
 
-def _load_torch(path: Path, device: str, threads: int) -> LoadedBundle:
-    """Load the fp32 weights with PyTorch."""
+def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32") -> LoadedBundle:
+    """Load the fp32 weights with PyTorch, and round them where bf16 is asked for."""
     try:
         import torch
     except ImportError:
+        if precision == "bf16":
+            raise ConfigError("precision=bf16 needs PyTorch, which is not installed: pip install torch") from None
         raise ConfigError(read_whole(path, _without_torch)) from None
     from nmt.checkpoint import load_bundle
     from nmt.devices import choose_device, set_threads
@@ -145,18 +155,8 @@ def _load_torch(path: Path, device: str, threads: int) -> LoadedBundle:
     # cuDNN's recurrences round to TF32 unless told otherwise, and then a translation depends on its batch.
     torch.backends.cudnn.allow_tf32 = False
     bundle = load_bundle(path, device=chosen)
-    return LoadedBundle(
-        bundle.model,
-        bundle.source_subwords,
-        bundle.target_subwords,
-        source_language=bundle.source_language,
-        target_language=bundle.target_language,
-        search=bundle.search,
-        metadata=bundle.metadata,
-        precision="fp32",
-        device=str(chosen),
-        threads=used,
-    )
+    model = bundle.model.to(torch.bfloat16) if precision == "bf16" else bundle.model
+    return _loaded(model, bundle, precision=precision, device=str(chosen), threads=used)
 
 
 def _without_torch(path: Path) -> str:

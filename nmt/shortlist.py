@@ -9,6 +9,7 @@ Shapes: B sentences, S source length, N candidates.
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -143,21 +144,22 @@ class Shortlist:
             total += len(target)
         return Coverage(length / max(len(sources), 1), covered / max(total, 1))
 
-    def save(self, path: Path) -> None:
-        """Write everything to a file; raises OSError."""
-        with open(path, "wb") as file:
-            np.savez_compressed(
-                file,
-                format=_FORMAT,
-                target_vocabulary=self.target_vocabulary,
-                offsets=self._offsets.astype(np.uint32),
-                targets=self._targets.astype(np.min_scalar_type(self.target_vocabulary)),
-                common=self._common.astype(np.min_scalar_type(self.target_vocabulary)),
-            )
+    def to_bytes(self) -> bytes:
+        """Return all that `load` needs, as the content of a file."""
+        content = io.BytesIO()
+        np.savez_compressed(
+            content,
+            format=_FORMAT,
+            target_vocabulary=self.target_vocabulary,
+            offsets=self._offsets.astype(np.uint32),
+            targets=self._targets.astype(np.min_scalar_type(self.target_vocabulary)),
+            common=self._common.astype(np.min_scalar_type(self.target_vocabulary)),
+        )
+        return content.getvalue()
 
     @staticmethod
     def load(path: Path) -> Shortlist:
-        """Read a file that `save` wrote.
+        """Read a file of what `to_bytes` returned.
 
         Raises:
             BundleError: it is missing, damaged, or written by a newer nmt.

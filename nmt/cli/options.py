@@ -11,7 +11,7 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.choices import VARIANTS
+from nmt.choices import PRECISIONS
 from nmt.config import SearchConfig
 from nmt.errors import ConfigError
 from nmt.schema import describe
@@ -54,8 +54,9 @@ def add_machine_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("machine")
     group.add_argument(
         "--precision",
-        choices=VARIANTS,
-        help="the variant of the model, as nmt-export made it (default: the fastest there is; a GPU takes fp32)",
+        choices=PRECISIONS,
+        help="int8: what nmt-export made; bf16: by PyTorch, on a processor or GPU that computes it natively; fp32 "
+        "(default: int8 where it was made, else fp32; a GPU takes bf16 or fp32)",
     )
     group.add_argument(
         "--threads", type=int, default=0, metavar="N", help="CPU threads (default: 1, or PyTorch's choice)"

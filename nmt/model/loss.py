@@ -62,10 +62,10 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, label_smoothing: float) -> tuple[Tensor, Tensor]:
         rows = torch.arange(len(targets), device=targets.device)
-        highest, places = logits.max(dim=-1)
         gradient = torch.softmax(logits, dim=-1)
-        # The likeliest word's probability is at least 1 / V, so that its logarithm is safe.
-        log_normalizer = highest - gradient[rows, places].log()  # (N,)
+        # The likeliest word's probability is at least 1 / V, so that its logarithm is safe. (Where it stands nobody
+        # asks: max with places takes a CPU ten times as long.)
+        log_normalizer = logits.amax(dim=-1) - gradient.amax(dim=-1).log()  # (N,)
         true = log_normalizer - logits[rows, targets]
         uniform = log_normalizer - logits.mean(dim=-1)
         negative_log_likelihood = true.sum()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from onnx import TensorProto
 
 from nmt.runtime.arithmetic import Activation, Matrix, Recurrence
 from nmt.runtime.builder import BOUND, Builder
@@ -43,7 +44,7 @@ class EncoderBuilder(Builder):
     def _layers(self) -> tuple[Activation, list[list[Activation]]]:
         """Read the source: outputs (S, B, 2H) of the top layer, last states (B, 2H) of every layer."""
         graph, add = self.graph, self.graph.add
-        lengths = add("Cast", "lengths", to=6)  # int32
+        lengths = add("Cast", "lengths", to=TensorProto.INT32)
         ids = add("Transpose", "source", perm=[1, 0])
         table = self.weights.get("source_embedding.weight", self.weights["target_embedding.weight"])
         inputs = Activation(self.arithmetic.lookup(table, ids), self.config.embedding_size, None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,7 +114,7 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
         yield entry[name], content
     if shortlist is not None:
         entry["shortlist"] = f"{precision}/shortlist.npz"
-        yield entry["shortlist"], _bytes_of(shortlist(said))
+        yield entry["shortlist"], shortlist(said).to_bytes()
     config = read_config(path)
     kept = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
     config["variants"][precision] = kept | entry
@@ -124,13 +123,6 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
         name = file.relative_to(path).as_posix()
         if file.is_file() and name != CONFIG and not name.startswith(f"{precision}/"):
             yield name, file.read_bytes()
-
-
-def _bytes_of(shortlist: Shortlist) -> bytes:
-    with TemporaryDirectory() as directory:
-        file = Path(directory) / "shortlist"
-        shortlist.save(file)
-        return file.read_bytes()
 
 
 def _load_weights(path: Path) -> Weights:

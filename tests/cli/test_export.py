@@ -114,6 +114,14 @@ def test_a_bundle_that_was_not_exported_says_what_to_do_without_pytorch(bundle_p
     )
 
 
+def test_bf16_without_pytorch_is_told(exported):
+    finished = without(ABSENT, "translate", exported, "--precision", "bf16")
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        "nmt-translate: error: precision=bf16 needs PyTorch, which is not installed: pip install torch\n"
+    )
+
+
 def test_an_exported_bundle_says_what_to_do_without_any_engine(exported):
     finished = without((*ABSENT, "onnxruntime"), "translate", exported)
     assert finished.returncode == 2

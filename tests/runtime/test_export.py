@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from nmt import files
 from nmt.bundle import read_description
@@ -99,6 +100,20 @@ def test_the_fastest_variant_is_taken_unless_another_is_asked_for(best):
         assert load(best).precision == "fp32"
 
 
+def test_bf16_is_the_fp32_weights_rounded(best):
+    export(best, "int8")
+    loaded, exact = load(best, precision="bf16"), load_bundle(best)
+    assert (loaded.precision, loaded.device) == ("bf16", "cpu")
+    source = torch.tensor([[21, 30, 40, 3], [22, 3, 0, 0]])
+    lengths, previous = torch.tensor([4, 2]), torch.tensor([[2], [2]])
+    with torch.no_grad():
+        found, expected = (each.model.step(previous, each.model.start(source, lengths)) for each in (loaded, exact))
+    assert found.logits.dtype == torch.bfloat16
+    assert not torch.equal(found.logits.float(), expected.logits)
+    torch.testing.assert_close(found.logits.float(), expected.logits, rtol=0.05, atol=0.05)
+    assert len(texts(loaded)) == len(LINES)
+
+
 def test_a_bundle_without_its_fp32_weights_translates(best):
     expected = texts(load_bundle(best))
     export(best, "fp32")
@@ -166,9 +181,9 @@ def test_onnx_runtime_that_is_not_installed_is_told_where_it_is_needed(best, mon
 
 
 def test_impossible_options_are_told(best):
-    assert refusal(best, precision="int4") == "precision=int4 is unknown: choose one of int8, fp32"
+    assert refusal(best, precision="int4") == "precision=int4 is unknown: choose one of int8, bf16, fp32"
     assert refusal(best, precision="int8", device="cuda") == (
-        "precision=int8 runs on the CPU only: take precision=fp32 with device=cuda"
+        "precision=int8 runs on the CPU only: take bf16 or fp32 with device=cuda"
     )
     assert refusal(best, threads=-1) == "threads=-1 is not possible: it must be 0 (PyTorch's choice) or more"
     with pytest.raises(ConfigError, match=r"precision=int4 is unknown: choose one of int8, fp32"):

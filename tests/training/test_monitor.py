@@ -149,7 +149,7 @@ def terminal():
     os.set_blocking(master, False)
 
     def shown(pattern):
-        """What appeared since the last call, once `pattern` is in it: the kernel hands it over when it finds the time."""
+        """Return what appeared since the last call once `pattern` is in it; the kernel takes its time."""
         written, deadline = b"", time.perf_counter() + 30
         while not re.search(pattern, written.decode("utf-8", "replace")):
             assert time.perf_counter() < deadline, f"no {pattern!r} in {written!r}"

@@ -255,6 +255,24 @@ def test_a_signal_during_the_last_validation_ends_the_run_after_saving(make_conf
     assert load_bundle(Path(config.run_dir) / "best").metadata["updates"] == 3
 
 
+def test_the_average_narrows_with_the_learning_rate(make_config, train, saved, monkeypatch):
+    update, average = Trainer._update, []
+
+    def recomputed(self, gradient_norm):
+        if not average:
+            average.extend(p.detach().clone() for p in self.model.parameters())
+        update(self, gradient_norm)
+        decay = min(0.9, (1 + self.position.update) / (10 + self.position.update))
+        span = decay / (1 - decay) * min(self.position.update / 5, (24 + 1 - self.position.update) / (24 + 1 - 5))
+        for mean, parameter in zip(average, self.model.parameters(), strict=True):
+            mean += (parameter.detach() - mean) / (1 + span)
+
+    monkeypatch.setattr(Trainer, "_update", recomputed)
+    state = saved(train(make_config(trainer__max_updates=24)))
+    for expected, found in zip(average, state["average"], strict=True):
+        torch.testing.assert_close(found, expected)
+
+
 def test_without_an_average_the_bundle_has_the_raw_weights(make_config, train, saved):
     run_dir = train(make_config(trainer__ema_decay=0.0))
     state = saved(run_dir)

@@ -77,7 +77,7 @@ def rows_of(
 
 
 def engines_of(bundle: Path) -> list[str]:
-    """List what a bundle can be translated with: its variants, one process or several, and PyTorch beside graphs.
+    """List what a bundle can be translated with: its variants, one process or several, bf16, and PyTorch beside graphs.
 
     Raises:
         BundleError: its config.json cannot be read.
@@ -88,6 +88,8 @@ def engines_of(bundle: Path) -> list[str]:
         engines += [name, name + WITH_WORKERS]
         if "weights" in files and len(files) > 1:
             engines.append(name + _WITH_TORCH)
+        if "weights" in files:
+            engines += ["bf16", "bf16" + WITH_WORKERS]
     return engines
 
 
