@@ -139,12 +139,21 @@ def _material(config: TrainConfig, run_dir: Path, *, start: SavedState | Bundle 
 
     trained = world.from_main(prepare_first)
     material = made[0] if made else prepare(config, subwords=_subword_pair(*trained, origin))
-    if isinstance(start, SavedState) and start.corpus_digest != material.corpus_digest:
-        raise ConfigError(
-            f"{run_dir} holds a run on other text than {_texts(config)} has now; "
-            "choose another run_dir, or add trainer.overwrite=true to start anew"
-        )
+    if isinstance(start, SavedState):
+        _require_same_text(config, material, start, run_dir)
     return material
+
+
+def _require_same_text(config: TrainConfig, material: Material, saved: SavedState, run_dir: Path) -> None:
+    """Refuse to go on with other training text, or to compare scores on other validation text with those before."""
+    otherwise = "choose another run_dir, or add trainer.overwrite=true to start anew"
+    if saved.corpus_digest != material.corpus_digest:
+        raise ConfigError(f"{run_dir} holds a run on other text than {_texts(config)} has now; {otherwise}")
+    if saved.valid_digest not in ("", material.valid_digest):
+        raise ConfigError(
+            f"{run_dir} holds a run whose best weights were chosen on other text than "
+            f"corpus.valid={config.corpus.valid} has now; {otherwise}"
+        )
 
 
 def _texts(config: TrainConfig) -> str:

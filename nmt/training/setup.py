@@ -49,6 +49,11 @@ class Material:
     memo: Memo
     """what earlier starts found out about the text"""
 
+    @property
+    def valid_digest(self) -> str:
+        """Of the raw validation text."""
+        return _digest(self.valid.source, self.valid.target)
+
 
 def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> Material:
     """Read, segment and encode the text that the configuration names; `subwords` are those of a run that goes on.

@@ -101,6 +101,8 @@ class SavedState:
     model: dict[str, Any]
     optimizer: dict[str, Any]
     average: list[torch.Tensor] = field(default_factory=list)
+    valid_digest: str = ""
+    """of the validation text that chose the best weights so far; empty in what an older nmt wrote"""
 
 
 def save_state(state: SavedState, path: Path) -> None:

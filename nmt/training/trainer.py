@@ -288,4 +288,5 @@ class Trainer:
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
             average=self.average.state(),
+            valid_digest=self.material.valid_digest,
         )

@@ -122,6 +122,23 @@ def test_other_text_stops(write_lines, interrupted, command, corpus, tmp_path, c
     assert contents(run_dir) == before
 
 
+def test_other_validation_text_behind_the_same_name_stops(write_lines, command, corpus, tmp_path, contents):
+    lines = {side: (corpus / f"valid.{side}").read_text(encoding="utf-8").splitlines() for side in ("en", "de")}
+    valid = tmp_path / "valid"
+    for side, text in lines.items():
+        write_lines(valid.with_suffix(f".{side}"), text)
+    assert command(corpus__valid=valid, trainer__max_updates=2).code == 0
+    write_lines(valid.with_suffix(".de"), lines["de"][::-1])
+    before = contents(tmp_path / "run")
+    assert command(corpus__valid=valid, trainer__max_updates=2).mistake == (
+        f"{tmp_path / 'run'} holds a run whose best weights were chosen on other text than "
+        f"corpus.valid={valid} has now; choose another run_dir, or add trainer.overwrite=true to start anew"
+    )
+    assert contents(tmp_path / "run") == before
+    write_lines(valid.with_suffix(".de"), lines["de"])
+    assert command(corpus__valid=valid, trainer__max_updates=2).code == 0
+
+
 def test_a_bundle_without_a_state_is_not_overwritten_unasked(command, tmp_path, contents):
     command()
     run_dir = tmp_path / "run"
