@@ -188,18 +188,21 @@ def _encoded(
         )
         name = f" {paths.label}, weight {weight:g}, {'no tag' if tag < 0 else f'tag {tag}'}" if len(texts) > 1 else ""
         LOG.info("training text%s (%s): %s", name, "encoded" if built else "from the cache", corpus.counts.summary())
-        _check_unknown_rate(corpus, paths.label, config.trainer.max_unknown_rate)
+        _check_unknown_rate(corpus, paths.label, config)
         corpora.append(corpus)
     return corpora
 
 
-def _check_unknown_rate(corpus: EncodedCorpus, label: str, limit: float) -> None:
+def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig) -> None:
+    limit = config.trainer.max_unknown_rate
+    advice = "leave subwords.model empty, or set subwords.byte_fallback=true"
+    if config.init_from:
+        advice = f"fine-tuning keeps the subwords of init_from={config.init_from}, so take another parent"
     for side, rate in (("source", corpus.source_unknown_rate), ("target", corpus.target_unknown_rate)):
         if rate > limit:
             raise CorpusError(
                 f"{label}: {rate:.1%} of the {side} subwords are unknown to the subword model "
-                f"(trainer.max_unknown_rate={limit:g}); it was trained on other text: leave subwords.model empty, "
-                "or set subwords.byte_fallback=true"
+                f"(trainer.max_unknown_rate={limit:g}); it was trained on other text: {advice}"
             )
 
 
