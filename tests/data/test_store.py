@@ -277,7 +277,9 @@ def test_another_builder_is_waited_for(build, tmp_path, caplog):
     def finish():
         with filelock.FileLock(root / f"{name}.lock"):
             holding.set()
-            time.sleep(0.3)
+            deadline = time.monotonic() + 20
+            while "waiting for it" not in caplog.text and time.monotonic() < deadline:
+                time.sleep(0.01)
             (root / "aside").rename(root / name)
 
     other = threading.Thread(target=finish)
