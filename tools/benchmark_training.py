@@ -40,6 +40,7 @@ from benchmarking.peers import Peer, find_peers
 
 from nmt.cli.common import Parser, report, run
 from nmt.config import TrainConfig
+from nmt.devices import keep_freed_memory
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
 from nmt.schema import from_dict
@@ -177,6 +178,7 @@ def configuration(values: dict[str, Any]) -> TrainConfig:
 def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> dict[str, Any]:
     """Train and time; see `speed_report` for what comes back."""
     torch.set_num_threads(config.trainer.threads)
+    keep_freed_memory()  # as nmt-train does
     material = prepare(config)
     torch.manual_seed(config.seed)
     sizes = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)

@@ -10,7 +10,7 @@ import torch
 from nmt.checkpoint import Bundle, load_bundle, save_bundle
 from nmt.choices import Precision
 from nmt.config import TrainConfig
-from nmt.devices import choose_device, make_deterministic, set_threads
+from nmt.devices import choose_device, keep_freed_memory, make_deterministic, set_threads
 from nmt.errors import ConfigError
 from nmt.evaluation.metrics import corpus_scores, default_tokenizer
 from nmt.files import saving, write_atomically
@@ -46,6 +46,7 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
     run_dir = Path(config.run_dir).expanduser()
     device = choose_device(config.trainer.device, local_rank=world.local_rank)
     threads = set_threads(config.trainer.threads)
+    keep_freed_memory()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     make_deterministic(config.trainer.deterministic)
