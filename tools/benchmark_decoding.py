@@ -1,11 +1,11 @@
 r"""Measure the speed of translation: a bundle, on a test set, in every precision that the bundle has.
 
-A row is ENGINE:BEAM:BATCH:THREADS, where the engine is a precision; with -workers, that of nmt-translate --workers with
-as many processes as threads; with -torch, PyTorch where ONNX Runtime has that precision too. Each is measured in a
-process of its own, text in and text out: sentences and target tokens per second (loading left out), seconds from the
-start of the process until it could translate, peak resident memory, the arithmetic of the model's products as a share
-of the machine's fp32 matrix-product rate, (2048, 512) · (512, 2048), measured in the same process, and the BLEU of what
-came out. Rows of small batches translate the first --sentences only.
+A row is ENGINE:BEAM:BATCH:THREADS, where the engine is a precision (bf16 where the machine computes it natively); with
+-workers, that of nmt-translate --workers with as many processes as threads; with -torch, PyTorch where ONNX Runtime has
+that precision too. Each is measured in a process of its own, text in and text out: sentences and target tokens per second
+(loading left out), seconds from the start of the process until it could translate, peak resident memory, the arithmetic
+of the model's products as a share of the machine's fp32 matrix-product rate, (2048, 512) · (512, 2048), measured in the
+same process, and the BLEU of what came out. Rows of small batches translate the first --sentences only.
 
     python tools/benchmark_decoding.py runs/multi30k_en_de/best --source corpora/multi30k/test_2016_flickr.en \
         --reference corpora/multi30k/test_2016_flickr.de --rows 'int8:*:*:1' --rows 'fp32:5:64:1'
@@ -111,7 +111,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
         print(json.dumps(measure_command(request) if "warm_up" in request else measure(request)))
         return
     source, reference = texts(arguments)
-    engines: dict[str, Model | None] = dict.fromkeys(engines_of(arguments.bundle))
+    engines: dict[str, Model | None] = dict.fromkeys(engines_of(arguments.bundle, with_bf16=is_faster_in_bf16()))
     engines |= peer_engines(arguments)
     rows = rows_of(
         list(engines),
@@ -139,6 +139,16 @@ def benchmark(arguments: argparse.Namespace) -> None:
     rates = sorted(one["rate"] / 1e9 for measured in found.values() for one in measured if "rate" in one)
     known = f"fp32 product rate: {rates[0]:.0f} to {rates[-1]:.0f} GFLOP/s; " if rates else ""
     out.write(f"\n{known}BLEU {signature()}, of the sentences of the row\n".encode())
+
+
+def is_faster_in_bf16() -> bool:
+    """Whether this machine computes bf16 natively."""
+    import torch
+
+    from nmt.choices import Precision
+    from nmt.training.precision import choose_precision
+
+    return choose_precision(Precision.auto, torch.device("cpu")) is Precision.bf16
 
 
 def texts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:

@@ -124,18 +124,18 @@ def test_rows_are_chosen_by_patterns(decoding):
 
 
 def test_engines_are_the_variants_of_the_bundle(decoding, folder, tmp_path):
-    assert decoding.engines_of(folder / "bundle") == ["fp32", "fp32-workers", "bf16", "bf16-workers"]
+    assert decoding.engines_of(folder / "bundle", with_bf16=False) == ["fp32", "fp32-workers"]
     graphs = {"encoder": "e", "step": "s"}
     exported = {"fp32": {"weights": "w"} | graphs, "int8": {"shortlist": "l"} | graphs}
     (tmp_path / "config.json").write_text(json.dumps({"variants": exported}), encoding="utf-8")
-    assert decoding.engines_of(tmp_path) == [
+    assert decoding.engines_of(tmp_path, with_bf16=True) == [
         *("fp32", "fp32-workers", "fp32-torch", "bf16", "bf16-workers"),
         *("int8", "int8-workers"),
     ]
     engines = ("fp32", "fp32-torch", "int8", "int8-workers")
     assert [decoding.has_shortlist(tmp_path, engine) for engine in engines] == [False, False, True, True]
     with pytest.raises(BundleError, match=r"config\.json: cannot be read .* name a directory that nmt-train saved"):
-        decoding.engines_of(tmp_path / "none")
+        decoding.engines_of(tmp_path / "none", with_bf16=False)
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,10 @@ def rows_of(
     return [row for row in rows if not patterns or any(fnmatch.fnmatchcase(row.name, pattern) for pattern in patterns)]
 
 
-def engines_of(bundle: Path) -> list[str]:
-    """List what a bundle can be translated with: its variants, one process or several, bf16, and PyTorch beside graphs.
+def engines_of(bundle: Path, *, with_bf16: bool) -> list[str]:
+    """List what a bundle can be translated with: its variants, one process or several, and PyTorch beside graphs.
+
+    PyTorch makes bf16 of fp32 weights anywhere, but where the machine does not compute it natively a row takes hours.
 
     Raises:
         BundleError: its config.json cannot be read.
@@ -88,7 +90,7 @@ def engines_of(bundle: Path) -> list[str]:
         engines += [name, name + WITH_WORKERS]
         if "weights" in files and len(files) > 1:
             engines.append(name + _WITH_TORCH)
-        if "weights" in files:
+        if "weights" in files and with_bf16:
             engines += ["bf16", "bf16" + WITH_WORKERS]
     return engines
 
