@@ -2,7 +2,7 @@ r"""Measure the speed of translation: a bundle, on a test set, in every precisio
 
 A row is ENGINE:BEAM:BATCH:THREADS, where the engine is a precision (bf16 where the machine computes it natively); with
 -workers, that of nmt-translate --workers with as many processes as threads; with -torch, PyTorch where ONNX Runtime has
-that precision too. Each is measured in a process of its own, text in and text out: sentences and target tokens per second
+that precision too. Each is measured in a process of its own, text in and text out: sentences and target tokens a second
 (loading left out), seconds from the start of the process until it could translate, peak resident memory, the arithmetic
 of the model's products as a share of the machine's fp32 matrix-product rate, (2048, 512) · (512, 2048), measured in the
 same process, and the BLEU of what came out. Rows of small batches translate the first --sentences only.
