@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from nmt.runtime.model import OnnxModel
 
 
+_PARTS = ("encoder", "embedding", "step", "constants")
+"""What every variant for ONNX Runtime is made of, by their names in config.json."""
+
+
 @dataclass(frozen=True)
 class LoadedBundle:
     """A bundle whose model is ready to step, whatever computes it."""
@@ -74,7 +78,7 @@ def load(path: Path | str, *, precision: str | None = None, device: str = "auto"
 
 
 def exported_files(path: Path, precision: str) -> dict[str, Path]:
-    """Tell where a variant's graphs are, `encoder` and `step`, and its `shortlist` if it has one; {} if there is none.
+    """Tell where a variant's graphs and constants are, and its `shortlist` if it has one, by name; {} if there is none.
 
     Raises:
         BundleError: there is no bundle, or its config.json is damaged.
@@ -82,7 +86,7 @@ def exported_files(path: Path, precision: str) -> dict[str, Path]:
     config = read_config(path)
     with explaining(path):
         files = config["variants"].get(precision, {})
-        return {name: path / files[name] for name in ("encoder", "step", "shortlist") if name in files}
+        return {name: path / files[name] for name in (*_PARTS, "shortlist") if name in files}
 
 
 def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBundle | None:
@@ -130,11 +134,12 @@ def _onnx_model(path: Path, name: str, files: dict[str, Path], threads: int, *, 
     from nmt.runtime.model import OnnxModel
     from nmt.shortlist import Shortlist
 
-    with explaining(path):
-        encoder, step = files["encoder"], files["step"]
     try:
+        if missing := [part for part in _PARTS if part not in files]:
+            raise BundleError(f"{path}: the variant {name} lacks its {missing[0]}: another version of nmt exported it")
+        parts = {part: files[part] for part in _PARTS}
         shortlist = Shortlist.load(files["shortlist"]) if "shortlist" in files else None
-        return OnnxModel(encoder, step, shortlist=shortlist, threads=threads or 1)
+        return OnnxModel(**parts, shortlist=shortlist, threads=threads or 1)
     except BundleError as error:
         raise BundleError(f"{error}; make it again with: nmt-export {path} --precision {name}") from None
 

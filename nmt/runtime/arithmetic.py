@@ -60,6 +60,8 @@ class Arithmetic(ABC):
 
     selection: ClassVar[Described]
     """what `select` computes and `selected_product` reads: N outputs for each of B sentences"""
+    products_type: ClassVar[str]
+    """of what `embedded_product` computes and `stored_product` reads"""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -69,8 +71,12 @@ class Arithmetic(ABC):
         """Look ids (...) up in a table (V, E): (..., E)."""
 
     @abstractmethod
-    def embedded_product(self, table: Matrix, ids: str, weight: Matrix) -> str:
-        """Multiply the rows that ids (...) name in a table (V, E) by a weight (O, E): (..., O)."""
+    def embedded_product(self, table: Matrix, ids: str, weight: Matrix, *, name: str) -> str:
+        """Multiply the rows that ids (...) name in a table (V, E) by a weight (O, E), for keeping: (..., O)."""
+
+    @abstractmethod
+    def stored_product(self, products: str, ids: str) -> str:
+        """Look ids (...) up in such products that were kept, (V, O): (..., O)."""
 
     @abstractmethod
     def product(
@@ -117,30 +123,26 @@ class Float32(Arithmetic):
         "output_weight": ("float", ("B", "F", "N")),
         "output_bias": ("float", ("B", 1, "N")),
     }
-
-    def __init__(self, graph: Graph) -> None:
-        super().__init__(graph)
-        self._tables: dict[int, tuple[Matrix, str]] = {}
+    products_type = "float"
 
     def lookup(self, table: Matrix, ids: str) -> str:
         """See `Arithmetic`."""
-        return self.graph.add("Gather", self._table(table), ids, axis=0)
+        return self.graph.add("Gather", self.graph.constant(table), ids, axis=0)
 
-    def embedded_product(self, table: Matrix, ids: str, weight: Matrix) -> str:
+    def embedded_product(self, table: Matrix, ids: str, weight: Matrix, *, name: str) -> str:
         """See `Arithmetic`."""
-        return self.product([Activation(self.lookup(table, ids), table.shape[1], None)], weight)
+        return self.product([Activation(self.lookup(table, ids), table.shape[1], None)], weight, name=name)
+
+    def stored_product(self, products: str, ids: str) -> str:
+        """See `Arithmetic`."""
+        return self.graph.add("Gather", products, ids, axis=0)
 
     def product(
         self, inputs: Sequence[Activation], weight: Matrix, bias: Matrix | None = None, *, name: str = ""
     ) -> str:
         """See `Arithmetic`."""
-        graph = self.graph
         joined = self._concatenated([item.name for item in inputs])
-        if id(weight) in self._tables:  # an output matrix that is tied: stored once, transposed when it is loaded
-            matrix = graph.add("Transpose", self._table(weight), perm=[1, 0])
-        else:
-            matrix = graph.constant(weight.T)
-        return self._with_bias(joined, matrix, bias, name)
+        return self._with_bias(joined, self.graph.constant(weight.T), bias, name)
 
     def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
         """See `Arithmetic`."""
@@ -167,11 +169,6 @@ class Float32(Arithmetic):
         """See `Arithmetic`."""
         return self.graph.add("Add", self.graph.add("MatMul", item.name, "output_weight"), "output_bias")
 
-    def _table(self, table: Matrix) -> str:
-        if id(table) not in self._tables:
-            self._tables[id(table)] = table, self.graph.constant(table)  # kept, so that no other takes its identity
-        return self._tables[id(table)][1]
-
 
 class Int8(Arithmetic):
     """Products of bytes, summed up in whole numbers."""
@@ -181,11 +178,11 @@ class Int8(Arithmetic):
         "output_scales": ("float", ("B", 1, "N")),
         "output_bias": ("float", ("B", 1, "N")),
     }
+    products_type = "float16"  # its rounding is far below that of the weights
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
         self._codes: dict[str, str] = {}
-        self._tables: dict[int, tuple[Matrix, str, Matrix]] = {}
 
     def lookup(self, table: Matrix, ids: str) -> str:
         """See `Arithmetic`."""
@@ -195,13 +192,18 @@ class Int8(Arithmetic):
         centred = graph.add("Sub", rows, graph.number(_HALF))
         return graph.add("Mul", centred, graph.add("Gather", graph.constant(scales[:, None]), ids, axis=0))
 
-    def embedded_product(self, table: Matrix, ids: str, weight: Matrix) -> str:
+    def embedded_product(self, table: Matrix, ids: str, weight: Matrix, *, name: str) -> str:
         """See `Arithmetic`."""
         graph = self.graph
         codes, scales = self._table(table)
         rows = graph.add("Gather", codes, ids, axis=0)
         multiplied = self._multiply(rows, *self._quantized(weight), scale=1.0)
-        return graph.add("Mul", multiplied, graph.add("Gather", graph.constant(scales[:, None]), ids, axis=0))
+        scaled = graph.add("Mul", multiplied, graph.add("Gather", graph.constant(scales[:, None]), ids, axis=0))
+        return graph.add("Cast", scaled, name=name, to=TensorProto.FLOAT16)
+
+    def stored_product(self, products: str, ids: str) -> str:
+        """See `Arithmetic`."""
+        return self.graph.add("Cast", self.graph.add("Gather", products, ids, axis=0), to=TensorProto.FLOAT)
 
     def product(
         self, inputs: Sequence[Activation], weight: Matrix, bias: Matrix | None = None, *, name: str = ""
@@ -211,8 +213,6 @@ class Int8(Arithmetic):
             return self._float_product([item.name for item in inputs], weight, bias, name)
         codes = self._concatenated([self._encoded(item) for item in inputs])
         added = "" if bias is None else self.graph.constant(bias)
-        if id(weight) in self._tables:
-            return self._multiply(codes, *self._transposed_table(weight), bias=added, name=name)
         # Codes are multiples of their input's own bound, which the weights make up for.
         bounds = np.concatenate([np.full(item.width, item.bound, dtype=np.float32) for item in inputs])
         return self._multiply(codes, *self._quantized(weight * bounds), bias=added, name=name)
@@ -289,16 +289,8 @@ class Int8(Arithmetic):
 
     def _table(self, table: Matrix) -> tuple[str, Matrix]:
         """Store a table (V, E) as bytes, with the scales of its rows (V,)."""
-        if id(table) not in self._tables:
-            codes, scales = quantize_rows(table)
-            stored = self.graph.constant((codes.astype(np.int16) + _HALF).astype(np.uint8))
-            self._tables[id(table)] = table, stored, scales  # kept, so that no other takes its identity
-        return self._tables[id(table)][1:]
-
-    def _transposed_table(self, table: Matrix) -> tuple[str, str]:
-        """Read a table as a weight: ONNX Runtime computes the codes (E, V) from the bytes when it loads the graph."""
-        codes, scales = self._table(table)
-        return self.graph.add("Transpose", self._signed(codes), perm=[1, 0]), self.graph.constant(scales)
+        codes, scales = quantize_rows(table)
+        return self.graph.constant((codes.astype(np.int16) + _HALF).astype(np.uint8)), scales
 
     def _signed(self, codes: str) -> str:
         """Turn bytes of which 128 stands for 0 into signed ones."""

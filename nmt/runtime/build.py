@@ -1,32 +1,45 @@
-"""The two graphs of a model, straight from its weights: what nmt.model computes, read off and laid out for speed.
+"""The graphs of a model, straight from its weights: what nmt.model computes, read off and laid out for speed.
 
 The encoder reads whole sources and makes all that does not change from step to step; the step scores the next token of
-every place. Folded beforehand, exactly: the embeddings' scale √E into what multiplies them, a cell's two biases into
-one, and the half of the attentional layer that reads the context into the values, so that attention's weighted sum is
-its output (h~ = tanh(W_c [c; q]) with c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)).
+every place, and reads what the graph of embeddings makes of each token once. Folded beforehand, exactly: the
+embeddings' scale √E into what multiplies them, a cell's two biases into one, and the half of the attentional layer that
+reads the context into the values, so that attention's weighted sum is its output (h~ = tanh(W_c [c; q]) with
+c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)).
 """
 
 from __future__ import annotations
 
+import io
 from typing import NamedTuple
+
+import numpy as np
 
 from nmt.config import ModelConfig
 from nmt.runtime.builder import MakeArithmetic, Weights
 from nmt.runtime.encoder import EncoderBuilder
-from nmt.runtime.step import StepBuilder
+from nmt.runtime.graph import Constants
+from nmt.runtime.step import EmbeddingBuilder, StepBuilder
 
 
 class Graphs(NamedTuple):
-    """A model as ONNX graphs, serialised."""
+    """A model as ONNX graphs, serialised, and what lies beside them."""
 
     encoder: bytes
+    embedding: bytes
     step: bytes
+    constants: bytes
+    """an .npz file of arrays by name, whose checksums tell damage"""
+
+    def files(self) -> dict[str, tuple[str, bytes]]:
+        """Name the file of each, with its content."""
+        ends = dict.fromkeys(self._fields, "onnx") | {"constants": "npz"}
+        return {name: (f"{name}.{ends[name]}", content) for name, content in self._asdict().items()}
 
 
 def build_graphs(
     config: ModelConfig, weights: Weights, arithmetic: MakeArithmetic, *, with_shortlist: bool = False
 ) -> Graphs:
-    """Build both graphs.
+    """Build the graphs.
 
     Args:
         config: what the model is made of.
@@ -37,5 +50,11 @@ def build_graphs(
     Raises:
         KeyError: a weight is missing.
     """
-    builders = (kind(config, weights, arithmetic, with_shortlist) for kind in (EncoderBuilder, StepBuilder))
-    return Graphs(*(builder.build() for builder in builders))
+    constants: Constants = {}
+    encoder, embedding, step = (
+        builder(config, weights, arithmetic, with_shortlist).build(constants)
+        for builder in (EncoderBuilder, EmbeddingBuilder, StepBuilder)
+    )
+    content = io.BytesIO()
+    np.savez(content, **constants)  # type: ignore[arg-type]  # arrays by name, and no other keyword
+    return Graphs(encoder, embedding, step, content.getvalue())

@@ -1,4 +1,4 @@
-"""What the two graphs of a model share: its sizes, its states, and what the source contributes to every step.
+"""What the graphs of a model share: its sizes, its states, and what the source contributes to every step.
 
 Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, V vocabulary.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from nmt.config import ModelConfig
 from nmt.runtime.arithmetic import Arithmetic, Matrix
-from nmt.runtime.graph import Described, Graph
+from nmt.runtime.graph import Constants, Described, Graph
 
 Weights = Mapping[str, Matrix]
 MakeArithmetic = Callable[[Graph], Arithmetic]
@@ -24,7 +24,7 @@ BOUND = 1.0
 
 
 class Builder(ABC):
-    """What both graphs need of the model."""
+    """What all graphs need of the model."""
 
     name: ClassVar[str]
 
@@ -64,5 +64,5 @@ class Builder(ABC):
         return self.weights.get("output.weight", self.weights["target_embedding.weight"]), bias
 
     @abstractmethod
-    def build(self) -> bytes:
-        """Build the graph."""
+    def build(self, constants: Constants) -> bytes:
+        """Build the graph; its large constants go into `constants`."""

@@ -12,7 +12,7 @@ from onnx import TensorProto
 
 from nmt.runtime.arithmetic import Activation, Matrix, Recurrence
 from nmt.runtime.builder import BOUND, Builder
-from nmt.runtime.graph import Described
+from nmt.runtime.graph import Constants, Described
 
 
 class EncoderBuilder(Builder):
@@ -23,8 +23,8 @@ class EncoderBuilder(Builder):
 
     name = "encoder"
 
-    def build(self) -> bytes:
-        """Build the graph."""
+    def build(self, constants: Constants) -> bytes:
+        """See `Builder`."""
         add = self.graph.add
         outputs, summaries = self._layers()
         # (S, B, 2H) → (B, S, 2H)
@@ -39,7 +39,7 @@ class EncoderBuilder(Builder):
             self.arithmetic.select(*self.output, "candidates")
             inputs = {**inputs, "candidates": ("int64", ("B", "N"))}
         states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
-        return self.graph.to_bytes(inputs, {**self.memory, **states})
+        return self.graph.to_bytes(inputs, {**self.memory, **states}, beside=constants)
 
     def _layers(self) -> tuple[Activation, list[list[Activation]]]:
         """Read the source: outputs (S, B, 2H) of the top layer, last states (B, 2H) of every layer."""

@@ -1,4 +1,4 @@
-"""Write a variant of a model into its bundle: two graphs, perhaps a shortlist, and an entry in config.json."""
+"""Write a variant of a model into its bundle: its graphs, perhaps a shortlist, and an entry in config.json."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
     except KeyError as error:
         raise BundleError(f"{path}: the weights lack {error}; copy the bundle again") from None
     entry = {}
-    for name, content in zip(graphs._fields, graphs, strict=True):
-        entry[name] = f"{precision}/{name}.onnx"
+    for name, (file, content) in graphs.files().items():
+        entry[name] = f"{precision}/{file}"
         yield entry[name], content
     if shortlist is not None:
         entry["shortlist"] = f"{precision}/shortlist.npz"
@@ -119,10 +119,10 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
     kept = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
     config["variants"][precision] = kept | entry
     yield CONFIG, config_bytes(config)
-    for file in sorted(path.rglob("*")):
-        name = file.relative_to(path).as_posix()
-        if file.is_file() and name != CONFIG and not name.startswith(f"{precision}/"):
-            yield name, file.read_bytes()
+    for other in sorted(path.rglob("*")):
+        name = other.relative_to(path).as_posix()
+        if other.is_file() and name != CONFIG and not name.startswith(f"{precision}/"):
+            yield name, other.read_bytes()
 
 
 def _load_weights(path: Path) -> Weights:

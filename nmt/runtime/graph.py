@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,29 +17,42 @@ from nmt import __version__
 _OPERATORS = 17
 _IR_VERSION = 8
 
-_TYPES = {"float": TensorProto.FLOAT, "int64": TensorProto.INT64, "int8": TensorProto.INT8}
+_TYPES = {
+    "float": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "int64": TensorProto.INT64,
+    "int8": TensorProto.INT8,
+}
 
 Described = Mapping[str, tuple[str, Sequence[int | str]]]
-"""Name → type (float, int64 or int8) and shape, with letters for what varies."""
+"""Name → type (float, float16, int64 or int8) and shape, with letters for what varies."""
+
+
+Constants = dict[str, npt.NDArray[Any]]
+
+_LARGE = 1024
+"""Bytes from which on a constant lies outside its graph."""
 
 
 class Graph:
-    """Collects operators and constants; values are known by their names."""
+    """Collects operators and constants; values are known by their names.
+
+    Large constants do not lie in the graph, but beside it, by names that are the same wherever they are: graphs may
+    share them.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.constants: Constants = {}
         self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
-        self._known: dict[tuple[Any, ...], str] = {}
 
     def constant(self, value: npt.NDArray[Any]) -> str:
-        """Add a constant; small ones that are equal are one."""
-        key = (value.dtype.str, value.shape, value.tobytes()) if value.size <= 16 else (len(self._constants),)
-        if key not in self._known:
-            name = f"constant{len(self._constants)}"
-            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
-            self._known[key] = name
-        return self._known[key]
+        """Add a constant; those that are equal are one."""
+        value = np.ascontiguousarray(value)
+        digest = hashlib.sha256(f"{value.dtype.str} {value.shape} ".encode() + value.tobytes()).hexdigest()
+        name = f"constant.{digest[:24]}"
+        self.constants[name] = value
+        return name
 
     def integers(self, *values: int) -> str:
         """Add a constant of integers, (N,)."""
@@ -60,13 +74,14 @@ class Graph:
         self._nodes.append(helper.make_node(operator, list(inputs), outputs, domain=domain, **attributes))
         return outputs
 
-    def to_bytes(self, inputs: Described, outputs: Described) -> bytes:
-        """Serialise the graph as a model."""
+    def to_bytes(self, inputs: Described, outputs: Described, *, beside: Constants | None = None) -> bytes:
+        """Serialise the graph as a model; its large constants go into `beside`, or into the model if that is None."""
         given, made = (
             [helper.make_tensor_value_info(name, _TYPES[kind], shape) for name, (kind, shape) in values.items()]
             for values in (inputs, outputs)
         )
-        graph = helper.make_graph(self._nodes, self.name, given, made, initializer=list(self._constants.values()))
+        constants = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
+        graph = helper.make_graph(self._nodes, self.name, given, made, initializer=constants)
         versions = [helper.make_opsetid("", _OPERATORS), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(
             graph,
@@ -76,5 +91,16 @@ class Graph:
             producer_version=__version__,
         )
         onnx.checker.check_model(model)
+        for tensor in model.graph.initializer:
+            if beside is not None and len(tensor.raw_data) >= _LARGE:
+                beside[tensor.name] = self.constants[tensor.name]
+                _move_out(tensor)
         content: bytes = model.SerializeToString()
         return content
+
+
+def _move_out(tensor: onnx.TensorProto) -> None:
+    """Take the content out of a constant, and say so as ONNX wants it; whoever loads the graph has the content."""
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="elsewhere")

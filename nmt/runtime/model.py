@@ -1,10 +1,13 @@
-"""A step model on NumPy arrays: two graphs that ONNX Runtime computes.
+"""A step model on NumPy arrays: graphs that ONNX Runtime computes.
 
-Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, R rows of the states.
+Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, R rows of the states, G·H
+gates of the decoder's first layer.
 """
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,12 +24,8 @@ from nmt.shortlist import Shortlist
 Ints = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 
-_MANY = 128
-"""From so many places on, finding those that emitted the same token takes less time than it saves."""
-
-
-_OWN_INPUTS = ("tokens", "previous", "rows")
-"""What a step reads beside memory and states: distinct tokens, the one of each place, the states' row of each place."""
+_OWN_INPUTS = ("products", "tokens", "rows")
+"""What a step reads beside memory and states: products by token, the token and the states' row of each place."""
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,60 @@ class OnnxState:
         return OnnxState(self.states, self.rows[sentences], memory, candidates)
 
 
+class _Products:
+    """What the decoder's first layer reads of each token's embedding, computed when the token first occurs.
+
+    Only rows that were computed take memory: the system gives it page by page.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession, shape: tuple[int, int]) -> None:
+        kind = np.float16 if session.get_outputs()[0].type == "tensor(float16)" else np.float32
+        self.rows = np.empty(shape, dtype=kind)
+        """(V, G·H), with whatever there was before where nothing was computed yet"""
+        self._session = session
+        self._known = np.zeros(len(self.rows), dtype=np.bool_)
+
+    def need(self, tokens: Ints) -> None:
+        """Compute the rows of these tokens (B, K) that are not known yet."""
+        known = self._known[tokens]
+        if known.all():
+            return
+        new = np.unique(tokens[~known])
+        [self.rows[new]] = self._session.run(["products"], {"tokens": new})
+        self._known[new] = True
+
+
 class OnnxModel:
     """A model that `nmt-export` wrote; nothing of a decode is kept on it."""
 
-    def __init__(self, encoder: Path, step: Path, *, shortlist: Shortlist | None = None, threads: int = 1) -> None:
-        """Load both graphs.
+    def __init__(
+        self,
+        *,
+        encoder: Path,
+        embedding: Path,
+        step: Path,
+        constants: Path,
+        shortlist: Shortlist | None = None,
+        threads: int = 1,
+    ) -> None:
+        """Load the graphs.
 
         Args:
             encoder: the graph that reads sources.
+            embedding: the graph of what a token contributes to a position.
             step: the graph of one target position.
+            constants: the large constants of all three.
             shortlist: what a translation may be made of, for graphs that were built for one.
             threads: of the CPU.
 
         Raises:
             BundleError: a file is missing or damaged, or not for this version of ONNX Runtime.
         """
-        self._encoder, self._step = _load(encoder, threads), _load(step, threads)
+        # ONNX Runtime reads these arrays as long as it computes with them.
+        self._constants = _load_constants(constants)
+        self._encoder, embeddings, self._step = (
+            _load(path, self._constants, threads) for path in (encoder, embedding, step)
+        )
         self._shortlist = shortlist
         after = [value.name for value in self._step.get_outputs()]
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
@@ -80,9 +117,10 @@ class OnnxModel:
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
         if any(value.name == "candidates" for value in self._encoder.get_inputs()) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
-        reads = {value.name for value in self._step.get_inputs()}
-        if reads != {*_OWN_INPUTS, *self._memory, *self._states} or self._outputs[0] not in after:
+        reads = {value.name: value for value in self._step.get_inputs()}
+        if set(reads) != {*_OWN_INPUTS, *self._memory, *self._states} or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
+        self._products = _Products(embeddings, tuple(reads["products"].shape))
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
@@ -98,20 +136,27 @@ class OnnxModel:
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → log-probabilities (B, K, V or N) and the state after them."""
         names = [*self._outputs, "weights"] if with_weights else self._outputs
-        rows = np.arange(previous.size).reshape(previous.shape)
-        tokens, places = previous.reshape(-1), rows
-        if previous.size >= _MANY:
-            tokens, found_places = np.unique(previous, return_inverse=True)
-            places = found_places.reshape(previous.shape)
-        given: Mapping[str, Any] = dict(zip(_OWN_INPUTS, (tokens, places, state.rows), strict=True))
+        self._products.need(previous)
+        given: Mapping[str, Any] = dict(zip(_OWN_INPUTS, (self._products.rows, previous, state.rows), strict=True))
         log_probs, *found = self._step.run(names, {**given, **state.memory, **state.states})
         weights = found.pop() if with_weights else None
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}
+        rows = np.arange(previous.size).reshape(previous.shape)
         after = OnnxState(states, rows, state.memory, state.candidates)
         return Step(log_probs, weights, after, state.candidates, normalized=True)
 
 
-def _load(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _load_constants(path: Path) -> Arrays:
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
+            return dict(found)
+    except FileNotFoundError as error:
+        raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise BundleError(f"{path} is damaged or cannot be read ({' '.join(str(error).split())[:200]})") from None
+
+
+def _load(path: Path, constants: Arrays, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -122,7 +167,12 @@ def _load(path: Path, threads: int) -> onnxruntime.InferenceSession:
     # Idle threads that spin take the processor from whatever else runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        content = path.read_bytes()
+        # ONNX Runtime wants no constants but the graph's own; their names are digests, so that none is there by chance.
+        own = {name: value for name, value in constants.items() if name.encode() in content}
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in own.values()]
+        options.add_external_initializers(list(own), values)
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
     except Exception as error:  # ONNX Runtime's own exceptions have no common class

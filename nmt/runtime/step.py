@@ -1,7 +1,7 @@
-"""The graph of one target position.
+"""The graphs of one target position: what a token's embedding contributes to it, and all the rest.
 
 Shapes: B sentences, K places, S source length, E embedding, H hidden, A attention, F attentional vector, V vocabulary,
-N candidates of a shortlist, R rows of the states.
+N candidates of a shortlist, R rows of the states, U tokens, G gates.
 """
 
 from __future__ import annotations
@@ -12,23 +12,57 @@ import numpy as np
 
 from nmt.runtime.arithmetic import Activation, Matrix
 from nmt.runtime.builder import BOUND, Builder
-from nmt.runtime.graph import Described
+from nmt.runtime.graph import Constants, Described
 
 
-class StepBuilder(Builder):
-    """tokens (U,), previous and rows (B, K), memory, states (R, H) → log_probs, weights (B, K, S), states (B, K, H).
+class DecoderBuilder(Builder):
+    """What both graphs of a position need of the decoder's layers."""
 
-    `previous` says which of the different `tokens` each place emitted last: places that share one share its product
-    with the first layer's weights, and in a large batch there are some times as many places as different tokens.
+    def layer(self, i: int) -> list[Matrix]:
+        """Return a layer's weights: of its inputs and of its state, then their biases, the gates in our own order."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        found = [self.weights[f"decoder.layers.{i}.rnn.{name}_l0"] for name in names]
+        return [_gates_first(weight) for weight in found] if self.is_lstm else found
 
-    `rows` says which row of the states each place continues, so that the states follow a beam without being copied
-    before the step. Log-probabilities are (B, K, V), or with a shortlist those of its candidates, (B, K, N).
+    @property
+    def products(self) -> Described:
+        """What the first layer's gates read of every token's embedding."""
+        embeddings = self.weights["target_embedding.weight"]
+        shape = len(embeddings), len(self.layer(0)[0])
+        return {"products": (self.arithmetic.products_type, shape)}
+
+
+class EmbeddingBuilder(DecoderBuilder):
+    """tokens (U,) → products (U, G·H) of their embeddings and the first layer's weights.
+
+    A graph of its own, so that each token is multiplied once, and not at every step that reads it.
+    """
+
+    name = "embedding"
+
+    def build(self, constants: Constants) -> bytes:
+        """See `Builder`."""
+        weight = self.layer(0)[0][:, : self.config.embedding_size] * self.scale
+        embeddings = self.weights["target_embedding.weight"]
+        self.arithmetic.embedded_product(embeddings, "tokens", weight, name="products")
+        [(kind, (_, width))] = self.products.values()
+        made: Described = {"products": (kind, ("U", width))}
+        return self.graph.to_bytes({"tokens": ("int64", ("U",))}, made, beside=constants)
+
+
+class StepBuilder(DecoderBuilder):
+    """products, tokens and rows (B, K), memory, states (R, H) → log_probs, weights (B, K, S), states (B, K, H).
+
+    `products` (V, G·H) is what the graph of embeddings makes of the tokens that occur; other rows are not read.
+    `tokens` are what the places emitted last; `rows` says which row of the states each place continues, so that the
+    states follow a beam without being copied before the step. Log-probabilities are (B, K, V), or with a shortlist
+    those of its candidates, (B, K, N).
     """
 
     name = "step"
 
-    def build(self) -> bytes:
-        """Build the graph."""
+    def build(self, constants: Constants) -> bytes:
+        """See `Builder`."""
         before = {
             name: self.graph.add("Gather", name, "rows", axis=0) for name in self.states if not name.startswith("cell")
         }
@@ -40,7 +74,7 @@ class StepBuilder(Builder):
         attentional = self.graph.add("Tanh", summed, name=feed)
         last = Activation(attentional, self.attentional_size, BOUND)
         places = ("int64", ("B", "K"))
-        given: Described = {"tokens": ("int64", ("U",)), "previous": places, "rows": places}
+        given: Described = {**self.products, "tokens": places, "rows": places}
         if self.with_shortlist:
             logits = self.arithmetic.selected_product(last)
         else:
@@ -51,7 +85,7 @@ class StepBuilder(Builder):
         before_step: Described = {name: ("float", ("R", width)) for name, width in self.states.items()}
         after: Described = {f"next_{name}": ("float", ("B", "K", width)) for name, width in self.states.items()}
         made: Described = {"log_probs": ("float", ("B", "K", "V")), "weights": ("float", ("B", "K", "S")), **after}
-        return self.graph.to_bytes({**given, **self.memory, **before_step}, made)
+        return self.graph.to_bytes({**given, **self.memory, **before_step}, made, beside=constants)
 
     def _recur(self, before: Mapping[str, str]) -> Activation:
         """Run the layers one position: the top one's output, (B, K, H)."""
@@ -72,13 +106,11 @@ class StepBuilder(Builder):
 
     def _advance_lstm(self, i: int, below: list[Activation], hidden: Activation) -> str:
         add, names = self.graph.add, self.graph.add_many
-        weight_ih, weight_hh, bias_ih, bias_hh = self._cell(i)
-        embedded, rest = self._split_input(i, weight_ih)
-        joined = np.concatenate([rest, weight_hh], axis=1)
-        # The three gates that a sigmoid makes lie together, the candidate last.
-        sums = self.arithmetic.product([*below, hidden], _gates_first(joined), _gates_first(bias_ih + bias_hh))
-        if embedded is not None:
-            sums = add("Add", sums, self._embedded(_gates_first(embedded)))
+        weight_ih, weight_hh, bias_ih, bias_hh = self.layer(i)
+        joined = np.concatenate([self._without_embedded(i, weight_ih), weight_hh], axis=1)
+        sums = self.arithmetic.product([*below, hidden], joined, bias_ih + bias_hh)
+        if i == 0:
+            sums = add("Add", sums, self._embedded())
         size = self.hidden_size
         gates, candidate = names("Split", sums, self.graph.integers(3 * size, size), names=["", ""], axis=-1)
         opened = names("Split", add("Sigmoid", gates), self.graph.integers(size, size, size), names=[""] * 3, axis=-1)
@@ -89,13 +121,12 @@ class StepBuilder(Builder):
 
     def _advance_gru(self, i: int, below: list[Activation], hidden: Activation) -> str:
         add, names = self.graph.add, self.graph.add_many
-        weight_ih, weight_hh, bias_ih, bias_hh = self._cell(i)
-        embedded, rest = self._split_input(i, weight_ih)
+        weight_ih, weight_hh, bias_ih, bias_hh = self.layer(i)
         from_input = ""
         if below:
-            from_input = self.arithmetic.product(below, rest, bias_ih)
-        if embedded is not None:
-            from_input = add("Add", self._embedded(embedded), from_input or self.graph.constant(bias_ih))
+            from_input = self.arithmetic.product(below, self._without_embedded(i, weight_ih), bias_ih)
+        if i == 0:
+            from_input = add("Add", self._embedded(), from_input or self.graph.constant(bias_ih))
         from_hidden = self.arithmetic.product([hidden], weight_hh, bias_hh)
         sizes = self.graph.integers(2 * self.hidden_size, self.hidden_size)
         input_gates, input_candidate = names("Split", from_input, sizes, names=["", ""], axis=-1)
@@ -108,21 +139,13 @@ class StepBuilder(Builder):
         moved = add("Mul", update, add("Sub", hidden.name, candidate))
         return add("Add", candidate, moved, name=f"next_hidden{i}")
 
-    def _embedded(self, weight: Matrix) -> str:
-        """Multiply the embeddings of what the places emitted last by a weight (O, E): (B, K, O)."""
-        products = self.arithmetic.embedded_product(self.weights["target_embedding.weight"], "tokens", weight)
-        return self.graph.add("Gather", products, "previous", axis=0)
+    def _embedded(self) -> str:
+        """Look up what the embeddings of the places' last tokens contribute to the first layer: (B, K, G·H)."""
+        return self.arithmetic.stored_product("products", "tokens")
 
-    def _cell(self, i: int) -> list[Matrix]:
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return [self.weights[f"decoder.layers.{i}.rnn.{name}_l0"] for name in names]
-
-    def _split_input(self, i: int, weight: Matrix) -> tuple[Matrix | None, Matrix]:
-        """Split a layer's input weights into what reads the embeddings, in the first layer only, and the rest."""
-        if i > 0:
-            return None, weight
-        size = self.config.embedding_size
-        return weight[:, :size] * self.scale, weight[:, size:]
+    def _without_embedded(self, i: int, weight: Matrix) -> Matrix:
+        """Leave out of a layer's input weights what reads the embeddings, in the first layer only."""
+        return weight[:, self.config.embedding_size :] if i == 0 else weight
 
     def _attend(self, query: Activation) -> str:
         """Read the memory: the weighted sum of the values, (B, K, F)."""
@@ -144,6 +167,9 @@ class StepBuilder(Builder):
 
 
 def _gates_first(weight: Matrix) -> Matrix:
-    """Reorder an LSTM's rows from PyTorch's input, forget, candidate, output to input, forget, output, candidate."""
+    """Reorder an LSTM's rows from PyTorch's input, forget, candidate, output to input, forget, output, candidate.
+
+    The three gates that a sigmoid makes lie together.
+    """
     inputs, forget, candidate, output = np.split(weight, 4)
     return np.concatenate([inputs, forget, output, candidate])

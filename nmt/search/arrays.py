@@ -129,7 +129,7 @@ class NumpyOperations(Operations):
             everyone, best = np.arange(batch_size), rows.argmax(1)  # of equals the first
             peaks = rows[everyone, best]
             _check(peaks)
-            return Continuations(everyone, np.zeros_like(everyone), best, offsets[:, 0] + peaks)
+            return Continuations(everyone, np.zeros(batch_size, dtype=np.int64), best, offsets[:, 0] + peaks)
         found = (rows >= _floors(rows, offsets, count, places=places)).ravel().nonzero()[0]
         numbers, tokens = np.divmod(found, columns)
         sentences, slots = np.divmod(numbers, places)

@@ -39,10 +39,11 @@ class Prefix:
         return self._tokens
 
 
-# (M possible continuations, tokens so far) → (M,), True for those that may be emitted. A rule sees token ids, whatever
-# the columns of the logits are, and only those that are good enough to be chosen: search asks for more where it takes
-# some away. It gives their probability to nobody: `log_prob` remains what the model itself says of the same tokens.
-Rule: TypeAlias = Callable[[Continuations, Prefix], Bools]
+# (M possible continuations, tokens so far) → (M,), True for those that may be emitted, or None for all of them, which
+# saves work at nearly every step. A rule sees token ids, whatever the columns of the logits are, and only those that
+# are good enough to be chosen: search asks for more where it takes some away. It gives their probability to nobody:
+# `log_prob` remains what the model itself says of the same tokens.
+Rule: TypeAlias = Callable[[Continuations, Prefix], Bools | None]
 
 
 class Candidates(NamedTuple):
@@ -91,21 +92,29 @@ def _allowed(
 
     What the rules take away is seldom among the best: so few are looked at, and more only for the sentences that lack.
     """
-    logits, everything = step.logits, step.logits.shape[1] * step.logits.shape[2]
     vocabulary, normalized = getattr(step, "vocabulary", None), getattr(step, "normalized", False)
     ids = None if vocabulary is None else operations.to_host(vocabulary)
-    rows, wanted = np.arange(len(log_probs)), count
-    parts: list[Continuations] = []
-    while True:
-        found = operations.continuations(logits, log_probs[rows], wanted, normalized=normalized)
-        if len(rows) < len(log_probs):
+
+    def look(rows: Ints | None, wanted: int) -> tuple[Continuations, Bools | None]:
+        """Find the best `wanted` of these sentences, or of all, and which of them are allowed."""
+        logits, so_far = step.logits, log_probs
+        if rows is not None:
+            logits, so_far = logits[operations.from_host(rows)], log_probs[rows]
+        found = operations.continuations(logits, so_far, wanted, normalized=normalized)
+        if rows is not None:
             found = found._replace(sentences=rows[found.sentences])
         if ids is not None:
             found = found._replace(tokens=ids[found.sentences, found.tokens])
-        allowed = _by_all(rules, found, prefix)
-        if allowed.all() and not parts:
-            return found
-        kept = found.only(allowed)
+        return found, _by_all(rules, found, prefix)
+
+    found, allowed = look(None, count)
+    if allowed is None:
+        return found
+    everything = step.logits.shape[1] * step.logits.shape[2]
+    rows, wanted = np.arange(len(log_probs)), count
+    parts: list[Continuations] = []
+    while True:
+        kept = found if allowed is None else found.only(allowed)
         before, after = (np.bincount(each.sentences, minlength=len(log_probs))[rows] for each in (found, kept))
         lacking = (after < count) & (after < before) & (wanted < everything)
         enough = np.isin(kept.sentences, rows[lacking], invert=True)
@@ -113,26 +122,28 @@ def _allowed(
         if not lacking.any():
             columns: Any = map(np.concatenate, zip(*parts, strict=True))
             return Continuations(*columns)
-        logits = logits[operations.from_host(np.flatnonzero(lacking))]
         rows, wanted = rows[lacking], _WIDENING * wanted
+        found, allowed = look(rows, wanted)
 
 
-def _by_all(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools:
-    """(M,) what every rule allows."""
-    allowed = rules[0](found, prefix) if rules else np.ones(len(found.tokens), dtype=np.bool_)
-    for rule in rules[1:]:
-        allowed = allowed & rule(found, prefix)
-    return allowed
+def _by_all(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:
+    """(M,) what every rule allows; None: everything."""
+    allowed: Bools | None = None
+    for rule in rules:
+        by_one = rule(found, prefix)
+        if by_one is not None:
+            allowed = by_one if allowed is None else allowed & by_one
+    return None if allowed is None or allowed.all() else allowed
 
 
 def _ranked(found: Continuations, batch_size: int, count: int) -> Candidates:
     """Order the continuations (M,) of each sentence from best to worst, and take up to `count` of each."""
     sentences, places, tokens, log_probs = found
+    if count == 1 and len(tokens) == batch_size and (batch_size == 1 or (sentences[1:] > sentences[:-1]).all()):
+        return Candidates(log_probs[:, None], places[:, None], tokens[:, None])
     if batch_size == 1 and len(tokens) >= count:
         order = np.argsort(-log_probs, kind="stable")[:count]
         return Candidates(log_probs[None, order], places[None, order], tokens[None, order])
-    if count == 1 and len(tokens) == batch_size and (sentences[1:] > sentences[:-1]).all():
-        return Candidates(log_probs[:, None], places[:, None], tokens[:, None])
     order = np.lexsort((-log_probs, sentences))  # stable, so that equals stay in their order
     sentences = sentences[order]
     ranks = np.arange(len(order)) - np.searchsorted(sentences, sentences)

@@ -23,7 +23,9 @@ def forbid(ids: Iterable[int]) -> Rule:
     allowed[forbidden] = False
     last = len(allowed) - 1
 
-    def rule(found: Continuations, prefix: Prefix) -> Bools:
+    def rule(found: Continuations, prefix: Prefix) -> Bools | None:
+        if found.tokens.min(initial=last) >= last:  # special symbols have the lowest ids: nearly always
+            return None
         return np.asarray(allowed[np.minimum(found.tokens, last)])
 
     return rule
@@ -32,9 +34,9 @@ def forbid(ids: Iterable[int]) -> Rule:
 def minimum_length(tokens: int, *, eos_id: int) -> Rule:
     """Do not end before so many tokens are emitted, EOS not counted; the length limit still cuts."""
 
-    def rule(found: Continuations, prefix: Prefix) -> Bools:
+    def rule(found: Continuations, prefix: Prefix) -> Bools | None:
         if prefix.length >= tokens:
-            return np.ones(len(found.tokens), dtype=np.bool_)
+            return None
         return np.asarray(found.tokens != eos_id)
 
     return rule
@@ -49,9 +51,9 @@ def no_repeat_ngram(size: int) -> Rule:
     if size < 1:
         raise ConfigError(f"no_repeat_ngram is {size}; give the n-grams 1 token or more, or leave the rule out")
 
-    def rule(found: Continuations, prefix: Prefix) -> Bools:
+    def rule(found: Continuations, prefix: Prefix) -> Bools | None:
         if prefix.length < size:
-            return np.ones(len(found.tokens), dtype=np.bool_)
+            return None
         so_far = prefix.tokens[found.sentences, found.places]  # (M, T)
         ngrams = np.lib.stride_tricks.sliding_window_view(so_far, size, axis=1)  # (M, T - size + 1, size)
         begun = so_far[:, None, prefix.length - size + 1 :]  # (M, 1, size - 1)

@@ -36,7 +36,8 @@ def exported(bundle_path, tmp_path_factory):
         assert (finished.returncode, finished.stdout) == (0, ""), finished.stderr
         lines = finished.stderr.splitlines()
         assert [line.partition(" (")[0] for line in lines] == [
-            f"nmt-export: wrote {path / precision / name}" for name in ("encoder.onnx", "step.onnx")
+            f"nmt-export: wrote {path / precision / name}"
+            for name in ("encoder.onnx", "embedding.onnx", "step.onnx", "constants.npz")
         ]
     return path
 

@@ -27,9 +27,10 @@ def make_models(tmp_path_factory):
         directory = tmp_path_factory.mktemp("graphs")
         arithmetic = {"fp32": Float32, "int8": Int8}[precision]
         graphs = build_graphs(config, weights, arithmetic, with_shortlist=shortlist is not None)
-        for name, content in graphs._asdict().items():
-            (directory / f"{name}.onnx").write_bytes(content)
-        exported = OnnxModel(directory / "encoder.onnx", directory / "step.onnx", shortlist=shortlist)
-        return SimpleNamespace(network=network, exported=exported, directory=directory)
+        files = {name: directory / file for name, (file, _) in graphs.files().items()}
+        for file, content in graphs.files().values():
+            (directory / file).write_bytes(content)
+        exported = OnnxModel(**files, shortlist=shortlist)
+        return SimpleNamespace(network=network, exported=exported, files=files)
 
     return make

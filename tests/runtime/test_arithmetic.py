@@ -3,13 +3,16 @@
 import numpy as np
 import onnxruntime
 import pytest
+from onnx import TensorProto
 
 from nmt.runtime.arithmetic import Activation, Float32, Int8, quantize_rows
 from nmt.runtime.graph import Graph
 
+TYPES = {"int64": "int64", "float32": "float", "float16": "float16"}
+
 
 def computed(graph, outputs, **inputs):
-    described = {name: ("int64" if value.dtype == np.int64 else "float", value.shape) for name, value in inputs.items()}
+    described = {name: (TYPES[value.dtype.name], value.shape) for name, value in inputs.items()}
     content = graph.to_bytes(described, dict.fromkeys(outputs, ("float", ("A", "B", "C"))))
     return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(outputs, inputs)
 
@@ -61,22 +64,49 @@ def test_an_input_without_a_bound_is_multiplied_in_fp32(draw):
 
 
 @pytest.mark.parametrize("arithmetic", [Float32, Int8])
-def test_a_table_is_stored_once_and_read_three_ways(draw, arithmetic):
+def test_a_table_is_looked_up_and_multiplied_from_both_sides(draw, arithmetic):
     graph = Graph("table")
     table = draw.standard_normal((200, 16)).astype(np.float32)
     weight = draw.standard_normal((8, 16)).astype(np.float32)
     products = arithmetic(graph)
     ids = np.array([[3, 199, 0]])
     looked_up = graph.add("Identity", products.lookup(table, "ids"), name="rows")
-    graph.add("Identity", products.embedded_product(table, "ids", weight), name="multiplied")
+    kept = products.embedded_product(table, "ids", weight, name="kept")
+    graph.add("Cast", kept, name="multiplied", to=TensorProto.FLOAT)
     state = draw.uniform(-1, 1, (1, 2, 16)).astype(np.float32)
     products.product([Activation("state", 16, 1.0)], table, name="scores")
     found = computed(graph, [looked_up, "multiplied", "scores"], ids=ids, state=state)
     for array, exact in zip(found, (table[ids], table[ids] @ weight.T, state @ table.T), strict=True):
         assert array.shape == exact.shape
         assert np.corrcoef(array.ravel(), exact.ravel())[0, 1] > 0.999
-    content = graph.to_bytes({"ids": ("int64", (1, 3)), "state": ("float", (1, 2, 16))}, {"rows": ("float", "ABC")})
-    assert len(content) < 1.5 * table.size * (1 if arithmetic is Int8 else 4) + 4000
+
+
+@pytest.mark.parametrize("arithmetic", [Float32, Int8])
+def test_products_that_were_kept_are_looked_up(draw, arithmetic):
+    products = draw.standard_normal((30, 8)).astype(np.float16 if arithmetic is Int8 else np.float32)
+    graph = Graph("kept")
+    assert arithmetic.products_type == TYPES[products.dtype.name]
+    graph.add("Identity", arithmetic(graph).stored_product("products", "ids"), name="found")
+    ids = np.array([[3, 29], [0, 3], [5, 5]])
+    (found,) = computed(graph, ["found"], products=products, ids=ids)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, products[ids])
+
+
+def test_large_constants_lie_beside_the_graph_and_equal_ones_once(draw):
+    graph, other = Graph("one"), Graph("other")
+    table, bias = draw.standard_normal((200, 16)).astype(np.float32), draw.standard_normal(16).astype(np.float32)
+    names = [graph.constant(table), graph.constant(table.copy()), other.constant(table), graph.constant(table.T)]
+    assert names[0] == names[1] == names[2] != names[3]
+    graph.add("Add", graph.constant(bias), names[0], name="sum")
+    other.add("Identity", names[0], name="same")
+    made = {"sum": ("float", (200, 16))}
+    beside = {}
+    small = graph.to_bytes({}, made, beside=beside)
+    other.to_bytes({}, {"same": ("float", (200, 16))}, beside=beside)
+    assert sorted(beside) == sorted({names[0], names[3]})
+    np.testing.assert_array_equal(beside[names[0]], table)
+    assert len(small) < 1000 < table.nbytes < len(graph.to_bytes({}, made))
 
 
 def test_a_rows_result_depends_on_that_row_alone(draw):

@@ -38,17 +38,24 @@ def best(make_bundle, tmp_path):
     return path
 
 
+PARTS = {"encoder": "encoder.onnx", "embedding": "embedding.onnx", "step": "step.onnx", "constants": "constants.npz"}
+
+
+def parts(precision):
+    return {name: f"{precision}/{file}" for name, file in PARTS.items()}
+
+
 def test_a_variant_is_added_and_all_else_stays(best, assert_same_bundle):
     before, bundle = contents(best), load_bundle(best)
     written = export(best, "int8")
     after = contents(best)
-    assert set(after) - set(before) == {"int8/encoder.onnx", "int8/step.onnx"} == set(written.files)
+    assert set(after) - set(before) == set(parts("int8").values()) == set(written.files)
     assert written.files == {name: len(after[name]) for name in written.files}
     assert {name for name in before if before[name] != after[name]} == {"config.json"}
     config = json.loads(after["config.json"])
     variants = {
         "fp32": {"weights": "model.safetensors"},
-        "int8": {"encoder": "int8/encoder.onnx", "step": "int8/step.onnx"},
+        "int8": parts("int8"),
     }
     assert config == json.loads(before["config.json"]) | {"variants": variants}
     assert_same_bundle(load_bundle(best), bundle)
@@ -59,11 +66,7 @@ def test_both_variants_live_together_and_exporting_again_changes_nothing(best):
     export(best, "int8")
     export(best, "fp32")
     once = contents(best)
-    assert read_description(best).variants["fp32"] == {
-        "weights": "model.safetensors",
-        "encoder": "fp32/encoder.onnx",
-        "step": "fp32/step.onnx",
-    }
+    assert read_description(best).variants["fp32"] == {"weights": "model.safetensors"} | parts("fp32")
     for precision in ("int8", "fp32", "int8"):
         export(best, precision)
         assert contents(best) == once
@@ -162,6 +165,19 @@ def test_a_damaged_variant_is_told_with_the_command_that_makes_it(best):
         f"make it again with: nmt-export {best} --precision int8"
     )
     assert load(best).precision == "fp32"
+
+
+def test_a_variant_of_an_earlier_layout_is_told_with_the_command_that_makes_it_anew(best):
+    export(best, "int8")
+    config = json.loads((best / "config.json").read_text(encoding="utf-8"))
+    for part in ("embedding", "constants"):
+        del config["variants"]["int8"][part]
+    (best / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for options in ({}, {"precision": "int8"}):
+        assert refusal(best, **options) == (
+            f"{best}: the variant int8 lacks its embedding: another version of nmt exported it; "
+            f"make it again with: nmt-export {best} --precision int8"
+        )
 
 
 def test_a_damaged_entry_is_told(best):

@@ -82,22 +82,55 @@ def test_reordering_twice_is_reordering_once(models, sentences):
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", None])
-@pytest.mark.parametrize("name", ["encoder", "step"])
-def test_a_damaged_graph_is_told_in_one_line(models, tmp_path, content, name):
-    for file in models.directory.iterdir():
-        whole = file.read_bytes()
-        (tmp_path / file.name).write_bytes(whole[: len(whole) // 2] if content is None and name in file.name else whole)
-    if content is not None:
-        (tmp_path / f"{name}.onnx").write_bytes(content)
+@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "constants"])
+def test_a_damaged_file_is_told_in_one_line(models, tmp_path, content, name):
+    damaged = tmp_path / models.files[name].name
+    whole = models.files[name].read_bytes()
+    damaged.write_bytes(whole[: len(whole) // 2] if content is None else content)
     with pytest.raises(BundleError) as caught:
-        OnnxModel(tmp_path / "encoder.onnx", tmp_path / "step.onnx")
-    assert str(caught.value).startswith(f"{tmp_path / name}.onnx is damaged, or not for onnxruntime ")
+        OnnxModel(**models.files | {name: damaged})
+    reason = "damaged or cannot be read" if name == "constants" else "damaged, or not for onnxruntime"
+    assert str(caught.value).startswith(f"{damaged} is {reason} ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_graph_is_told_in_one_line(models, tmp_path):
-    with pytest.raises(BundleError, match=r"encoder\.onnx is missing or cannot be read \(No such file or directory\)$"):
-        OnnxModel(tmp_path / "encoder.onnx", models.directory / "step.onnx")
+def test_a_single_wrong_byte_among_the_constants_is_told(models, tmp_path):
+    content = bytearray(models.files["constants"].read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged = tmp_path / "constants.npz"
+    damaged.write_bytes(content)
+    with pytest.raises(BundleError, match=r"constants\.npz is damaged or cannot be read \(.*CRC"):
+        OnnxModel(**models.files | {"constants": damaged})
+
+
+def test_constants_of_another_model_are_told(models, make_models):
+    other = make_models(seed=2)
+    with pytest.raises(BundleError, match=r"encoder\.onnx is damaged, or not for onnxruntime"):
+        OnnxModel(**models.files | {"constants": other.files["constants"]})
+
+
+@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "constants"])
+def test_a_missing_file_is_told_in_one_line(models, tmp_path, name):
+    missing = tmp_path / models.files[name].name
+    with pytest.raises(BundleError) as caught:
+        OnnxModel(**models.files | {name: missing})
+    assert str(caught.value) == f"{missing} is missing or cannot be read (No such file or directory)"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_what_is_known_of_a_token_is_what_would_be_computed_anew(make_models, sentences, precision):
+    """Products of embeddings are computed when a token first occurs, alone or with others, and kept."""
+    source, lengths = padded(sentences[:3])
+    tokens = [np.array([[4, 5], [6, 4], [9, 49]]), np.array([[7, 5], [6, 2], [8, 30]])]
+    model, fresh = (make_models(precision=precision).exported for _ in range(2))
+    for step in range(2):
+        wide = model.start(source, lengths).reorder(np.zeros((3, 2), dtype=np.int64))
+        known = model.step(tokens[step], wide).logits
+    for row in range(3):
+        for place in range(2):
+            alone = fresh.start(source[row : row + 1, : lengths[row]], lengths[row : row + 1])
+            found = fresh.step(tokens[1][row : row + 1, place : place + 1], alone).logits
+            np.testing.assert_allclose(found[0, 0], known[row, place], atol=1e-4 if precision == "fp32" else 0.2)
 
 
 class Listed:
@@ -153,15 +186,15 @@ def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, s
 
 def test_graphs_and_shortlist_must_belong_together(models):
     with pytest.raises(BundleError, match=r"encoder\.onnx and the bundle's shortlist do not belong together"):
-        OnnxModel(models.directory / "encoder.onnx", models.directory / "step.onnx", shortlist=Listed())
+        OnnxModel(**models.files, shortlist=Listed())
 
 
 def test_a_step_of_another_layout_is_told(models, tmp_path):
-    step = onnx.load(models.directory / "step.onnx")
+    step = onnx.load(models.files["step"], load_external_data=False)
     for node in step.graph.node:
         node.input[:] = ["parents" if name == "rows" else name for name in node.input]
     for value in step.graph.input:
         value.name = "parents" if value.name == "rows" else value.name
     onnx.save(step, tmp_path / "step.onnx")
     with pytest.raises(BundleError, match=r"step\.onnx was exported by an nmt that lays graphs out in another way"):
-        OnnxModel(models.directory / "encoder.onnx", tmp_path / "step.onnx")
+        OnnxModel(**models.files | {"step": tmp_path / "step.onnx"})

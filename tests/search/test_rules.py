@@ -28,6 +28,8 @@ def excluded(rule, tokens, vocabulary=6):
     sentences, places, ids = (array.ravel() for array in np.indices((*tokens.shape[:2], vocabulary)))
     prefix = Prefix(np.arange(len(tokens)), tokens.shape[2], lambda: tokens)
     allowed = rule(Continuations(sentences, places, ids, np.zeros(len(ids))), prefix)
+    if allowed is None:
+        allowed = np.ones(len(ids), dtype=np.bool_)
     assert allowed.dtype == np.bool_
     allowed = allowed.reshape(*tokens.shape[:2], vocabulary)
     return [[np.flatnonzero(~place).tolist() for place in row] for row in allowed]
@@ -53,6 +55,15 @@ def test_no_repeat_ngram():
     assert excluded(no_repeat_ngram(5), tokens) == [[[], []], [[1], []]]
     assert excluded(no_repeat_ngram(6), tokens) == [[[], []], [[], []]]
     assert excluded(no_repeat_ngram(1), [[[]]]) == [[[]]]
+
+
+def test_forbidding_says_at_once_that_everything_is_allowed():
+    """Most steps end there: special symbols have low ids, and seldom are among the best."""
+    rule, prefix = forbid([0, 1, 4]), Prefix(np.arange(1), 0, lambda: np.zeros((1, 1, 0), dtype=np.int64))
+    for tokens, allowed in (([5, 9], None), ([9, 3, 4], [True, True, False]), ([], None)):
+        ids = np.array(tokens, dtype=np.int64)
+        found = rule(Continuations(np.zeros_like(ids), np.zeros_like(ids), ids, np.zeros(len(ids))), prefix)
+        assert found is None if allowed is None else found.tolist() == allowed
 
 
 def test_no_repeat_ngram_of_nothing_is_an_error():
