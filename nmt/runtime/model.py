@@ -6,8 +6,6 @@ gates of the decoder's first layer.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -158,19 +156,7 @@ def _load_constants(path: Path) -> Arrays:
         raise BundleError(f"{path} is damaged or cannot be read ({' '.join(str(error).split())[:200]})") from None
 
 
-@functools.cache
-def _share_memory() -> None:
-    """Let all graphs of this process work in the same memory, which grows by what is asked for and not by doubling."""
-    place = onnxruntime.OrtMemoryInfo(
-        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
-    )
-    growing = {"arena_extend_strategy": 1}  # as requested
-    with contextlib.suppress(RuntimeError):  # the program that loads this bundle may have chosen something else
-        onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg(growing))
-
-
 def _load(path: Path, constants: Arrays, threads: int) -> onnxruntime.InferenceSession:
-    _share_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -178,7 +164,6 @@ def _load(path: Path, constants: Arrays, threads: int) -> onnxruntime.InferenceS
     options.log_severity_level = 4
     # Patterns of memory are kept for every shape; here shapes change with every sentence that ends.
     options.enable_mem_pattern = False
-    options.add_session_config_entry("session.use_env_allocators", "1")
     # Idle threads that spin take the processor from whatever else runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
