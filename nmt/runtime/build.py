@@ -10,9 +10,8 @@ c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)).
 from __future__ import annotations
 
 import io
+import zipfile
 from typing import NamedTuple
-
-import numpy as np
 
 from nmt.config import ModelConfig
 from nmt.runtime.builder import MakeArithmetic, Weights
@@ -28,11 +27,11 @@ class Graphs(NamedTuple):
     embedding: bytes
     step: bytes
     constants: bytes
-    """an .npz file of arrays by name, whose checksums tell damage"""
+    """a .zip file of those large constants of the graphs, whose checksums tell damage"""
 
     def files(self) -> dict[str, tuple[str, bytes]]:
         """Name the file of each, with its content."""
-        ends = dict.fromkeys(self._fields, "onnx") | {"constants": "npz"}
+        ends = dict.fromkeys(self._fields, "onnx") | {"constants": "zip"}
         return {name: (f"{name}.{ends[name]}", content) for name, content in self._asdict().items()}
 
 
@@ -56,5 +55,7 @@ def build_graphs(
         for builder in (EncoderBuilder, EmbeddingBuilder, StepBuilder)
     )
     content = io.BytesIO()
-    np.savez(content, **constants)  # type: ignore[arg-type]  # arrays by name, and no other keyword
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, constant in constants.items():
+            archive.writestr(zipfile.ZipInfo(name), constant)  # without the time, so that equal models are equal files
     return Graphs(encoder, embedding, step, content.getvalue())

@@ -28,22 +28,23 @@ Described = Mapping[str, tuple[str, Sequence[int | str]]]
 """Name → type (float, float16, int64 or int8) and shape, with letters for what varies."""
 
 
-Constants = dict[str, npt.NDArray[Any]]
+Constants = dict[str, bytes]
+"""Large constants by name, each serialised as a model of nothing else. Protocol buffers that are strung together are read
+as one message with the content of all: a graph followed by its constants is the whole graph."""
 
 _LARGE = 1024
-"""Bytes from which on a constant lies outside its graph."""
+"""Bytes from which on a constant lies beside its graph."""
 
 
 class Graph:
     """Collects operators and constants; values are known by their names.
 
-    Large constants do not lie in the graph, but beside it, by names that are the same wherever they are: graphs may
-    share them.
+    A constant has the same name wherever it is, so that graphs may share it.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.constants: Constants = {}
+        self._constants: dict[str, onnx.TensorProto] = {}
         self._nodes: list[onnx.NodeProto] = []
 
     def constant(self, value: npt.NDArray[Any]) -> str:
@@ -51,7 +52,7 @@ class Graph:
         value = np.ascontiguousarray(value)
         digest = hashlib.sha256(f"{value.dtype.str} {value.shape} ".encode() + value.tobytes()).hexdigest()
         name = f"constant.{digest[:24]}"
-        self.constants[name] = value
+        self._constants[name] = numpy_helper.from_array(value, name)
         return name
 
     def integers(self, *values: int) -> str:
@@ -80,8 +81,7 @@ class Graph:
             [helper.make_tensor_value_info(name, _TYPES[kind], shape) for name, (kind, shape) in values.items()]
             for values in (inputs, outputs)
         )
-        constants = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
-        graph = helper.make_graph(self._nodes, self.name, given, made, initializer=constants)
+        graph = helper.make_graph(self._nodes, self.name, given, made, initializer=list(self._constants.values()))
         versions = [helper.make_opsetid("", _OPERATORS), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(
             graph,
@@ -91,16 +91,15 @@ class Graph:
             producer_version=__version__,
         )
         onnx.checker.check_model(model)
-        for tensor in model.graph.initializer:
-            if beside is not None and len(tensor.raw_data) >= _LARGE:
-                beside[tensor.name] = self.constants[tensor.name]
-                _move_out(tensor)
+        if beside is not None:
+            large = {name: each for name, each in self._constants.items() if len(each.raw_data) >= _LARGE}
+            beside.update((name, _alone(each)) for name, each in large.items())
+            del model.graph.initializer[:]
+            model.graph.initializer.extend(each for name, each in self._constants.items() if name not in large)
         content: bytes = model.SerializeToString()
         return content
 
 
-def _move_out(tensor: onnx.TensorProto) -> None:
-    """Take the content out of a constant, and say so as ONNX wants it; whoever loads the graph has the content."""
-    tensor.ClearField("raw_data")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="elsewhere")
+def _alone(constant: onnx.TensorProto) -> bytes:
+    content: bytes = onnx.ModelProto(graph=onnx.GraphProto(initializer=[constant])).SerializeToString()
+    return content

@@ -105,11 +105,9 @@ class OnnxModel:
         Raises:
             BundleError: a file is missing or damaged, or not for this version of ONNX Runtime.
         """
-        # ONNX Runtime reads these arrays as long as it computes with them.
-        self._constants = _load_constants(constants)
-        self._encoder, embeddings, self._step = (
-            _load(path, self._constants, threads) for path in (encoder, embedding, step)
-        )
+        outside = _read_constants(constants)
+        self._encoder, embeddings = (_load(path, outside, threads, hoard=False) for path in (encoder, embedding))
+        self._step = _load(step, outside, threads, hoard=True)
         self._shortlist = shortlist
         after = [value.name for value in self._step.get_outputs()]
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
@@ -146,17 +144,18 @@ class OnnxModel:
         return Step(log_probs, weights, after, state.candidates, normalized=True)
 
 
-def _load_constants(path: Path) -> Arrays:
+def _read_constants(path: Path) -> dict[str, bytes]:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
-            return dict(found)
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise BundleError(f"{path} is damaged or cannot be read ({' '.join(str(error).split())[:200]})") from None
 
 
-def _load(path: Path, constants: Arrays, threads: int) -> onnxruntime.InferenceSession:
+def _load(path: Path, constants: Mapping[str, bytes], threads: int, *, hoard: bool) -> onnxruntime.InferenceSession:
+    """Load a graph; `hoard` lets it keep the memory it worked in, for what runs often."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -164,15 +163,14 @@ def _load(path: Path, constants: Arrays, threads: int) -> onnxruntime.InferenceS
     options.log_severity_level = 4
     # Patterns of memory are kept for every shape; here shapes change with every sentence that ends.
     options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = hoard
     # Idle threads that spin take the processor from whatever else runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        content = path.read_bytes()
-        # ONNX Runtime wants no constants but the graph's own; their names are digests, so that none is there by chance.
-        own = {name: value for name, value in constants.items() if name.encode() in content}
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in own.values()]
-        options.add_external_initializers(list(own), values)
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        graph = path.read_bytes()
+        # A graph and the constants that it names, one after the other, are the whole graph: see nmt.runtime.graph.
+        whole = b"".join([graph, *(constant for name, constant in constants.items() if name.encode() in graph)])
+        return onnxruntime.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
     except OSError as error:
         raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
     except Exception as error:  # ONNX Runtime's own exceptions have no common class

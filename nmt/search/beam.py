@@ -107,6 +107,7 @@ def beam_search(
             beam = beam.keep(stay)
             if len(beam.sentences):
                 state = _follow(step.state, stay, candidates.parents, places=places, operations=operations)
+            del step  # its logits are large; the next ones need the memory
 
     # 6. Read the best of each pool backwards.
     endings = pool.best(n_best)

@@ -37,7 +37,7 @@ def exported(bundle_path, tmp_path_factory):
         lines = finished.stderr.splitlines()
         assert [line.partition(" (")[0] for line in lines] == [
             f"nmt-export: wrote {path / precision / name}"
-            for name in ("encoder.onnx", "embedding.onnx", "step.onnx", "constants.npz")
+            for name in ("encoder.onnx", "embedding.onnx", "step.onnx", "constants.zip")
         ]
     return path
 

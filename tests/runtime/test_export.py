@@ -38,7 +38,7 @@ def best(make_bundle, tmp_path):
     return path
 
 
-PARTS = {"encoder": "encoder.onnx", "embedding": "embedding.onnx", "step": "step.onnx", "constants": "constants.npz"}
+PARTS = {"encoder": "encoder.onnx", "embedding": "embedding.onnx", "step": "step.onnx", "constants": "constants.zip"}
 
 
 def parts(precision):

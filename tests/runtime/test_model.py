@@ -97,9 +97,9 @@ def test_a_damaged_file_is_told_in_one_line(models, tmp_path, content, name):
 def test_a_single_wrong_byte_among_the_constants_is_told(models, tmp_path):
     content = bytearray(models.files["constants"].read_bytes())
     content[len(content) // 2] ^= 1
-    damaged = tmp_path / "constants.npz"
+    damaged = tmp_path / "constants.zip"
     damaged.write_bytes(content)
-    with pytest.raises(BundleError, match=r"constants\.npz is damaged or cannot be read \(.*CRC"):
+    with pytest.raises(BundleError, match=r"constants\.zip is damaged or cannot be read \(.*CRC"):
         OnnxModel(**models.files | {"constants": damaged})
 
 
