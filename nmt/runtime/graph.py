@@ -29,8 +29,8 @@ Described = Mapping[str, tuple[str, Sequence[int | str]]]
 
 
 Constants = dict[str, bytes]
-"""Large constants by name, each serialised as a model of nothing else. Protocol buffers that are strung together are read
-as one message with the content of all: a graph followed by its constants is the whole graph."""
+"""Large constants by name, each serialised as a model of nothing else. Protocol buffers that are strung together are
+read as one message with the content of all: a graph followed by its constants is the whole graph."""
 
 _LARGE = 1024
 """Bytes from which on a constant lies beside its graph."""
