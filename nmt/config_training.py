@@ -59,6 +59,9 @@ class TrainerConfig:
     """parts in which a process computes the gradient of its share of a batch: more of them need less memory"""
     label_smoothing: float = 0.1
     """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
+    sampled_words: int = 0
+    """words drawn for each batch that stand, in the loss, for all that it lacks (sampled softmax, Jean et al. 2015):
+    faster, and nearly as good an update; 0: the whole vocabulary"""
     ema_decay: float = 0.999
     """decay of the moving average of the weights that is validated and saved, at the peak rate; 0: the raw weights"""
     validate_every: int = 500
@@ -100,7 +103,7 @@ class TrainerConfig:
             "max_skipped",
         ):
             require(getattr(self, key) >= 1, f"trainer.{key}", getattr(self, key), "1 or more")
-        for key in ("max_epochs", "max_minutes", "patience", "threads"):
+        for key in ("max_epochs", "max_minutes", "patience", "threads", "sampled_words"):
             require(getattr(self, key) >= 0, f"trainer.{key}", getattr(self, key), "0 or more")
         require(
             0 <= self.label_smoothing < 1,

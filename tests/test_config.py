@@ -72,7 +72,7 @@ RANGES = [
     ("corpus.tags", [-2], "whole numbers between 0 and 15, or -1"),
     ("search.source_tag", -2, "between 0 and 15, or -1"),
     ("search.source_tag", 16, "between 0 and 15, or -1"),
-    *((f"trainer.{key}", -1, NONE) for key in ("max_epochs", "max_minutes", "patience", "threads")),
+    *((f"trainer.{key}", -1, NONE) for key in ("max_epochs", "max_minutes", "patience", "threads", "sampled_words")),
     *((f"trainer.{key}", value, BELOW_ONE) for key in ("label_smoothing", "ema_decay") for value in (-0.1, 1.0)),
     ("trainer.max_unknown_rate", 0.0, "above 0, at most 1"),
     ("trainer.max_unknown_rate", 1.1, "above 0, at most 1"),

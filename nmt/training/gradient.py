@@ -18,9 +18,13 @@ from torch.nn.parallel import DistributedDataParallel
 from nmt.choices import Precision
 from nmt.data.batches import Batch
 from nmt.model.loss import sequence_loss
+from nmt.model.sampling import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq
 from nmt.subwords import SubwordModel
 from nmt.training.parallel import World
+
+_WORDS = 2**31
+"""The stream of random numbers that draws words; dropout's are the ranks."""
 
 
 class BatchLoss(NamedTuple):
@@ -38,21 +42,31 @@ class BatchGradient:
     """Fills the gradients of a model's parameters."""
 
     def __init__(
-        self, model: Seq2Seq, *, precision: Precision, label_smoothing: float, accumulation: int = 1, world: World
+        self,
+        model: Seq2Seq,
+        *,
+        precision: Precision,
+        label_smoothing: float,
+        sampled_words: int = 0,
+        accumulation: int = 1,
+        world: World,
     ) -> None:
         self._model, self._precision, self._accumulation, self._world = model, precision, accumulation, world
+        self._sampled_words = sampled_words
         self._loss = world.data_parallel(_SummedLoss(model, label_smoothing))
 
     def __call__(self, batch: Batch, *, seed: int, update: int) -> BatchLoss:
         """Make the gradient of the batch's mean loss per real target position.
 
         Dropout is a function of the seed, the update and the rank: a resumed run draws what the uninterrupted one drew.
+        Sampled words are a function of the seed, the update and the whole batch, the same for all parts.
 
         Raises:
             RunError: another process of the run is gone.
         """
-        torch.manual_seed(_dropout_seed(seed, update, self._world.rank))
+        torch.manual_seed(_seed(seed, update, self._world.rank))
         self._model.zero_grad(set_to_none=True)
+        words = self.words(batch, seed, update)
         tokens = int(batch.target_lengths.sum())
         # The processes' gradients are averaged, not summed.
         scale = self._world.size / tokens
@@ -63,16 +77,28 @@ class BatchGradient:
             )
             last = number == self._accumulation - 1
             with contextlib.nullcontext() if last else self._unsynchronized(), self._world.computing():
-                sums = self._forward(part)
+                sums = self._forward(part, words)
                 (sums[0] * (scale * weight)).backward()  # type: ignore[no-untyped-call]
             smoothed += float(sums[0].detach()) * weight
             negative_log_likelihood += float(sums[1]) * weight
         return BatchLoss(smoothed, negative_log_likelihood, tokens)
 
-    def _forward(self, part: Batch) -> tuple[Tensor, Tensor]:
+    def words(self, batch: Batch, seed: int, update: int) -> Words | None:
+        """Draw the words that the loss of a batch looks at; None: all."""
+        if not self._sampled_words:
+            return None
+        return draw_words(
+            batch.target,
+            vocabulary=self._model.target_embedding.num_embeddings,
+            count=self._sampled_words,
+            generator=torch.Generator().manual_seed(_seed(seed, update, _WORDS)),
+        )
+
+    def _forward(self, part: Batch, words: Words | None) -> tuple[Tensor, Tensor]:
         device = self._model.device
+        tensors = [tensor.to(device) for tensor in (*part, *(words or ()))]
         with torch.autocast(device.type, torch.bfloat16, enabled=self._precision is Precision.bf16):
-            sums: tuple[Tensor, Tensor] = self._loss(*(tensor.to(device) for tensor in part))
+            sums: tuple[Tensor, Tensor] = self._loss(*tensors)
         return sums
 
     def _unsynchronized(self) -> contextlib.AbstractContextManager[None]:
@@ -107,9 +133,9 @@ class _SummedLoss(nn.Module):
         self.label_smoothing = label_smoothing
 
     def forward(
-        self, source: Tensor, source_lengths: Tensor, target: Tensor, target_lengths: Tensor
+        self, source: Tensor, source_lengths: Tensor, target: Tensor, target_lengths: Tensor, *words: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Score a batch → its smoothed loss and negative log-likelihood, both summed."""
+        """Score a batch, by all words or those drawn → its smoothed loss and negative log-likelihood, both summed."""
         loss = sequence_loss(
             self.model,
             source,
@@ -118,9 +144,10 @@ class _SummedLoss(nn.Module):
             target_lengths=target_lengths,
             bos_id=SubwordModel.bos_id,
             label_smoothing=self.label_smoothing,
+            words=Words(*words) if words else None,
         )
         return loss.smoothed, loss.negative_log_likelihood
 
 
-def _dropout_seed(seed: int, update: int, rank: int) -> int:
-    return int(np.random.SeedSequence((seed, update, rank)).generate_state(1, np.uint64)[0])
+def _seed(seed: int, update: int, stream: int) -> int:
+    return int(np.random.SeedSequence((seed, update, stream)).generate_state(1, np.uint64)[0])

@@ -61,6 +61,7 @@ class Trainer:
             model,
             precision=precision,
             label_smoothing=config.trainer.label_smoothing,
+            sampled_words=config.trainer.sampled_words,
             accumulation=config.trainer.accumulation,
             world=self.world,
         )

@@ -24,21 +24,27 @@ def batch():
     return Batch(rows(source_lengths), source_lengths, rows(target_lengths), target_lengths)
 
 
-def gradients(batch, *, accumulation=1, dropout=0.0, update=0, world=None):
+def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, update=0, world=None):
     torch.manual_seed(1)
     config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=dropout)
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
     compute = BatchGradient(
-        model, precision=Precision.fp32, label_smoothing=0.1, accumulation=accumulation, world=world or World()
+        model,
+        precision=Precision.fp32,
+        label_smoothing=0.1,
+        sampled_words=sampled_words,
+        accumulation=accumulation,
+        world=world or World(),
     )
     loss = compute(batch, seed=3, update=update)
     return loss, {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
+@pytest.mark.parametrize("sampled_words", [0, 5])
 @pytest.mark.parametrize("parts", [2, 3, 7, 11])
-def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts):
-    whole_loss, whole = gradients(batch)
-    loss, accumulated = gradients(batch, accumulation=parts)
+def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, sampled_words):
+    whole_loss, whole = gradients(batch, sampled_words=sampled_words)
+    loss, accumulated = gradients(batch, accumulation=parts, sampled_words=sampled_words)
     assert loss.tokens == whole_loss.tokens == 29
     assert loss.smoothed == pytest.approx(whole_loss.smoothed, rel=1e-6)
     assert loss.negative_log_likelihood == pytest.approx(whole_loss.negative_log_likelihood, rel=1e-6)
@@ -74,6 +80,21 @@ def test_dropout_is_a_function_of_seed_update_and_rank(batch, accumulation):
     name = "target_embedding.weight"
     assert torch.equal(once[name], again[name])
     assert not torch.allclose(once[name], later[name])
+
+
+def test_sampled_words_are_a_function_of_seed_and_update(batch):
+    name = "target_embedding.weight"
+    _, whole = gradients(batch)
+    _, once = gradients(batch, sampled_words=5, dropout=0.5, update=4)
+    torch.rand(17)
+    _, again = gradients(batch, sampled_words=5, dropout=0.5, update=4)
+    _, later = gradients(batch, sampled_words=5, update=5)
+    _, earlier = gradients(batch, sampled_words=5, update=4)
+    _, everything = gradients(batch, sampled_words=VOCABULARY)
+    assert torch.equal(once[name], again[name])
+    assert not torch.equal(later[name], earlier[name])
+    assert not torch.equal(whole[name], earlier[name])
+    assert torch.equal(whole[name], everything[name])
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 10])

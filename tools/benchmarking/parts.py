@@ -11,7 +11,7 @@ import torch
 
 from nmt.choices import Precision
 from nmt.data.batches import Batch
-from nmt.model.loss import smoothed_cross_entropy
+from nmt.model.loss import output_loss
 from nmt.subwords import SubwordModel
 from nmt.training.trainer import Trainer
 
@@ -77,9 +77,9 @@ def _prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
     targets = batch.target[real]
 
     def run_output() -> None:
-        loss, _ = smoothed_cross_entropy(
-            model.project(attentional).float(), targets, trainer.config.trainer.label_smoothing
-        )
+        words = trainer.gradient.words(batch, trainer.config.seed, 0)
+        smoothing = trainer.config.trainer.label_smoothing
+        loss, _ = output_loss(model, attentional, targets, label_smoothing=smoothing, words=words)
         loss.backward()  # type: ignore[no-untyped-call]
 
     return run_output
