@@ -98,11 +98,12 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
             raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
         if not files or (precision is None and not all(file.is_file() for file in files.values())):
             continue
-        model = _onnx_model(path, name, files, threads, required=required)
+        said = read_description(path)
+        model = _onnx_model(path, name, files, threads, said.target_subwords.vocabulary_size, required=required)
         if model is None:
             continue
         device = f"cpu, {name} by ONNX Runtime"
-        return _loaded(model, read_description(path), precision=name, device=device, threads=threads or 1)
+        return _loaded(model, said, precision=name, device=device, threads=threads or 1)
     return None
 
 
@@ -121,7 +122,9 @@ def _loaded(model: StepModel, said: Description | Bundle, *, precision: str, dev
     )
 
 
-def _onnx_model(path: Path, name: str, files: dict[str, Path], threads: int, *, required: bool) -> OnnxModel | None:
+def _onnx_model(
+    path: Path, name: str, files: dict[str, Path], threads: int, vocabulary: int, *, required: bool
+) -> OnnxModel | None:
     """Load a variant's graphs; None where ONNX Runtime is not installed and something else will do."""
     try:
         importlib.import_module("onnxruntime")
@@ -139,7 +142,7 @@ def _onnx_model(path: Path, name: str, files: dict[str, Path], threads: int, *, 
             raise BundleError(f"{path}: the variant {name} lacks its {missing[0]}: another version of nmt exported it")
         parts = {part: files[part] for part in _PARTS}
         shortlist = Shortlist.load(files["shortlist"]) if "shortlist" in files else None
-        return OnnxModel(**parts, shortlist=shortlist, threads=threads or 1)
+        return OnnxModel(**parts, vocabulary=vocabulary, shortlist=shortlist, threads=threads or 1)
     except BundleError as error:
         raise BundleError(f"{error}; make it again with: nmt-export {path} --precision {name}") from None
 

@@ -1,17 +1,18 @@
 """A step model on NumPy arrays: graphs that ONNX Runtime computes.
 
-Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, R rows of the states, G·H
-gates of the decoder's first layer.
+Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, R rows of the states, P
+products of embeddings, G·H gates of the decoder's first layer.
 """
 
 from __future__ import annotations
 
+import threading
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,12 @@ from nmt.shortlist import Shortlist
 Ints = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 
-_OWN_INPUTS = ("products", "tokens", "rows")
-"""What a step reads beside memory and states: products by token, the token and the states' row of each place."""
+_OWN_INPUTS = ("products", "embedded", "rows")
+"""What a step reads beside memory and states: products of embeddings, each place's row of these and of the states."""
+
+_KEPT_BYTES = 2**26
+"""So much of the products of embeddings is kept at most; where all tokens of a vocabulary need less, nothing is ever
+computed twice."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +61,58 @@ class OnnxState:
         return OnnxState(self.states, self.rows[sentences], memory, candidates)
 
 
+class _Table(NamedTuple):
+    """Products of embeddings; what is known stays as it is."""
+
+    rows: npt.NDArray[Any]
+    """(P, G·H); the system gives memory page by page, as rows are written"""
+    places: npt.NDArray[np.int64]
+    """(V,) the row of each token, -1 for one that is not known"""
+
+
 class _Products:
     """What the decoder's first layer reads of each token's embedding, computed when the token first occurs.
 
-    Only rows that were computed take memory: the system gives it page by page.
+    Threads may share it: a row is written before it is told, and a table that is full is replaced, not changed.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, shape: tuple[int, int]) -> None:
-        kind = np.float16 if session.get_outputs()[0].type == "tensor(float16)" else np.float32
-        self.rows = np.empty(shape, dtype=kind)
-        """(V, G·H), with whatever there was before where nothing was computed yet"""
-        self._session = session
-        self._known = np.zeros(len(self.rows), dtype=np.bool_)
+    def __init__(self, session: onnxruntime.InferenceSession, *, vocabulary: int) -> None:
+        (made,) = session.get_outputs()
+        self._session, self._vocabulary, self._width = session, vocabulary, int(made.shape[1])
+        self._kind = np.dtype(np.float16 if made.type == "tensor(float16)" else np.float32)
+        self._lock, self._taken = threading.Lock(), 0
+        self._table = self._empty(1)
 
-    def need(self, tokens: Ints) -> None:
-        """Compute the rows of these tokens (B, K) that are not known yet."""
-        known = self._known[tokens]
-        if known.all():
-            return
-        new = np.unique(tokens[~known])
-        [self.rows[new]] = self._session.run(["products"], {"tokens": new})
-        self._known[new] = True
+    def find(self, tokens: Ints) -> tuple[npt.NDArray[Any], Ints]:
+        """Find the products of tokens (B, K): an array of them, and the row of each token in it, (B, K)."""
+        table = self._table
+        places = table.places[tokens]
+        if places.min() >= 0:
+            return table.rows, places
+        with self._lock:
+            table = self._with(tokens)
+            return table.rows, table.places[tokens]
+
+    def _with(self, tokens: Ints) -> _Table:
+        """Compute what is missing; where that does not fit, a new table begins with these tokens."""
+        missing = np.unique(tokens[self._table.places[tokens] < 0])
+        if self._taken + len(missing) > len(self._table.rows):
+            missing = np.unique(tokens)
+            self._table, self._taken = self._empty(len(missing)), 0
+        new = np.arange(self._taken, self._taken + len(missing))
+        [self._table.rows[new]] = self._session.run(["products"], {"tokens": missing})
+        self._table.places[missing] = new
+        self._taken += len(missing)
+        return self._table
+
+    def _empty(self, least: int) -> _Table:
+        fitting = _KEPT_BYTES // (self._width * self._kind.itemsize)
+        rows = np.empty((max(least, min(fitting, self._vocabulary)), self._width), dtype=self._kind)
+        return _Table(rows, np.full(self._vocabulary, -1))
 
 
 class OnnxModel:
-    """A model that `nmt-export` wrote; nothing of a decode is kept on it."""
+    """A model that `nmt-export` wrote; nothing of a decode is kept on it, and threads may share it."""
 
     def __init__(
         self,
@@ -89,6 +121,7 @@ class OnnxModel:
         embedding: Path,
         step: Path,
         constants: Path,
+        vocabulary: int,
         shortlist: Shortlist | None = None,
         threads: int = 1,
     ) -> None:
@@ -99,6 +132,7 @@ class OnnxModel:
             embedding: the graph of what a token contributes to a position.
             step: the graph of one target position.
             constants: the large constants of all three.
+            vocabulary: V of the target.
             shortlist: what a translation may be made of, for graphs that were built for one.
             threads: of the CPU.
 
@@ -115,10 +149,10 @@ class OnnxModel:
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
         if any(value.name == "candidates" for value in self._encoder.get_inputs()) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
-        reads = {value.name: value for value in self._step.get_inputs()}
-        if set(reads) != {*_OWN_INPUTS, *self._memory, *self._states} or self._outputs[0] not in after:
+        reads = {value.name for value in self._step.get_inputs()}
+        if reads != {*_OWN_INPUTS, *self._memory, *self._states} or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
-        self._products = _Products(embeddings, tuple(reads["products"].shape))
+        self._products = _Products(embeddings, vocabulary=vocabulary)
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
@@ -134,8 +168,7 @@ class OnnxModel:
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → log-probabilities (B, K, V or N) and the state after them."""
         names = [*self._outputs, "weights"] if with_weights else self._outputs
-        self._products.need(previous)
-        given: Mapping[str, Any] = dict(zip(_OWN_INPUTS, (self._products.rows, previous, state.rows), strict=True))
+        given: Mapping[str, Any] = dict(zip(_OWN_INPUTS, (*self._products.find(previous), state.rows), strict=True))
         log_probs, *found = self._step.run(names, {**given, **state.memory, **state.states})
         weights = found.pop() if with_weights else None
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}

@@ -24,12 +24,9 @@ class DecoderBuilder(Builder):
         found = [self.weights[f"decoder.layers.{i}.rnn.{name}_l0"] for name in names]
         return [_gates_first(weight) for weight in found] if self.is_lstm else found
 
-    @property
-    def products(self) -> Described:
-        """What the first layer's gates read of every token's embedding."""
-        embeddings = self.weights["target_embedding.weight"]
-        shape = len(embeddings), len(self.layer(0)[0])
-        return {"products": (self.arithmetic.products_type, shape)}
+    def products(self, rows: str) -> Described:
+        """Describe what the first layer's gates read of embeddings, a row each."""
+        return {"products": (self.arithmetic.products_type, (rows, len(self.layer(0)[0])))}
 
 
 class EmbeddingBuilder(DecoderBuilder):
@@ -45,18 +42,16 @@ class EmbeddingBuilder(DecoderBuilder):
         weight = self.layer(0)[0][:, : self.config.embedding_size] * self.scale
         embeddings = self.weights["target_embedding.weight"]
         self.arithmetic.embedded_product(embeddings, "tokens", weight, name="products")
-        [(kind, (_, width))] = self.products.values()
-        made: Described = {"products": (kind, ("U", width))}
-        return self.graph.to_bytes({"tokens": ("int64", ("U",))}, made, beside=constants)
+        return self.graph.to_bytes({"tokens": ("int64", ("U",))}, self.products("U"), beside=constants)
 
 
 class StepBuilder(DecoderBuilder):
-    """products, tokens and rows (B, K), memory, states (R, H) → log_probs, weights (B, K, S), states (B, K, H).
+    """products, embedded and rows (B, K), memory, states (R, H) → log_probs, weights (B, K, S), states (B, K, H).
 
-    `products` (V, G·H) is what the graph of embeddings makes of the tokens that occur; other rows are not read.
-    `tokens` are what the places emitted last; `rows` says which row of the states each place continues, so that the
-    states follow a beam without being copied before the step. Log-probabilities are (B, K, V), or with a shortlist
-    those of its candidates, (B, K, N).
+    `products` (P, G·H) is what the graph of embeddings made of some tokens; `embedded` says which row of it belongs to
+    what each place emitted last. `rows` says which row of the states each place continues, so that the states follow a
+    beam without being copied before the step. Log-probabilities are (B, K, V), or with a shortlist those of its
+    candidates, (B, K, N).
     """
 
     name = "step"
@@ -74,7 +69,7 @@ class StepBuilder(DecoderBuilder):
         attentional = self.graph.add("Tanh", summed, name=feed)
         last = Activation(attentional, self.attentional_size, BOUND)
         places = ("int64", ("B", "K"))
-        given: Described = {**self.products, "tokens": places, "rows": places}
+        given: Described = {**self.products("P"), "embedded": places, "rows": places}
         if self.with_shortlist:
             logits = self.arithmetic.selected_product(last)
         else:
@@ -141,7 +136,7 @@ class StepBuilder(DecoderBuilder):
 
     def _embedded(self) -> str:
         """Look up what the embeddings of the places' last tokens contribute to the first layer: (B, K, G·H)."""
-        return self.arithmetic.stored_product("products", "tokens")
+        return self.arithmetic.stored_product("products", "embedded")
 
     def _without_embedded(self, i: int, weight: Matrix) -> Matrix:
         """Leave out of a layer's input weights what reads the embeddings, in the first layer only."""

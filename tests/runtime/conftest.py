@@ -30,7 +30,7 @@ def make_models(tmp_path_factory):
         files = {name: directory / file for name, (file, _) in graphs.files().items()}
         for file, content in graphs.files().values():
             (directory / file).write_bytes(content)
-        exported = OnnxModel(**files, shortlist=shortlist)
+        exported = OnnxModel(**files, vocabulary=target_vocabulary, shortlist=shortlist)
         return SimpleNamespace(network=network, exported=exported, files=files)
 
     return make

@@ -1,5 +1,8 @@
 """The step model on NumPy arrays: states are values, batches do not mix, damaged files are told in one line."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +12,8 @@ from nmt.errors import BundleError
 from nmt.runtime.model import OnnxModel
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
+
+WIDTH = 4 * 24  # of what a token contributes: four gates of the decoder's hidden size
 
 
 def padded(rows):
@@ -88,7 +93,7 @@ def test_a_damaged_file_is_told_in_one_line(models, tmp_path, content, name):
     whole = models.files[name].read_bytes()
     damaged.write_bytes(whole[: len(whole) // 2] if content is None else content)
     with pytest.raises(BundleError) as caught:
-        OnnxModel(**models.files | {name: damaged})
+        OnnxModel(**models.files | {name: damaged}, vocabulary=50)
     reason = "damaged or cannot be read" if name == "constants" else "damaged, or not for onnxruntime"
     assert str(caught.value).startswith(f"{damaged} is {reason} ")
     assert "\n" not in str(caught.value)
@@ -100,20 +105,20 @@ def test_a_single_wrong_byte_among_the_constants_is_told(models, tmp_path):
     damaged = tmp_path / "constants.zip"
     damaged.write_bytes(content)
     with pytest.raises(BundleError, match=r"constants\.zip is damaged or cannot be read \(.*CRC"):
-        OnnxModel(**models.files | {"constants": damaged})
+        OnnxModel(**models.files | {"constants": damaged}, vocabulary=50)
 
 
 def test_constants_of_another_model_are_told(models, make_models):
     other = make_models(seed=2)
     with pytest.raises(BundleError, match=r"encoder\.onnx is damaged, or not for onnxruntime"):
-        OnnxModel(**models.files | {"constants": other.files["constants"]})
+        OnnxModel(**models.files | {"constants": other.files["constants"]}, vocabulary=50)
 
 
 @pytest.mark.parametrize("name", ["encoder", "embedding", "step", "constants"])
 def test_a_missing_file_is_told_in_one_line(models, tmp_path, name):
     missing = tmp_path / models.files[name].name
     with pytest.raises(BundleError) as caught:
-        OnnxModel(**models.files | {name: missing})
+        OnnxModel(**models.files | {name: missing}, vocabulary=50)
     assert str(caught.value) == f"{missing} is missing or cannot be read (No such file or directory)"
 
 
@@ -131,6 +136,37 @@ def test_what_is_known_of_a_token_is_what_would_be_computed_anew(make_models, se
             alone = fresh.start(source[row : row + 1, : lengths[row]], lengths[row : row + 1])
             found = fresh.step(tokens[1][row : row + 1, place : place + 1], alone).logits
             np.testing.assert_allclose(found[0, 0], known[row, place], atol=1e-4 if precision == "fp32" else 0.2)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("rows", [1, 5, 12])
+def test_what_does_not_fit_is_computed_again(make_models, sentences, monkeypatch, precision, rows):
+    """Products of embeddings are kept up to a limit; however low it is, nothing but the time changes."""
+    source, lengths = padded(sentences)
+    options = {"bos_id": 2, "eos_id": 3, "beam_size": 4, "max_lengths": (2 * lengths + 3).tolist()}
+    expected = beam_search(make_models(precision=precision).exported, source, lengths, **options)
+    monkeypatch.setattr("nmt.runtime.model._KEPT_BYTES", rows * WIDTH * (2 if precision == "int8" else 4))
+    limited = make_models(precision=precision).exported
+    for _ in range(2):
+        found = beam_search(limited, source, lengths, **options)
+        assert [[one.tokens for one in hypotheses] for hypotheses in found] == [
+            [one.tokens for one in hypotheses] for hypotheses in expected
+        ]
+
+
+@pytest.mark.parametrize("rows", [5, 1000])
+def test_threads_share_a_model(make_models, sentences, monkeypatch, rows):
+    monkeypatch.setattr("nmt.runtime.model._KEPT_BYTES", rows * WIDTH * 4)
+
+    def translate(model, row):
+        source, lengths = padded([row])
+        return beam_search(model, source, lengths, max_lengths=[12], bos_id=2, eos_id=3, beam_size=4)[0][0].tokens
+
+    expected = [translate(make_models().exported, row) for row in sentences]
+    shared = make_models().exported
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(5):
+            assert list(threads.map(partial(translate, shared), sentences)) == expected
 
 
 class Listed:
@@ -186,7 +222,7 @@ def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, s
 
 def test_graphs_and_shortlist_must_belong_together(models):
     with pytest.raises(BundleError, match=r"encoder\.onnx and the bundle's shortlist do not belong together"):
-        OnnxModel(**models.files, shortlist=Listed())
+        OnnxModel(**models.files, vocabulary=50, shortlist=Listed())
 
 
 def test_a_step_of_another_layout_is_told(models, tmp_path):
@@ -197,4 +233,4 @@ def test_a_step_of_another_layout_is_told(models, tmp_path):
         value.name = "parents" if value.name == "rows" else value.name
     onnx.save(step, tmp_path / "step.onnx")
     with pytest.raises(BundleError, match=r"step\.onnx was exported by an nmt that lays graphs out in another way"):
-        OnnxModel(**models.files | {"step": tmp_path / "step.onnx"})
+        OnnxModel(**models.files | {"step": tmp_path / "step.onnx"}, vocabulary=50)
