@@ -99,7 +99,8 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
         if not files or (precision is None and not all(file.is_file() for file in files.values())):
             continue
         said = read_description(path)
-        model = _onnx_model(path, name, files, threads, said.target_subwords.vocabulary_size, required=required)
+        vocabulary = said.target_subwords.vocabulary_size
+        model = _onnx_model(path, name, files, threads, vocabulary=vocabulary, required=required)
         if model is None:
             continue
         device = f"cpu, {name} by ONNX Runtime"
@@ -123,7 +124,7 @@ def _loaded(model: StepModel, said: Description | Bundle, *, precision: str, dev
 
 
 def _onnx_model(
-    path: Path, name: str, files: dict[str, Path], threads: int, vocabulary: int, *, required: bool
+    path: Path, name: str, files: dict[str, Path], threads: int, *, vocabulary: int, required: bool
 ) -> OnnxModel | None:
     """Load a variant's graphs; None where ONNX Runtime is not installed and something else will do."""
     try:

@@ -95,8 +95,8 @@ def export(arguments: argparse.Namespace) -> None:
     written = export(path, arguments.precision, shortlist=make)
     if not arguments.quiet:
         for name, size in written.files.items():
-            written_size = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-            report(NAME, f"wrote {path / name} ({written_size})")
+            shown = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+            report(NAME, f"wrote {path / name} ({shown})")
 
 
 def _training_text(path: Path, description: Description, named: Sequence[str]) -> list[CorpusPaths]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def exported(bundle_path, tmp_path_factory):
         finished = without(("torch",), "export", path, "--precision", precision)
         assert (finished.returncode, finished.stdout) == (0, ""), finished.stderr
         lines = finished.stderr.splitlines()
+        assert all(re.search(r" \(\d+\.\d kB\)$", line) for line in lines)
         assert [line.partition(" (")[0] for line in lines] == [
             f"nmt-export: wrote {path / precision / name}"
             for name in ("encoder.onnx", "embedding.onnx", "step.onnx", "constants.zip")

@@ -96,6 +96,16 @@ def test_the_loss_is_its_formula(model, smoothing):
     torch.testing.assert_close(gradients, [attentional.grad, *(p.grad for p in model.output_parameters())])
 
 
+def test_bf16_is_near_fp32(model):
+    words = Words(torch.tensor([1, 2, 5, 8]), torch.tensor([3.5, 1.0, 1.0, 3.5]))
+    expected = loss_and_gradients(model, 0.1, words)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = loss_and_gradients(model, 0.1, words)
+    assert float(found[0]) == pytest.approx(float(expected[0]), rel=0.02)
+    for here, there in zip(found[2], expected[2], strict=True):
+        torch.testing.assert_close(here, there, rtol=0.05, atol=0.02)
+
+
 def test_the_normalizer_that_is_estimated_is_right_on_average(model):
     """Over all that may be drawn, as likely as each other."""
     scores = model.project(ATTENTIONAL).detach()

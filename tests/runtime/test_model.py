@@ -108,6 +108,22 @@ def test_a_single_wrong_byte_among_the_constants_is_told(models, tmp_path):
         OnnxModel(**models.files | {"constants": damaged}, vocabulary=50)
 
 
+def test_no_wrong_byte_in_the_lists_of_the_constants_is_a_traceback(models, tmp_path):
+    """Damage there looks like encryption, other compressions, other versions and other lengths."""
+    whole = models.files["constants"].read_bytes()
+    directory = whole.index(b"PK\x01\x02")
+    refused = 0
+    for position in [*range(40), *range(directory, directory + 60), *range(len(whole) - 22, len(whole))]:
+        (tmp_path / "constants.zip").write_bytes(
+            whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]
+        )
+        try:
+            OnnxModel(**models.files | {"constants": tmp_path / "constants.zip"}, vocabulary=50)
+        except BundleError:
+            refused += 1
+    assert refused > 40
+
+
 def test_constants_of_another_model_are_told(models, make_models):
     other = make_models(seed=2)
     with pytest.raises(BundleError, match=r"encoder\.onnx is damaged, or not for onnxruntime"):
@@ -162,8 +178,8 @@ def test_threads_share_a_model(make_models, sentences, monkeypatch, rows):
         source, lengths = padded([row])
         return beam_search(model, source, lengths, max_lengths=[12], bos_id=2, eos_id=3, beam_size=4)[0][0].tokens
 
-    expected = [translate(make_models().exported, row) for row in sentences]
-    shared = make_models().exported
+    alone, shared = (make_models().exported for _ in range(2))
+    expected = [translate(alone, row) for row in sentences]
     with ThreadPoolExecutor(4) as threads:
         for _ in range(5):
             assert list(threads.map(partial(translate, shared), sentences)) == expected
@@ -226,7 +242,7 @@ def test_graphs_and_shortlist_must_belong_together(models):
 
 
 def test_a_step_of_another_layout_is_told(models, tmp_path):
-    step = onnx.load(models.files["step"], load_external_data=False)
+    step = onnx.load(models.files["step"])
     for node in step.graph.node:
         node.input[:] = ["parents" if name == "rows" else name for name in node.input]
     for value in step.graph.input:

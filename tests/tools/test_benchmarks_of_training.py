@@ -198,12 +198,18 @@ def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers):
     )
     model = build_model(config, source_vocabulary=30, target_vocabulary=40)
     work = load_tool("benchmarking.arithmetic").weights_of(config, 30, 40)
-    counted = sum(sum(part.values()) for part in work)
+    counted = sum(sum(part.values()) for part in (work.source, work.target, work.sentence))
     matrices = {
         name: p for name, p in model.named_parameters() if p.dim() > 1 and "embedding" not in name and p.size(0) > 1
     }
     assert counted == sum(p.numel() for p in matrices.values())
     assert all(isinstance(p, torch.Tensor) for p in matrices.values())
+    # What an exported model looks up instead: the first layer's weights of the embeddings.
+    gates = matrices["decoder.layers.0.rnn.weight_ih_l0"].size(0)
+    plain, exported = (
+        work.decoding_flop(source=3, rows=8, sentences=1, exported=exported) for exported in (False, True)
+    )
+    assert plain - exported == 2 * 8 * gates * 6
 
 
 def test_processes_are_compared(settings, run_tool):

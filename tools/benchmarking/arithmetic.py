@@ -16,6 +16,8 @@ class Work(NamedTuple):
     """for each real target position"""
     sentence: dict[str, int]
     """for each pair"""
+    embedded: int
+    """of the decoder's, those that embeddings are multiplied with, which an exported model looks up"""
 
     def training_flop(self, part: str, *, source: int, target: int, pairs: int) -> float:
         """FLOP of a part for so many real positions: 2 a weight forward, 4 backward."""
@@ -24,9 +26,10 @@ class Work(NamedTuple):
         )
         return 6.0 * macs
 
-    def decoding_flop(self, *, source: int, rows: int, sentences: int) -> float:
+    def decoding_flop(self, *, source: int, rows: int, sentences: int, exported: bool) -> float:
         """FLOP of a search that read so many source positions and stepped so many rows, its output layer left out."""
         target = sum(weights for part, weights in self.target.items() if part != "output and loss")
+        target -= self.embedded if exported else 0
         macs = sum(self.source.values()) * source + target * rows + sum(self.sentence.values()) * sentences
         return 2.0 * macs
 
@@ -50,4 +53,5 @@ def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: in
         {"encoder": encoder, "attention": keys},
         {"decoder": decoder, "attention": query + combine, "output and loss": attentional * target_vocabulary},
         {"encoder": bridge},
+        gates * hidden * width,
     )

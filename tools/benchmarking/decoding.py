@@ -168,6 +168,7 @@ class _Counted:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.sentences = self.source_positions = self.rows = self.outputs = 0
+        self.is_exported = not hasattr(model, "device")  # as Translator tells them apart
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -191,5 +192,7 @@ def _flop(counted: _Counted, bundle: Path) -> float:
     model = from_dict(ModelConfig, _read_config(bundle, "model"))
     work = weights_of(model, sizes["source_vocabulary"], sizes["target_vocabulary"])
     width = work.target["output and loss"] // sizes["target_vocabulary"]
-    inside = work.decoding_flop(source=counted.source_positions, rows=counted.rows, sentences=counted.sentences)
+    inside = work.decoding_flop(
+        source=counted.source_positions, rows=counted.rows, sentences=counted.sentences, exported=counted.is_exported
+    )
     return inside + 2.0 * width * counted.outputs
