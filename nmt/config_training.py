@@ -15,7 +15,8 @@ class OptimizerConfig:
     lr: float = 1e-3
     """peak learning rate"""
     schedule: Schedule = Schedule.linear
-    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates), or inverse_sqrt"""
+    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates or trainer.max_minutes,
+    whichever comes first), or inverse_sqrt"""
     warmup_updates: int = 200
     """updates over which the learning rate grows linearly to its peak"""
     beta1: float = 0.9
@@ -48,11 +49,11 @@ class TrainerConfig:
     """The training loop."""
 
     max_updates: int = 20000
-    """optimiser steps; the schedules linear and cosine end here"""
+    """optimiser steps; the schedules linear and cosine end here at the latest"""
     max_epochs: int = 0
     """passes over the corpus after which training stops; 0: no limit"""
     max_minutes: float = 0.0
-    """minutes of training after which it stops, whatever the schedule says; 0: no limit"""
+    """minutes of training after which it stops; linear and cosine then end here, at the pace of the run; 0: no limit"""
     batch_tokens: int = 2000
     """target positions of a batch, end of sentence and padding counted; on any number of processes together"""
     accumulation: int = 1

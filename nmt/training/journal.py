@@ -27,16 +27,17 @@ class Journal:
         self._metrics.close()
 
     def update(
-        self, position: Position, sums: Sums, *, learning_rate: float, gradient_norm: float, seconds_left: float
+        self, position: Position, sums: Sums, *, learning_rate: float, gradient_norm: float, planned_updates: int
     ) -> None:
-        """Tell of an update that was made."""
+        """Tell of an update that was made, of as many as are planned."""
         speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
         self._progress.show(
             position.update,
+            total_updates=planned_updates,
             loss=sums.loss,
             tokens_per_second=speed,
             bleu=position.best_bleu,
-            seconds_left=seconds_left,
+            seconds_left=(planned_updates - position.update) * position.seconds / position.update,
         )
         if position.update % self._log_every == 0:
             self._metrics.write(

@@ -178,7 +178,6 @@ class Progress:
         self._show = show
         self._bar: tqdm[Any] | None = None
         self._pace = Pace()
-        self._total = total_updates
         if show and sys.stderr.isatty():
             self._bar = tqdm(
                 total=total_updates,
@@ -189,7 +188,16 @@ class Progress:
                 bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}",
             )
 
-    def show(self, update: int, *, loss: float, tokens_per_second: float, bleu: float, seconds_left: float) -> None:
+    def show(
+        self,
+        update: int,
+        *,
+        total_updates: int,
+        loss: float,
+        tokens_per_second: float,
+        bleu: float,
+        seconds_left: float,
+    ) -> None:
         """Bring the display up to date; cheap enough to call after every update."""
         bar = self._bar
         if not self._show or (bar is None and not self._pace.due()):
@@ -197,10 +205,11 @@ class Progress:
         shown_bleu = "-" if bleu < 0 else f"{bleu:.1f}"
         state = f"loss {loss:.2f}, {tokens_per_second:,.0f} tokens/s, BLEU {shown_bleu}, {clock(seconds_left)} left"
         if bar is not None:
+            bar.total = total_updates
             bar.set_postfix_str(state, refresh=False)
             bar.update(update - bar.n)
         else:
-            LOG.info("update %d/%d: %s", update, self._total, state)
+            LOG.info("update %d/%d: %s", update, total_updates, state)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

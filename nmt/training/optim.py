@@ -17,8 +17,8 @@ from nmt.config_training import OptimizerConfig
 def learning_rate(config: OptimizerConfig, update: int, *, max_updates: int) -> float:
     """Learning rate of an update, counted from 1: a linear warm-up to the peak, then the schedule.
 
-    ``linear`` and ``cosine`` reach zero after `max_updates`; ``inverse_sqrt`` is Vaswani et al. (2017), equation 3,
-    scaled to the peak.
+    ``linear`` and ``cosine`` reach zero after `max_updates`, which may be an estimate that changes as a run goes
+    on; ``inverse_sqrt`` is Vaswani et al. (2017), equation 3, scaled to the peak.
     """
     warmup = config.warmup_updates
     if update <= warmup:

@@ -67,8 +67,7 @@ class Summary:
         notes += [f"test BLEU: {how}" for how in _distinct(counted, "test_how")]
         for run in self.unfinished:
             score = "not validated yet" if run.bleu is None else f"validation BLEU {run.bleu:.2f} so far"
-            limit = run.settings["trainer.max_updates"]
-            notes.append(f"unfinished: {run.directory}: update {run.updates} of {limit}, {score}")
+            notes.append(f"unfinished: {run.directory}: {_progress(run)}, {score}")
         notes += [f"failed: {run.directory}: {run.failure}" for run in self.failed]
         return notes
 
@@ -98,6 +97,13 @@ class Summary:
         updates = round(statistics.fmean(run.updates for run in group))
         minutes = statistics.fmean(run.minutes for run in group)
         return [*cells, str(updates) if style == "tsv" else f"{updates:,}", f"{minutes:.1f}"]
+
+
+def _progress(run: Outcome) -> str:
+    """Say how far a run is towards its limits."""
+    updates, minutes = run.settings["trainer.max_updates"], run.settings["trainer.max_minutes"]
+    timed = f", minute {run.minutes:.1f} of {minutes:g}" if minutes else ""
+    return f"update {run.updates} of {updates}{timed}"
 
 
 def _experiment(run: Outcome) -> dict[str, Any]:

@@ -125,6 +125,17 @@ class Trainer:
             return f"no better BLEU in trainer.patience={trainer.patience} validations"
         return ""
 
+    def planned_updates(self) -> int:
+        """Estimate how many updates the run will have made when its first limit ends it, at its mean pace so far.
+
+        A learning rate that falls towards this number makes the most of a budget of minutes, whatever the machine (Li
+        et al. 2020, "Budgeted Training: Rethinking Deep Neural Network Training under Resource Constraints").
+        """
+        trainer, position = self.config.trainer, self.position
+        if not trainer.max_minutes or not position.seconds:
+            return trainer.max_updates
+        return min(trainer.max_updates, round(60 * trainer.max_minutes * position.update / position.seconds))
+
     def _batches(self) -> Iterator[Batch]:
         """Yield batches from the run's position on until a limit is reached."""
         position = self.position
@@ -141,9 +152,7 @@ class Trainer:
             position.epoch, position.batch = position.epoch + 1, 0
 
     def _set_learning_rate(self) -> None:
-        rate = learning_rate(
-            self.config.optimizer, self.position.update + 1, max_updates=self.config.trainer.max_updates
-        )
+        rate = learning_rate(self.config.optimizer, self.position.update + 1, max_updates=self.planned_updates())
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
@@ -204,16 +213,10 @@ class Trainer:
                 sums,
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 gradient_norm=gradient_norm,
-                seconds_left=self._seconds_left(),
+                planned_updates=self.planned_updates(),
             )
         if position.update % self.config.trainer.log_every == 0:
             self._sums = Sums(began=position.seconds)
-
-    def _seconds_left(self) -> float:
-        """Estimate from the mean pace of the run so far; whichever limit comes first."""
-        trainer, position = self.config.trainer, self.position
-        left = (trainer.max_updates - position.update) * position.seconds / max(1, position.update)
-        return min(left, 60 * trainer.max_minutes - position.seconds) if trainer.max_minutes else left
 
     def _validate(self) -> None:
         """Score the average of the weights on the validation text; keep it as last/, and as best/ if it is."""

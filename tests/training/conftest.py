@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -12,6 +13,7 @@ import corpora
 from nmt.choices import Precision
 from nmt.cli.train import main
 from nmt.config import ModelConfig, OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
+from nmt.training import trainer as trainer_module
 from nmt.training.run import run
 from nmt.training.state import load_state
 from nmt.training.trainer import Trainer
@@ -144,6 +146,21 @@ def same():
         return one == other
 
     return compare
+
+
+@pytest.fixture
+def fake_clock(monkeypatch):
+    """A clock that moves as many seconds an update as `pace` says of the update's number, ten as it is, and no more."""
+    clock = SimpleNamespace(seconds=1000.0, pace=lambda update: 10.0)
+    update = Trainer._update
+
+    def patched(self, gradient_norm):
+        update(self, gradient_norm)
+        clock.seconds += clock.pace(self.position.update)
+
+    monkeypatch.setattr(Trainer, "_update", patched)
+    monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=lambda: clock.seconds))
+    return clock
 
 
 class Finished(NamedTuple):

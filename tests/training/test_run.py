@@ -237,7 +237,12 @@ def test_the_log_lets_go_of_its_file(command):
             "trainer.max_updates=4 reached",
             "cannot go further (with optimizer=adamw_open_end it could)",
         ),
-        (Schedule.linear, "trainer.max_minutes=4 reached", "to go further raise that limit"),
+        (
+            Schedule.linear,
+            "trainer.max_minutes=4 reached",
+            "to go further raise that limit: its learning rate will rise again and fall until then",
+        ),
+        (Schedule.linear, "trainer.max_epochs=4 reached", "to go further raise that limit"),
         (Schedule.inverse_sqrt, "trainer.max_updates=4 reached", "to go further raise that limit"),
     ],
 )

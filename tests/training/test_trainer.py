@@ -2,7 +2,6 @@ import json
 import math
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -50,21 +49,6 @@ def scripted(monkeypatch):
         return left
 
     return install
-
-
-@pytest.fixture
-def fake_clock(monkeypatch, at_update):
-    """A clock that moves ten seconds an update and no more."""
-    now = SimpleNamespace(seconds=1000.0)
-    update = Trainer._update
-
-    def patched(self, gradient_norm):
-        update(self, gradient_norm)
-        now.seconds += 10
-
-    monkeypatch.setattr(Trainer, "_update", patched)
-    monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=lambda: now.seconds))
-    return now
 
 
 def interrupt(trainer):
