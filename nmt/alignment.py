@@ -35,6 +35,8 @@ class Lexicon(NamedTuple):
     """(P,)"""
     probabilities: Floats
     """(P,) p(target | source)"""
+    counts: Floats
+    """(P,) how often the two are aligned, in expectation"""
 
 
 class _Cells(NamedTuple):
@@ -92,7 +94,7 @@ def learn_lexicon(
             counts += _expected_counts(chunk_cells, probabilities)
         probabilities = counts / np.bincount(pair_sources, counts)[pair_sources]
     real = pair_sources < null
-    return Lexicon(pair_sources[real], pair_targets[real], probabilities[real])
+    return Lexicon(pair_sources[real], pair_targets[real], probabilities[real], counts[real])
 
 
 class _Chunk(NamedTuple):

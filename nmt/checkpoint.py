@@ -99,8 +99,14 @@ def _contents(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
 
 
 def inference_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copy weights to contiguous fp32 tensors on the CPU; tied matrices are one tensor in the model already."""
-    return {name: tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in weights.items()}
+    """Copy weights to contiguous tensors on the CPU, of fp32 or, where they are ids, as they are.
+
+    Tied matrices are one tensor in the model already.
+    """
+    return {
+        name: tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in weights.items()
+    }
 
 
 def model_card(bundle: Bundle) -> str:

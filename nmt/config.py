@@ -159,6 +159,11 @@ class ModelConfig:
     """shared embedding matrices: none, target (target and output) or all (source too; needs one joint subword model)"""
     dropout: float = 0.2
     """dropout on the inputs and outputs of every layer"""
+    lexicon_size: int = 0
+    """translations of each source subword, from word alignments of the training text, that are favoured where attention
+    reads it (Arthur et al. 2016); 0: none"""
+    lexicon_epsilon: float = 1e-4
+    """added to the probability that they give a word: the less it is, the more they weigh"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible or two of them exclude each other."""
@@ -172,7 +177,9 @@ class ModelConfig:
         ):
             require(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")
         require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 or more and below 1")
-        require(self.attentional_size >= 0, "model.attentional_size", self.attentional_size, "0 or more")
+        for key in ("attentional_size", "lexicon_size"):
+            require(getattr(self, key) >= 0, f"model.{key}", getattr(self, key), "0 or more")
+        require(self.lexicon_epsilon > 0, "model.lexicon_epsilon", self.lexicon_epsilon, "above 0")
         if self.attention is AttentionKind.dot and self.decoder_hidden_size != 2 * self.encoder_hidden_size:
             raise ConfigError(
                 f"model.attention=dot needs model.decoder_hidden_size ({self.decoder_hidden_size}) to be twice "

@@ -64,6 +64,13 @@ def test_translations_are_found_in_any_order_of_words():
         assert lexicon.probabilities[own].sum() == pytest.approx(1)
 
 
+def test_counts_are_what_the_probabilities_come_from():
+    lexicon = learn_lexicon([[1, 2], [2]], [[5, 6], [6]], target_vocabulary=7)
+    totals = np.bincount(lexicon.sources, lexicon.counts)[lexicon.sources]
+    np.testing.assert_allclose(lexicon.counts / totals, lexicon.probabilities)
+    assert 2.5 < lexicon.counts.sum() < 3  # three target tokens, some of them aligned with nothing
+
+
 def test_a_large_corpus_is_sampled_and_the_sample_is_the_same_every_time():
     sources, targets = [[i % 50, 1] for i in range(5000)], [[i % 50] for i in range(5000)]
     one, other, whole = (

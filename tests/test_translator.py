@@ -204,8 +204,8 @@ def test_log_prob_is_what_teacher_forced_rescoring_gives(bundle):
     source = torch.tensor([[*subwords.encode("Many green trees grow."), subwords.eos_id]])
     previous = torch.tensor([[subwords.bos_id, *best.tokens]])
     with torch.no_grad():
-        states = bundle.model(source, torch.tensor([source.size(1)]), previous)
-        log_probs = torch.log_softmax(bundle.model.project(states), -1)[0]
+        readout = bundle.model(source, torch.tensor([source.size(1)]), previous)
+        log_probs = torch.log_softmax(bundle.model.project(readout), -1)[0]
     assert best.finished
     assert best.log_prob == pytest.approx(sum(log_probs[t, i].item() for t, i in enumerate(target)), abs=1e-4)
 

@@ -13,6 +13,7 @@ from nmt.model.attention import Attention, AttentionName, Memory
 from nmt.model.cells import CellName, LayerState, RecurrentLayer
 from nmt.model.dropout import Dropout
 from nmt.model.encoder import Encoded
+from nmt.model.lexicon import Favour, Offer
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class DecoderState:
     feed: Tensor | None
     """the previous attentional vector (B, K, F) when it is fed back, else None"""
     memory: Memory
+    offer: Offer | None
+    """what a lexicon says about the sources"""
 
     def reorder(self, parents: Tensor) -> DecoderState:
         """Give every place the state of its parent: parents (B, K'), places inside each sentence."""
@@ -39,18 +42,33 @@ class DecoderState:
     def keep(self, sentences: Tensor) -> DecoderState:
         """Keep the given sentences, (B',)."""
         kept = self._map(lambda part: part.index_select(0, sentences))
-        return replace(kept, memory=self.memory.keep(sentences))
+        offer = self.offer.keep(sentences) if self.offer else None
+        return replace(kept, memory=self.memory.keep(sentences), offer=offer)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> DecoderState:
         layers = tuple(tuple(function(part) for part in layer) for layer in self.layers)
         return replace(self, layers=layers, feed=None if self.feed is None else function(self.feed))
 
 
+class Readout(NamedTuple):
+    """What logits are made of, at Q places or target positions, or at N selected ones."""
+
+    attentional: Tensor
+    """h~, (B, Q, F) or (N, F)"""
+    favour: Favour | None = None
+    """what a lexicon adds"""
+
+    def select(self, positions: Tensor) -> Readout:
+        """Take positions (N,), counted through all B·Q."""
+        favour = self.favour.select(positions) if self.favour else None
+        return Readout(self.attentional.flatten(0, 1).index_select(0, positions), favour)
+
+
 class Advanced(NamedTuple):
     """One position of the decoder."""
 
-    attentional: Tensor
-    """h~, (B, K, F)"""
+    readout: Readout
+    """attentional vectors (B, K, F)"""
     weights: Tensor
     """attention, (B, K, S)"""
     state: DecoderState
@@ -90,13 +108,15 @@ class Decoder(nn.Module):
         self.attention = Attention(hidden_size, value_size, kind=attention, attention_size=attention_size)
         self.combine = nn.Linear(value_size + hidden_size, attentional_size, bias=False)
 
-    def start(self, encoded: Encoded, initial: tuple[LayerState, ...], mask: Tensor) -> DecoderState:
+    def start(
+        self, encoded: Encoded, initial: tuple[LayerState, ...], mask: Tensor, *, offer: Offer | None = None
+    ) -> DecoderState:
         """Stand before the first position, one place a sentence: initial states of (B, H) parts, mask (B, S)."""
         memory = self.attention.memory(encoded.values, mask)
         layers = tuple(tuple(part.unsqueeze(1) for part in layer) for layer in initial)
         batch = mask.size(0)
         feed = encoded.values.new_zeros(batch, 1, self.attentional_size) if self.input_feeding else None
-        return DecoderState(layers, feed, memory)
+        return DecoderState(layers, feed, memory, offer)
 
     def advance(self, embedded: Tensor, state: DecoderState) -> Advanced:
         """Run one position: embedded (B, K, E)."""
@@ -116,18 +136,20 @@ class Decoder(nn.Module):
                 outputs = outputs + below
         attentional, weights = self.attend(outputs.view(batch, places, -1), state.memory)
         feed = attentional if self.input_feeding else None
-        return Advanced(attentional, weights, replace(state, layers=tuple(layers), feed=feed))
+        after = replace(state, layers=tuple(layers), feed=feed)
+        return Advanced(_readout(attentional, weights, state), weights, after)
 
-    def forward(self, embedded: Tensor, state: DecoderState) -> Tensor:
-        """Run a whole target, teacher forced: embedded (B, T, E), state with one place → attentional (B, T, F)."""
+    def forward(self, embedded: Tensor, state: DecoderState) -> Readout:
+        """Run a whole target, teacher forced: embedded (B, T, E), state with one place → T positions."""
         if self.input_feeding:
-            positions = []
+            positions, read = [], []
             for t in range(embedded.size(1)):
-                attentional, _, state = self.advance(embedded[:, t : t + 1], state)
-                positions.append(attentional)
-            return torch.cat(positions, dim=1)
-        attentional, _ = self.attend(self.recur(embedded, state), state.memory)
-        return attentional
+                advanced = self.advance(embedded[:, t : t + 1], state)
+                state = advanced.state
+                positions.append(advanced.readout.attentional)
+                read.append(advanced.weights)
+            return _readout(torch.cat(positions, dim=1), torch.cat(read, dim=1), state)
+        return _readout(*self.attend(self.recur(embedded, state), state.memory), state)
 
     def recur(self, embedded: Tensor, state: DecoderState) -> Tensor:
         """Run the layers over a whole target, without input feeding: embedded (B, T, E) → queries (B, T, H)."""
@@ -144,3 +166,8 @@ class Decoder(nn.Module):
         context, weights = self.attention(queries, memory)
         attentional = torch.tanh(self.combine(torch.cat((context, queries), dim=-1)))
         return self.dropout(attentional), weights
+
+
+def _readout(attentional: Tensor, weights: Tensor, state: DecoderState) -> Readout:
+    """Join attentional vectors (B, Q, F) with what the lexicon says where attention looks, weights (B, Q, S)."""
+    return Readout(attentional, state.offer.favour(weights) if state.offer else None)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nmt.model.decoder import Readout
 from nmt.model.sampling import Words
 from nmt.model.seq2seq import Seq2Seq
 
@@ -40,15 +41,16 @@ def sequence_loss(
     The smoothed loss mixes the true word with the uniform distribution over all V words: (1 - ε) · -log p(y) +
     ε · mean_v(-log p(v)) (Szegedy et al. 2016, section 7). Only real positions are projected to the vocabulary.
 
-    With `words`, which hold all that the target contains, both sums over the vocabulary are estimates.
+    With `words`, which hold all that the target contains and a lexicon offers, both sums over the vocabulary are
+    estimates.
     """
     previous = torch.cat((target.new_full((target.size(0), 1), bos_id), target[:, :-1]), dim=1)
-    attentional = model(source, source_lengths, previous)
+    readout = model(source, source_lengths, previous)
     real = (torch.arange(target.size(1), device=target.device) < target_lengths.unsqueeze(1)).flatten()
     positions = real.nonzero().squeeze(1)
     smoothed, negative_log_likelihood = output_loss(
         model,
-        attentional.flatten(0, 1).index_select(0, positions),
+        readout.select(positions),
         target.flatten().index_select(0, positions),
         label_smoothing=label_smoothing,
         words=words,
@@ -57,14 +59,16 @@ def sequence_loss(
 
 
 def output_loss(
-    model: Seq2Seq, attentional: Tensor, targets: Tensor, *, label_smoothing: float, words: Words | None = None
+    model: Seq2Seq, readout: Readout, targets: Tensor, *, label_smoothing: float, words: Words | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Sum the smoothed loss and the negative log-likelihood of attentional vectors (N, F) with their targets (N,)."""
+    """Sum the smoothed loss and the negative log-likelihood of N selected positions with their targets (N,)."""
     if words is None:
-        return smoothed_cross_entropy(model.project(attentional).float(), targets, label_smoothing)
+        return smoothed_cross_entropy(model.project(readout).float(), targets, label_smoothing)
     weight, bias = (parameter.index_select(0, words.ids) for parameter in model.output_parameters())
     # exp(logit + log share) is what all the words contribute that this one stands for.
-    logits = F.linear(attentional, weight, bias + words.shares.log()).float()
+    logits = F.linear(readout.attentional, weight, bias + words.shares.log()).float()
+    if readout.favour is not None:
+        logits = readout.favour._replace(words=words.places(readout.favour.words)).add_to(logits)
     return smoothed_cross_entropy(logits, words.places(targets), label_smoothing, shares=words.shares)
 
 

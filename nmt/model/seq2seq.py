@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from nmt.errors import ConfigError
 from nmt.model.cells import CellName, LayerState
-from nmt.model.decoder import Decoder, DecoderState
+from nmt.model.decoder import Decoder, DecoderState, Readout
 from nmt.model.encoder import Encoded, Encoder
+from nmt.model.lexicon import Lexicon
 
 if TYPE_CHECKING:
     from nmt.config import ModelConfig
@@ -66,6 +67,7 @@ class Seq2Seq(nn.Module):
         bridge: Bridge,
         decoder: Decoder,
         output: nn.Linear | None,
+        lexicon: Lexicon | None = None,
     ) -> None:
         """Join the parts; ``None`` for an embedding or output matrix means that it is the target embedding's."""
         super().__init__()
@@ -75,6 +77,7 @@ class Seq2Seq(nn.Module):
         self.bridge = bridge
         self.decoder = decoder
         self.output = output
+        self.lexicon = lexicon
         self.output_bias = nn.Parameter(torch.zeros(target_embedding.num_embeddings)) if output is None else None
 
     @property
@@ -86,21 +89,22 @@ class Seq2Seq(nn.Module):
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
         mask = torch.arange(source.size(1), device=source.device) < lengths.unsqueeze(1)
         encoded: Encoded = self.encoder(self._embed(source, self.source_embedding or self.target_embedding), lengths)
-        return self.decoder.start(encoded, self.bridge(encoded.states), mask)
+        offer = self.lexicon(source) if self.lexicon else None
+        return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer)
 
     def step(self, previous: Tensor, state: DecoderState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them."""
         advanced = self.decoder.advance(self._embed(previous, self.target_embedding), state)
-        return Step(self.project(advanced.attentional), advanced.weights if with_weights else None, advanced.state)
+        return Step(self.project(advanced.readout), advanced.weights if with_weights else None, advanced.state)
 
-    def forward(self, source: Tensor, lengths: Tensor, previous: Tensor) -> Tensor:
-        """Run a whole target, teacher forced: previous (B, T) ids from BOS on → attentional vectors (B, T, F).
+    def forward(self, source: Tensor, lengths: Tensor, previous: Tensor) -> Readout:
+        """Run a whole target, teacher forced: previous (B, T) ids from BOS on → T positions.
 
         Project the real positions only, with `project`: the output matrix is the largest product of all.
         """
         embedded = self._embed(previous, self.target_embedding)
-        attentional: Tensor = self.decoder(embedded, self.start(source, lengths))
-        return attentional
+        readout: Readout = self.decoder(embedded, self.start(source, lengths))
+        return readout
 
     @staticmethod
     def _embed(ids: Tensor, embedding: nn.Embedding) -> Tensor:
@@ -112,10 +116,10 @@ class Seq2Seq(nn.Module):
         scaled: Tensor = embedding(ids) * math.sqrt(embedding.embedding_dim)
         return scaled
 
-    def project(self, attentional: Tensor) -> Tensor:
-        """Attentional vectors (..., F) → logits (..., V)."""
-        weight, bias = self.output_parameters()
-        return F.linear(attentional, weight, bias)
+    def project(self, readout: Readout) -> Tensor:
+        """Score the vocabulary: logits (B, Q, V), or (N, V) of selected positions."""
+        logits = F.linear(readout.attentional, *self.output_parameters())
+        return logits if readout.favour is None else readout.favour.add_to(logits)
 
     def output_parameters(self) -> tuple[Tensor, Tensor]:
         """Return the output matrix (V, F) and its bias (V,), wherever they live."""
@@ -170,6 +174,9 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
             dropout=config.dropout,
         ),
         output=nn.Linear(attentional_size, target_vocabulary) if tying == "none" else None,
+        lexicon=Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
+        if config.lexicon_size
+        else None,
     )
     for module in model.modules():
         if isinstance(module, nn.Embedding):

@@ -1,6 +1,6 @@
 """What the graphs of a model share: its sizes, its states, and what the source contributes to every step.
 
-Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, V vocabulary.
+Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, V vocabulary, U words of a lexicon.
 """
 
 from __future__ import annotations
@@ -56,6 +56,20 @@ class Builder(ABC):
             "mask": ("float", ("B", 1, "S")),
             **(self.arithmetic.selection if self.with_shortlist else {}),
         }
+
+    @property
+    def translations(self) -> Described:
+        """What the encoder says of each source position's translations, where the model has a lexicon."""
+        shape = ("B", "S", self.config.lexicon_size)
+        return {"translations": ("int64", shape), "chances": ("float", shape)} if self.config.lexicon_size else {}
+
+    @property
+    def lexical(self) -> Described:
+        """What a step reads of them: the probability of every word, and unless a shortlist says that, which words."""
+        if not self.config.lexicon_size:
+            return {}
+        words: Described = {} if self.with_shortlist else {"words": ("int64", ("B", "U"))}
+        return {"lexical": ("float", ("B", "S", "U")), **words}
 
     @property
     def output(self) -> tuple[Matrix, Matrix]:

@@ -34,12 +34,13 @@ class EncoderBuilder(Builder):
         self._keys(values)
         self._mask()
         self._first_states(summaries)
+        self._translations()
         inputs: Described = {"source": ("int64", ("B", "S")), "lengths": ("int64", ("B",))}
         if self.with_shortlist:
             self.arithmetic.select(*self.output, "candidates")
             inputs = {**inputs, "candidates": ("int64", ("B", "N"))}
         states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
-        return self.graph.to_bytes(inputs, {**self.memory, **states}, beside=constants)
+        return self.graph.to_bytes(inputs, {**self.memory, **self.translations, **states}, beside=constants)
 
     def _layers(self) -> tuple[Activation, list[list[Activation]]]:
         """Read the source: outputs (S, B, 2H) of the top layer, last states (B, 2H) of every layer."""
@@ -98,6 +99,14 @@ class EncoderBuilder(Builder):
         positions = add("Range", zero, length, one)
         is_real = add("Less", positions, add("Unsqueeze", "lengths", graph.integers(1, 2)))
         add("Where", is_real, graph.number(0.0), graph.number(-math.inf), name="mask")
+
+    def _translations(self) -> None:
+        """Look up what the lexicon has for every source position."""
+        graph, add = self.graph, self.graph.add
+        if self.translations:
+            targets = graph.constant(self.weights["lexicon.targets"].astype(np.int32))
+            add("Cast", add("Gather", targets, "source", axis=0), to=TensorProto.INT64, name="translations")
+            add("Gather", graph.constant(self.weights["lexicon.probabilities"]), "source", axis=0, name="chances")
 
     def _first_states(self, summaries: list[list[Activation]]) -> None:
         graph, add = self.graph, self.graph.add

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from nmt.errors import BundleError
+from nmt.runtime.lexicon import lay_out, offered
 from nmt.search.interface import Step
 from nmt.shortlist import Shortlist
 
@@ -26,6 +27,9 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _OWN_INPUTS = ("products", "embedded", "rows")
 """What a step reads beside memory and states: products of embeddings, each place's row of these and of the states."""
+
+_TRANSLATIONS = ("translations", "chances")
+"""What an encoder says of a lexicon, for `nmt.runtime.lexicon` to lay out."""
 
 _KEPT_BYTES = 2**26
 """So much of the products of embeddings is kept at most; where all tokens of a vocabulary need less, nothing is ever
@@ -144,12 +148,16 @@ class OnnxModel:
         self._shortlist = shortlist
         after = [value.name for value in self._step.get_outputs()]
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
-        self._memory = [value.name for value in self._encoder.get_outputs() if value.name not in self._states]
+        made = [value.name for value in self._encoder.get_outputs() if value.name not in self._states]
+        self._translations = [name for name in made if name in _TRANSLATIONS]
+        self._memory = [name for name in made if name not in _TRANSLATIONS]
+        lexical = ("lexical", "words")[: 1 if shortlist else 2] if self._translations else ()
+        self._vocabulary = vocabulary
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
         if any(value.name == "candidates" for value in self._encoder.get_inputs()) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
         reads = {value.name for value in self._step.get_inputs()}
-        if reads != {*_OWN_INPUTS, *self._memory, *self._states} or self._outputs[0] not in after:
+        if reads != {*_OWN_INPUTS, *self._memory, *lexical, *self._states} or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)
 
@@ -159,9 +167,12 @@ class OnnxModel:
         candidates = None
         if self._shortlist is not None:
             candidates = inputs["candidates"] = self._shortlist.candidates(source, lengths)
-        found = self._encoder.run([*self._states, *self._memory], inputs)
-        states = dict(zip(self._states, found, strict=False))
-        memory = dict(zip(self._memory, found[len(states) :], strict=True))
+        names = [*self._states, *self._memory, *self._translations]
+        found = dict(zip(names, self._encoder.run(names, inputs), strict=True))
+        states = {name: found[name] for name in self._states}
+        memory = {name: found[name] for name in self._memory}
+        if self._translations:
+            memory |= self._lexical(found["translations"], found["chances"], candidates)
         return OnnxState(states, np.arange(len(source))[:, None], memory, candidates)
 
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
@@ -174,6 +185,13 @@ class OnnxModel:
         rows = np.arange(previous.size).reshape(previous.shape)
         after = OnnxState(states, rows, state.memory, state.candidates)
         return Step(log_probs, weights, after, state.candidates, normalized=True)
+
+    def _lexical(self, translations: Ints, chances: npt.NDArray[Any], candidates: Ints | None) -> Arrays:
+        """Lay out what the lexicon says for the steps: by the candidates of a shortlist, or by words of its own."""
+        if candidates is not None:
+            return {"lexical": lay_out(translations, chances, candidates, self._vocabulary)}
+        words = offered(translations, self._vocabulary)
+        return {"lexical": lay_out(translations, chances, words, self._vocabulary), "words": words}
 
 
 def _read_constants(path: Path) -> dict[str, bytes]:

@@ -87,8 +87,11 @@ class BatchGradient:
         """Draw the words that the loss of a batch looks at; None: all."""
         if not self._sampled_words:
             return None
+        contained, lexicon = batch.target.flatten(), self._model.lexicon
+        if lexicon is not None:
+            contained = torch.cat((contained, lexicon.offered(batch.source.to(self._model.device)).cpu()))
         return draw_words(
-            batch.target,
+            contained,
             vocabulary=self._model.target_embedding.num_embeddings,
             count=self._sampled_words,
             generator=torch.Generator().manual_seed(_seed(seed, update, _WORDS)),

@@ -113,7 +113,8 @@ class World:
         if self.size == 1:
             return module
         with _answering():
-            return DistributedDataParallel(module, gradient_as_bucket_view=True)
+            # What is no parameter, a lexicon, does not change.
+            return DistributedDataParallel(module, gradient_as_bucket_view=True, broadcast_buffers=False)
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
 from nmt.training.directory import claimed, remove_outputs
 from nmt.training.initial import adopt, readopt
+from nmt.training.lexicon import learn_translations
 from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard
 from nmt.training.parallel import World, join_world, logging_warnings
 from nmt.training.precision import choose_precision
@@ -197,6 +198,15 @@ def _trainer(
     elif isinstance(start, Bundle):
         LOG.info("starting from the weights of %s", config.init_from)
         model.load_state_dict(start.model.state_dict())
+    elif model.lexicon is not None:
+        LOG.info("aligning the training text for the lexicon")
+        translations = learn_translations(
+            material.corpus,
+            source_vocabulary=material.source_subwords.vocabulary_size,
+            target_vocabulary=material.target_subwords.vocabulary_size,
+            size=config.model.lexicon_size,
+        )
+        model.lexicon.fill(*translations)
     return Trainer(config, material, model=model, run_dir=run_dir, precision=precision, world=world, saved=saved)
 
 

@@ -56,10 +56,10 @@ def parts_of(state):
 def test_advancing_equals_running_over_the_whole_target(cell, attention, layers, feeding):
     decoder = build(cell=cell, attention=attention, layers=layers, feeding=feeding)
     state, embedded = start(decoder)
-    whole = decoder(embedded, state)
+    whole = decoder(embedded, state).attentional
     for t in range(T):
         advanced = decoder.advance(embedded[:, t : t + 1], state)
-        torch.testing.assert_close(advanced.attentional[:, 0], whole[:, t], rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(advanced.readout.attentional[:, 0], whole[:, t], rtol=1e-10, atol=1e-12)
         state = advanced.state
 
 
@@ -80,7 +80,7 @@ def test_attentional_vector_follows_luongs_equations(cell, feeding, layers):
         context, weights = decoder.attention(outputs.unsqueeze(1), state.memory)
         feed = torch.tanh(torch.cat((context[:, 0], outputs), dim=-1) @ decoder.combine.weight.T)
         advanced = decoder.advance(embedded[:, t : t + 1], state)
-        torch.testing.assert_close(advanced.attentional[:, 0], feed)
+        torch.testing.assert_close(advanced.readout.attentional[:, 0], feed)
         torch.testing.assert_close(advanced.weights, weights)
         state = advanced.state
 
@@ -129,7 +129,7 @@ def test_places_advance_as_if_alone():
     together = decoder.advance(embedded, state.reorder(torch.zeros(B, 4, dtype=torch.long)))
     for k in range(4):
         alone = decoder.advance(embedded[:, k : k + 1], state)
-        torch.testing.assert_close(together.attentional[:, k], alone.attentional[:, 0])
+        torch.testing.assert_close(together.readout.attentional[:, k], alone.readout.attentional[:, 0])
         torch.testing.assert_close(together.weights[:, k], alone.weights[:, 0])
 
 
@@ -162,6 +162,7 @@ def test_keep_stays_with_those_sentences():
 def test_dropout_does_nothing_outside_training():
     decoder = build(layers=2, dropout=0.5)
     state, embedded = start(decoder)
-    torch.testing.assert_close(decoder(embedded, state), build(layers=2)(embedded, state), rtol=0, atol=0)
+    here, there = (one(embedded, state).attentional for one in (decoder, build(layers=2)))
+    torch.testing.assert_close(here, there, rtol=0, atol=0)
     decoder.train()
-    assert not torch.equal(decoder(embedded, state), decoder(embedded, state))
+    assert not torch.equal(decoder(embedded, state).attentional, decoder(embedded, state).attentional)

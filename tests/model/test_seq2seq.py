@@ -8,6 +8,7 @@ import torch
 from nmt.choices import AttentionKind, Cell, Tying
 from nmt.config import ModelConfig
 from nmt.errors import ConfigError
+from nmt.model.decoder import Readout
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import Bridge, build_model
 from nmt.search.beam import beam_search
@@ -29,6 +30,9 @@ def build(*, vocabularies=(V, V), **changes):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(torch.randn_like(parameter) * (1.5 if "embedding" in name or "output" in name else 0.6))
+        if model.lexicon is not None:
+            targets = torch.rand(vocabularies).argsort(1)[:, : model.lexicon.targets.size(1)]
+            model.lexicon.fill(targets, torch.rand(targets.shape) ** 3)
     return model.double().eval()
 
 
@@ -83,9 +87,25 @@ def test_stepping_equals_teacher_forcing(cell, attention, depths, feeding, tying
 
 
 @pytest.mark.parametrize("feeding", [False, True])
+def test_stepping_equals_teacher_forcing_with_a_lexicon(feeding):
+    model, plain = (build(lexicon_size=size, input_feeding=feeding) for size in (4, 0))
+    source, source_lengths, target, _ = batch()
+    previous = previous_of(target)
+    with torch.no_grad():
+        whole, without = (each.project(each(source, source_lengths, previous)) for each in (model, plain))
+        assert (whole - without).max() > 1
+        state = model.start(source, source_lengths)
+        for t in range(target.size(1)):
+            step = model.step(previous[:, t : t + 1], state)
+            torch.testing.assert_close(step.logits[:, 0], whole[:, t], rtol=1e-10, atol=1e-10)
+            state = step.state
+
+
+@pytest.mark.parametrize("lexicon", [0, 4])
+@pytest.mark.parametrize("feeding", [False, True])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_logits_do_not_depend_on_neighbours_or_padding(cell, feeding):
-    model = build(cell=Cell[cell], encoder_layers=3, decoder_layers=2, input_feeding=feeding)
+def test_logits_do_not_depend_on_neighbours_or_padding(cell, feeding, lexicon):
+    model = build(cell=Cell[cell], encoder_layers=3, decoder_layers=2, input_feeding=feeding, lexicon_size=lexicon)
     source, source_lengths, target, target_lengths = batch()
     together = model.project(model(source, source_lengths, previous_of(target)))
     for i, (s, t) in enumerate(zip(source_lengths.tolist(), target_lengths.tolist(), strict=True)):
@@ -227,7 +247,7 @@ def test_tying_decides_how_many_matrices_of_the_vocabulary_there_are(tying, matr
     assert bias.shape == (V,)
     assert (weight is model.target_embedding.weight) == (tying != "none")
     attentional = torch.randn(2, 3, 6, dtype=torch.float64)
-    torch.testing.assert_close(model.project(attentional), attentional @ weight.T + bias)
+    torch.testing.assert_close(model.project(Readout(attentional)), attentional @ weight.T + bias)
 
 
 def test_tying_all_reads_the_source_with_the_target_embedding():

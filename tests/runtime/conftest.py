@@ -23,6 +23,9 @@ def make_models(tmp_path_factory):
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter += 0.1 * torch.randn_like(parameter)
+            if network.lexicon is not None:
+                targets = torch.rand(source_vocabulary, target_vocabulary).argsort(1)[:, : config.lexicon_size]
+                network.lexicon.fill(targets, torch.rand(targets.shape) ** 4)
         weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         directory = tmp_path_factory.mktemp("graphs")
         arithmetic = {"fp32": Float32, "int8": Int8}[precision]

@@ -75,6 +75,18 @@ def test_in_int8_every_network_steps_nearly_so(make_models, network):
         assert np.abs(found_weights - weights).max() < 0.1
 
 
+LEXICA = [{}, {"input_feeding": True}, {"decoder_layers": 2}, {"attention": AttentionKind.additive}]
+
+
+@pytest.mark.parametrize("network", LEXICA, ids=lambda network: "-".join(network) or "plain")
+def test_a_lexicon_favours_what_it_does_with_pytorch(make_models, network):
+    models = make_models(lexicon_size=6, lexicon_epsilon=0.01, **network)
+    without = make_models(lexicon_size=0, **network)
+    for (logits, _), (found, _), (plain, _) in zip(*both(models), both(without)[0], strict=True):
+        np.testing.assert_allclose(found, logits, atol=1e-4)
+        assert np.abs(found - plain).max() > 1.0
+
+
 def test_vocabularies_may_differ(make_models):
     for tying in (Tying.none, Tying.target):
         models = make_models(source_vocabulary=60, target_vocabulary=50, tying=tying)

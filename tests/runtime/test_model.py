@@ -30,9 +30,9 @@ def sentences():
     return [[*draw.integers(4, 50, draw.integers(1, 12)).tolist(), 3] for _ in range(20)]
 
 
-@pytest.fixture(scope="module")
-def models(make_models):
-    return make_models(encoder_layers=2)
+@pytest.fixture(scope="module", params=[0, 5], ids=["plain", "lexicon"])
+def models(make_models, request):
+    return make_models(encoder_layers=2, lexicon_size=request.param)
 
 
 def test_search_finds_what_it_finds_with_pytorch(models, sentences):
@@ -201,10 +201,13 @@ class Listed:
         return result
 
 
+@pytest.mark.parametrize("lexicon", [0, 5])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would_be_scored(make_models, sentences, precision):
+def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would(make_models, sentences, precision, lexicon):
     source, lengths = padded(sentences[:6])
-    models = [make_models(precision=precision, shortlist=shortlist) for shortlist in (None, Listed())]
+    models = [
+        make_models(precision=precision, shortlist=shortlist, lexicon_size=lexicon) for shortlist in (None, Listed())
+    ]
     whole, short = (model.exported.step(np.full((6, 1), 2), model.exported.start(source, lengths)) for model in models)
     assert whole.vocabulary is None
     assert whole.normalized
@@ -219,8 +222,9 @@ def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would_be_scor
         assert (found[len(ids) :] == -np.inf).all()
 
 
-def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, sentences):
-    model = make_models(shortlist=Listed()).exported
+@pytest.mark.parametrize("lexicon", [0, 5])
+def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, sentences, lexicon):
+    model = make_models(shortlist=Listed(), lexicon_size=lexicon).exported
     options = {"bos_id": 2, "eos_id": 3, "beam_size": 4}
 
     def translate(rows):

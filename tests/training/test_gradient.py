@@ -24,10 +24,15 @@ def batch():
     return Batch(rows(source_lengths), source_lengths, rows(target_lengths), target_lengths)
 
 
-def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, update=0, world=None):
+def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0, update=0, world=None):
     torch.manual_seed(1)
-    config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=dropout)
+    config = ModelConfig(
+        embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=dropout, lexicon_size=lexicon
+    )
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
+    if model.lexicon is not None:
+        targets = torch.rand(VOCABULARY, VOCABULARY).argsort(1)[:, :lexicon]
+        model.lexicon.fill(targets, torch.rand(targets.shape))
     compute = BatchGradient(
         model,
         precision=Precision.fp32,
@@ -40,11 +45,13 @@ def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, update=0, 
     return loss, {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
+@pytest.mark.parametrize("lexicon", [0, 1])
 @pytest.mark.parametrize("sampled_words", [0, 5])
 @pytest.mark.parametrize("parts", [2, 3, 7, 11])
-def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, sampled_words):
-    whole_loss, whole = gradients(batch, sampled_words=sampled_words)
-    loss, accumulated = gradients(batch, accumulation=parts, sampled_words=sampled_words)
+def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, sampled_words, lexicon):
+    options = {"sampled_words": sampled_words, "lexicon": lexicon}
+    whole_loss, whole = gradients(batch, **options)
+    loss, accumulated = gradients(batch, accumulation=parts, **options)
     assert loss.tokens == whole_loss.tokens == 29
     assert loss.smoothed == pytest.approx(whole_loss.smoothed, rel=1e-6)
     assert loss.negative_log_likelihood == pytest.approx(whole_loss.negative_log_likelihood, rel=1e-6)
@@ -95,6 +102,17 @@ def test_sampled_words_are_a_function_of_seed_and_update(batch):
     assert not torch.equal(later[name], earlier[name])
     assert not torch.equal(whole[name], earlier[name])
     assert torch.equal(whole[name], everything[name])
+
+
+def test_words_that_the_lexicon_offers_are_always_among_the_sampled_ones(batch):
+    config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, lexicon_size=2)
+    model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
+    model.lexicon.fill(torch.arange(2 * VOCABULARY).view(VOCABULARY, 2) % 7, torch.ones(VOCABULARY, 2))
+    for update in range(9):
+        compute = BatchGradient(model, precision=Precision.fp32, label_smoothing=0.1, sampled_words=1, world=World())
+        words = compute.words(batch, 3, update)
+        assert set(range(7)) | set(batch.target.flatten().tolist()) <= set(words.ids.tolist())
+        assert words.shares[:7].tolist() == [1.0] * 7
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 10])

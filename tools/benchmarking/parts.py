@@ -11,6 +11,7 @@ import torch
 
 from nmt.choices import Precision
 from nmt.data.batches import Batch
+from nmt.model.decoder import Readout
 from nmt.model.loss import output_loss
 from nmt.subwords import SubwordModel
 from nmt.training.trainer import Trainer
@@ -79,7 +80,7 @@ def _prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
     def run_output() -> None:
         words = trainer.gradient.words(batch, trainer.config.seed, 0)
         smoothing = trainer.config.trainer.label_smoothing
-        loss, _ = output_loss(model, attentional, targets, label_smoothing=smoothing, words=words)
+        loss, _ = output_loss(model, Readout(attentional), targets, label_smoothing=smoothing, words=words)
         loss.backward()  # type: ignore[no-untyped-call]
 
     return run_output

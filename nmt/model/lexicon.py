@@ -1,0 +1,99 @@
+"""A lexicon inside the model: attention tells which source word is being translated, the lexicon how.
+
+Arthur et al. (2016, "Incorporating Discrete Translation Lexicons into Neural Machine Translation", section 3): the
+lexical probability of a target word is the attention-weighted sum of what the lexicon gives it at every source
+position, p(v) = Σ_s a_s p(v | s), and log(p(v) + ε) is added to the word's logit. Softmax does not see a constant, so
+log(p(v) / ε + 1) does the same, and is zero for all words but the few that the sentence is offered.
+
+Shapes: B sentences, S source length, Q queries (places or target positions), N translations of a source word,
+U words that a sentence is offered, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Offer(NamedTuple):
+    """What the lexicon says about a batch of sources; one row a sentence, never copied for the places of a beam."""
+
+    words: Tensor
+    """(B, U) ids; some stand for nothing and have no probability anywhere"""
+    probabilities: Tensor
+    """(B, S, U) of each of these words as the translation of each source position"""
+    epsilon: float
+    """ε: the less it is, the more the lexicon weighs"""
+
+    def keep(self, sentences: Tensor) -> Offer:
+        """Keep the given sentences, (B',)."""
+        words, probabilities = (part.index_select(0, sentences) for part in self[:2])
+        return Offer(words, probabilities, self.epsilon)
+
+    def favour(self, weights: Tensor) -> Favour:
+        """Follow attention: weights (B, Q, S) → what is added to the logits of the words."""
+        with torch.autocast(weights.device.type, enabled=False):  # a share of ε is too little for bf16
+            likely = torch.bmm(weights.to(self.probabilities.dtype), self.probabilities)
+        return Favour(self.words, torch.log1p(likely / self.epsilon))
+
+
+class Favour(NamedTuple):
+    """What the lexicon adds to logits."""
+
+    words: Tensor
+    """(B, U) ids"""
+    scores: Tensor
+    """(B, Q, U)"""
+
+    def select(self, positions: Tensor) -> Favour:
+        """Take positions (N,), counted through all B·Q → words (N, U) and scores (N, U)."""
+        sentences = torch.div(positions, self.scores.size(1), rounding_mode="floor")
+        return Favour(self.words.index_select(0, sentences), self.scores.flatten(0, 1).index_select(0, positions))
+
+    def add_to(self, logits: Tensor) -> Tensor:
+        """Favour the words, in place: logits (B, Q, V), or (N, V) of selected positions."""
+        words = self.words if self.words.dim() == self.scores.dim() else self.words.unsqueeze(1)
+        return logits.scatter_add_(-1, words.expand_as(self.scores), self.scores.to(logits.dtype))
+
+
+class Lexicon(nn.Module):
+    """N translations of every source word; constants, which lie with the weights but are not trained."""
+
+    targets: Tensor
+    """(source vocabulary, N) ids"""
+    probabilities: Tensor
+    """(source vocabulary, N) p(target | source); 0 where a source word has fewer translations"""
+
+    def __init__(self, source_vocabulary: int, size: int, *, epsilon: float) -> None:
+        """Make an empty lexicon, for `fill` or a state dict."""
+        super().__init__()
+        self.epsilon = epsilon
+        self.register_buffer("targets", torch.zeros(source_vocabulary, size, dtype=torch.int32))
+        self.register_buffer("probabilities", torch.zeros(source_vocabulary, size))
+
+    def fill(self, targets: Tensor, probabilities: Tensor) -> None:
+        """Take up translations, (source vocabulary, N) each."""
+        self.targets.copy_(targets)
+        self.probabilities.copy_(probabilities)
+
+    def offered(self, source: Tensor) -> Tensor:
+        """List the words that sources (B, S) are offered, whichever: (U,)."""
+        offered: Tensor = self.targets[source].unique()  # type: ignore[no-untyped-call]
+        return offered.long()
+
+    def forward(self, source: Tensor) -> Offer:
+        """Look up sources (B, S)."""
+        sentences, length = source.shape
+        targets = self.targets[source].flatten(1).long()  # (B, S·N)
+        ordered, order = targets.sort(dim=1)
+        is_new = torch.ones_like(ordered, dtype=torch.bool)
+        is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        # Each word's column is how many others come before it.
+        columns = torch.empty_like(targets).scatter_(1, order, is_new.cumsum(1) - 1)
+        width = int(is_new.sum(1).max())
+        words = targets.new_zeros(sentences, width).scatter_(1, columns, targets)
+        probabilities = self.probabilities.new_zeros(sentences, length, width)
+        probabilities.scatter_add_(2, columns.view(sentences, length, -1), self.probabilities[source])
+        return Offer(words, probabilities, self.epsilon)

@@ -1,0 +1,141 @@
+"""The lexicon that training begins with: what it holds, and that it stays as it is."""
+
+from itertools import cycle
+
+import numpy as np
+import pytest
+import torch
+
+from nmt.alignment import learn_lexicon
+from nmt.checkpoint import load_bundle
+from nmt.data.mixture import Mixture, Part
+from nmt.training import lexicon as module
+from nmt.training.lexicon import learn_translations
+from nmt.training.setup import prepare
+from nmt.training.state import load_state
+
+EOS = 3
+
+
+class Side:
+    def __init__(self, rows):
+        self._rows = rows
+
+    def row(self, index):
+        return np.array(self._rows[index], dtype=np.uint16)
+
+
+class Corpus:
+    def __init__(self, sources, targets):
+        self.source, self.target, self._length = Side(sources), Side(targets), len(sources)
+
+    def __len__(self):
+        return self._length
+
+
+def learn(*parts, size=3):
+    targets, probabilities = learn_translations(Mixture(parts), source_vocabulary=40, target_vocabulary=40, size=size)
+    return [
+        {t: p for t, p in zip(*row, strict=True) if p}
+        for row in zip(targets.tolist(), probabilities.tolist(), strict=True)
+    ]
+
+
+# A language in which word i means i + 20; 10 is too rare to say what it means.
+SOURCES = [[4 + i % 5, 4 + i // 5 % 5] for i in range(200)]
+TARGETS = [[20 + word for word in row] for row in SOURCES]
+# One in which it means one of four words.
+AMBIGUOUS = [[20 + (word + choice) % 12 for word in row] for row, choice in zip(SOURCES, cycle(range(4)))]
+
+
+def test_words_get_their_likely_translations_and_what_is_rare_is_discounted():
+    found = learn(Part(Corpus([*SOURCES, [10, 4]], [*TARGETS, [39, 24]])))
+    for word in range(4, 9):
+        assert max(found[word], key=found[word].get) == 20 + word
+        assert found[word][20 + word] > 0.9
+    assert max(found[EOS], key=found[EOS].get) == EOS
+    # Of its one occurrence half is left: what is aligned with it but a little is gone.
+    assert set(found[10]) == {39}
+    assert 0.3 < found[10][39] <= 0.5
+    assert found[11] == {}
+
+
+def test_probabilities_are_those_of_the_alignment_less_half_an_occurrence():
+    rows = [[[*row, EOS] for row in side] for side in (SOURCES, AMBIGUOUS)]
+    lexicon = learn_lexicon(*rows, target_vocabulary=40)
+    found = learn(Part(Corpus(SOURCES, AMBIGUOUS)), size=40)
+    totals = np.bincount(lexicon.sources, lexicon.counts)
+    seen = 0
+    for source, target, count in zip(lexicon.sources, lexicon.targets, lexicon.counts, strict=True):
+        expected = max(count - 0.5, 0) / totals[source]
+        assert found[source].get(target, 0.0) == pytest.approx(expected, abs=1e-6)
+        seen += expected > 0
+    assert seen > 20
+
+
+def test_the_most_likely_ones_are_kept():
+    whole, some = (learn(Part(Corpus(SOURCES, AMBIGUOUS)), size=size) for size in (40, 2))
+    assert any(len(row) > 2 for row in whole)
+    for row, kept in zip(whole, some, strict=True):
+        assert kept == dict(sorted(row.items(), key=lambda item: (-item[1], item[0]))[:2])
+
+
+def test_all_texts_count_with_their_tags():
+    half = len(SOURCES) // 2
+    one = learn(Part(Corpus(SOURCES, TARGETS)))
+    parts = [Part(Corpus(SOURCES[:half], TARGETS[:half])), Part(Corpus(SOURCES[half:], TARGETS[half:]), 2.0)]
+    assert learn(*parts) == one
+    tagged = learn(parts[0], Part(Corpus(SOURCES[half:], TARGETS[half:]), 2.0, prefix=(12,)))
+    assert tagged[12]
+    assert not one[12]
+
+
+@pytest.fixture
+def with_lexicon(make_config):
+    def make(run_dir="run", **changes):
+        return make_config(run_dir, model__lexicon_size=5, **changes)
+
+    return make
+
+
+def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, train):
+    config = with_lexicon()
+    material = prepare(config)
+    expected = learn_translations(
+        material.corpus,
+        source_vocabulary=material.source_subwords.vocabulary_size,
+        target_vocabulary=material.target_subwords.vocabulary_size,
+        size=5,
+    )
+    run_dir = train(config)
+    assert (expected[1] > 0.2).sum() > 30
+    for weights in (load_bundle(run_dir / "best").model.state_dict(), load_state(run_dir / "state.pt").model):
+        assert torch.equal(weights["lexicon.targets"], expected[0])
+        assert torch.equal(weights["lexicon.probabilities"], expected[1])
+
+
+def test_it_is_learnt_once_and_resumed_runs_are_those_that_were_not_stopped(
+    with_lexicon, train, saved, same, monkeypatch
+):
+    whole = train(with_lexicon("whole", trainer__max_epochs=2))
+    first = with_lexicon(trainer__max_epochs=1)
+    train(first)
+    monkeypatch.setattr(module, "learn_lexicon", None)
+    first.trainer.max_epochs = 2
+    assert same(saved(train(first))["model"], saved(whole)["model"])
+
+
+def test_a_child_has_the_lexicon_of_its_parent(with_lexicon, make_config, train, monkeypatch):
+    parent = train(with_lexicon("parent"))
+    monkeypatch.setattr(module, "learn_lexicon", None)
+    child = train(make_config("child", init_from=str(parent / "best")))
+    one, other = (load_bundle(path / "best").model.lexicon for path in (parent, child))
+    assert torch.equal(one.targets, other.targets)
+    assert torch.equal(one.probabilities, other.probabilities)
+
+
+def test_it_helps(with_lexicon, make_config, train, metrics):
+    """A few updates with it are worth more than as many without."""
+    runs = [with_lexicon("with"), make_config("without")]
+    with_, without = (metrics(train(config), "validation")[-1]["perplexity"] for config in runs)
+    assert with_ < 0.8 * without
