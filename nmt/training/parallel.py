@@ -113,8 +113,7 @@ class World:
         if self.size == 1:
             return module
         with _answering():
-            # What is no parameter, a lexicon, does not change.
-            return DistributedDataParallel(module, gradient_as_bucket_view=True, broadcast_buffers=False)
+            return DistributedDataParallel(module, gradient_as_bucket_view=True)
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:

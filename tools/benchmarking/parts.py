@@ -61,26 +61,35 @@ def _prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
         state = model.start(batch.source, batch.source_lengths)
     if part == "decoder":
         # With input feeding the attention is part of every step; it is not timed by itself then.
-        run = decoder if decoder.input_feeding else decoder.recur
-        return lambda: run(model._embed(previous, model.target_embedding), state).sum().backward()
+
+        def run_decoder() -> None:
+            embedded = model._embed(previous, model.target_embedding)
+            outputs = decoder(embedded, state).attentional if decoder.input_feeding else decoder.recur(embedded, state)
+            outputs.sum().backward()
+
+        return run_decoder
     if part == "attention":
         queries = torch.randn(*previous.shape, trainer.config.model.decoder_hidden_size, requires_grad=True)
         values = state.memory.values.clone().requires_grad_()
 
         def run_attention() -> None:
             memory = decoder.attention.memory(values, state.memory.mask)
-            decoder.attend(queries, memory)[0].sum().backward()
+            attentional, weights = decoder.attend(queries, memory)
+            favoured = state.offer.favour(weights).scores.sum() if state.offer else 0
+            (attentional.sum() + favoured).backward()
 
         return run_attention
     tokens = int(batch.target_lengths.sum())
     attentional = torch.randn(tokens, decoder.attentional_size, requires_grad=True)
     real = torch.arange(batch.target.size(1)) < batch.target_lengths.unsqueeze(1)
     targets = batch.target[real]
+    with torch.no_grad():
+        favour = model(batch.source, batch.source_lengths, previous).select(real.flatten().nonzero().squeeze(1)).favour
 
     def run_output() -> None:
         words = trainer.gradient.words(batch, trainer.config.seed, 0)
         smoothing = trainer.config.trainer.label_smoothing
-        loss, _ = output_loss(model, Readout(attentional), targets, label_smoothing=smoothing, words=words)
+        loss, _ = output_loss(model, Readout(attentional, favour), targets, label_smoothing=smoothing, words=words)
         loss.backward()  # type: ignore[no-untyped-call]
 
     return run_output
