@@ -200,13 +200,14 @@ def _trainer(
         model.load_state_dict(start.model.state_dict())
     elif model.lexicon is not None:
         LOG.info("aligning the training text for the lexicon")
-        translations = learn_translations(
-            material.corpus,
-            source_vocabulary=material.source_subwords.vocabulary_size,
-            target_vocabulary=material.target_subwords.vocabulary_size,
-            size=config.model.lexicon_size,
+        model.lexicon.fill(
+            *learn_translations(
+                material.corpus,
+                source_vocabulary=material.source_subwords.vocabulary_size,
+                target_vocabulary=material.target_subwords.vocabulary_size,
+                size=config.model.lexicon_size,
+            )
         )
-        model.lexicon.fill(*translations)
     return Trainer(config, material, model=model, run_dir=run_dir, precision=precision, world=world, saved=saved)
 
 
