@@ -9,7 +9,7 @@ import torch
 from nmt.checkpoint import load_bundle
 from nmt.config import SearchConfig
 from nmt.search.beam import beam_search
-from nmt.search.rules import forbid
+from nmt.search.rules import forbid, minimum_length
 from nmt.translator import Translator
 
 
@@ -54,7 +54,10 @@ def decode(bundle, lines, *, beam_size, **options):
         bos_id=subwords.bos_id,
         eos_id=subwords.eos_id,
         beam_size=beam_size,
-        rules=[forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])],
+        rules=[
+            forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
+            minimum_length(1, eos_id=subwords.eos_id),
+        ],
         **options,
     )
 
