@@ -106,7 +106,9 @@ class EncoderBuilder(Builder):
         if self.translations:
             targets = graph.constant(self.weights["lexicon.targets"].astype(np.int32))
             add("Cast", add("Gather", targets, "source", axis=0), to=TensorProto.INT64, name="translations")
-            add("Gather", graph.constant(self.weights["lexicon.probabilities"]), "source", axis=0, name="chances")
+            # In units of ε, so that no step needs to divide by it.
+            chances = self.weights["lexicon.probabilities"] / np.float32(self.config.lexicon_epsilon)
+            add("Gather", graph.constant(chances), "source", axis=0, name="chances")
 
     def _first_states(self, summaries: list[list[Activation]]) -> None:
         graph, add = self.graph, self.graph.add

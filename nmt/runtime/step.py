@@ -165,8 +165,7 @@ class StepBuilder(DecoderBuilder):
     def _favour(self, logits: str) -> str:
         """Add what the lexicon says where attention looks; see nmt.model.lexicon."""
         graph, add = self.graph, self.graph.add
-        shares = add("Mul", add("MatMul", "weights", "lexical"), graph.number(1 / self.config.lexicon_epsilon))
-        scores = add("Log", add("Add", shares, graph.number(1.0)))
+        scores = add("Log", add("Add", add("MatMul", "weights", "lexical"), graph.number(1.0)))
         if self.with_shortlist:
             return add("Add", logits, scores)
         words = add("Expand", add("Unsqueeze", "words", graph.integers(1)), add("Shape", scores))
