@@ -120,6 +120,11 @@ class Decoder(nn.Module):
 
     def advance(self, embedded: Tensor, state: DecoderState) -> Advanced:
         """Run one position: embedded (B, K, E)."""
+        attentional, weights, after = self._advance(embedded, state)
+        return Advanced(_readout(attentional, weights, state), weights, after)
+
+    def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
+        """Run one position, the lexicon apart: attentional vectors (B, K, F), weights (B, K, S), the state after it."""
         batch, places, _ = embedded.shape
         outputs = self.dropout(embedded)
         if state.feed is not None:
@@ -136,18 +141,16 @@ class Decoder(nn.Module):
                 outputs = outputs + below
         attentional, weights = self.attend(outputs.view(batch, places, -1), state.memory)
         feed = attentional if self.input_feeding else None
-        after = replace(state, layers=tuple(layers), feed=feed)
-        return Advanced(_readout(attentional, weights, state), weights, after)
+        return attentional, weights, replace(state, layers=tuple(layers), feed=feed)
 
     def forward(self, embedded: Tensor, state: DecoderState) -> Readout:
         """Run a whole target, teacher forced: embedded (B, T, E), state with one place → T positions."""
         if self.input_feeding:
             positions, read = [], []
             for t in range(embedded.size(1)):
-                advanced = self.advance(embedded[:, t : t + 1], state)
-                state = advanced.state
-                positions.append(advanced.readout.attentional)
-                read.append(advanced.weights)
+                attentional, weights, state = self._advance(embedded[:, t : t + 1], state)
+                positions.append(attentional)
+                read.append(weights)
             return _readout(torch.cat(positions, dim=1), torch.cat(read, dim=1), state)
         return _readout(*self.attend(self.recur(embedded, state), state.memory), state)
 

@@ -31,9 +31,9 @@ def offered(translations: Ints, vocabulary: int) -> Ints:
 
 
 def lay_out(translations: Ints, chances: Array, words: Ints, vocabulary: int) -> Array:
-    """Give every word a column: translations and chances (B, S, N), words (B, U) or -1 → probabilities (B, S, U).
+    """Give every word a column: translations and chances (B, S, N), words (B, U) or -1 → theirs (B, S, U).
 
-    Translations that are not among the words are left out.
+    Chances are probabilities in whatever unit. Translations that are not among the words are left out.
     """
     sentences, length, _ = translations.shape
     width = words.shape[1]

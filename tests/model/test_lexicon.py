@@ -74,7 +74,7 @@ def test_sentences_that_stay_keep_their_offers(lexicon):
     torch.testing.assert_close(found, expected_scores()[[2, 0]])
 
 
-def test_attention_learns_from_the_scores_and_they_do_not_learn_from_padding(lexicon):
+def test_attention_learns_from_the_scores(lexicon):
     weights = WEIGHTS.clone().requires_grad_()
     assert torch.autograd.gradcheck(lambda given: lexicon(SOURCE).favour(given).scores, weights)
 
