@@ -50,6 +50,8 @@ class _Cells(NamedTuple):
     """first cell of each target position"""
     widths: Ints
     """cells of each target position"""
+    rows: Ints
+    """number of the sentence pair of each target position"""
 
 
 def learn_lexicon(
@@ -75,26 +77,114 @@ def learn_lexicon(
     Raises:
         CorpusError: no pair has a token on both sides.
     """
-    chunks = list(_chunks(sources, targets, max_cells, seed))
-    if not chunks:
+    cells, pairs = _gather(_chunks(sources, targets, max_cells, seed), target_vocabulary)
+    return _maximise(cells, pairs, iterations).real()
+
+
+def cross_fit(
+    sources: Sequence[Sequence[int] | npt.NDArray[Any]],
+    targets: Sequence[Sequence[int] | npt.NDArray[Any]],
+    *,
+    target_vocabulary: int,
+    folds: int,
+    least_count: float,
+    iterations: int = 5,
+    max_cells: int = 20_000_000,
+    seed: int = 1,
+) -> tuple[Lexicon, list[Lexicon]]:
+    """Learn a lexicon, and for each fold of the sentences what the others alone say.
+
+    Sentence pair i is of fold i mod `folds`. A fold's lexicon is made of the counts of the last iteration without those
+    of the fold: leaving-one-out (Wuebker et al. 2010, "Training Phrase Translation Models with Leaving-One-Out") with
+    more than one left out.
+
+    Args:
+        sources: as for `learn_lexicon`, like all that is not named here.
+        targets: likewise.
+        target_vocabulary: likewise.
+        folds: how many.
+        least_count: the folds' lexicons hold no pair that is aligned less often, all folds taken together.
+        iterations: as for `learn_lexicon`.
+        max_cells: likewise.
+        seed: likewise.
+
+    Raises:
+        CorpusError: no pair has a token on both sides.
+    """
+    cells, pairs = _gather(_chunks(sources, targets, max_cells, seed), target_vocabulary)
+    found = _maximise(cells, pairs, iterations)
+    null = int(found.lexicon.sources.max())
+    likely = np.flatnonzero((found.lexicon.counts >= least_count) & (found.lexicon.sources < null))
+    places = np.full(len(found.lexicon.counts), -1)
+    places[likely] = np.arange(len(likely))
+    of_pairs, of_sources = np.zeros((folds, len(likely))), np.zeros((folds, null + 1))
+    for chunk in cells:
+        weights = _posteriors(chunk, found.before)
+        fold = np.repeat(chunk.rows % folds, chunk.widths)
+        of_sources += _by_fold(fold, found.lexicon.sources[chunk.pairs], weights, of_sources.shape)
+        kept = np.flatnonzero(places[chunk.pairs] >= 0)
+        of_pairs += _by_fold(fold[kept], places[chunk.pairs[kept]], weights[kept], of_pairs.shape)
+    ids = found.lexicon.sources[likely], found.lexicon.targets[likely]
+    counts = np.maximum(of_pairs.sum(axis=0) - of_pairs, 0)
+    totals = np.maximum(of_sources.sum(axis=0) - of_sources, np.finfo(float).tiny)
+    others = [Lexicon(*ids, own / total[ids[0]], own) for own, total in zip(counts, totals, strict=True)]
+    return found.real(), others
+
+
+def _by_fold(fold: Ints, numbers: Ints, weights: Floats, shape: tuple[int, ...]) -> Floats:
+    """Sum weights (C,) by their folds and numbers: (K, N)."""
+    return np.asarray(np.bincount(fold * shape[1] + numbers, weights, minlength=shape[0] * shape[1]).reshape(shape))
+
+
+class _Maximised(NamedTuple):
+    """What expectation maximisation ends with."""
+
+    lexicon: Lexicon
+    """of all pairs, also those of no source token, whose id is the highest"""
+    before: Floats
+    """(P,) the probabilities that the last counts were expected with"""
+
+    def real(self) -> Lexicon:
+        """Take the pairs of real source tokens."""
+        real = self.lexicon.sources < self.lexicon.sources.max()
+        return Lexicon(*(column[real] for column in self.lexicon))
+
+
+def _gather(chunks: Iterator[_Chunk], target_vocabulary: int) -> tuple[list[_Cells], tuple[Ints, Ints]]:
+    """Give the pairs of ids that occur together numbers: all cells, and the pairs' sources and targets, (P,) each."""
+    held = list(chunks)
+    if not held:
         raise CorpusError("no pair of sentences has tokens on both sides: there is nothing to align")
-    null = 1 + max(int(chunk.source_ids.max()) for chunk in chunks)
-    keys = [_keys(chunk, null, target_vocabulary) for chunk in chunks]
+    null = 1 + max(int(chunk.source_ids.max()) for chunk in held)
+    keys = [_keys(chunk, null, target_vocabulary) for chunk in held]
     pairs = np.unique(np.concatenate([np.unique(own) for own in keys]))
     cells = [
-        _Cells(np.searchsorted(pairs, own).astype(np.int32), _priors(chunk), *_segments(chunk))
-        for own, chunk in zip(keys, chunks, strict=True)
+        _Cells(
+            np.searchsorted(pairs, own).astype(np.int32),
+            _priors(chunk),
+            *_segments(chunk),
+            np.repeat(chunk.rows, chunk.target_lengths),
+        )
+        for own, chunk in zip(keys, held, strict=True)
     ]
-    del keys, chunks
-    pair_sources, pair_targets = np.divmod(pairs, target_vocabulary)
-    probabilities = np.ones(len(pairs))
+    return cells, np.divmod(pairs, target_vocabulary)
+
+
+def _maximise(cells: list[_Cells], pairs: tuple[Ints, Ints], iterations: int) -> _Maximised:
+    probabilities = np.ones(len(pairs[0]))
     for _ in range(iterations):
-        counts = np.zeros(len(pairs))
-        for chunk_cells in cells:
-            counts += _expected_counts(chunk_cells, probabilities)
-        probabilities = counts / np.bincount(pair_sources, counts)[pair_sources]
-    real = pair_sources < null
-    return Lexicon(pair_sources[real], pair_targets[real], probabilities[real], counts[real])
+        before, counts = probabilities, np.zeros(len(probabilities))
+        for chunk in cells:
+            counts += np.bincount(chunk.pairs, _posteriors(chunk, before), minlength=len(counts))
+        probabilities = counts / np.bincount(pairs[0], counts)[pairs[0]]
+    return _Maximised(Lexicon(*pairs, probabilities, counts), before)
+
+
+def _posteriors(cells: _Cells, probabilities: Floats) -> Floats:
+    """(C,) how likely each cell's target position comes from its source position."""
+    weights = probabilities[cells.pairs] * cells.priors
+    weights /= np.repeat(np.add.reduceat(weights, cells.starts), cells.widths)
+    return weights
 
 
 class _Chunk(NamedTuple):
@@ -106,32 +196,39 @@ class _Chunk(NamedTuple):
     """(N,)"""
     target_lengths: Ints
     """(N,)"""
+    rows: Ints
+    """(N,) their numbers"""
 
 
 def _chunks(sources: Sequence[Any], targets: Sequence[Any], max_cells: int, seed: int) -> Iterator[_Chunk]:
     """Yield the sentences in random order until there are enough cells, a bounded number of cells at a time."""
-    rows: tuple[list[Any], list[Any]] = ([], [])
-    total = held = 0
+    held: list[tuple[Any, Any, int]] = []
+    total = held_cells = 0
     for index in np.random.default_rng(seed).permutation(len(sources)).tolist():
         source, target = np.asarray(sources[index]), np.asarray(targets[index])
         cells = (len(source) + 1) * len(target)
         if not len(source) or not len(target) or total + cells > max_cells:
             continue
-        if held + cells > _CHUNK_CELLS and held:
-            yield _chunk(*rows)
-            rows, held = ([], []), 0
-        rows[0].append(source)
-        rows[1].append(target)
-        total, held = total + cells, held + cells
+        if held_cells + cells > _CHUNK_CELLS and held:
+            yield _chunk(held)
+            held, held_cells = [], 0
+        held.append((source, target, index))
+        total, held_cells = total + cells, held_cells + cells
         if total > 0.999 * max_cells:
             break
     if held:
-        yield _chunk(*rows)
+        yield _chunk(held)
 
 
-def _chunk(sources: list[Any], targets: list[Any]) -> _Chunk:
-    lengths = (np.array([len(row) for row in rows], dtype=np.int64) for rows in (sources, targets))
-    return _Chunk(np.concatenate(sources).astype(np.int64), np.concatenate(targets).astype(np.int64), *lengths)
+def _chunk(held: list[tuple[Any, Any, int]]) -> _Chunk:
+    sources, targets, rows = zip(*held, strict=True)
+    return _Chunk(
+        np.concatenate(sources).astype(np.int64),
+        np.concatenate(targets).astype(np.int64),
+        np.array([len(row) for row in sources], dtype=np.int64),
+        np.array([len(row) for row in targets], dtype=np.int64),
+        np.array(rows),
+    )
 
 
 def _segments(chunk: _Chunk) -> tuple[Ints, Ints]:
@@ -169,10 +266,3 @@ def _priors(chunk: _Chunk) -> npt.NDArray[np.float32]:
     weights *= np.repeat((1 - _NULL_PROBABILITY) / np.add.reduceat(weights, starts), widths)
     weights[starts] = _NULL_PROBABILITY
     return weights.astype(np.float32)
-
-
-def _expected_counts(cells: _Cells, probabilities: Floats) -> Floats:
-    """(P,) how often each pair of ids is aligned, in expectation."""
-    weights = probabilities[cells.pairs] * cells.priors
-    weights /= np.repeat(np.add.reduceat(weights, cells.starts), cells.widths)
-    return np.bincount(cells.pairs, weights, minlength=len(probabilities)).astype(np.float64)

@@ -8,25 +8,35 @@ import numpy as np
 import pytest
 
 from nmt import alignment
-from nmt.alignment import learn_lexicon
+from nmt.alignment import cross_fit, learn_lexicon
 from nmt.errors import CorpusError
 
 
+def plain_counts(sources, targets, probabilities):
+    """Expected counts of Dyer et al. (2013), equations 1 and 2, with loops over everything."""
+    counts = defaultdict(float)
+    for source, target in zip(sources, targets, strict=True):
+        m, n = len(source), len(target)
+        for j, t in enumerate(target, 1):
+            near = [math.exp(-4.0 * abs(i / m - j / n)) for i in range(1, m + 1)]
+            weights = [0.08 * probabilities[None, t]]
+            weights += [0.92 * h / sum(near) * probabilities[s, t] for h, s in zip(near, source, strict=True)]
+            for s, weight in zip([None, *source], weights, strict=True):
+                counts[s, t] += weight / sum(weights)
+    return counts
+
+
+def normalized(counts):
+    totals = defaultdict(float)
+    for (s, _), count in counts.items():
+        totals[s] += count
+    return {pair: count / totals[pair[0]] for pair, count in counts.items()}
+
+
 def plain_lexicon(sources, targets, iterations):
-    """Dyer et al. (2013), equations 1 and 2, with loops over everything."""
     probabilities = defaultdict(lambda: 1.0)
     for _ in range(iterations):
-        counts, totals = defaultdict(float), defaultdict(float)
-        for source, target in zip(sources, targets, strict=True):
-            m, n = len(source), len(target)
-            for j, t in enumerate(target, 1):
-                near = [math.exp(-4.0 * abs(i / m - j / n)) for i in range(1, m + 1)]
-                weights = [0.08 * probabilities[None, t]]
-                weights += [0.92 * h / sum(near) * probabilities[s, t] for h, s in zip(near, source, strict=True)]
-                for s, weight in zip([None, *source], weights, strict=True):
-                    counts[s, t] += weight / sum(weights)
-                    totals[s] += weight / sum(weights)
-        probabilities = {pair: count / totals[pair[0]] for pair, count in counts.items()}
+        probabilities = normalized(plain_counts(sources, targets, probabilities))
     return {pair: p for pair, p in probabilities.items() if pair[0] is not None}
 
 
@@ -51,6 +61,44 @@ def test_the_lexicon_is_that_of_plain_loops(monkeypatch, chunk_cells):
     found = as_dict(learn_lexicon([*sources, [], [3]], [*targets, [1], []], target_vocabulary=9, iterations=4))
     assert found.keys() == expected.keys()
     assert all(math.isclose(found[pair], expected[pair], rel_tol=1e-5) for pair in found)
+
+
+@pytest.mark.parametrize("chunk_cells", [50, 10**6])
+def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_cells):
+    monkeypatch.setattr(alignment, "_CHUNK_CELLS", chunk_cells)
+    draw = random.Random(4)
+    sources = [[draw.randrange(8) for _ in range(draw.randint(1, 6))] for _ in range(26)]
+    targets = [[draw.randrange(9) for _ in range(draw.randint(1, 6))] for _ in range(26)]
+    sources[7] = [9, 9]  # a word of one fold alone
+    options = {"target_vocabulary": 9, "iterations": 3}
+    whole, others = cross_fit(sources, targets, folds=3, least_count=0.0, **options)
+    assert as_dict(whole) == as_dict(learn_lexicon(sources, targets, **options))
+    probabilities = defaultdict(lambda: 1.0)
+    for _ in range(2):
+        probabilities = normalized(plain_counts(sources, targets, probabilities))
+    assert len(others) == 3
+    for fold, lexicon in enumerate(others):
+        kept = [i for i in range(26) if i % 3 != fold]
+        counts = plain_counts([sources[i] for i in kept], [targets[i] for i in kept], probabilities)
+        expected = {pair: p for pair, p in normalized(counts).items() if pair[0] is not None}
+        found = {pair: p for pair, p in as_dict(lexicon).items() if p > 1e-9}
+        assert found.keys() == {pair for pair, p in expected.items() if p > 1e-9}
+        assert all(math.isclose(found[pair], expected[pair], rel_tol=1e-4) for pair in found)
+        of_pair = dict(zip(zip(lexicon.sources, lexicon.targets, strict=True), lexicon.counts, strict=True))
+        assert all(of_pair[pair] == pytest.approx(counts[pair], rel=1e-4) for pair in found)
+        assert any(pair[0] == 9 for pair in found) == (fold != 7 % 3)
+
+
+def test_folds_leave_out_what_is_hardly_aligned():
+    draw = random.Random(5)
+    rows = [[[draw.randrange(8) for _ in range(4)] for _ in range(30)] for _ in range(2)]
+    options = {"target_vocabulary": 8, "folds": 2}
+    whole, (every, _) = cross_fit(*rows, least_count=0.0, **options)
+    _, (some, _) = cross_fit(*rows, least_count=3.0, **options)
+    assert 0 < len(some.counts) < len(every.counts)
+    assert len(some.counts) == (whole.counts >= 3.0).sum()
+    everything = as_dict(every)
+    assert all(everything[pair] == p for pair, p in as_dict(some).items())
 
 
 def test_translations_are_found_in_any_order_of_words():

@@ -89,6 +89,11 @@ class Mixture:
                 chosen.rows[mine[there]] = permutation(within[there])
         return chosen
 
+    def numbers(self, chosen: Chosen) -> _Integers:
+        """Count the chosen pairs, (B,), through all corpora: each below the length of the mixture."""
+        starts = np.cumsum([0, *(len(part.corpus) for part in self.parts)])
+        return np.asarray(starts[chosen.parts] + chosen.rows)
+
     def prefixes(self, chosen: Chosen) -> list[tuple[int, ...]]:
         """List what stands before each of the chosen sources."""
         return [self.parts[number].prefix for number in chosen.parts.tolist()]

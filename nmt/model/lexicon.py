@@ -85,15 +85,20 @@ class Lexicon(nn.Module):
 
     def forward(self, source: Tensor) -> Offer:
         """Look up sources (B, S)."""
-        sentences, length = source.shape
-        targets = self.targets[source].flatten(1).long()  # (B, S·N)
-        ordered, order = targets.sort(dim=1)
-        is_new = torch.ones_like(ordered, dtype=torch.bool)
-        is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-        # Each word's column is how many others come before it.
-        columns = torch.empty_like(targets).scatter_(1, order, is_new.cumsum(1) - 1)
-        width = int(is_new.sum(1).max())
-        words = targets.new_zeros(sentences, width).scatter_(1, columns, targets)
-        probabilities = self.probabilities.new_zeros(sentences, length, width)
-        probabilities.scatter_add_(2, columns.view(sentences, length, -1), self.probabilities[source])
-        return Offer(words, probabilities, self.epsilon)
+        return lay_out(self.targets[source], self.probabilities[source], epsilon=self.epsilon)
+
+
+def lay_out(targets: Tensor, probabilities: Tensor, *, epsilon: float) -> Offer:
+    """Give each sentence its own words, once: what every source position is offered, (B, S, N) each."""
+    sentences, length, _ = targets.shape
+    targets = targets.flatten(1).long()  # (B, S·N)
+    ordered, order = targets.sort(dim=1)
+    is_new = torch.ones_like(ordered, dtype=torch.bool)
+    is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    # Each word's column is how many others come before it.
+    columns = torch.empty_like(targets).scatter_(1, order, is_new.cumsum(1) - 1)
+    width = int(is_new.sum(1).max())
+    words = targets.new_zeros(sentences, width).scatter_(1, columns, targets)
+    laid_out = probabilities.new_zeros(sentences, length, width)
+    laid_out.scatter_add_(2, columns.view(sentences, length, -1), probabilities)
+    return Offer(words, laid_out, epsilon)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nmt.model.decoder import Readout
+from nmt.model.lexicon import Offer
 from nmt.model.sampling import Words
 from nmt.model.seq2seq import Seq2Seq
 
@@ -35,6 +36,7 @@ def sequence_loss(
     bos_id: int,
     label_smoothing: float,
     words: Words | None = None,
+    offer: Offer | None = None,
 ) -> Loss:
     """Score a batch, teacher forced: source (B, S), target (B, T) with EOS, lengths (B,) each.
 
@@ -42,10 +44,10 @@ def sequence_loss(
     ε · mean_v(-log p(v)) (Szegedy et al. 2016, section 7). Only real positions are projected to the vocabulary.
 
     With `words`, which hold all that the target contains and a lexicon offers, both sums over the vocabulary are
-    estimates.
+    estimates. With an `offer`, it takes the place of what the model's own lexicon says.
     """
     previous = torch.cat((target.new_full((target.size(0), 1), bos_id), target[:, :-1]), dim=1)
-    readout = model(source, source_lengths, previous)
+    readout = model(source, source_lengths, previous, offer=offer)
     real = (torch.arange(target.size(1), device=target.device) < target_lengths.unsqueeze(1)).flatten()
     positions = real.nonzero().squeeze(1)
     smoothed, negative_log_likelihood = output_loss(

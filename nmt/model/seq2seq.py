@@ -13,7 +13,7 @@ from nmt.errors import ConfigError
 from nmt.model.cells import CellName, LayerState
 from nmt.model.decoder import Decoder, DecoderState, Readout
 from nmt.model.encoder import Encoded, Encoder
-from nmt.model.lexicon import Lexicon
+from nmt.model.lexicon import Lexicon, Offer
 
 if TYPE_CHECKING:
     from nmt.config import ModelConfig
@@ -85,11 +85,15 @@ class Seq2Seq(nn.Module):
         """Where the weights are."""
         return self.target_embedding.weight.device
 
-    def start(self, source: Tensor, lengths: Tensor) -> DecoderState:
-        """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
+    def start(self, source: Tensor, lengths: Tensor, *, offer: Offer | None = None) -> DecoderState:
+        """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence.
+
+        An `offer` takes the place of what the model's own lexicon says.
+        """
         mask = torch.arange(source.size(1), device=source.device) < lengths.unsqueeze(1)
         encoded: Encoded = self.encoder(self._embed(source, self.source_embedding or self.target_embedding), lengths)
-        offer = self.lexicon(source) if self.lexicon else None
+        if offer is None and self.lexicon is not None:
+            offer = self.lexicon(source)
         return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer)
 
     def step(self, previous: Tensor, state: DecoderState, *, with_weights: bool = False) -> Step:
@@ -97,13 +101,13 @@ class Seq2Seq(nn.Module):
         advanced = self.decoder.advance(self._embed(previous, self.target_embedding), state)
         return Step(self.project(advanced.readout), advanced.weights if with_weights else None, advanced.state)
 
-    def forward(self, source: Tensor, lengths: Tensor, previous: Tensor) -> Readout:
-        """Run a whole target, teacher forced: previous (B, T) ids from BOS on → T positions.
+    def forward(self, source: Tensor, lengths: Tensor, previous: Tensor, *, offer: Offer | None = None) -> Readout:
+        """Run a whole target, teacher forced: previous (B, T) ids from BOS on → T positions; `offer` as for `start`.
 
         Project the real positions only, with `project`: the output matrix is the largest product of all.
         """
         embedded = self._embed(previous, self.target_embedding)
-        readout: Readout = self.decoder(embedded, self.start(source, lengths))
+        readout: Readout = self.decoder(embedded, self.start(source, lengths, offer=offer))
         return readout
 
     @staticmethod

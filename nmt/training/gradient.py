@@ -21,6 +21,7 @@ from nmt.model.loss import sequence_loss
 from nmt.model.sampling import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq
 from nmt.subwords import SubwordModel
+from nmt.training.lexicon import Folds
 from nmt.training.parallel import World
 
 _WORDS = 2**31
@@ -49,11 +50,13 @@ class BatchGradient:
         label_smoothing: float,
         sampled_words: int = 0,
         accumulation: int = 1,
+        folds: Folds | None = None,
         world: World,
     ) -> None:
+        """Prepare; with `folds` a pair is offered what these say, not what the model's own lexicon does."""
         self._model, self._precision, self._accumulation, self._world = model, precision, accumulation, world
-        self._sampled_words = sampled_words
-        self._loss = world.data_parallel(_SummedLoss(model, label_smoothing))
+        self._sampled_words, self._folds = sampled_words, folds
+        self._loss = world.data_parallel(_SummedLoss(model, label_smoothing, folds.to(model.device) if folds else None))
 
     def __call__(self, batch: Batch, *, seed: int, update: int) -> BatchLoss:
         """Make the gradient of the batch's mean loss per real target position.
@@ -87,9 +90,13 @@ class BatchGradient:
         """Draw the words that the loss of a batch looks at; None: all."""
         if not self._sampled_words:
             return None
-        contained, lexicon = batch.target.flatten(), self._model.lexicon
-        if lexicon is not None:
-            contained = torch.cat((contained, lexicon.offered(batch.source.to(self._model.device)).cpu()))
+        contained, offered = batch.target.flatten(), None
+        if self._folds is not None:
+            offered = self._folds.offered(batch.source, batch.pairs)
+        elif self._model.lexicon is not None:
+            offered = self._model.lexicon.offered(batch.source.to(self._model.device)).cpu()
+        if offered is not None:
+            contained = torch.cat((contained, offered))
         return draw_words(
             contained,
             vocabulary=self._model.target_embedding.num_embeddings,
@@ -124,19 +131,26 @@ def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
     source_lengths, target_lengths = batch.source_lengths[rows], batch.target_lengths[rows]
     source = batch.source[rows, : int(source_lengths.max())].contiguous()
     target = batch.target[rows, : int(target_lengths.max())].contiguous()
-    return Batch(source, source_lengths, target, target_lengths), 0.0 if empty else 1.0
+    return Batch(source, source_lengths, target, target_lengths, batch.pairs[rows]), 0.0 if empty else 1.0
 
 
 class _SummedLoss(nn.Module):
     """The loss as a module's forward: DistributedDataParallel watches the forward of what it wraps."""
 
-    def __init__(self, model: Seq2Seq, label_smoothing: float) -> None:
+    def __init__(self, model: Seq2Seq, label_smoothing: float, folds: Folds | None) -> None:
         super().__init__()
         self.model = model
+        self.folds = folds
         self.label_smoothing = label_smoothing
 
     def forward(
-        self, source: Tensor, source_lengths: Tensor, target: Tensor, target_lengths: Tensor, *words: Tensor
+        self,
+        source: Tensor,
+        source_lengths: Tensor,
+        target: Tensor,
+        target_lengths: Tensor,
+        pairs: Tensor,
+        *words: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Score a batch, by all words or those drawn → its smoothed loss and negative log-likelihood, both summed."""
         loss = sequence_loss(
@@ -148,6 +162,7 @@ class _SummedLoss(nn.Module):
             bos_id=SubwordModel.bos_id,
             label_smoothing=self.label_smoothing,
             words=Words(*words) if words else None,
+            offer=self.folds.offer(source, pairs) if self.folds else None,
         )
         return loss.smoothed, loss.negative_log_likelihood
 

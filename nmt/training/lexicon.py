@@ -3,44 +3,109 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.alignment import learn_lexicon
+from nmt.alignment import Lexicon, cross_fit
 from nmt.data.mixture import Mixture
+from nmt.model.lexicon import Offer, lay_out
 from nmt.subwords import SubwordModel
 
+_FOLDS = 10
 _DISCOUNT = 0.5
+
+
+class Translations(NamedTuple):
+    """The N most likely translations of every source subword of V, for `nmt.model.lexicon.Lexicon`."""
+
+    targets: Tensor
+    """(V, N) ids"""
+    probabilities: Tensor
+    """(V, N) p(target | source); 0 where there are fewer"""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What each pair of the training text is offered in training: what the pairs of the other folds say.
+
+    A lexicon knows every word of the text that it was learnt from, the rarest too. A model trained with it would come
+    to expect as much of new text, and would itself have nothing to learn about rare words.
+    """
+
+    targets: Tensor
+    """(K, V, N): of each fold, as in `Translations`"""
+    probabilities: Tensor
+    """(K, V, N)"""
+    epsilon: float
+    """of the model's lexicon"""
+
+    @staticmethod
+    def of(others: Sequence[Translations], *, epsilon: float) -> Folds:
+        """Join what `learn_translations` found for each fold."""
+        targets, probabilities = (torch.stack(column) for column in zip(*others, strict=True))
+        return Folds(targets, probabilities, epsilon)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Give what to save."""
+        return {"targets": self.targets, "probabilities": self.probabilities}
+
+    @staticmethod
+    def restored(tensors: dict[str, Tensor], *, epsilon: float) -> Folds | None:
+        """Read what `tensors` gave; None where nothing was saved."""
+        return Folds(**tensors, epsilon=epsilon) if tensors else None
+
+    def to(self, device: torch.device) -> Folds:
+        """Copy to a device."""
+        return Folds(self.targets.to(device), self.probabilities.to(device), self.epsilon)
+
+    def offer(self, source: Tensor, pairs: Tensor) -> Offer:
+        """Look up sources (B, S) of the pairs with these numbers, (B,)."""
+        folds = (pairs % len(self.targets)).unsqueeze(1)
+        return lay_out(self.targets[folds, source], self.probabilities[folds, source], epsilon=self.epsilon)
+
+    def offered(self, source: Tensor, pairs: Tensor) -> Tensor:
+        """List the words that these are offered, whichever: (U,)."""
+        folds = (pairs % len(self.targets)).unsqueeze(1)
+        offered: Tensor = self.targets[folds, source].unique()  # type: ignore[no-untyped-call]
+        return offered.long()
 
 
 def learn_translations(
     corpus: Mixture, *, source_vocabulary: int, target_vocabulary: int, size: int
-) -> tuple[Tensor, Tensor]:
-    """Learn the `size` most likely translations of every source subword.
+) -> tuple[Translations, list[Translations]]:
+    """Learn the `size` most likely translations of every source subword, and the same without each fold's pairs.
 
-    What was seen once says little about the next text, and more about this very one than the model shall learn to
-    expect: absolute discounting (Ney et al. 1994) takes half an occurrence from each.
-
-    Returns:
-        Ids and probabilities, (source vocabulary, size) each; 0 where there are fewer translations.
+    Pair i, counted through all corpora, is of fold i modulo their number. Of what was seen once little is to be
+    expected in the next text: absolute discounting (Ney et al. 1994) takes half an occurrence from each.
     """
-    lexicon = learn_lexicon(_Rows(corpus, 0), _Rows(corpus, 1), target_vocabulary=target_vocabulary)
+    whole, others = cross_fit(
+        _Rows(corpus, 0),
+        _Rows(corpus, 1),
+        target_vocabulary=target_vocabulary,
+        folds=_FOLDS,
+        least_count=_DISCOUNT,
+    )
+    found = [_most_likely(lexicon, source_vocabulary, size) for lexicon in (whole, *others)]
+    return found[0], found[1:]
+
+
+def _most_likely(lexicon: Lexicon, vocabulary: int, size: int) -> Translations:
+    """Take the first `size` of each source, best first, of equals the lowest id."""
     kept = np.maximum(lexicon.counts - _DISCOUNT, 0) / np.maximum(lexicon.counts, _DISCOUNT)
     probabilities = lexicon.probabilities * kept
-    # The first `size` of each source, best first, of equals the lowest id.
     order = np.lexsort((lexicon.targets, -probabilities, lexicon.sources))
     sources = lexicon.sources[order]
     places = np.arange(len(order)) - np.searchsorted(sources, sources)
     chosen = (places < size) & (probabilities[order] > 0)
     order, rows, columns = order[chosen], sources[chosen], places[chosen]
-    targets = torch.zeros(source_vocabulary, size, dtype=torch.int32)
-    targets[rows, columns] = torch.from_numpy(lexicon.targets[order]).int()
-    found = torch.zeros(source_vocabulary, size)
-    found[rows, columns] = torch.from_numpy(probabilities[order]).float()
-    return targets, found
+    found = Translations(torch.zeros(vocabulary, size, dtype=torch.int32), torch.zeros(vocabulary, size))
+    found.targets[rows, columns] = torch.from_numpy(lexicon.targets[order]).int()
+    found.probabilities[rows, columns] = torch.from_numpy(probabilities[order]).float()
+    return found
 
 
 class _Rows(Sequence[Any]):

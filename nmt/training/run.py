@@ -18,7 +18,7 @@ from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
 from nmt.training.directory import claimed, remove_outputs
 from nmt.training.initial import adopt, readopt
-from nmt.training.lexicon import learn_translations
+from nmt.training.lexicon import Folds, learn_translations
 from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard
 from nmt.training.parallel import World, join_world, logging_warnings
 from nmt.training.precision import choose_precision
@@ -186,6 +186,7 @@ def _trainer(
         target_vocabulary=material.target_subwords.vocabulary_size,
     ).to(device)
     saved = start if isinstance(start, SavedState) else None
+    folds = None
     wanted = Precision[saved.precision] if saved else config.trainer.precision
     precision = world.from_main(lambda: choose_precision(wanted, device))
     _introduce(config, material, model, device=device, threads=threads, precision=precision)
@@ -200,15 +201,17 @@ def _trainer(
         model.load_state_dict(start.model.state_dict())
     elif model.lexicon is not None:
         LOG.info("aligning the training text for the lexicon")
-        model.lexicon.fill(
-            *learn_translations(
-                material.corpus,
-                source_vocabulary=material.source_subwords.vocabulary_size,
-                target_vocabulary=material.target_subwords.vocabulary_size,
-                size=config.model.lexicon_size,
-            )
+        translations, others = learn_translations(
+            material.corpus,
+            source_vocabulary=material.source_subwords.vocabulary_size,
+            target_vocabulary=material.target_subwords.vocabulary_size,
+            size=config.model.lexicon_size,
         )
-    return Trainer(config, material, model=model, run_dir=run_dir, precision=precision, world=world, saved=saved)
+        model.lexicon.fill(*translations)
+        folds = Folds.of(others, epsilon=model.lexicon.epsilon)
+    return Trainer(
+        config, material, model=model, run_dir=run_dir, precision=precision, world=world, folds=folds, saved=saved
+    )
 
 
 def _introduce(

@@ -103,6 +103,8 @@ class SavedState:
     average: list[torch.Tensor] = field(default_factory=list)
     valid_digest: str = ""
     """of the validation text that chose the best weights so far; empty in what an older nmt wrote"""
+    folds: dict[str, torch.Tensor] = field(default_factory=dict)
+    """what each pair of the text is offered, as `nmt.training.lexicon.Folds` has it; empty: what the model says"""
 
 
 def save_state(state: SavedState, path: Path) -> None:

@@ -20,6 +20,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.schema import to_dict
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.journal import Journal
+from nmt.training.lexicon import Folds
 from nmt.training.monitor import LOG
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 from nmt.training.parallel import World
@@ -44,25 +45,29 @@ class Trainer:
         run_dir: Path,
         precision: Precision,
         world: World | None = None,
+        folds: Folds | None = None,
         saved: SavedState | None = None,
     ) -> None:
-        """Stand before the next update: the first one, or the one after `saved`."""
+        """Stand before the next update: the first one, or the one after `saved`, which has the folds too."""
         self.config, self.material, self.model, self.run_dir = config, material, model, run_dir
         self.precision, self.world = precision, world or World()
         self.optimizer = build_optimizer(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
+        self.folds = folds
         self.position, self._sums = Position(), Sums()
         if saved:
             self.position, self._sums = saved.position, saved.sums
             model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
             self.average.load(saved.average)
+            self.folds = Folds.restored(saved.folds, epsilon=config.model.lexicon_epsilon)
         self.gradient = BatchGradient(
             model,
             precision=precision,
             label_smoothing=config.trainer.label_smoothing,
             sampled_words=config.trainer.sampled_words,
             accumulation=config.trainer.accumulation,
+            folds=self.folds,
             world=self.world,
         )
         self.batches = BatchSource(
@@ -293,4 +298,5 @@ class Trainer:
             optimizer=self.optimizer.state_dict(),
             average=self.average.state(),
             valid_digest=self.material.valid_digest,
+            folds=self.folds.tensors() if self.folds else {},
         )

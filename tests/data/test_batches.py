@@ -68,6 +68,12 @@ def test_every_pair_is_in_an_epoch_exactly_once(source, pairs, subwords):
     assert sorted(texts(source.epoch(0), subwords)) == sorted(pairs)
 
 
+def test_every_row_knows_which_pair_it_is(source, pairs, subwords):
+    batches = list(source.epoch(0))
+    numbers = [number for batch in batches for number in batch.pairs.tolist()]
+    assert texts(batches, subwords) == [pairs[number] for number in numbers]
+
+
 def test_the_best_segmentation_is_the_stored_one(corpus, encoded, subwords):
     rows = [
         tuple(row[: length - 1])

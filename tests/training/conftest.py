@@ -127,6 +127,7 @@ def saved():
             "model": state.model,
             "optimizer": state.optimizer,
             "average": state.average,
+            "folds": state.folds,
         }
 
     return read

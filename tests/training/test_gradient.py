@@ -4,8 +4,10 @@ import torch
 from nmt.choices import Precision
 from nmt.config import ModelConfig
 from nmt.data.batches import Batch
+from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import build_model
 from nmt.training.gradient import BatchGradient, part_of
+from nmt.training.lexicon import Folds
 from nmt.training.parallel import World
 
 VOCABULARY = 30
@@ -21,10 +23,10 @@ def batch():
         ids = torch.randint(4, VOCABULARY, (len(lengths), int(lengths.max())), generator=generator)
         return ids.masked_fill(torch.arange(ids.size(1)) >= lengths.unsqueeze(1), 0)
 
-    return Batch(rows(source_lengths), source_lengths, rows(target_lengths), target_lengths)
+    return Batch(rows(source_lengths), source_lengths, rows(target_lengths), target_lengths, torch.arange(7))
 
 
-def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0, update=0, world=None):
+def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0, folds=None, update=0, world=None):
     torch.manual_seed(1)
     config = ModelConfig(
         embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=dropout, lexicon_size=lexicon
@@ -39,21 +41,29 @@ def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0,
         label_smoothing=0.1,
         sampled_words=sampled_words,
         accumulation=accumulation,
+        folds=folds,
         world=world or World(),
     )
     loss = compute(batch, seed=3, update=update)
     return loss, {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
-@pytest.mark.parametrize("lexicon", [0, 1])
+def draw_folds(count=3, size=1):
+    """What each of some folds says; every fold something else."""
+    generator = torch.Generator().manual_seed(8)
+    targets = torch.rand(count, VOCABULARY, VOCABULARY, generator=generator).argsort(2)[..., :size]
+    return Folds(targets.int(), torch.rand(targets.shape, generator=generator), 1e-4)
+
+
+@pytest.mark.parametrize(("lexicon", "folds"), [(0, None), (1, None), (1, draw_folds())], ids=str)
 @pytest.mark.parametrize("sampled_words", [0, 2])
 @pytest.mark.parametrize("parts", [2, 3, 7, 11])
-def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, sampled_words, lexicon):
-    options = {"sampled_words": sampled_words, "lexicon": lexicon}
+def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, sampled_words, lexicon, folds):
+    options = {"sampled_words": sampled_words, "lexicon": lexicon, "folds": folds}
     whole_loss, whole = gradients(batch, **options)
     loss, accumulated = gradients(batch, accumulation=parts, **options)
     assert loss.tokens == whole_loss.tokens == 29
-    every_word, _ = gradients(batch, lexicon=lexicon)
+    every_word, _ = gradients(batch, lexicon=lexicon, folds=folds)
     assert (whole_loss.smoothed != every_word.smoothed) == (sampled_words > 0)  # so few that not all are needed
     assert loss.smoothed == pytest.approx(whole_loss.smoothed, rel=1e-6)
     assert loss.negative_log_likelihood == pytest.approx(whole_loss.negative_log_likelihood, rel=1e-6)
@@ -104,6 +114,54 @@ def test_sampled_words_are_a_function_of_seed_and_update(batch):
     assert not torch.equal(later[name], earlier[name])
     assert not torch.equal(whole[name], earlier[name])
     assert torch.equal(whole[name], everything[name])
+
+
+def test_a_pair_is_offered_what_its_fold_says(batch):
+    """Each pair alone, with a model whose own lexicon is that of the fold."""
+    folds = draw_folds(size=2)
+    losses = []
+    for row, number in enumerate([4, 0, 5, 11, 2, 7, 3]):
+        part, _ = part_of(batch, row, parts=7)
+        loss, _ = gradients(part._replace(pairs=torch.tensor([number])), lexicon=2, folds=folds)
+        own = Folds(*(part[[number % 3] * 3] for part in (folds.targets, folds.probabilities)), folds.epsilon)
+        same, _ = gradients(part, lexicon=2, folds=own)
+        other, _ = gradients(part, lexicon=2)
+        assert loss.smoothed == same.smoothed != other.smoothed
+        losses.append(loss.smoothed)
+    whole, _ = gradients(batch._replace(pairs=torch.tensor([4, 0, 5, 11, 2, 7, 3])), lexicon=2, folds=folds)
+    assert whole.smoothed == pytest.approx(sum(losses), rel=1e-5)
+
+
+def test_a_model_reads_a_fold_as_it_reads_its_own_lexicon():
+    folds = draw_folds(size=4)
+    own = Lexicon(VOCABULARY, 4, epsilon=folds.epsilon)
+    source, pairs = torch.randint(0, VOCABULARY, (5, 6)), torch.tensor([3, 1, 8, 0, 4])
+    weights = torch.rand(5, 2, 6).softmax(2)
+    logits = folds.offer(source, pairs).favour(weights).add_to(torch.zeros(5, 2, VOCABULARY))
+    for row, pair in enumerate(pairs.tolist()):
+        own.fill(folds.targets[pair % 3], folds.probabilities[pair % 3])
+        one = slice(row, row + 1)
+        expected = own(source[one]).favour(weights[one]).add_to(torch.zeros(1, 2, VOCABULARY))
+        torch.testing.assert_close(logits[one], expected)
+        assert set(own.offered(source[one]).tolist()) == set(folds.offered(source[one], pairs[one]).tolist())
+
+
+def test_words_that_folds_offer_are_always_among_the_sampled_ones(batch):
+    config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, lexicon_size=1)
+    model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
+    compute = BatchGradient(
+        model,
+        precision=Precision.fp32,
+        label_smoothing=0.1,
+        sampled_words=1,
+        folds=Folds(
+            torch.arange(3).repeat_interleave(VOCABULARY).view(3, VOCABULARY, 1), torch.ones(3, VOCABULARY, 1), 1
+        ),
+        world=World(),
+    )
+    for update in range(9):
+        words = compute.words(batch._replace(pairs=torch.arange(7) * 3 + update % 2), 3, update)
+        assert (words.shares[words.places(torch.tensor(update % 2))] == 1.0).item()
 
 
 def test_words_that_the_lexicon_offers_are_always_among_the_sampled_ones(batch):

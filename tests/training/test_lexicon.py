@@ -10,7 +10,7 @@ from nmt.alignment import learn_lexicon
 from nmt.checkpoint import load_bundle
 from nmt.data.mixture import Mixture, Part
 from nmt.training import lexicon as module
-from nmt.training.lexicon import learn_translations
+from nmt.training.lexicon import Folds, learn_translations
 from nmt.training.setup import prepare
 from nmt.training.state import load_state
 
@@ -33,12 +33,19 @@ class Corpus:
         return self._length
 
 
-def learn(*parts, size=3):
-    targets, probabilities = learn_translations(Mixture(parts), source_vocabulary=40, target_vocabulary=40, size=size)
+def learn_all(*parts, size=3):
+    return learn_translations(Mixture(parts), source_vocabulary=40, target_vocabulary=40, size=size)
+
+
+def as_dicts(translations):
     return [
         {t: p for t, p in zip(*row, strict=True) if p}
-        for row in zip(targets.tolist(), probabilities.tolist(), strict=True)
+        for row in zip(*(part.tolist() for part in translations), strict=True)
     ]
+
+
+def learn(*parts, size=3):
+    return as_dicts(learn_all(*parts, size=size)[0])
 
 
 # A language in which word i means i + 20; 10 is too rare to say what it means.
@@ -90,6 +97,35 @@ def test_all_texts_count_with_their_tags():
     assert not one[12]
 
 
+def test_what_one_pair_alone_says_is_not_offered_to_it():
+    corpus = Corpus([*SOURCES, [10, 4]], [*TARGETS, [39, 24]])
+    whole, others = learn_all(Part(corpus))
+    own = (len(corpus) - 1) % len(others)
+    found = [as_dicts(fold) for fold in others]
+    assert [fold[10] == {} for fold in found] == [number == own for number in range(10)]
+    for fold in found:
+        assert fold[10] in ({}, as_dicts(whole)[10])
+        # of common words the others say about the same
+        assert fold[4][24] == pytest.approx(as_dicts(whole)[4][24], abs=0.05)
+        assert fold[4][24] != as_dicts(whole)[4][24]
+
+
+def test_pairs_are_counted_through_all_corpora():
+    half = len(SOURCES) // 2 - 3
+    _, one = learn_all(Part(Corpus(SOURCES, AMBIGUOUS)))
+    parts = [Part(Corpus(SOURCES[:half], AMBIGUOUS[:half])), Part(Corpus(SOURCES[half:], AMBIGUOUS[half:]))]
+    _, other = learn_all(*parts)
+    assert all(torch.equal(*columns) for folds in zip(one, other, strict=True) for columns in zip(*folds, strict=True))
+
+
+def test_folds_are_restored_as_they_were():
+    folds = Folds.of(learn_all(Part(Corpus(SOURCES, AMBIGUOUS)))[1], epsilon=0.5)
+    again = Folds.restored(folds.tensors(), epsilon=0.5)
+    assert torch.equal(again.targets, folds.targets)
+    assert torch.equal(again.probabilities, folds.probabilities)
+    assert Folds.restored({}, epsilon=0.5) is None
+
+
 @pytest.fixture
 def with_lexicon(make_config):
     def make(run_dir="run", **changes):
@@ -101,7 +137,7 @@ def with_lexicon(make_config):
 def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, train):
     config = with_lexicon()
     material = prepare(config)
-    expected = learn_translations(
+    expected, others = learn_translations(
         material.corpus,
         source_vocabulary=material.source_subwords.vocabulary_size,
         target_vocabulary=material.target_subwords.vocabulary_size,
@@ -112,6 +148,9 @@ def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, tr
     for weights in (load_bundle(run_dir / "best").model.state_dict(), load_state(run_dir / "state.pt").model):
         assert torch.equal(weights["lexicon.targets"], expected[0])
         assert torch.equal(weights["lexicon.probabilities"], expected[1])
+    folds = load_state(run_dir / "state.pt").folds
+    assert torch.equal(folds["targets"], torch.stack([each.targets for each in others]))
+    assert torch.equal(folds["probabilities"], torch.stack([each.probabilities for each in others]))
 
 
 def test_it_is_learnt_once_and_resumed_runs_are_those_that_were_not_stopped(
@@ -120,15 +159,16 @@ def test_it_is_learnt_once_and_resumed_runs_are_those_that_were_not_stopped(
     whole = train(with_lexicon("whole", trainer__max_epochs=2))
     first = with_lexicon(trainer__max_epochs=1)
     train(first)
-    monkeypatch.setattr(module, "learn_lexicon", None)
+    monkeypatch.setattr(module, "cross_fit", None)
     first.trainer.max_epochs = 2
     assert same(saved(train(first))["model"], saved(whole)["model"])
 
 
 def test_a_child_has_the_lexicon_of_its_parent(with_lexicon, make_config, train, monkeypatch):
     parent = train(with_lexicon("parent"))
-    monkeypatch.setattr(module, "learn_lexicon", None)
+    monkeypatch.setattr(module, "cross_fit", None)
     child = train(make_config("child", init_from=str(parent / "best")))
+    assert load_state(child / "state.pt").folds == {}
     one, other = (load_bundle(path / "best").model.lexicon for path in (parent, child))
     assert torch.equal(one.targets, other.targets)
     assert torch.equal(one.probabilities, other.probabilities)
