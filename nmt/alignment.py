@@ -98,18 +98,8 @@ def cross_fit(
     of the fold: leaving-one-out (Wuebker et al. 2010, "Training Phrase Translation Models with Leaving-One-Out") with
     more than one left out.
 
-    Args:
-        sources: as for `learn_lexicon`, like all that is not named here.
-        targets: likewise.
-        target_vocabulary: likewise.
-        folds: how many.
-        least_count: the folds' lexicons hold no pair that is aligned less often, all folds taken together.
-        iterations: as for `learn_lexicon`.
-        max_cells: likewise.
-        seed: likewise.
-
-    Raises:
-        CorpusError: no pair has a token on both sides.
+    The folds' lexicons hold no pair that is aligned less often than `least_count`, all folds taken together. What is
+    not said here is as for `learn_lexicon`, CorpusError too.
     """
     cells, pairs = _gather(_chunks(sources, targets, max_cells, seed), target_vocabulary)
     found = _maximise(cells, pairs, iterations)

@@ -207,7 +207,7 @@ class SearchConfig:
     max_source_tokens: int = 512
     """longer sources are cut here, with a warning"""
     batch_size: int = 64
-    """sentences decoded together"""
+    """sentences decoded together, fewer where they have more than 128 subwords"""
     no_repeat_ngram: int = 0
     """no sequence of this many subwords may occur twice in a translation; 0: off"""
     source_tag: int = -1

@@ -6,7 +6,7 @@ Shapes: B sentences, S source length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,8 @@ WINDOW_BATCHES = 16
 """Batches of one window: sentences of similar length meet in a batch, and memory does not grow with the text."""
 
 _EXTRA_LENGTH = 10
+_LONG = 128
+"""Subwords of a line from which a batch takes fewer lines, in proportion, so that its memory is bounded."""
 
 
 class Translating(Protocol):
@@ -148,8 +150,7 @@ class Translator:
         rows = {tuple(ids[:limit]) for ids in encoded.values() if ids}
         order = sorted(rows, key=lambda ids: (-len(ids), ids))
         found: dict[tuple[int, ...], list[TextHypothesis]] = {}
-        for start in range(0, len(order), self.search.batch_size):
-            batch = order[start : start + self.search.batch_size]
+        for batch in _batches(order, self.search.batch_size):
             found.update(zip(batch, self._translate_batch(batch, n_best), strict=True))
 
         translations = []
@@ -221,6 +222,15 @@ class Translator:
                 f"(max_length_ratio={self.search.max_length_ratio:g})"
             )
         return warnings
+
+
+def _batches(rows: Sequence[tuple[int, ...]], size: int) -> Iterator[Sequence[tuple[int, ...]]]:
+    """Cut rows of ids, the longest first, into batches of at most `size`, and of fewer where they are long."""
+    start = 0
+    while start < len(rows):
+        count = max(1, min(size, size * _LONG // len(rows[start])))
+        yield rows[start : start + count]
+        start += count
 
 
 def windows(lines: Sequence[str], size: int) -> Iterable[tuple[int, Sequence[str]]]:

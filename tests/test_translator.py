@@ -128,6 +128,28 @@ def test_a_long_source_is_cut_with_a_warning_that_names_its_line(bundle):
     assert len(cut.hypotheses[0].tokens) <= 5 * 2 + 10
 
 
+@pytest.mark.parametrize("batch_size", [1, 4, 8])
+def test_long_lines_make_smaller_batches(bundle, monkeypatch, batch_size):
+    batches = []
+    pad = Translator._pad
+
+    def watching(self, batch):
+        batches.append([len(ids) for ids in batch])
+        return pad(self, batch)
+
+    monkeypatch.setattr(Translator, "_pad", watching)
+    lines = [*sentences(20, seed=4), *(" ".join(sentences(count)) for count in range(2, 60, 3))]
+    search = SearchConfig(beam_size=1, batch_size=batch_size, max_source_tokens=500)
+    together = texts(Translator(bundle, search=search).translate(lines))
+    lengths = [length for batch in batches for length in batch]
+    assert len(lengths) == len(set(lines))
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] > 400 > 20 > lengths[-1]
+    for batch in batches[:-1]:
+        assert len(batch) == max(1, min(batch_size, batch_size * 128 // batch[0]))
+    assert together == [texts(Translator(bundle, search=search).translate([line]))[0] for line in lines]
+
+
 @pytest.fixture
 def seen(bundle, monkeypatch):
     """Sources that reach the model, without padding."""
