@@ -164,6 +164,24 @@ def test_it_is_learnt_once_and_resumed_runs_are_those_that_were_not_stopped(
     assert same(saved(train(first))["model"], saved(whole)["model"])
 
 
+def test_every_pair_is_offered_what_its_fold_says_also_after_a_resume(with_lexicon, train, monkeypatch):
+    seen, offer = [], Folds.offer
+
+    def watching(self, source, pairs):
+        seen.extend(pairs.tolist())
+        return offer(self, source, pairs)
+
+    monkeypatch.setattr(Folds, "offer", watching)
+    config = with_lexicon(trainer__max_epochs=1, trainer__max_updates=1000)
+    everything = list(range(len(prepare(config).corpus)))
+    train(config)
+    assert sorted(seen) == everything
+    seen.clear()
+    config.trainer.max_epochs = 2
+    train(config)
+    assert sorted(seen) == everything
+
+
 def test_a_child_has_the_lexicon_of_its_parent(with_lexicon, make_config, train, monkeypatch):
     parent = train(with_lexicon("parent"))
     monkeypatch.setattr(module, "cross_fit", None)
