@@ -31,7 +31,7 @@ WINDOW_BATCHES = 16
 
 _EXTRA_LENGTH = 10
 _LONG = 128
-"""Subwords of a line from which a batch takes fewer lines, in proportion, so that its memory is bounded."""
+"""Subwords of a row from which a batch takes fewer rows, in proportion, so that its memory is bounded."""
 
 
 class Translating(Protocol):
@@ -150,7 +150,8 @@ class Translator:
         rows = {tuple(ids[:limit]) for ids in encoded.values() if ids}
         order = sorted(rows, key=lambda ids: (-len(ids), ids))
         found: dict[tuple[int, ...], list[TextHypothesis]] = {}
-        for batch in _batches(order, self.search.batch_size):
+        for cut in cut_batches([len(ids) for ids in order], self.search.batch_size):
+            batch = order[cut]
             found.update(zip(batch, self._translate_batch(batch, n_best), strict=True))
 
         translations = []
@@ -224,12 +225,12 @@ class Translator:
         return warnings
 
 
-def _batches(rows: Sequence[tuple[int, ...]], size: int) -> Iterator[Sequence[tuple[int, ...]]]:
-    """Cut rows of ids, the longest first, into batches of at most `size`, and of fewer where they are long."""
+def cut_batches(lengths: Sequence[int], size: int) -> Iterator[slice]:
+    """Cut rows of these lengths, the longest first, into batches of at most `size`, of fewer where they are long."""
     start = 0
-    while start < len(rows):
-        count = max(1, min(size, size * _LONG // len(rows[start])))
-        yield rows[start : start + count]
+    while start < len(lengths):
+        count = max(1, min(size, size * _LONG // lengths[start]))
+        yield slice(start, start + count)
         start += count
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss
 from nmt.subwords import SubwordModel
 from nmt.training.parallel import World
-from nmt.translator import Translator
+from nmt.translator import Translator, cut_batches
 
 
 class Validation(NamedTuple):
@@ -62,13 +62,19 @@ def reference_perplexity(
 def reference_loss(
     bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
 ) -> tuple[float, int]:
-    """Sum the negative log-likelihood of the references' positions, in nats, and count them; long pairs are cut."""
+    """Sum the negative log-likelihood of the references' positions, in nats, and count them; long pairs are cut.
+
+    Batches hold at most `batch_size` pairs, and fewer of long ones.
+    """
     tag = bundle.source_subwords.tag_prefix(bundle.search.source_tag)
     source_rows = [[*tag, *row] for row in _rows(bundle.source_subwords, sources)]
     target_rows = _rows(bundle.target_subwords, references)
-    order = sorted(range(len(source_rows)), key=lambda i: (len(source_rows[i]), len(target_rows[i])))
+    lengths = [max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)]
+    # The longest go first: what does not fit fails at once.
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], -len(source_rows[i])))
     total, tokens = 0.0, 0
-    for batch in _chunks(order, batch_size):
+    for cut in cut_batches([lengths[i] for i in order], batch_size):
+        batch = order[cut]
         source, source_lengths = _pad([source_rows[i] for i in batch], bundle.model.device)
         target, target_lengths = _pad([target_rows[i] for i in batch], bundle.model.device)
         loss = sequence_loss(
@@ -97,11 +103,6 @@ def greedy(search: SearchConfig, *, batch_size: int) -> SearchConfig:
 
 def _rows(subwords: SubwordModel, texts: Sequence[str]) -> list[list[int]]:
     return [[*ids[:512], subwords.eos_id] for ids in subwords.encode_batch(list(texts))]
-
-
-def _chunks(order: list[int], size: int) -> Iterator[list[int]]:
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
 
 
 def _pad(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

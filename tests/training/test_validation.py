@@ -7,9 +7,10 @@ import torch
 
 from nmt.checkpoint import Bundle
 from nmt.config import ModelConfig, SearchConfig
+from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
 from nmt.subwords import SubwordModel
-from nmt.training.validation import greedy, perplexity, reference_perplexity, validate
+from nmt.training.validation import greedy, perplexity, reference_loss, reference_perplexity, validate
 from nmt.translator import Translator
 
 
@@ -55,6 +56,29 @@ def test_blank_and_endless_references_are_scored_too(bundle):
     assert len(every) > 513
     found = reference_perplexity(bundle, sources, references, batch_size=2)
     assert found == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 16])
+def test_long_pairs_make_smaller_batches(bundle, text, monkeypatch, batch_size):
+    sources = [*text[0][:30], "A dog. " * 100, *("A man. " * n for n in (20, 60)), "Short.", ""]
+    references = [*text[1][:30], "Ein Hund.", *("Ein Mann. " * n for n in (20, 60)), "Rot. " * 300, "Ein Hund. " * 50]
+    shapes = []
+
+    def watching(model, source, source_lengths, *, target, **others):
+        shapes.append((len(source), max(source.size(1), target.size(1))))
+        return sequence_loss(model, source, source_lengths, target=target, **others)
+
+    alone = [negative_log_likelihoods(bundle, *pair) for pair in zip(sources, references, strict=True)]
+    monkeypatch.setattr("nmt.training.validation.sequence_loss", watching)
+    found, tokens = reference_loss(bundle, sources, references, batch_size=batch_size)
+    assert found == pytest.approx(sum(map(sum, alone)), rel=1e-4)
+    assert tokens == sum(map(len, alone))
+    assert sum(rows for rows, _ in shapes) == len(sources)
+    lengths = [length for _, length in shapes]
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[0] > 400 > 40 > lengths[-1]
+    for rows, length in shapes[:-1]:
+        assert rows == max(1, min(batch_size, batch_size * 128 // length))
 
 
 def test_perplexity_by_hand():
