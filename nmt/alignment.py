@@ -50,8 +50,8 @@ class _Cells(NamedTuple):
     """first cell of each target position"""
     widths: Ints
     """cells of each target position"""
-    rows: Ints
-    """number of the sentence pair of each target position"""
+    numbers: Ints
+    """which sentence pair each target position is of"""
 
 
 def learn_lexicon(
@@ -88,6 +88,7 @@ def cross_fit(
     target_vocabulary: int,
     folds: int,
     least_count: float,
+    alternatives: int = 1,
     iterations: int = 5,
     max_cells: int = 20_000_000,
     seed: int = 1,
@@ -98,10 +99,13 @@ def cross_fit(
     of the fold: leaving-one-out (Wuebker et al. 2010, "Training Phrase Translation Models with Leaving-One-Out") with
     more than one left out.
 
+    Rows i·a to i·a + a - 1, where a is `alternatives`, are sentence pair i, segmented in so many ways. Each of them
+    counts as a sentence does, but they are of one fold, and a sample has all of them or none.
+
     The folds' lexicons hold no pair that is aligned less often than `least_count`, all folds taken together. What is
     not said here is as for `learn_lexicon`, CorpusError too.
     """
-    cells, pairs = _gather(_chunks(sources, targets, max_cells, seed), target_vocabulary)
+    cells, pairs = _gather(_chunks(sources, targets, max_cells, seed, alternatives), target_vocabulary)
     found = _maximise(cells, pairs, iterations)
     null = int(found.lexicon.sources.max())
     likely = np.flatnonzero((found.lexicon.counts >= least_count) & (found.lexicon.sources < null))
@@ -110,7 +114,7 @@ def cross_fit(
     of_pairs, of_sources = np.zeros((folds, len(likely))), np.zeros((folds, null + 1))
     for chunk in cells:
         weights = _posteriors(chunk, found.before)
-        fold = np.repeat(chunk.rows % folds, chunk.widths)
+        fold = np.repeat(chunk.numbers % folds, chunk.widths)
         of_sources += _by_fold(fold, found.lexicon.sources[chunk.pairs], weights, of_sources.shape)
         kept = np.flatnonzero(places[chunk.pairs] >= 0)
         of_pairs += _by_fold(fold[kept], places[chunk.pairs[kept]], weights[kept], of_pairs.shape)
@@ -153,7 +157,7 @@ def _gather(chunks: Iterator[_Chunk], target_vocabulary: int) -> tuple[list[_Cel
             np.searchsorted(pairs, own).astype(np.int32),
             _priors(chunk),
             *_segments(chunk),
-            np.repeat(chunk.rows, chunk.target_lengths),
+            np.repeat(chunk.numbers, chunk.target_lengths),
         )
         for own, chunk in zip(keys, held, strict=True)
     ]
@@ -186,23 +190,26 @@ class _Chunk(NamedTuple):
     """(N,)"""
     target_lengths: Ints
     """(N,)"""
-    rows: Ints
-    """(N,) their numbers"""
+    numbers: Ints
+    """(N,) which one each is"""
 
 
-def _chunks(sources: Sequence[Any], targets: Sequence[Any], max_cells: int, seed: int) -> Iterator[_Chunk]:
+def _chunks(
+    sources: Sequence[Any], targets: Sequence[Any], max_cells: int, seed: int, alternatives: int = 1
+) -> Iterator[_Chunk]:
     """Yield the sentences in random order until there are enough cells, a bounded number of cells at a time."""
     held: list[tuple[Any, Any, int]] = []
     total = held_cells = 0
-    for index in np.random.default_rng(seed).permutation(len(sources)).tolist():
-        source, target = np.asarray(sources[index]), np.asarray(targets[index])
-        cells = (len(source) + 1) * len(target)
-        if not len(source) or not len(target) or total + cells > max_cells:
+    for number in np.random.default_rng(seed).permutation(len(sources) // alternatives).tolist():
+        rows = range(number * alternatives, (number + 1) * alternatives)
+        ways = [(np.asarray(sources[row]), np.asarray(targets[row]), number) for row in rows]
+        cells = sum((len(source) + 1) * len(target) for source, target, _ in ways)
+        if not all(len(source) and len(target) for source, target, _ in ways) or total + cells > max_cells:
             continue
         if held_cells + cells > _CHUNK_CELLS and held:
             yield _chunk(held)
             held, held_cells = [], 0
-        held.append((source, target, index))
+        held += ways
         total, held_cells = total + cells, held_cells + cells
         if total > 0.999 * max_cells:
             break
@@ -211,13 +218,13 @@ def _chunks(sources: Sequence[Any], targets: Sequence[Any], max_cells: int, seed
 
 
 def _chunk(held: list[tuple[Any, Any, int]]) -> _Chunk:
-    sources, targets, rows = zip(*held, strict=True)
+    sources, targets, numbers = zip(*held, strict=True)
     return _Chunk(
         np.concatenate(sources).astype(np.int64),
         np.concatenate(targets).astype(np.int64),
         np.array([len(row) for row in sources], dtype=np.int64),
         np.array([len(row) for row in targets], dtype=np.int64),
-        np.array(rows),
+        np.array(numbers),
     )
 
 

@@ -56,6 +56,18 @@ class Normalization(Word):
     nfc = "nfc"
 
 
+class Sides(Word):
+    """Which sides of a pair."""
+
+    both = "both"
+    source = "source"
+    target = "target"
+
+    def include(self, side: str) -> bool:
+        """Tell whether "source" or "target" is one of them."""
+        return self.value in ("both", side)
+
+
 class Schedule(Word):
     """The course of the learning rate after its warm-up."""
 

@@ -12,6 +12,7 @@ from nmt.choices import (
     Cell,
     LengthNormalization,
     Normalization,
+    Sides,
     SubwordKind,
     Tying,
 )
@@ -114,6 +115,8 @@ class SubwordsConfig:
     """share of the text's characters that get a symbol of their own; 0: all, up to half of the vocabulary"""
     sampling_alpha: float = 0.0
     """subword regularisation in training: unigram smoothing (0.1 to 0.5) or BPE dropout; 0: always the best split"""
+    sampled_sides: Sides = Sides.both
+    """whose splits are sampled: both, source or target"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""

@@ -63,22 +63,23 @@ def test_the_lexicon_is_that_of_plain_loops(monkeypatch, chunk_cells):
     assert all(math.isclose(found[pair], expected[pair], rel_tol=1e-5) for pair in found)
 
 
+@pytest.mark.parametrize("alternatives", [1, 2])
 @pytest.mark.parametrize("chunk_cells", [50, 10**6])
-def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_cells):
+def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_cells, alternatives):
     monkeypatch.setattr(alignment, "_CHUNK_CELLS", chunk_cells)
     draw = random.Random(4)
     sources = [[draw.randrange(8) for _ in range(draw.randint(1, 6))] for _ in range(26)]
     targets = [[draw.randrange(9) for _ in range(draw.randint(1, 6))] for _ in range(26)]
     sources[7] = [9, 9]  # a word of one fold alone
     options = {"target_vocabulary": 9, "iterations": 3}
-    whole, others = cross_fit(sources, targets, folds=3, least_count=0.0, **options)
-    assert as_dict(whole) == as_dict(learn_lexicon(sources, targets, **options))
+    whole, others = cross_fit(sources, targets, folds=3, least_count=0.0, alternatives=alternatives, **options)
+    assert as_dict(whole) == pytest.approx(as_dict(learn_lexicon(sources, targets, **options)), rel=1e-12)
     probabilities = defaultdict(lambda: 1.0)
     for _ in range(2):
         probabilities = normalized(plain_counts(sources, targets, probabilities))
     assert len(others) == 3
     for fold, lexicon in enumerate(others):
-        kept = [i for i in range(26) if i % 3 != fold]
+        kept = [i for i in range(26) if i // alternatives % 3 != fold]
         counts = plain_counts([sources[i] for i in kept], [targets[i] for i in kept], probabilities)
         expected = {pair: p for pair, p in normalized(counts).items() if pair[0] is not None}
         found = {pair: p for pair, p in as_dict(lexicon).items() if p > 1e-9}
@@ -86,7 +87,7 @@ def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_ce
         assert all(math.isclose(found[pair], expected[pair], rel_tol=1e-4) for pair in found)
         of_pair = dict(zip(zip(lexicon.sources, lexicon.targets, strict=True), lexicon.counts, strict=True))
         assert all(of_pair[pair] == pytest.approx(counts[pair], rel=1e-4) for pair in found)
-        assert any(pair[0] == 9 for pair in found) == (fold != 7 % 3)
+        assert any(pair[0] == 9 for pair in found) == (fold != 7 // alternatives % 3)
 
 
 def test_folds_leave_out_what_is_hardly_aligned():
@@ -126,6 +127,15 @@ def test_a_large_corpus_is_sampled_and_the_sample_is_the_same_every_time():
     )
     assert all(np.array_equal(*columns) for columns in zip(one, other, strict=True))
     assert 0 < len(set(one.sources.tolist())) <= 31 < len(set(whole.sources.tolist()))
+
+
+def test_a_sample_has_all_ways_of_a_pair_or_none():
+    sources, targets = [[i, 200] for i in range(200)], [[i // 2 % 50] for i in range(200)]
+    options = {"target_vocabulary": 50, "folds": 2, "least_count": 0.0, "max_cells": 93}
+    whole, _ = cross_fit(sources, targets, alternatives=2, **options)
+    seen = set(whole.sources.tolist()) - {200}
+    assert len(seen) == 30
+    assert {source ^ 1 for source in seen} == seen
 
 
 def test_nothing_to_align_is_an_error():

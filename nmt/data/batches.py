@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nmt.choices import Sides
 from nmt.data.memo import Memo
 from nmt.data.mixture import Chosen, Mixture
 from nmt.subwords import SubwordModel
@@ -128,6 +129,7 @@ class BatchSource:
             bound. A pair longer than that is a batch by itself.
         seed: of shuffling and sampling.
         sampling_alpha: see `SubwordModel.sample_batch`; 0 trains on the best segmentation.
+        sampled_sides: whose segmentations are sampled.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
         first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole one takes
             seconds, for which the start would wait; a small one leaves sorting less to choose from, so it is the only.
@@ -142,6 +144,7 @@ class BatchSource:
     batch_tokens: int
     seed: int
     sampling_alpha: float = 0.0
+    sampled_sides: Sides = Sides.both
     window_pairs: int = 32_768
     first_window_pairs: int = 2_048
     prefetch: int = 8
@@ -208,7 +211,7 @@ class BatchSource:
     def _segmented(
         self, chosen: Chosen, side: str, subwords: SubwordModel, entropy: tuple[int, ...]
     ) -> Sequence[Sequence[int] | npt.NDArray[Any]]:
-        if self.sampling_alpha <= 0:
+        if self.sampling_alpha <= 0 or not self.sampled_sides.include(side):
             return self.corpus.ids(chosen, side)
         seed = int(_random(1, *entropy)[0])
         return subwords.sample_batch(self.corpus.texts(chosen, side), alpha=self.sampling_alpha, seed=seed)
@@ -224,7 +227,8 @@ class BatchSource:
 
     def _memo_key(self) -> tuple[object, ...]:
         """All that the number of batches depends on, but the epoch: of each key, the last one is remembered."""
-        settings = (self.seed, self.sampling_alpha, self.batch_tokens, self.window_pairs, self.first_window_pairs)
+        windows = (self.batch_tokens, self.window_pairs, self.first_window_pairs)
+        settings = (self.seed, self.sampling_alpha, self.sampled_sides.value, *windows)
         return ("batches", _FORMAT, self.corpus.digest, *settings)
 
 

@@ -17,6 +17,8 @@ from nmt.subwords import SubwordModel
 
 _FOLDS = 10
 _DISCOUNT = 0.5
+_SAMPLED = 2
+"""So many sampled segmentations of each pair are aligned beside the best."""
 
 
 class Translations(NamedTuple):
@@ -74,20 +76,40 @@ class Folds:
         return offered.long()
 
 
+class Sampling(NamedTuple):
+    """How training samples the segmentations of one side."""
+
+    subwords: SubwordModel
+    alpha: float
+    """see `SubwordModel.sample_batch`"""
+    seed: int
+
+
 def learn_translations(
-    corpus: Mixture, *, source_vocabulary: int, target_vocabulary: int, size: int
+    corpus: Mixture,
+    *,
+    source_vocabulary: int,
+    target_vocabulary: int,
+    size: int,
+    source_sampling: Sampling | None = None,
+    target_sampling: Sampling | None = None,
 ) -> tuple[Translations, list[Translations]]:
     """Learn the `size` most likely translations of every source subword, and the same without each fold's pairs.
 
     Pair i, counted through all corpora, is of fold i modulo their number. Of what was seen once little is to be
     expected in the next text: absolute discounting (Ney et al. 1994) takes half an occurrence from each.
+
+    Where training samples segmentations, some sampled ones of each pair count beside the best: their subwords need
+    translations too.
     """
+    ways = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
     whole, others = cross_fit(
-        _Rows(corpus, 0),
-        _Rows(corpus, 1),
+        _Rows(corpus, 0, ways=ways, sampling=source_sampling),
+        _Rows(corpus, 1, ways=ways, sampling=target_sampling),
         target_vocabulary=target_vocabulary,
         folds=_FOLDS,
         least_count=_DISCOUNT,
+        alternatives=ways,
     )
     found = [_most_likely(lexicon, source_vocabulary, size) for lexicon in (whole, *others)]
     return found[0], found[1:]
@@ -109,17 +131,27 @@ def _most_likely(lexicon: Lexicon, vocabulary: int, size: int) -> Translations:
 
 
 class _Rows(Sequence[Any]):
-    """One side of all pairs of a mixture, with end of sentence, as the model reads them."""
+    """One side of all pairs of a mixture, with end of sentence, as the model reads them.
 
-    def __init__(self, corpus: Mixture, side: int) -> None:
+    Each pair is there in several ways, one after the other: as it is best segmented, then as it is sampled.
+    """
+
+    def __init__(self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None) -> None:
         self._sides = [(part.corpus.source, part.corpus.target)[side] for part in corpus.parts]
         self._prefixes = [() if side else part.prefix for part in corpus.parts]
         self._ends = np.cumsum([len(part.corpus) for part in corpus.parts])
+        self._side, self._ways, self._sampling = side, ways, sampling
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self._ends[-1]) * self._ways
 
     def __getitem__(self, index: Any) -> Any:
-        part = int(np.searchsorted(self._ends, index, side="right"))
-        row = self._sides[part].row(index - (self._ends[part - 1] if part else 0))
-        return np.concatenate([np.array(self._prefixes[part], dtype=row.dtype), row, [SubwordModel.eos_id]])
+        number, way = divmod(index, self._ways)
+        part = int(np.searchsorted(self._ends, number, side="right"))
+        place = number - (self._ends[part - 1] if part else 0)
+        ids: Any = self._sides[part].row(place)
+        if way and self._sampling:
+            subwords, alpha, seed = self._sampling
+            seed = int(np.random.SeedSequence((seed, index, self._side)).generate_state(1, np.uint64)[0])
+            [ids] = subwords.sample_batch([self._sides[part].line(place)], alpha=alpha, seed=seed)
+        return np.array([*self._prefixes[part], *ids, SubwordModel.eos_id])

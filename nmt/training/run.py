@@ -18,7 +18,7 @@ from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
 from nmt.training.directory import claimed, remove_outputs
 from nmt.training.initial import adopt, readopt
-from nmt.training.lexicon import Folds, learn_translations
+from nmt.training.lexicon import Folds, Sampling, learn_translations
 from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard
 from nmt.training.parallel import World, join_world, logging_warnings
 from nmt.training.precision import choose_precision
@@ -206,12 +206,22 @@ def _trainer(
             source_vocabulary=material.source_subwords.vocabulary_size,
             target_vocabulary=material.target_subwords.vocabulary_size,
             size=config.model.lexicon_size,
+            source_sampling=_sampling(config, "source", material.source_subwords),
+            target_sampling=_sampling(config, "target", material.target_subwords),
         )
         model.lexicon.fill(*translations)
         folds = Folds.of(others, epsilon=model.lexicon.epsilon)
     return Trainer(
         config, material, model=model, run_dir=run_dir, precision=precision, world=world, folds=folds, saved=saved
     )
+
+
+def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Sampling | None:
+    """Say how training samples one side; None: not at all."""
+    settings = config.subwords
+    if not (settings.sampling_alpha and settings.sampled_sides.include(side)):
+        return None
+    return Sampling(subwords, settings.sampling_alpha, config.seed)
 
 
 def _introduce(

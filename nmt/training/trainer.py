@@ -77,6 +77,7 @@ class Trainer:
             batch_tokens=config.trainer.batch_tokens,
             seed=config.seed,
             sampling_alpha=config.subwords.sampling_alpha,
+            sampled_sides=config.subwords.sampled_sides,
             memo=material.memo,
         )
         self.journal = Journal(config.trainer, run_dir, update=self.position.update) if self.world.is_main else None

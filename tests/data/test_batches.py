@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from nmt.choices import Sides
 from nmt.data.batches import BatchSource, PaddingStats, group, run_ahead
 from nmt.data.corpus import Filters, read_pairs, resolve
 from nmt.data.encoding import encode_pairs
@@ -50,6 +51,26 @@ def texts(batches, subwords):
         for batch in batches
         for source, target in zip(batch.source.tolist(), batch.target.tolist(), strict=True)
     ]
+
+
+@pytest.mark.parametrize("sampled", ["source", "target"])
+def test_one_side_alone_can_be_sampled(corpus, subwords, sampled):
+    both, best = (make(corpus, subwords, sampling_alpha=alpha) for alpha in (0.2, 0.0))
+    one = make(corpus, subwords, sampling_alpha=0.2, sampled_sides=Sides[sampled])
+    found, drawn, whole = ({side: rows_of(each, side) for side in ("source", "target")} for each in (one, both, best))
+    other = {"source": "target", "target": "source"}[sampled]
+    assert found[other] == whole[other]
+    assert found[sampled] == drawn[sampled] != whole[sampled]
+
+
+def rows_of(source, side):
+    """The ids of all pairs of an epoch, in the order of the training text."""
+    rows = {}
+    for batch in source.epoch(0):
+        padded, lengths = getattr(batch, side).tolist(), getattr(batch, f"{side}_lengths").tolist()
+        for number, row, length in zip(batch.pairs.tolist(), padded, lengths, strict=True):
+            rows[number] = row[:length]
+    return [rows[number] for number in sorted(rows)]
 
 
 def test_rows_end_with_eos_and_are_padded(source, subwords):

@@ -8,9 +8,10 @@ import torch
 
 from nmt.alignment import learn_lexicon
 from nmt.checkpoint import load_bundle
+from nmt.choices import Sides
 from nmt.data.mixture import Mixture, Part
 from nmt.training import lexicon as module
-from nmt.training.lexicon import Folds, learn_translations
+from nmt.training.lexicon import Folds, Sampling, learn_translations
 from nmt.training.setup import prepare
 from nmt.training.state import load_state
 
@@ -24,6 +25,17 @@ class Side:
     def row(self, index):
         return np.array(self._rows[index], dtype=np.uint16)
 
+    def line(self, index):
+        return " ".join(map(str, self._rows[index]))
+
+
+class OtherWays:
+    """Subwords that are sampled as other ones, 10 above the best."""
+
+    @staticmethod
+    def sample_batch(texts, *, alpha, seed):
+        return [[int(word) + 10 for word in text.split()] for text in texts]
+
 
 class Corpus:
     def __init__(self, sources, targets):
@@ -33,8 +45,8 @@ class Corpus:
         return self._length
 
 
-def learn_all(*parts, size=3):
-    return learn_translations(Mixture(parts), source_vocabulary=40, target_vocabulary=40, size=size)
+def learn_all(*parts, size=3, **sampling):
+    return learn_translations(Mixture(parts), source_vocabulary=40, target_vocabulary=40, size=size, **sampling)
 
 
 def as_dicts(translations):
@@ -44,8 +56,8 @@ def as_dicts(translations):
     ]
 
 
-def learn(*parts, size=3):
-    return as_dicts(learn_all(*parts, size=size)[0])
+def learn(*parts, size=3, **sampling):
+    return as_dicts(learn_all(*parts, size=size, **sampling)[0])
 
 
 # A language in which word i means i + 20; 10 is too rare to say what it means.
@@ -118,6 +130,30 @@ def test_pairs_are_counted_through_all_corpora():
     assert all(torch.equal(*columns) for folds in zip(one, other, strict=True) for columns in zip(*folds, strict=True))
 
 
+def test_subwords_of_sampled_segmentations_have_translations_too():
+    corpus = Corpus([*SOURCES, [9, 4]], [*TARGETS, [29, 24]])
+    sampling = Sampling(OtherWays(), alpha=0.1, seed=1)
+    plain, source, target, both = (
+        learn(Part(corpus, prefix=(30,)), size=40, **{f"{side}_sampling": sampling for side in sides})
+        for sides in ((), ("source",), ("target",), ("source", "target"))
+    )
+    assert plain[14] == {}
+    assert plain[30]
+    # Of each pair one segmentation is the best and two are sampled.
+    for word in range(4, 9):
+        assert source[word][word + 20] == pytest.approx(plain[word][word + 20], abs=0.02)
+        assert source[word + 10][word + 20] > 0.8
+        assert target[word][word + 20] == pytest.approx(1 / 3, abs=0.05)
+        assert target[word][word + 30] == pytest.approx(2 / 3, abs=0.05)
+        assert both[word][word + 20] > 0.8
+        assert both[word + 10][word + 30] > 0.8
+    # What occurs in one pair alone is not offered to it in any of these ways.
+    _, others = learn_all(Part(corpus), source_sampling=sampling, target_sampling=sampling)
+    own = (len(corpus) - 1) % 10
+    for word in (9, 19):
+        assert [as_dicts(fold)[word] == {} for fold in others] == [number == own for number in range(10)]
+
+
 def test_folds_are_restored_as_they_were():
     folds = Folds.of(learn_all(Part(Corpus(SOURCES, AMBIGUOUS)))[1], epsilon=0.5)
     again = Folds.restored(folds.tensors(), epsilon=0.5)
@@ -134,14 +170,17 @@ def with_lexicon(make_config):
     return make
 
 
-def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, train):
-    config = with_lexicon()
+@pytest.mark.parametrize(("alpha", "sides"), [(0.0, "both"), (0.3, "both"), (0.3, "source"), (0.2, "target")])
+def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, train, alpha, sides):
+    config = with_lexicon(subwords__sampling_alpha=alpha, subwords__sampled_sides=Sides[sides])
     material = prepare(config)
+    sampled = {"both": ("source", "target")}.get(sides, (sides,)) if alpha else ()
     expected, others = learn_translations(
         material.corpus,
         source_vocabulary=material.source_subwords.vocabulary_size,
         target_vocabulary=material.target_subwords.vocabulary_size,
         size=5,
+        **{f"{side}_sampling": Sampling(material.source_subwords, alpha, config.seed) for side in sampled},
     )
     run_dir = train(config)
     assert (expected[1] > 0.2).sum() > 30

@@ -1,6 +1,6 @@
 import pytest
 
-from nmt.choices import Tying
+from nmt.choices import Sides, Tying
 from nmt.config import SubwordsConfig
 from nmt.data.corpus import read_text, resolve
 from nmt.data.memo import Memo
@@ -39,6 +39,7 @@ def test_joint_subwords_are_one_model_of_both_sides_trained_once(paths, text, tm
     assert len(training) == 1
     assert len(list((tmp_path / "subwords").iterdir())) == 1  # and nothing half-written
     sampled = SubwordsConfig(vocabulary_size=160, sampling_alpha=0.2)  # which shapes batches, not subwords
+    sampled.sampled_sides = Sides.source
     subword_models(sampled, [paths], memo=Memo(tmp_path))
     assert len(training) == 1
 
