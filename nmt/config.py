@@ -155,7 +155,8 @@ class ModelConfig:
     attention_size: int = 256
     """A, width of additive attention's hidden layer"""
     attentional_size: int = 0
-    """width of the attentional vector; 0: the embedding size"""
+    """width of the attentional vector, which is projected to the embeddings' where the output is tied to them; 0: the
+    embedding size"""
     input_feeding: bool = False
     """feed the attentional vector back into the next step (Luong et al. 2015, section 3.3); slower to train"""
     tying: Tying = Tying.all
@@ -187,11 +188,6 @@ class ModelConfig:
             raise ConfigError(
                 f"model.attention=dot needs model.decoder_hidden_size ({self.decoder_hidden_size}) to be twice "
                 f"model.encoder_hidden_size ({self.encoder_hidden_size}); use attention=general otherwise"
-            )
-        if self.tying is not Tying.none and self.attentional_size not in (0, self.embedding_size):
-            raise ConfigError(
-                f"model.tying={self.tying} needs model.attentional_size ({self.attentional_size}) to equal "
-                f"model.embedding_size ({self.embedding_size}); set it to 0 or use tying=none"
             )
 
 

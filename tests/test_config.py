@@ -179,15 +179,6 @@ def test_dot_attention_needs_equal_sizes():
     possible(model__attention=AttentionKind.dot).validate()
 
 
-@pytest.mark.parametrize("tying", [Tying.target, Tying.all])
-def test_tied_output_needs_the_embeddings_size(tying):
-    assert refusal(possible(model__tying=tying, model__attentional_size=100)) == (
-        f"model.tying={tying.name} needs model.attentional_size (100) to equal model.embedding_size (256); "
-        "set it to 0 or use tying=none"
-    )
-    possible(model__tying=Tying.none, model__attentional_size=100).validate()
-
-
 def test_tying_all_needs_one_subword_model():
     expected = "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
     assert refusal(possible(subwords__joint=False)) == expected

@@ -68,7 +68,7 @@ def output_loss(
         return smoothed_cross_entropy(model.project(readout).float(), targets, label_smoothing)
     weight, bias = (parameter.index_select(0, words.ids) for parameter in model.output_parameters())
     # exp(logit + log share) is what all the words contribute that this one stands for.
-    logits = F.linear(readout.attentional, weight, bias + words.shares.log()).float()
+    logits = F.linear(model.features(readout), weight, bias + words.shares.log()).float()
     if readout.favour is not None:
         logits = readout.favour._replace(words=words.places(readout.favour.words)).add_to(logits)
     return smoothed_cross_entropy(logits, words.places(targets), label_smoothing, shares=words.shares)

@@ -66,16 +66,22 @@ class Seq2Seq(nn.Module):
         encoder: Encoder,
         bridge: Bridge,
         decoder: Decoder,
+        projection: nn.Linear | None,
         output: nn.Linear | None,
         lexicon: Lexicon | None = None,
     ) -> None:
-        """Join the parts; ``None`` for an embedding or output matrix means that it is the target embedding's."""
+        """Join the parts.
+
+        ``None`` for an embedding or output matrix means that it is the target embedding's. Between attentional vectors
+        and a matrix of another width lies a `projection` (Press & Wolf 2017, section 3).
+        """
         super().__init__()
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding
         self.encoder = encoder
         self.bridge = bridge
         self.decoder = decoder
+        self.projection = projection
         self.output = output
         self.lexicon = lexicon
         self.output_bias = nn.Parameter(torch.zeros(target_embedding.num_embeddings)) if output is None else None
@@ -122,11 +128,15 @@ class Seq2Seq(nn.Module):
 
     def project(self, readout: Readout) -> Tensor:
         """Score the vocabulary: logits (B, Q, V), or (N, V) of selected positions."""
-        logits = F.linear(readout.attentional, *self.output_parameters())
+        logits = F.linear(self.features(readout), *self.output_parameters())
         return logits if readout.favour is None else readout.favour.add_to(logits)
 
+    def features(self, readout: Readout) -> Tensor:
+        """Give what the output matrix multiplies: (B, Q, ·), or (N, ·) of selected positions."""
+        return readout.attentional if self.projection is None else self.projection(readout.attentional)
+
     def output_parameters(self) -> tuple[Tensor, Tensor]:
-        """Return the output matrix (V, F) and its bias (V,), wherever they live."""
+        """Return the output matrix (V, ·) and its bias (V,), wherever they live."""
         if self.output is not None:
             return self.output.weight, self.output.bias
         assert self.output_bias is not None
@@ -148,6 +158,7 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
         )
     embedding_size = config.embedding_size
     attentional_size = config.attentional_size or embedding_size
+    has_projection = tying != "none" and attentional_size != embedding_size
     value_size = 2 * config.encoder_hidden_size
     model = Seq2Seq(
         source_embedding=None if tying == "all" else nn.Embedding(source_vocabulary, embedding_size),
@@ -177,6 +188,7 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
             input_feeding=config.input_feeding,
             dropout=config.dropout,
         ),
+        projection=nn.Linear(attentional_size, embedding_size, bias=False) if has_projection else None,
         output=nn.Linear(attentional_size, target_vocabulary) if tying == "none" else None,
         lexicon=Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
         if config.lexicon_size

@@ -89,12 +89,15 @@ class Arithmetic(ABC):
         """Run a layer in both directions over inputs (S, B, I): outputs (S, 2, B, H), last states (2, B, H) each."""
 
     @abstractmethod
-    def select(self, weight: Matrix, bias: Matrix, candidates: str) -> None:
-        """Pick outputs (B, N), padded with -1, out of a weight (V, F) with its bias (V,); `selection` has the names."""
+    def select(self, weight: Matrix, bias: Matrix, candidates: str, *, bound: float) -> None:
+        """Pick outputs (B, N), padded with -1, out of a weight (V, I) with its bias (V,), for inputs with this bound.
+
+        `selection` has the names.
+        """
 
     @abstractmethod
     def selected_product(self, item: Activation) -> str:
-        """Multiply an input (B, K, F) by what was picked: (B, K, N), -inf at padding."""
+        """Multiply an input (B, K, I) by what was picked: (B, K, N), -inf at padding."""
 
     def _selected_bias(self, bias: Matrix, candidates: str) -> str:
         """Name the bias of what was picked, (B, 1, N), -inf at padding; return the candidates with 0 for -1."""
@@ -120,7 +123,7 @@ class Float32(Arithmetic):
     """Products in fp32."""
 
     selection: ClassVar[Described] = {
-        "output_weight": ("float", ("B", "F", "N")),
+        "output_weight": ("float", ("B", "I", "N")),
         "output_bias": ("float", ("B", 1, "N")),
     }
     products_type = "float"
@@ -160,7 +163,7 @@ class Float32(Arithmetic):
             **more,
         )
 
-    def select(self, weight: Matrix, bias: Matrix, candidates: str) -> None:
+    def select(self, weight: Matrix, bias: Matrix, candidates: str, *, bound: float) -> None:
         """See `Arithmetic`."""
         rows = self.lookup(weight, self._selected_bias(bias, candidates))
         self.graph.add("Transpose", rows, name="output_weight", perm=[0, 2, 1])
@@ -174,7 +177,7 @@ class Int8(Arithmetic):
     """Products of bytes, summed up in whole numbers."""
 
     selection: ClassVar[Described] = {
-        "output_weight": ("int8", ("B", "F", "N")),
+        "output_weight": ("int8", ("B", "I", "N")),
         "output_scales": ("float", ("B", 1, "N")),
         "output_bias": ("float", ("B", 1, "N")),
     }
@@ -241,14 +244,14 @@ class Int8(Arithmetic):
             hidden_size=layer.state_weights.shape[-1],
         )
 
-    def select(self, weight: Matrix, bias: Matrix, candidates: str) -> None:
+    def select(self, weight: Matrix, bias: Matrix, candidates: str, *, bound: float) -> None:
         """See `Arithmetic`."""
         graph, add = self.graph, self.graph.add
         known = self._selected_bias(bias, candidates)
         codes, scales = self._table(weight)
         rows = add("Gather", self._signed(codes), known, axis=0)
         add("Transpose", rows, name="output_weight", perm=[0, 2, 1])
-        found = add("Gather", graph.constant(scales / 127), known, axis=0)
+        found = add("Gather", graph.constant(scales * np.float32(bound / 127)), known, axis=0)
         add("Unsqueeze", found, graph.integers(1), name="output_scales")
 
     def selected_product(self, item: Activation) -> str:

@@ -1,6 +1,7 @@
 """What the graphs of a model share: its sizes, its states, and what the source contributes to every step.
 
-Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, V vocabulary, U words of a lexicon.
+Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, O what the output matrix
+reads, V vocabulary, U words of a lexicon.
 """
 
 from __future__ import annotations
@@ -73,9 +74,19 @@ class Builder(ABC):
 
     @property
     def output(self) -> tuple[Matrix, Matrix]:
-        """The output matrix (V, F) and its bias (V,), wherever they live."""
+        """The output matrix (V, O) and its bias (V,), wherever they live."""
         bias = self.weights["output.bias"] if "output.bias" in self.weights else self.weights["output_bias"]
         return self.weights.get("output.weight", self.weights["target_embedding.weight"]), bias
+
+    @property
+    def projection(self) -> Matrix | None:
+        """What leads from attentional vectors to where the output matrix reads, (O, F); None: it reads these."""
+        return self.weights.get("projection.weight")
+
+    @property
+    def output_bound(self) -> float:
+        """No element of what the output matrix reads is larger: an attentional vector, or sums of its elements."""
+        return BOUND if self.projection is None else BOUND * float(np.abs(self.projection).sum(1).max())
 
     @abstractmethod
     def build(self, constants: Constants) -> bytes:

@@ -37,7 +37,7 @@ class EncoderBuilder(Builder):
         self._translations()
         inputs: Described = {"source": ("int64", ("B", "S")), "lengths": ("int64", ("B",))}
         if self.with_shortlist:
-            self.arithmetic.select(*self.output, "candidates")
+            self.arithmetic.select(*self.output, "candidates", bound=self.output_bound)
             inputs = {**inputs, "candidates": ("int64", ("B", "N"))}
         states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
         return self.graph.to_bytes(inputs, {**self.memory, **self.translations, **states}, beside=constants)

@@ -68,6 +68,8 @@ class StepBuilder(DecoderBuilder):
         feed = "next_feed" if self.config.input_feeding else ""
         attentional = self.graph.add("Tanh", summed, name=feed)
         last = Activation(attentional, self.attentional_size, BOUND)
+        if self.projection is not None:
+            last = Activation(self.arithmetic.product([last], self.projection), len(self.projection), self.output_bound)
         places = ("int64", ("B", "K"))
         given: Described = {**self.products("P"), "embedded": places, "rows": places}
         if self.with_shortlist:

@@ -47,10 +47,11 @@ def test_nothing_is_drawn_where_that_would_be_everything(count):
     assert len(drawn(1, count=26).ids) == 29
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(params=[F, F + 3], ids=["plain", "projected"])
+def model(request):
     torch.manual_seed(2)
-    sizes = {"embedding_size": F, "encoder_hidden_size": 3, "decoder_hidden_size": 5, "dropout": 0.0}
+    sizes = {"embedding_size": request.param, "encoder_hidden_size": 3, "decoder_hidden_size": 5, "dropout": 0.0}
+    sizes["attentional_size"] = F
     built = build_model(ModelConfig(**sizes), source_vocabulary=V, target_vocabulary=V)
     with torch.no_grad():
         for parameter in built.parameters():

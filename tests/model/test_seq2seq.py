@@ -86,9 +86,10 @@ def test_stepping_equals_teacher_forcing(cell, attention, depths, feeding, tying
             state = step.state
 
 
+@pytest.mark.parametrize("width", [0, 9])
 @pytest.mark.parametrize("feeding", [False, True])
-def test_stepping_equals_teacher_forcing_with_a_lexicon(feeding):
-    model, plain = (build(lexicon_size=size, input_feeding=feeding) for size in (4, 0))
+def test_stepping_equals_teacher_forcing_with_a_lexicon(feeding, width):
+    model, plain = (build(lexicon_size=size, input_feeding=feeding, attentional_size=width) for size in (4, 0))
     source, source_lengths, target, _ = batch()
     previous = previous_of(target)
     with torch.no_grad():
@@ -248,6 +249,23 @@ def test_tying_decides_how_many_matrices_of_the_vocabulary_there_are(tying, matr
     assert (weight is model.target_embedding.weight) == (tying != "none")
     attentional = torch.randn(2, 3, 6, dtype=torch.float64)
     torch.testing.assert_close(model.project(Readout(attentional)), attentional @ weight.T + bias)
+
+
+@pytest.mark.parametrize("tying", ["target", "all"])
+def test_wider_attentional_vectors_are_projected_to_what_a_tied_output_reads(tying):
+    model = build(tying=Tying[tying], attentional_size=9, input_feeding=True)
+    assert model.decoder.layers[0].rnn.weight_ih_l0.shape == (32, 6 + 9)
+    assert model.projection.weight.shape == (6, 9)
+    weight, bias = model.output_parameters()
+    assert weight is model.target_embedding.weight
+    attentional = torch.randn(2, 3, 9, dtype=torch.float64)
+    expected = attentional @ model.projection.weight.T @ weight.T + bias
+    torch.testing.assert_close(model.project(Readout(attentional)), expected)
+
+
+@pytest.mark.parametrize(("tying", "width"), [("none", 9), ("none", 0), ("all", 0), ("all", 6)])
+def test_nothing_is_projected_where_that_is_not_needed(tying, width):
+    assert build(tying=Tying[tying], attentional_size=width).projection is None
 
 
 def test_tying_all_reads_the_source_with_the_target_embedding():

@@ -10,7 +10,7 @@ from nmt.choices import AttentionKind, Cell, Tying
 
 LENGTHS = np.array([7, 1, 4])
 LAYERS = [(1, 1), (2, 1), (1, 2), (3, 3)]
-# Every cell with every attention and feeding and depth; tying goes round.
+# Every cell with every attention and feeding and depth; tying and the attentional vector's width go round.
 NETWORKS = [
     {
         "cell": cell,
@@ -19,6 +19,7 @@ NETWORKS = [
         "encoder_layers": layers[0],
         "decoder_layers": layers[1],
         "tying": list(Tying)[number % 3],
+        "attentional_size": (0, 14)[number % 2],
     }
     for number, (cell, attention, feeding, layers) in enumerate(
         itertools.product(Cell, AttentionKind, (False, True), LAYERS)
@@ -28,7 +29,8 @@ NETWORKS = [
 
 def name_of(network):
     parts = (network["cell"], network["attention"], "fed" if network["input_feeding"] else "plain")
-    return "-".join(map(str, (*parts, network["encoder_layers"], network["decoder_layers"], network["tying"])))
+    keys = ("encoder_layers", "decoder_layers", "tying", "attentional_size")
+    return "-".join(map(str, (*parts, *(network[key] for key in keys))))
 
 
 def log_softmax(logits):
@@ -95,7 +97,7 @@ def test_vocabularies_may_differ(make_models):
 
 
 def test_the_attentional_vector_may_have_a_width_of_its_own(make_models):
-    for feeding in (False, True):
-        models = make_models(tying=Tying.none, attentional_size=14, input_feeding=feeding)
+    for feeding, tying in itertools.product((False, True), Tying):
+        models = make_models(tying=tying, attentional_size=14, input_feeding=feeding)
         for (logits, _), (found, _) in zip(*both(models), strict=True):
             np.testing.assert_allclose(found, logits, atol=1e-4)

@@ -201,12 +201,16 @@ class Listed:
         return result
 
 
+@pytest.mark.parametrize("width", [0, 17])
 @pytest.mark.parametrize("lexicon", [0, 5])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would(make_models, sentences, precision, lexicon):
+def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would(
+    make_models, sentences, precision, lexicon, width
+):
     source, lengths = padded(sentences[:6])
     models = [
-        make_models(precision=precision, shortlist=shortlist, lexicon_size=lexicon) for shortlist in (None, Listed())
+        make_models(precision=precision, shortlist=shortlist, lexicon_size=lexicon, attentional_size=width)
+        for shortlist in (None, Listed())
     ]
     whole, short = (model.exported.step(np.full((6, 1), 2), model.exported.start(source, lengths)) for model in models)
     assert whole.vocabulary is None

@@ -182,8 +182,8 @@ def test_settings_that_nmt_train_refuses_are_refused(settings, run_tool):
 
 @pytest.mark.parametrize("cell", list(Cell))
 @pytest.mark.parametrize("kind", list(AttentionKind))
-@pytest.mark.parametrize("layers", [1, 2])
-def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers):
+@pytest.mark.parametrize(("layers", "tying"), [(1, Tying.none), (2, Tying.target)])
+def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers, tying):
     """All weights but embeddings that are only looked up, biases, and the vector that additive scores are made with."""
     config = ModelConfig(
         cell=cell,
@@ -194,7 +194,8 @@ def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers):
         decoder_layers=layers,
         decoder_hidden_size=10,
         attention_size=7,
-        tying=Tying.none,
+        attentional_size=8,
+        tying=tying,
     )
     model = build_model(config, source_vocabulary=30, target_vocabulary=40)
     work = load_tool("benchmarking.arithmetic").weights_of(config, 30, 40)
@@ -202,7 +203,8 @@ def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers):
     matrices = {
         name: p for name, p in model.named_parameters() if p.dim() > 1 and "embedding" not in name and p.size(0) > 1
     }
-    assert counted == sum(p.numel() for p in matrices.values())
+    output = 0 if tying is Tying.none else model.target_embedding.weight.numel()
+    assert counted == sum(p.numel() for p in matrices.values()) + output
     assert all(isinstance(p, torch.Tensor) for p in matrices.values())
     # What an exported model looks up instead: the first layer's weights of the embeddings.
     gates = matrices["decoder.layers.0.rnn.weight_ih_l0"].size(0)

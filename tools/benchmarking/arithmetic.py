@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from nmt.choices import Tying
 from nmt.config import ModelConfig
 
 
@@ -18,6 +19,8 @@ class Work(NamedTuple):
     """for each pair"""
     embedded: int
     """of the decoder's, those that embeddings are multiplied with, which an exported model looks up"""
+    output: int
+    """of "output and loss", those of the output matrix"""
 
     def training_flop(self, part: str, *, source: int, target: int, pairs: int) -> float:
         """FLOP of a part for so many real positions: 2 a weight forward, 4 backward."""
@@ -27,8 +30,8 @@ class Work(NamedTuple):
         return 6.0 * macs
 
     def decoding_flop(self, *, source: int, rows: int, sentences: int, exported: bool) -> float:
-        """FLOP of a search that read so many source positions and stepped so many rows, its output layer left out."""
-        target = sum(weights for part, weights in self.target.items() if part != "output and loss")
+        """FLOP of a search that read so many source positions and stepped so many rows, its output matrix left out."""
+        target = sum(self.target.values()) - self.output
         target -= self.embedded if exported else 0
         macs = sum(self.source.values()) * source + target * rows + sum(self.sentence.values()) * sentences
         return 2.0 * macs
@@ -49,9 +52,18 @@ def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: in
     keys = {"general": values * hidden, "additive": values * size, "dot": 0}[kind]
     query = hidden * size if kind == "additive" else 0
     combine = (values + hidden) * attentional
+    # Between attentional vectors and a tied output matrix of another width lies a projection.
+    read = attentional if model.tying is Tying.none else width
+    projection = attentional * read if read != attentional else 0
+    output = read * target_vocabulary
     return Work(
         {"encoder": encoder, "attention": keys},
-        {"decoder": decoder, "attention": query + combine, "output and loss": attentional * target_vocabulary},
+        {
+            "decoder": decoder,
+            "attention": query + combine,
+            "output and loss": projection + output,
+        },
         {"encoder": bridge},
         gates * hidden * width,
+        output,
     )

@@ -191,7 +191,7 @@ def _flop(counted: _Counted, bundle: Path) -> float:
     sizes = _read_config(bundle, "subwords")
     model = from_dict(ModelConfig, _read_config(bundle, "model"))
     work = weights_of(model, sizes["source_vocabulary"], sizes["target_vocabulary"])
-    width = work.target["output and loss"] // sizes["target_vocabulary"]
+    width = work.output // sizes["target_vocabulary"]
     inside = work.decoding_flop(
         source=counted.source_positions, rows=counted.rows, sentences=counted.sentences, exported=counted.is_exported
     )
