@@ -199,6 +199,7 @@ def command(capsys, monkeypatch, tmp_path, corpus, cache):
         "model.embedding_size": 16,
         "model.encoder_hidden_size": 16,
         "model.decoder_hidden_size": 32,
+        "model.attentional_size": 32,
         "trainer.max_updates": 4,
         "trainer.batch_tokens": 400,
         "trainer.validate_every": 2,

@@ -211,8 +211,8 @@ def parent_run(command, tmp_path):
     return tmp_path / "parent"
 
 
-SIZES = ("model", "model__embedding_size", "model__encoder_hidden_size", "model__decoder_hidden_size")
-UNSAID = dict.fromkeys((*SIZES, "subwords__vocabulary_size"))
+SIZES = ("embedding_size", "encoder_hidden_size", "decoder_hidden_size", "attentional_size")
+UNSAID = dict.fromkeys(("model", *(f"model__{key}" for key in SIZES), "subwords__vocabulary_size"))
 
 
 def test_a_child_begins_where_its_parent_ended(command, parent_run, metrics, tmp_path):
@@ -258,8 +258,8 @@ def test_a_child_outlives_its_parent(command, interrupted, parent_run, same, sav
         (
             ["model=small"],
             "model.embedding_size=256, model.encoder_layers=2, model.encoder_hidden_size=256, "
-            "model.decoder_hidden_size=512 conflict",
-            "16, 1, 16, 32",
+            "model.decoder_hidden_size=512, model.attentional_size=512 conflict",
+            "16, 1, 16, 32, 32",
         ),
     ],
 )
