@@ -1,7 +1,7 @@
 """What the graphs of a model share: its sizes, its states, and what the source contributes to every step.
 
-Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, O what the output matrix
-reads, V vocabulary, U words of a lexicon.
+Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, O what the output matrix reads, V
+vocabulary, U words of a lexicon.
 """
 
 from __future__ import annotations

@@ -112,7 +112,8 @@ def subword_models(
             SubwordModel.load(Path(config.source_model).expanduser()),
             SubwordModel.load(Path(config.target_model).expanduser()),
         )
-    settings = {key: value for key, value in to_dict(config).items() if not key.startswith("sampl")}
+    how_to_sample = ("sampling_alpha", "sampled_sides")
+    settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
     key = _digest(settings, [memo.digests(paths) for paths in texts], hold_out)[:32]
     directory = memo.cache_dir / "subwords"
 

@@ -184,6 +184,9 @@ def test_what_lies_behind_is_not_made_again(corpus, subwords, tmp_path, counted,
         remembering.epoch(2, start=len(whole)),
         make(Mixture(corpus.parts, digest="abd"), subwords, memo=remembering.memo).epoch(1, start=len(whole)),
         make(remembering.corpus, subwords, seed=4, memo=remembering.memo).epoch(1, start=len(whole)),
+        make(
+            remembering.corpus, subwords, sampling_alpha=alpha, sampled_sides=Sides.source, memo=remembering.memo
+        ).epoch(1, start=len(whole)),
     ):
         counted.clear()
         list(other)

@@ -38,8 +38,8 @@ def test_joint_subwords_are_one_model_of_both_sides_trained_once(paths, text, tm
     assert again.to_bytes() == source.to_bytes()
     assert len(training) == 1
     assert len(list((tmp_path / "subwords").iterdir())) == 1  # and nothing half-written
-    sampled = SubwordsConfig(vocabulary_size=160, sampling_alpha=0.2)  # which shapes batches, not subwords
-    sampled.sampled_sides = Sides.source
+    # which shapes batches, not subwords
+    sampled = SubwordsConfig(vocabulary_size=160, sampling_alpha=0.2, sampled_sides=Sides.source)
     subword_models(sampled, [paths], memo=Memo(tmp_path))
     assert len(training) == 1
 

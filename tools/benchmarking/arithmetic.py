@@ -58,11 +58,7 @@ def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: in
     output = read * target_vocabulary
     return Work(
         {"encoder": encoder, "attention": keys},
-        {
-            "decoder": decoder,
-            "attention": query + combine,
-            "output and loss": projection + output,
-        },
+        {"decoder": decoder, "attention": query + combine, "output and loss": projection + output},
         {"encoder": bridge},
         gates * hidden * width,
         output,
