@@ -183,7 +183,12 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
     torch.manual_seed(config.seed)
     sizes = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
     model = build_model(config.model, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
-    precision = choose_precision(config.trainer.precision, torch.device("cpu"))
+    precision = choose_precision(
+        config.trainer.precision,
+        torch.device("cpu"),
+        input_size=config.model.embedding_size,
+        hidden_size=config.model.decoder_hidden_size,
+    )
     with tempfile.TemporaryDirectory() as directory:
         trainer = Trainer(config, material, model=model, run_dir=Path(directory), precision=precision)
         model.train()

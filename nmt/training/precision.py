@@ -9,49 +9,51 @@ import torch
 from nmt.choices import Precision
 from nmt.errors import ConfigError
 
+_ROUNDS = 6
 
-def choose_precision(precision: Precision, device: torch.device) -> Precision:
-    """Resolve ``auto`` to bf16 where one recurrent layer runs clearly faster with it, else to fp32.
+
+def choose_precision(
+    precision: Precision, device: torch.device, *, input_size: int = 256, hidden_size: int = 256
+) -> Precision:
+    """Resolve ``auto`` to bf16 where a recurrent layer of these sizes runs clearly faster with it, else to fp32.
 
     Raises:
         ConfigError: bf16 is asked for, and PyTorch has no such layer for this machine.
     """
-    if precision is Precision.bf16:
-        _require_bf16(device)
-    if precision is not Precision.auto:
+    if precision is Precision.fp32:
         return precision
+    layer = _Layer(device, input_size, hidden_size)
     try:
-        return (
-            Precision.bf16
-            if _layer_seconds(device, bf16=True) < 0.8 * _layer_seconds(device, bf16=False)
-            else Precision.fp32
-        )
+        # In turns, and the best of each: on a busy machine any single run may be held up.
+        seconds = [(layer.seconds(bf16=True), layer.seconds(bf16=False)) for _ in range(_ROUNDS)]
     except RuntimeError:
-        return Precision.fp32
-
-
-def _require_bf16(device: torch.device) -> None:
-    try:
-        _layer_seconds(device, bf16=True)
-    except RuntimeError:
+        if precision is Precision.auto:
+            return Precision.fp32
         raise ConfigError(
             f"trainer.precision=bf16 is not possible on this machine's {device.type}, for which PyTorch has no "
             "recurrent layers in bf16: set trainer.precision=fp32, or auto"
         ) from None
+    if precision is Precision.bf16:
+        return precision
+    bf16, fp32 = map(min, zip(*seconds, strict=True))
+    return Precision.bf16 if bf16 < 0.8 * fp32 else Precision.fp32
 
 
-def _layer_seconds(device: torch.device, *, bf16: bool) -> float:
-    """Time one small LSTM layer, forward and backward: the best of a few runs."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        layer = torch.nn.LSTM(256, 256, batch_first=True).to(device)
-        inputs = torch.randn(16, 4, 256, device=device)
-    best = float("inf")
-    for _ in range(4):
-        begin = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            outputs = layer(inputs)[0]
+class _Layer:
+    """An LSTM layer that reads a small batch, forward and backward."""
+
+    def __init__(self, device: torch.device, input_size: int, hidden_size: int) -> None:
+        self.device = device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            self.rnn = torch.nn.LSTM(input_size, hidden_size, batch_first=True).to(device)
+            self.inputs = torch.randn(64, 8, input_size, device=device)
+
+    def seconds(self, *, bf16: bool) -> float:
+        """Run once and time it; RuntimeError where PyTorch has no such layer."""
+        began = time.perf_counter()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            outputs = self.rnn(self.inputs)[0]
         outputs.float().sum().backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        best = min(best, time.perf_counter() - begin)
-    return best
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter() - began

@@ -188,7 +188,8 @@ def _trainer(
     saved = start if isinstance(start, SavedState) else None
     folds = None
     wanted = Precision[saved.precision] if saved else config.trainer.precision
-    precision = world.from_main(lambda: choose_precision(wanted, device))
+    sizes = {"input_size": config.model.embedding_size, "hidden_size": config.model.decoder_hidden_size}
+    precision = world.from_main(lambda: choose_precision(wanted, device, **sizes))
     _introduce(config, material, model, device=device, threads=threads, precision=precision)
     if world.size > 1:
         LOG.info("%d processes, each with its share of every batch", world.size)

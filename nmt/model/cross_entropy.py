@@ -1,0 +1,137 @@
+"""The output layer and its loss in one, a few positions at a time, so that their logits stay in the processor's cache.
+
+Logits of N positions over V words, their probabilities and gradients are N · V numbers each, and moving them through
+memory takes a processor longer than the products that make them. Here the logits of a few positions are made, scored
+and turned into gradients before the next ones are; what is kept is their gradient in the precision of the products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nmt.model.lexicon import Favour
+
+_CACHED_LOGITS = 2**19
+"""So many are made at once on a CPU: 2 MiB."""
+
+
+def projected_cross_entropy(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    *,
+    label_smoothing: float,
+    favour: Favour | None = None,
+    shares: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Sum the smoothed loss and the negative log-likelihood, without a gradient, of N positions.
+
+    The products are made in the features' precision, all else in the bias's.
+
+    Args:
+        features: what the output matrix multiplies, (N, E).
+        weight: the output matrix, (V, E).
+        bias: its bias, (V,).
+        targets: the true words, (N,).
+        label_smoothing: ε of `nmt.model.loss.sequence_loss`.
+        favour: what a lexicon adds to the logits of these positions.
+        shares: how many words each one stands for, (V,), where they are a sample; the logarithms are in the bias.
+    """
+    words, scores = (None, None) if favour is None else favour
+    smoothed, negative_log_likelihood = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        features, weight, bias, scores, words, targets, label_smoothing, shares, torch.is_grad_enabled()
+    )
+    return smoothed, negative_log_likelihood
+
+
+class _ProjectedCrossEntropy(torch.autograd.Function):
+    """Makes all gradients with the loss; backward only scales them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        scores: Tensor | None,
+        words: Tensor | None,
+        targets: Tensor,
+        label_smoothing: float,
+        shares: Tensor | None,
+        with_gradients: bool,
+    ) -> tuple[Tensor, Tensor]:
+        vocabulary = len(weight)
+        rounded, rounded_bias = weight.to(features.dtype), bias.to(features.dtype)
+        smoothed, negative_log_likelihood = bias.new_zeros(()), bias.new_zeros(())
+        if with_gradients:
+            to_logits = features.new_empty(len(features), vocabulary)
+            to_features, to_bias = torch.empty_like(features), torch.zeros_like(bias)
+            to_scores = None if scores is None else torch.empty_like(scores)
+        with torch.autocast(features.device.type, enabled=False):
+            for rows in _portions(features, vocabulary):
+                logits = F.linear(features[rows], rounded, rounded_bias).to(bias.dtype)
+                if words is not None and scores is not None:
+                    logits.scatter_add_(-1, words[rows], scores[rows].to(logits.dtype))
+                scored = _score(logits, targets[rows], label_smoothing, shares)
+                smoothed += scored.smoothed
+                negative_log_likelihood += scored.negative_log_likelihood
+                if with_gradients:
+                    to_logits[rows] = scored.gradient
+                    torch.mm(to_logits[rows], rounded, out=to_features[rows])
+                    to_bias += scored.gradient.sum(dim=0)
+                    if words is not None and to_scores is not None:
+                        torch.gather(scored.gradient, -1, words[rows], out=to_scores[rows])
+            if with_gradients:
+                to_weight = torch.mm(to_logits.t(), features).to(weight.dtype)
+                ctx.save_for_backward(to_features, to_weight, to_bias, to_scores)
+        ctx.mark_non_differentiable(negative_log_likelihood)
+        return smoothed, negative_log_likelihood
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        scaled = tuple(None if gradient is None else gradient * smoothed for gradient in ctx.saved_tensors)
+        return *scaled, None, None, None, None, None
+
+
+class _Scored(NamedTuple):
+    smoothed: Tensor
+    negative_log_likelihood: Tensor
+    gradient: Tensor
+    """of the smoothed loss, by the logits: softmax(logits) - (1 - ε) · onehot(y) - ε · u, u uniform over all words"""
+
+
+def _score(logits: Tensor, targets: Tensor, label_smoothing: float, shares: Tensor | None) -> _Scored:
+    """Score logits (N, V) against targets (N,)."""
+    rows = torch.arange(len(targets), device=targets.device)
+    gradient = torch.softmax(logits, dim=-1)
+    # The likeliest word's probability is at least 1 / V, so that its logarithm is safe. (Where it stands nobody
+    # asks: max with places takes a CPU six times as long.)
+    log_normalizer = logits.amax(dim=-1) - gradient.amax(dim=-1).log()  # (N,)
+    true = log_normalizer - logits[rows, targets]
+    if shares is None:
+        uniform: float | Tensor = 1 / logits.size(-1)
+        mean = logits.mean(dim=-1)
+    else:
+        uniform = shares / shares.sum()
+        mean = ((logits - shares.log()) * uniform).sum(dim=-1)
+    negative_log_likelihood = true.sum()
+    smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * (log_normalizer - mean).sum()
+    gradient[rows, targets] -= 1 - label_smoothing
+    if label_smoothing:
+        gradient -= label_smoothing * uniform
+    return _Scored(smoothed, negative_log_likelihood, gradient)
+
+
+def _portions(features: Tensor, vocabulary: int) -> Iterator[slice]:
+    """Divide N positions into as many at a time as a CPU's cache takes the logits of; a GPU takes all."""
+    size = max(16, _CACHED_LOGITS // vocabulary) if features.device.type == "cpu" else len(features)
+    for start in range(0, len(features), size):
+        yield slice(start, start + size)
