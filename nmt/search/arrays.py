@@ -28,8 +28,11 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 # So many logits at a time stay in the cache while NumPy makes its passes over them.
 _BLOCK = 2**16
-# The maxima of so many groups of columns tell what the best of a row must reach.
-_GROUPS = 256
+# The maxima of so many groups of columns, and of so many groups of groups, tell what the best of a row must reach.
+_GROUPS = 1024
+_COARSE = 64
+# With more logits than that, looking for those groups is faster than comparing all.
+_MANY = 2**17
 # No sum of a log-probability and a logit is off by as much in double precision.
 _ROUNDING = 1e-9
 
@@ -130,7 +133,7 @@ class NumpyOperations(Operations):
             peaks = rows[everyone, best]
             _check(peaks)
             return Continuations(everyone, np.zeros(batch_size, dtype=np.int64), best, offsets[:, 0] + peaks)
-        found = (rows >= _floors(rows, offsets, count, places=places)).ravel().nonzero()[0]
+        found = _reaching(rows, offsets, count, places=places)
         numbers, tokens = np.divmod(found, columns)
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens, offsets[numbers, 0] + rows.reshape(-1)[found])
@@ -160,27 +163,60 @@ def _log_normalizers(rows: npt.NDArray[Any]) -> Floats:
     return np.asarray(peaks + np.log(sums, dtype=np.float64))
 
 
-def _floors(rows: npt.NDArray[Any], offsets: Floats, count: int, *, places: int) -> npt.NDArray[Any]:
-    """Find what a logit must reach to be among its sentence's best `count`, or a little less: (R, V) → (R, 1).
+def _reaching(rows: npt.NDArray[Any], offsets: Floats, count: int, *, places: int) -> Ints:
+    """Find at least the best `count` logits of every sentence, counted through all of (R, V), ascending.
 
-    The maxima of groups of columns are entries themselves, so at least `count` entries are as good as the
-    `count`-th best of these maxima: all of the best `count` are, with all equals of the last. Few others are.
+    Of many rows only those groups of columns are looked through whose maximum is good enough.
+
+    Raises:
+        FloatingPointError: there is NaN or +inf among them.
+    """
+    columns = rows.shape[1]
+    maxima = _maxima(rows)
+    floors = _floors(maxima, offsets, count, places=places)
+    if maxima is rows or rows.size < _MANY:
+        return np.flatnonzero(rows >= floors)
+    numbers, groups = np.divmod(np.flatnonzero(maxima >= floors), _GROUPS)
+    tokens = groups[:, None] + np.arange(0, columns, _GROUPS)
+    within = np.minimum(tokens, columns - 1)
+    reached = (rows[numbers[:, None], within] >= floors[numbers]) & (tokens == within)
+    return np.sort((numbers[:, None] * columns + tokens)[reached])
+
+
+def _maxima(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Take the maxima of groups of columns, those of column j mod _GROUPS: (R, V) → (R, _GROUPS), or few rows whole."""
+    columns = rows.shape[1]
+    if columns < 2 * _GROUPS:
+        return rows
+    whole = columns // _GROUPS * _GROUPS
+    maxima: npt.NDArray[Any] = rows[:, :whole].reshape(len(rows), -1, _GROUPS).max(1)
+    rest = maxima[:, : columns - whole]
+    np.maximum(rest, rows[:, whole:], out=rest)
+    return maxima
+
+
+def _floors(maxima: npt.NDArray[Any], offsets: Floats, count: int, *, places: int) -> npt.NDArray[Any]:
+    """Find what a logit must reach to be among its sentence's best `count`, or a little less: (R, G) → (R, 1).
+
+    Maxima of groups of columns are entries themselves, so at least `count` entries are as good as the `count`-th best
+    of these maxima: all of the best `count` are, with all equals of the last. Few others are. That holds of maxima of
+    groups of groups too, which are fewer to order.
 
     Raises:
         FloatingPointError: there is NaN or +inf among the maxima.
     """
-    groups = rows.shape[1] // _GROUPS
-    maxima = rows[:, : groups * _GROUPS].reshape(len(rows), groups, _GROUPS).max(1) if groups > 1 else rows
+    if maxima.shape[1] == _GROUPS and places * _COARSE >= 4 * count:
+        maxima = maxima.reshape(len(maxima), -1, _COARSE).max(1)
     if not maxima.max() < np.inf:  # a NaN anywhere is the maximum
         raise FloatingPointError
-    scores = (offsets + maxima).reshape(len(rows) // places, -1)
-    lowest = np.finfo(rows.dtype).min
+    scores = (offsets + maxima).reshape(len(maxima) // places, -1)
+    lowest = np.finfo(maxima.dtype).min
     if count >= scores.shape[1]:
-        return np.where(offsets > -np.inf, lowest, np.inf).astype(rows.dtype)
+        return np.where(offsets > -np.inf, lowest, np.inf).astype(maxima.dtype)
     least = np.partition(scores, -count, axis=1)[:, -count].repeat(places)[:, None]
     # An empty place's offset is -inf: nothing reaches its floor.
     floors = np.maximum(np.maximum(least, lowest) - offsets - _ROUNDING, lowest)
-    return np.asarray(np.nextafter(floors.astype(rows.dtype), lowest))
+    return np.asarray(np.nextafter(floors.astype(maxima.dtype), lowest))
 
 
 class TorchOperations(Operations):

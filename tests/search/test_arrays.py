@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from nmt.search import arrays
 from nmt.search.arrays import operations_for, to_host
 
 
@@ -48,10 +49,12 @@ def every_continuation(logits, log_probs):
         yield [(values.flat[i], *divmod(int(i), values.shape[1])) for i in order if values.flat[i] > -np.inf]
 
 
-# 400 columns and above are looked at by groups, 1100 not being a whole number of them
-@pytest.mark.parametrize("shape", [(1, 1, 7), (2, 3, 40), (4, 4, 400), (4, 5, 1100), (1, 3, 2048), (6, 1, 700)])
+# 2048 columns and above are looked at by groups, 2100 not being a whole number of them
+@pytest.mark.parametrize("shape", [(1, 1, 7), (2, 3, 40), (4, 4, 400), (2, 5, 2100), (1, 3, 2048), (3, 1, 3000)])
 @pytest.mark.parametrize("count", [1, 2, 5, 300])
-def test_the_best_are_found_in_their_order(find, shape, count):
+@pytest.mark.parametrize("many", [1, 10**9], ids=["only groups", "all"])
+def test_the_best_are_found_in_their_order(find, shape, count, many, monkeypatch):
+    monkeypatch.setattr(arrays, "_MANY", many)
     generator = np.random.default_rng(count)
     for levels in (10**6, 50, 2):  # few levels make ties everywhere, also at the last place
         logits = generator.integers(0, levels, shape).astype(np.float32) / levels * 8
@@ -77,8 +80,10 @@ def test_the_best_are_found_in_their_order(find, shape, count):
 
 
 def test_numbers_do_not_depend_on_the_batch(find):
+    """Alone, all of a sentence's logits are compared; together, those of a few groups."""
     logits = np.random.default_rng(0).normal(0, 5, (70, 3, 3001)).astype(np.float32)
     log_probs = -np.random.default_rng(1).random((70, 3))
+    assert logits[0].size < arrays._MANY < logits.size
     together = find(logits, log_probs, 4)
     for sentence in range(0, 70, 7):
         alone = find(logits[sentence : sentence + 1], log_probs[sentence : sentence + 1], 4)
@@ -89,7 +94,7 @@ def test_numbers_do_not_depend_on_the_batch(find):
 
 @pytest.mark.parametrize("places", [1, 3])
 def test_log_probabilities_are_taken_as_they_are(places):
-    log_probs = np.random.default_rng(0).normal(-9, 2, (4, places, 900)).astype(np.float32)
+    log_probs = np.random.default_rng(0).normal(-9, 2, (4, places, 2200)).astype(np.float32)
     so_far = -np.ones((4, places))
     for find in (operations_for(log_probs).continuations, of_torch):
         found = find(log_probs, so_far, places, normalized=True)
