@@ -15,17 +15,17 @@ _ROUNDS = 6
 def choose_precision(
     precision: Precision, device: torch.device, *, input_size: int = 256, hidden_size: int = 256
 ) -> Precision:
-    """Resolve ``auto`` to bf16 where a recurrent layer of these sizes runs clearly faster with it, else to fp32.
+    """Resolve ``auto`` to bf16 where layers of these sizes run clearly faster with it, else to fp32.
 
     Raises:
         ConfigError: bf16 is asked for, and PyTorch has no such layer for this machine.
     """
     if precision is Precision.fp32:
         return precision
-    layer = _Layer(device, input_size, hidden_size)
+    layers = _Layers(device, input_size, hidden_size)
     try:
         # In turns, and the best of each: on a busy machine any single run may be held up.
-        seconds = [(layer.seconds(bf16=True), layer.seconds(bf16=False)) for _ in range(_ROUNDS)]
+        seconds = [(layers.seconds(bf16=True), layers.seconds(bf16=False)) for _ in range(_ROUNDS)]
     except RuntimeError:
         if precision is Precision.auto:
             return Precision.fp32
@@ -39,20 +39,24 @@ def choose_precision(
     return Precision.bf16 if bf16 < 0.8 * fp32 else Precision.fp32
 
 
-class _Layer:
-    """An LSTM layer that reads a small batch, forward and backward."""
+class _Layers:
+    """An LSTM layer that reads a small batch, and a matrix product after it, forward and backward.
+
+    The two are of different libraries, and one may be fast in fp32 where the other is not.
+    """
 
     def __init__(self, device: torch.device, input_size: int, hidden_size: int) -> None:
         self.device = device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             self.rnn = torch.nn.LSTM(input_size, hidden_size, batch_first=True).to(device)
+            self.output = torch.nn.Linear(hidden_size, 4 * hidden_size).to(device)
             self.inputs = torch.randn(64, 8, input_size, device=device)
 
     def seconds(self, *, bf16: bool) -> float:
-        """Run once and time it; RuntimeError where PyTorch has no such layer."""
+        """Run once and time it; RuntimeError where PyTorch has no such recurrent layer."""
         began = time.perf_counter()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            outputs = self.rnn(self.inputs)[0]
+            outputs = self.output(self.rnn(self.inputs)[0])
         outputs.float().sum().backward()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)

@@ -22,7 +22,7 @@ def test_auto_becomes_what_this_machine_can_do_and_draws_no_random_numbers():
 
 
 def test_fp32_is_not_tried_out(monkeypatch):
-    monkeypatch.setattr(precision_module, "_Layer", None)
+    monkeypatch.setattr(precision_module, "_Layers", None)
     assert choose_precision(Precision.fp32, CPU) is Precision.fp32
 
 
@@ -32,18 +32,18 @@ def test_fp32_is_not_tried_out(monkeypatch):
 def test_auto_takes_bf16_where_it_is_clearly_faster(bf16, fp32, chosen, monkeypatch):
     held_up = itertools.cycle([30.0, 0.0, 50.0])
     seconds = {True: bf16, False: fp32}
-    monkeypatch.setattr(precision_module._Layer, "seconds", lambda _, *, bf16: seconds[bf16] + next(held_up))
+    monkeypatch.setattr(precision_module._Layers, "seconds", lambda _, *, bf16: seconds[bf16] + next(held_up))
     assert choose_precision(Precision.auto, CPU) is chosen
 
 
-def test_auto_tries_a_layer_of_the_models_sizes(command, monkeypatch):
+def test_auto_tries_layers_of_the_models_sizes(command, monkeypatch):
     tried = []
 
-    def seconds(layer, *, bf16):
-        tried.append((layer.rnn.input_size, layer.rnn.hidden_size))
+    def seconds(layers, *, bf16):
+        tried.append((layers.rnn.input_size, layers.rnn.hidden_size))
         return 1.0
 
-    monkeypatch.setattr(precision_module._Layer, "seconds", seconds)
+    monkeypatch.setattr(precision_module._Layers, "seconds", seconds)
     command(trainer__precision="auto", model__embedding_size=6, model__decoder_hidden_size=10, trainer__max_updates=1)
     assert set(tried) == {(6, 10)}
 
@@ -55,12 +55,12 @@ def no_bf16(_, *, bf16):
 
 
 def test_auto_takes_fp32_where_bf16_does_not_run(monkeypatch):
-    monkeypatch.setattr(precision_module._Layer, "seconds", no_bf16)
+    monkeypatch.setattr(precision_module._Layers, "seconds", no_bf16)
     assert choose_precision(Precision.auto, CPU) is Precision.fp32
 
 
 def test_bf16_where_it_does_not_run_is_refused(command, monkeypatch):
-    monkeypatch.setattr(precision_module._Layer, "seconds", no_bf16)
+    monkeypatch.setattr(precision_module._Layers, "seconds", no_bf16)
     finished = command(trainer__precision="bf16")
     assert finished.code == 2
     assert finished.errors == [
