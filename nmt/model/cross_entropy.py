@@ -1,8 +1,8 @@
 """The output layer and its loss in one, a few positions at a time, so that their logits stay in the processor's cache.
 
-Logits of N positions over V words, their probabilities and gradients are N · V numbers each, and moving them through
-memory takes a processor longer than the products that make them. Here the logits of a few positions are made, scored
-and turned into gradients before the next ones are; what is kept is their gradient in the precision of the products.
+Logits of N positions over V words, their probabilities and gradients are N · V numbers each. Here the logits of a few
+positions are made, scored and turned into gradients before the next ones are; what is kept is their gradient in the
+precision of the products.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
             for rows in _portions(features, vocabulary):
                 logits = F.linear(features[rows], rounded, rounded_bias).to(bias.dtype)
                 if words is not None and scores is not None:
-                    logits.scatter_add_(-1, words[rows], scores[rows].to(logits.dtype))
+                    Favour(words[rows], scores[rows]).add_to(logits)
                 scored = _score(logits, targets[rows], label_smoothing, shares)
                 smoothed += scored.smoothed
                 negative_log_likelihood += scored.negative_log_likelihood

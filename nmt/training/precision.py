@@ -24,6 +24,9 @@ def choose_precision(
         return precision
     layers = _Layers(device, input_size, hidden_size)
     try:
+        layers.seconds(bf16=True)  # whether it runs at all
+        if precision is Precision.bf16:
+            return precision
         # In turns, and the best of each: on a busy machine any single run may be held up.
         seconds = [(layers.seconds(bf16=True), layers.seconds(bf16=False)) for _ in range(_ROUNDS)]
     except RuntimeError:
@@ -33,8 +36,6 @@ def choose_precision(
             f"trainer.precision=bf16 is not possible on this machine's {device.type}, for which PyTorch has no "
             "recurrent layers in bf16: set trainer.precision=fp32, or auto"
         ) from None
-    if precision is Precision.bf16:
-        return precision
     bf16, fp32 = map(min, zip(*seconds, strict=True))
     return Precision.bf16 if bf16 < 0.8 * fp32 else Precision.fp32
 

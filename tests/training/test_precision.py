@@ -48,6 +48,13 @@ def test_auto_tries_layers_of_the_models_sizes(command, monkeypatch):
     assert set(tried) == {(6, 10)}
 
 
+def test_bf16_that_was_asked_for_is_only_seen_to_run(monkeypatch):
+    tried = []
+    monkeypatch.setattr(precision_module._Layers, "seconds", lambda _, *, bf16: tried.append(bf16))
+    assert choose_precision(Precision.bf16, CPU) is Precision.bf16
+    assert tried == [True]
+
+
 def no_bf16(_, *, bf16):
     if bf16:
         raise RuntimeError("could not create a primitive descriptor")
