@@ -86,6 +86,7 @@ def cross_fit(
     targets: Sequence[Sequence[int] | npt.NDArray[Any]],
     *,
     target_vocabulary: int,
+    fold_of: Ints,
     folds: int,
     least_count: float,
     alternatives: int = 1,
@@ -95,9 +96,9 @@ def cross_fit(
 ) -> tuple[Lexicon, list[Lexicon]]:
     """Learn a lexicon, and for each fold of the sentences what the others alone say.
 
-    Sentence pair i is of fold i mod `folds`. A fold's lexicon is made of the counts of the last iteration without those
-    of the fold: leaving-one-out (Wuebker et al. 2010, "Training Phrase Translation Models with Leaving-One-Out") with
-    more than one left out.
+    Sentence pair i is of fold `fold_of[i]`, below `folds`. A fold's lexicon is made of the counts of the last iteration
+    without those of the fold: leaving-one-out (Wuebker et al. 2010, "Training Phrase Translation Models with
+    Leaving-One-Out") with more than one left out.
 
     Rows i·a to i·a + a - 1, where a is `alternatives`, are sentence pair i, segmented in so many ways. Each of them
     counts as a sentence does, but they are of one fold, and a sample has all of them or none.
@@ -114,7 +115,7 @@ def cross_fit(
     of_pairs, of_sources = np.zeros((folds, len(likely))), np.zeros((folds, null + 1))
     for chunk in cells:
         weights = _posteriors(chunk, found.before)
-        fold = np.repeat(chunk.numbers % folds, chunk.widths)
+        fold = np.repeat(fold_of[chunk.numbers], chunk.widths)
         of_sources += _by_fold(fold, found.lexicon.sources[chunk.pairs], weights, of_sources.shape)
         kept = np.flatnonzero(places[chunk.pairs] >= 0)
         of_pairs += _by_fold(fold[kept], places[chunk.pairs[kept]], weights[kept], of_pairs.shape)

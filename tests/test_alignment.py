@@ -72,14 +72,16 @@ def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_ce
     targets = [[draw.randrange(9) for _ in range(draw.randint(1, 6))] for _ in range(26)]
     sources[7] = [9, 9]  # a word of one fold alone
     options = {"target_vocabulary": 9, "iterations": 3}
-    whole, others = cross_fit(sources, targets, folds=3, least_count=0.0, alternatives=alternatives, **options)
+    fold_of = np.array([draw.randrange(3) for _ in range(26)])
+    folds = {"fold_of": fold_of, "folds": 4, "least_count": 0.0, "alternatives": alternatives}
+    whole, others = cross_fit(sources, targets, **folds, **options)
     assert as_dict(whole) == pytest.approx(as_dict(learn_lexicon(sources, targets, **options)), rel=1e-12)
     probabilities = defaultdict(lambda: 1.0)
     for _ in range(2):
         probabilities = normalized(plain_counts(sources, targets, probabilities))
-    assert len(others) == 3
+    assert len(others) == 4  # nothing is of the last: there is nothing to leave out
     for fold, lexicon in enumerate(others):
-        kept = [i for i in range(26) if i // alternatives % 3 != fold]
+        kept = [i for i in range(26) if fold_of[i // alternatives] != fold]
         counts = plain_counts([sources[i] for i in kept], [targets[i] for i in kept], probabilities)
         expected = {pair: p for pair, p in normalized(counts).items() if pair[0] is not None}
         found = {pair: p for pair, p in as_dict(lexicon).items() if p > 1e-9}
@@ -87,13 +89,13 @@ def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_ce
         assert all(math.isclose(found[pair], expected[pair], rel_tol=1e-4) for pair in found)
         of_pair = dict(zip(zip(lexicon.sources, lexicon.targets, strict=True), lexicon.counts, strict=True))
         assert all(of_pair[pair] == pytest.approx(counts[pair], rel=1e-4) for pair in found)
-        assert any(pair[0] == 9 for pair in found) == (fold != 7 // alternatives % 3)
+        assert any(pair[0] == 9 for pair in found) == (fold != fold_of[7 // alternatives])
 
 
 def test_folds_leave_out_what_is_hardly_aligned():
     draw = random.Random(5)
     rows = [[[draw.randrange(8) for _ in range(4)] for _ in range(30)] for _ in range(2)]
-    options = {"target_vocabulary": 8, "folds": 2}
+    options = {"target_vocabulary": 8, "fold_of": np.arange(30) % 2, "folds": 2}
     whole, (every, _) = cross_fit(*rows, least_count=0.0, **options)
     _, (some, _) = cross_fit(*rows, least_count=3.0, **options)
     assert 0 < len(some.counts) < len(every.counts)
@@ -131,7 +133,7 @@ def test_a_large_corpus_is_sampled_and_the_sample_is_the_same_every_time():
 
 def test_a_sample_has_all_ways_of_a_pair_or_none():
     sources, targets = [[i, 200] for i in range(200)], [[i // 2 % 50] for i in range(200)]
-    options = {"target_vocabulary": 50, "folds": 2, "least_count": 0.0, "max_cells": 93}
+    options = {"target_vocabulary": 50, "fold_of": np.zeros(100, int), "folds": 2, "least_count": 0.0, "max_cells": 93}
     whole, _ = cross_fit(sources, targets, alternatives=2, **options)
     seen = set(whole.sources.tolist()) - {200}
     assert len(seen) == 30

@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     source_lengths: Tensor  # (B,) int64, eos counted
     target: Tensor  # (B, T) int64
     target_lengths: Tensor  # (B,) int64, eos counted
-    pairs: Tensor  # (B,) int64, which pairs of the training text these are
+    lines: Tensor  # (B,) int64, where in their texts these pairs stand
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _Window(NamedTuple):
 
     source: _Rows
     target: _Rows
-    pairs: _Integers  # the number of each in the mixture
+    lines: _Integers  # where each stands in its text
     batches: list[_Integers]  # row numbers of each batch, in the order of training
 
 
@@ -166,7 +166,7 @@ class BatchSource:
                 for members in window.batches:
                     source = window.source.padded(members, pad_id, eos_id)
                     target = window.target.padded(members, pad_id, eos_id)
-                    yield Batch(*source, *target, torch.from_numpy(window.pairs[members]))
+                    yield Batch(*source, *target, torch.from_numpy(window.lines[members]))
         finally:
             windows.close()  # type: ignore[attr-defined]
 
@@ -206,7 +206,7 @@ class BatchSource:
         ties = _random(len(positions), *entropy, _TIES)
         batches = group(source.lengths(), target.lengths(), ties, budget=self.batch_tokens)
         shuffled = np.argsort(_random(len(batches), *entropy, _ORDER), kind="stable")
-        return _Window(source, target, self.corpus.numbers(chosen), [batches[i] for i in shuffled])
+        return _Window(source, target, self.corpus.lines(chosen), [batches[i] for i in shuffled])
 
     def _segmented(
         self, chosen: Chosen, side: str, subwords: SubwordModel, entropy: tuple[int, ...]

@@ -19,6 +19,7 @@ from nmt.subwords import SubwordModel
 _CHUNK_PAIRS = 10_000
 _SIDES = ("source", "target")
 _ARRAYS = ("ids", "offsets", "text", "text_offsets")
+_LINES = "lines"
 Progress = Callable[[int], None]
 
 
@@ -50,6 +51,7 @@ class EncodedCorpus:
         source_unknown_rate: share of unknown ids among all source ids.
         target_unknown_rate: the same of the target.
         held_out: raw text of the pairs held out for validation, empty where none were.
+        lines: (N,) where each stands in its text: the number of its line, from 0.
     """
 
     source: Side
@@ -58,6 +60,7 @@ class EncodedCorpus:
     source_unknown_rate: float
     target_unknown_rate: float
     held_out: ParallelText
+    lines: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
@@ -99,7 +102,7 @@ def encode_pairs(
 
 def array_names() -> list[str]:
     """List the arrays of a corpus, as ``source.ids``."""
-    return [f"{side}.{array}" for side in _SIDES for array in _ARRAYS]
+    return [*(f"{side}.{array}" for side in _SIDES for array in _ARRAYS), _LINES]
 
 
 @dataclass
@@ -134,8 +137,9 @@ class Encoder:
                 sinks[name].write(np.zeros(1, np.int64).tobytes())
         iterator, read = iter(pairs), 0
         while chunk := list(islice(iterator, _CHUNK_PAIRS)):
+            kept, lines = self._filter(chunk, reasons, held_out)
+            sinks[_LINES].write((read + np.array(lines, np.int64)).tobytes())
             read += len(chunk)
-            kept = self._filter(chunk, reasons, held_out)
             for side, subwords in zip(_SIDES, (self.source_subwords, self.target_subwords), strict=True):
                 rows = [ids for ids, _ in kept[side]]
                 texts = [text.encode("utf-8") for _, text in kept[side]]
@@ -164,10 +168,15 @@ class Encoder:
 
     def _filter(
         self, chunk: list[Pair], reasons: Counter[str], held_out: ParallelText
-    ) -> dict[str, list[tuple[list[int], str]]]:
-        """Encode a chunk and split it: kept pairs are returned by side, held-out ones appended, the rest counted."""
+    ) -> tuple[dict[str, list[tuple[list[int], str]]], list[int]]:
+        """Encode a chunk and split it: held-out pairs are appended, left-out ones counted.
+
+        Returns:
+            The kept pairs by side, and where in the chunk they were.
+        """
         training: list[Pair] = []
-        for pair in chunk:
+        places: list[int] = []
+        for place, pair in enumerate(chunk):
             if is_blank(pair.source) or is_blank(pair.target):
                 reasons["empty"] += 1
             elif is_held_out(pair, self.hold_out):
@@ -177,16 +186,19 @@ class Encoder:
                 reasons["validation"] += 1
             else:
                 training.append(pair)
+                places.append(place)
         sources = self.source_subwords.encode_batch([pair.source for pair in training])
         targets = self.target_subwords.encode_batch([pair.target for pair in training])
         kept: dict[str, list[tuple[list[int], str]]] = {side: [] for side in _SIDES}
-        for pair, source, target in zip(training, sources, targets, strict=True):
+        lines: list[int] = []
+        for place, pair, source, target in zip(places, training, sources, targets, strict=True):
             reason = self.filters.reason(len(source), len(target))
             reasons[reason] += 1
             if reason == "kept":
                 kept["source"].append((source, pair.source))
                 kept["target"].append((target, pair.target))
-        return kept
+                lines.append(place)
+        return kept, lines
 
     def _dtypes(self) -> dict[str, str]:
         dtypes = {name: "<u1" if name.endswith("text") else "<i8" for name in array_names()}
@@ -200,4 +212,5 @@ def assemble(arrays: dict[str, Any], meta: dict[str, Any]) -> EncodedCorpus:
     source, target = (Side(*(arrays[f"{side}.{array}"] for array in _ARRAYS)) for side in _SIDES)
     source_rate, target_rate = meta["unknown_rates"]
     held_out = ParallelText(*meta["held_out"])
-    return EncodedCorpus(source, target, FilterCounts(**meta["counts"]), source_rate, target_rate, held_out)
+    counts = FilterCounts(**meta["counts"])
+    return EncodedCorpus(source, target, counts, source_rate, target_rate, held_out, arrays[_LINES])

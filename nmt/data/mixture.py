@@ -89,10 +89,13 @@ class Mixture:
                 chosen.rows[mine[there]] = permutation(within[there])
         return chosen
 
-    def numbers(self, chosen: Chosen) -> _Integers:
-        """Count the chosen pairs, (B,), through all corpora: each below the length of the mixture."""
-        starts = np.cumsum([0, *(len(part.corpus) for part in self.parts)])
-        return np.asarray(starts[chosen.parts] + chosen.rows)
+    def lines(self, chosen: Chosen) -> _Integers:
+        """Say where the chosen pairs, (B,), stand in their texts; see `EncodedCorpus`."""
+        found = np.empty_like(chosen.rows)
+        for number, part in enumerate(self.parts):
+            mine = np.flatnonzero(chosen.parts == number)
+            found[mine] = part.corpus.lines[chosen.rows[mine]]
+        return found
 
     def prefixes(self, chosen: Chosen) -> list[tuple[int, ...]]:
         """List what stands before each of the chosen sources."""

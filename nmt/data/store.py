@@ -29,7 +29,7 @@ from nmt.data.memo import Memo
 from nmt.errors import ConfigError, RunError
 from nmt.subwords import SubwordModel
 
-_FORMAT = 1
+_FORMAT = 2
 _META = "meta.json"
 
 

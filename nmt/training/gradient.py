@@ -92,7 +92,7 @@ class BatchGradient:
             return None
         contained, offered = batch.target.flatten(), None
         if self._folds is not None:
-            offered = self._folds.offered(batch.source, batch.pairs)
+            offered = self._folds.offered(batch.source, batch.lines)
         elif self._model.lexicon is not None:
             offered = self._model.lexicon.offered(batch.source.to(self._model.device)).cpu()
         if offered is not None:
@@ -131,7 +131,7 @@ def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
     source_lengths, target_lengths = batch.source_lengths[rows], batch.target_lengths[rows]
     source = batch.source[rows, : int(source_lengths.max())].contiguous()
     target = batch.target[rows, : int(target_lengths.max())].contiguous()
-    return Batch(source, source_lengths, target, target_lengths, batch.pairs[rows]), 0.0 if empty else 1.0
+    return Batch(source, source_lengths, target, target_lengths, batch.lines[rows]), 0.0 if empty else 1.0
 
 
 class _SummedLoss(nn.Module):
@@ -149,7 +149,7 @@ class _SummedLoss(nn.Module):
         source_lengths: Tensor,
         target: Tensor,
         target_lengths: Tensor,
-        pairs: Tensor,
+        lines: Tensor,
         *words: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Score a batch, by all words or those drawn → its smoothed loss and negative log-likelihood, both summed."""
@@ -162,7 +162,7 @@ class _SummedLoss(nn.Module):
             bos_id=SubwordModel.bos_id,
             label_smoothing=self.label_smoothing,
             words=Words(*words) if words else None,
-            offer=self.folds.offer(source, pairs) if self.folds else None,
+            offer=self.folds.offer(source, lines) if self.folds else None,
         )
         return loss.smoothed, loss.negative_log_likelihood
 

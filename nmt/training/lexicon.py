@@ -64,14 +64,14 @@ class Folds:
         """Copy to a device."""
         return Folds(self.targets.to(device), self.probabilities.to(device), self.epsilon)
 
-    def offer(self, source: Tensor, pairs: Tensor) -> Offer:
-        """Look up sources (B, S) of the pairs with these numbers, (B,)."""
-        folds = (pairs % len(self.targets)).unsqueeze(1)
+    def offer(self, source: Tensor, lines: Tensor) -> Offer:
+        """Look up sources (B, S) of the pairs in these lines of their texts, (B,)."""
+        folds = (lines % len(self.targets)).unsqueeze(1)
         return lay_out(self.targets[folds, source], self.probabilities[folds, source], epsilon=self.epsilon)
 
-    def offered(self, source: Tensor, pairs: Tensor) -> Tensor:
+    def offered(self, source: Tensor, lines: Tensor) -> Tensor:
         """List the words that these are offered, whichever: (U,)."""
-        folds = (pairs % len(self.targets)).unsqueeze(1)
+        folds = (lines % len(self.targets)).unsqueeze(1)
         offered: Tensor = self.targets[folds, source].unique()  # type: ignore[no-untyped-call]
         return offered.long()
 
@@ -96,8 +96,11 @@ def learn_translations(
 ) -> tuple[Translations, list[Translations]]:
     """Learn the `size` most likely translations of every source subword, and the same without each fold's pairs.
 
-    Pair i, counted through all corpora, is of fold i modulo their number. Of what was seen once little is to be
-    expected in the next text: absolute discounting (Ney et al. 1994) takes half an occurrence from each.
+    The pair in line i of a text is of fold i modulo their number. Where a text and its translations are two texts of a
+    mixture, which say the same line by line, they are of the same folds too.
+
+    Of what was seen once little is to be expected in the next text: absolute discounting (Ney et al. 1994) takes half
+    an occurrence from each.
 
     Where training samples segmentations, some sampled ones of each pair count beside the best: their subwords need
     translations too.
@@ -107,6 +110,7 @@ def learn_translations(
         _Rows(corpus, 0, ways=ways, sampling=source_sampling),
         _Rows(corpus, 1, ways=ways, sampling=target_sampling),
         target_vocabulary=target_vocabulary,
+        fold_of=np.concatenate([part.corpus.lines % _FOLDS for part in corpus.parts]),
         folds=_FOLDS,
         least_count=_DISCOUNT,
         alternatives=ways,

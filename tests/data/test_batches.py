@@ -68,7 +68,7 @@ def rows_of(source, side):
     rows = {}
     for batch in source.epoch(0):
         padded, lengths = getattr(batch, side).tolist(), getattr(batch, f"{side}_lengths").tolist()
-        for number, row, length in zip(batch.pairs.tolist(), padded, lengths, strict=True):
+        for number, row, length in zip(batch.lines.tolist(), padded, lengths, strict=True):
             rows[number] = row[:length]
     return [rows[number] for number in sorted(rows)]
 
@@ -89,9 +89,9 @@ def test_every_pair_is_in_an_epoch_exactly_once(source, pairs, subwords):
     assert sorted(texts(source.epoch(0), subwords)) == sorted(pairs)
 
 
-def test_every_row_knows_which_pair_it_is(source, pairs, subwords):
+def test_every_row_knows_which_line_it_was(source, pairs, subwords):
     batches = list(source.epoch(0))
-    numbers = [number for batch in batches for number in batch.pairs.tolist()]
+    numbers = [number for batch in batches for number in batch.lines.tolist()]
     assert texts(batches, subwords) == [pairs[number] for number in numbers]
 
 

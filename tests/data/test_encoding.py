@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nmt.data import encoding
 from nmt.data.corpus import Filters, Pair
 from nmt.data.encoding import encode_pairs
 from nmt.errors import CorpusError
@@ -18,8 +19,17 @@ def test_filters_drop_pairs_whole_and_count_them(subwords):
         ("ka to", "mi"),
         ("ra", "ne"),
     ]
+    assert corpus.lines.tolist() == [0, 5]
     counts = corpus.counts
     assert (counts.kept, counts.empty, counts.too_long, counts.ratio) == (2, 2, 1, 1)
+
+
+def test_lines_are_counted_through_all_chunks(pairs, subwords, monkeypatch):
+    monkeypatch.setattr(encoding, "_CHUNK_PAIRS", 7)
+    some = [pair if number % 5 else Pair("", "mi") for number, pair in enumerate(pairs[:40])]
+    corpus = encode_pairs(some, source_subwords=subwords, target_subwords=subwords, filters=Filters())
+    assert corpus.lines.tolist() == [number for number in range(40) if number % 5]
+    assert [corpus.source_text(i) for i in range(len(corpus))] == [some[line].source for line in corpus.lines]
 
 
 def test_unknown_rate(subwords):

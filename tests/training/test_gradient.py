@@ -124,28 +124,28 @@ def test_a_pair_is_offered_what_its_fold_says(batch):
     losses = []
     for row, number in enumerate([4, 0, 5, 11, 2, 7, 3]):
         part, _ = part_of(batch, row, parts=7)
-        loss, _ = gradients(part._replace(pairs=torch.tensor([number])), lexicon=2, folds=folds)
+        loss, _ = gradients(part._replace(lines=torch.tensor([number])), lexicon=2, folds=folds)
         own = Folds(*(part[[number % 3] * 3] for part in (folds.targets, folds.probabilities)), folds.epsilon)
         same, _ = gradients(part, lexicon=2, folds=own)
         other, _ = gradients(part, lexicon=2)
         assert loss.smoothed == same.smoothed != other.smoothed
         losses.append(loss.smoothed)
-    whole, _ = gradients(batch._replace(pairs=torch.tensor([4, 0, 5, 11, 2, 7, 3])), lexicon=2, folds=folds)
+    whole, _ = gradients(batch._replace(lines=torch.tensor([4, 0, 5, 11, 2, 7, 3])), lexicon=2, folds=folds)
     assert whole.smoothed == pytest.approx(sum(losses), rel=1e-5)
 
 
 def test_a_model_reads_a_fold_as_it_reads_its_own_lexicon():
     folds = draw_folds(size=4)
     own = Lexicon(VOCABULARY, 4, epsilon=folds.epsilon)
-    source, pairs = torch.randint(0, VOCABULARY, (5, 6)), torch.tensor([3, 1, 8, 0, 4])
+    source, lines = torch.randint(0, VOCABULARY, (5, 6)), torch.tensor([3, 1, 8, 0, 4])
     weights = torch.rand(5, 2, 6).softmax(2)
-    logits = folds.offer(source, pairs).favour(weights).add_to(torch.zeros(5, 2, VOCABULARY))
-    for row, pair in enumerate(pairs.tolist()):
+    logits = folds.offer(source, lines).favour(weights).add_to(torch.zeros(5, 2, VOCABULARY))
+    for row, pair in enumerate(lines.tolist()):
         own.fill(folds.targets[pair % 3], folds.probabilities[pair % 3])
         one = slice(row, row + 1)
         expected = own(source[one]).favour(weights[one]).add_to(torch.zeros(1, 2, VOCABULARY))
         torch.testing.assert_close(logits[one], expected)
-        assert set(own.offered(source[one]).tolist()) == set(folds.offered(source[one], pairs[one]).tolist())
+        assert set(own.offered(source[one]).tolist()) == set(folds.offered(source[one], lines[one]).tolist())
 
 
 def test_words_that_folds_offer_are_always_among_the_sampled_ones(batch):
@@ -161,7 +161,7 @@ def test_words_that_folds_offer_are_always_among_the_sampled_ones(batch):
         world=World(),
     )
     for update in range(9):
-        words = compute.words(batch._replace(pairs=torch.arange(7) * 3 + update % 3), 3, update)
+        words = compute.words(batch._replace(lines=torch.arange(7) * 3 + update % 3), 3, update)
         shares = dict(zip(words.ids.tolist(), words.shares.tolist(), strict=True))
         assert shares[1 + update % 3] == 1.0
 

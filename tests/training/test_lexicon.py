@@ -40,6 +40,7 @@ class OtherWays:
 class Corpus:
     def __init__(self, sources, targets):
         self.source, self.target, self._length = Side(sources), Side(targets), len(sources)
+        self.lines = np.arange(len(sources))
 
     def __len__(self):
         return self._length
@@ -122,12 +123,14 @@ def test_what_one_pair_alone_says_is_not_offered_to_it():
         assert fold[4][24] != as_dicts(whole)[4][24]
 
 
-def test_pairs_are_counted_through_all_corpora():
-    half = len(SOURCES) // 2 - 3
-    _, one = learn_all(Part(Corpus(SOURCES, AMBIGUOUS)))
-    parts = [Part(Corpus(SOURCES[:half], AMBIGUOUS[:half])), Part(Corpus(SOURCES[half:], AMBIGUOUS[half:]))]
-    _, other = learn_all(*parts)
-    assert all(torch.equal(*columns) for folds in zip(one, other, strict=True) for columns in zip(*folds, strict=True))
+def test_what_stands_in_the_same_line_of_two_texts_is_not_offered_to_either():
+    first, second = (Corpus([*SOURCES, [10, 4]], [*TARGETS, [other, 24]]) for other in (39, 38))
+    second.lines += 1
+    second.lines[-1] = first.lines[-1]
+    whole, others = learn_all(Part(first), Part(second))
+    assert set(as_dicts(whole)[10]) == {38, 39}
+    own = int(first.lines[-1]) % len(others)
+    assert [as_dicts(fold)[10] == {} for fold in others] == [number == own for number in range(10)]
 
 
 def test_subwords_of_sampled_segmentations_have_translations_too():
@@ -206,9 +209,9 @@ def test_it_is_learnt_once_and_resumed_runs_are_those_that_were_not_stopped(
 def test_every_pair_is_offered_what_its_fold_says_also_after_a_resume(with_lexicon, train, monkeypatch):
     seen, offer = [], Folds.offer
 
-    def watching(self, source, pairs):
-        seen.extend(pairs.tolist())
-        return offer(self, source, pairs)
+    def watching(self, source, lines):
+        seen.extend(lines.tolist())
+        return offer(self, source, lines)
 
     monkeypatch.setattr(Folds, "offer", watching)
     config = with_lexicon(trainer__max_epochs=1, trainer__max_updates=1000)
