@@ -7,6 +7,8 @@ is given what nmt-train is given, and leaves in run_dir what nmt-train leaves th
     python tools/diversify.py experiment=multi30k_en_de
     nmt-translate runs/multi30k_en_de/best < input.en > output.de
 
+--teacher model.dropout=0.2 is a setting of the first two models alone.
+
 trainer.max_minutes is the time of all three trainings and of the translating together. On a CPU with two cores or more
 the first two models are trained at the same time, each on half of the threads. It can be stopped at any time: the same
 command goes on where it stopped. Translating takes less of the time with int8 (pip install '.[export]').
@@ -170,7 +172,7 @@ def check(plan: Plan) -> None:
 
 
 def write_text(plan: Plan) -> None:
-    """Write the text, without what is held out for validation, so that no model sees that in either direction.
+    """Write the text without what is validation text on either side, so that no model sees that in either direction.
 
     Raises:
         ConfigError: an earlier command wrote another text there.
@@ -180,36 +182,36 @@ def write_text(plan: Plan) -> None:
 
     source, target = plan.languages
     train = resolve(plan.corpus["train"], source=source, target=target, key="corpus.train")
-    plan.text.mkdir(parents=True, exist_ok=True)
     if plan.corpus["valid"]:
-        valid = resolve(plan.corpus["valid"], source=source, target=target, key="corpus.valid")
-        _write_pairs(plan, "train", read_pairs(train))
-        _write_pairs(plan, "valid", read_pairs(valid))
-        return
-    threshold = hold_out_threshold(train, plan.corpus["valid_pairs"])
-    _write_pairs(plan, "train", (pair for pair in read_pairs(train) if not is_held_out(pair, threshold)))
-    _write_pairs(plan, "valid", (pair for pair in read_pairs(train) if is_held_out(pair, threshold)))
+        valid = list(read_pairs(resolve(plan.corpus["valid"], source=source, target=target, key="corpus.valid")))
+    else:
+        threshold = hold_out_threshold(train, plan.corpus["valid_pairs"])
+        valid = [pair for pair in read_pairs(train) if is_held_out(pair, threshold)]
+    sources, targets = ({side.strip() for side in sides} for sides in zip(*valid, strict=True)) if valid else ((), ())
+    rest = (p for p in read_pairs(train) if p.source.strip() not in sources and p.target.strip() not in targets)
+    plan.text.mkdir(parents=True, exist_ok=True)
+    _write_pairs(plan, "train", rest)
+    _write_pairs(plan, "valid", valid)
 
 
 def _write_pairs(plan: Plan, name: str, pairs: Iterable[Pair]) -> None:
     """Write both sides, or find that they are there already; raises ConfigError if others are."""
     paths = [plan.text / f"{name}.{language}" for language in plan.languages]
-    partial = [path.with_name(f"{path.name}.partial") for path in paths]
-    with open(partial[0], "wb") as sources, open(partial[1], "wb") as targets:
+    made = [path.with_name(f"{path.name}.partial") for path in paths]
+    with open(made[0], "wb") as sources, open(made[1], "wb") as targets:
         for pair in pairs:
             sources.write(f"{pair.source}\n".encode())
             targets.write(f"{pair.target}\n".encode())
-    for made, path in zip(partial, paths, strict=True):
-        if not path.exists():
-            os.replace(made, path)
-            continue
-        is_same = filecmp.cmp(made, path, shallow=False)
-        made.unlink()
-        if not is_same:
+    for new, path in zip(made, paths, strict=True):
+        if path.exists() and not filecmp.cmp(new, path, shallow=False):
+            for each in made:
+                each.unlink()
             raise ConfigError(
                 f"{path} was made of another text than corpus.{name} is now; choose another run_dir, or remove "
                 f"{plan.directory}"
             )
+    for new, path in zip(made, paths, strict=True):
+        os.replace(new, path)
 
 
 def train_teachers(plan: Plan) -> None:

@@ -149,16 +149,33 @@ def test_the_opposite_direction_has_the_sides_exchanged(commands):
     assert [last_value(backward, f"subwords.{side}_model") for side in ("source", "target")] == ["t.model", "s.model"]
 
 
+def parts_of(run):
+    """The pairs of the training and of the validation text."""
+    return [
+        list(zip(*(read(run / "text" / f"{name}.{side}") for side in ("en", "de")), strict=True))
+        for name in ("train", "valid")
+    ]
+
+
 def test_what_is_held_out_is_held_out_from_all_three(commands, text):
     assert commands("corpus.train=train", "corpus.valid_pairs=20", taken=0.1)[0] == 0
-    parts = {
-        name: list(zip(*(read(text / "run" / "text" / f"{name}.{side}") for side in ("en", "de")), strict=True))
-        for name in ("train", "valid")
-    }
+    train, valid = parts_of(text / "run")
     pairs = list(zip(read(text / "train.en"), read(text / "train.de"), strict=True))
-    assert sorted(parts["train"] + parts["valid"]) == sorted(pairs)
-    assert 0 < len(parts["valid"]) <= 20
-    assert not {source for source, _ in parts["train"]} & {source for source, _ in parts["valid"]}
+    assert 0 < len(valid) <= 20
+    sources, targets = ({pair[side] for pair in valid} for side in (0, 1))
+    assert train == [pair for pair in pairs if pair[0] not in sources and pair[1] not in targets]
+
+
+def test_what_is_validation_text_on_either_side_is_not_trained_on(commands, text):
+    for side, more in (("en", ["a source ", "other"]), ("de", ["anders", "ein Ziel"])):
+        write(text / f"train.{side}", [*read(text / f"train.{side}"), *more])
+    write(text / "valid.en", [*read(text / "valid.en"), "a source", "x"])
+    write(text / "valid.de", [*read(text / "valid.de"), "y", "ein Ziel"])
+    before = read(text / "train.en")
+    assert commands("corpus.train=train", "corpus.valid=valid", taken=0.1)[0] == 0
+    train, valid = parts_of(text / "run")
+    assert [source for source, _ in train] == [line for line in before[:-2] if line not in read(text / "valid.en")]
+    assert valid[-2:] == [("a source", "y"), ("x", "ein Ziel")]
 
 
 def test_columns_of_one_file_become_two(commands, text):
