@@ -319,11 +319,17 @@ def _running(commands: dict[str, list[str]]) -> Iterator[list[subprocess.Popen[s
     readers = []
     try:
         for name, command in commands.items():
-            pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if name else {}
-            process = subprocess.Popen(command, text=True, encoding="utf-8", start_new_session=True, **pipes)
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,  # what back-translation prints there is for who trains by hand
+                stderr=subprocess.PIPE if name else None,
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
             processes.append(process)
-            if process.stdout:
-                readers.append(threading.Thread(target=_tell, args=(name, process.stdout)))
+            if process.stderr:
+                readers.append(threading.Thread(target=_tell, args=(name, process.stderr)))
                 readers[-1].start()
         yield processes
     finally:

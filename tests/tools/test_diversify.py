@@ -241,7 +241,8 @@ def test_a_setting_that_nobody_knows_is_told_before_anything_is_trained(tool, te
 
 
 def test_where_one_training_fails_the_other_is_stopped(tool, capfd):
-    waits = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(143)); print('on', flush=True); "
+    waits = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: exit(143)); "
+    waits += "print('on', file=sys.stderr); print('unread'); "
     commands = {
         "forward": [sys.executable, "-c", waits + "time.sleep(60)"],
         "backward": [sys.executable, "-c", "import time; time.sleep(2); exit('cannot')"],
