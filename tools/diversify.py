@@ -93,15 +93,9 @@ class Plan:
     @property
     def at_once(self) -> bool:
         """Whether the first two models are trained at the same time."""
-        return self.threads > 1 and not _has_gpu(self.settings["trainer"]["device"])
+        from nmt.devices import choose_device
 
-
-def _has_gpu(device: str) -> bool:
-    if device == "auto":
-        import torch
-
-        return torch.cuda.is_available()
-    return device != "cpu"
+        return self.threads > 1 and choose_device(self.settings["trainer"]["device"]).type == "cpu"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -243,6 +237,8 @@ def train_teachers(plan: Plan) -> None:
 
 def translate(plan: Plan) -> float:
     """Let each of the two translate its side of the text; return the minutes that took, this time or before."""
+    from nmt.files import write_atomically
+
     source, target = plan.languages
     record = plan.directory / "translating.json"
     if record.exists():
@@ -265,7 +261,7 @@ def translate(plan: Plan) -> float:
         report(NAME, f"translating with {plan.directory / name / 'best'}")
     _run_all(commands, at_once=plan.at_once)
     minutes = (time.monotonic() - began) / 60
-    record.write_text(json.dumps({"minutes": minutes}), encoding="utf-8")
+    write_atomically(record, lambda partial: partial.write_text(json.dumps({"minutes": minutes}), encoding="utf-8"))
     return minutes
 
 

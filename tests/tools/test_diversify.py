@@ -140,6 +140,28 @@ def test_a_translation_weighs_as_much_as_its_text(commands, text):
     assert last_value(found["forward"][0], "corpus.extra") == "[more]"
 
 
+def test_only_what_was_not_translated_is_translated(commands, text):
+    (text / "run" / "text").mkdir(parents=True)
+    (text / "run" / "text" / "forward.de").touch()
+    words = ("corpus.train=train", "corpus.valid=valid", "trainer.threads=4")
+    _, found = commands(*words)
+    assert len(found["forward"]) == 1  # its training
+    _, export, translation = found["backward"]
+    assert export[1:] == ["-m", "nmt.cli.export", "run/backward/best", "--precision", "int8", "--quiet"]
+    assert translation[2:5] == ["run/backward/best", "--input", "run/text/train.de"]
+    assert translation[5:] == ["--output", "run/text/backward", "--source", "en", "--target", "de", "--threads", "2"]
+    # The minutes that it took are known from then on.
+    assert json.loads((text / "run" / "translating.json").read_text())["minutes"] >= 0
+    assert len(commands(*words)[1]["backward"]) == 1
+
+
+def test_without_onnx_it_is_translated_by_the_models_as_they_are(commands, tool, monkeypatch):
+    monkeypatch.setattr(tool.importlib.util, "find_spec", lambda package: None)
+    _, found = commands("corpus.train=train", "corpus.valid=valid")
+    for name in ("forward", "backward"):
+        assert [command[1].endswith("back_translate.py") for command in found[name]] == [False, True]
+
+
 def test_the_opposite_direction_has_the_sides_exchanged(commands):
     words = ("corpus.train=train", "corpus.valid=valid", "corpus.max_source_tokens=50", "corpus.max_target_tokens=60")
     models = ("subwords.source_model=s.model", "subwords.target_model=t.model", "model.tying=target")
