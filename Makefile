@@ -1,6 +1,6 @@
 # Three verbs: make demo, make test, make check. Each makes .venv first where it is missing.
 PYTHON ?= python3
-# The CPU build of PyTorch that the project is tested with; for another one: make demo TORCH='torch==2.12.0'
+# The PyTorch that the project is tested with; for another one: make demo TORCH='torch==2.12.0'
 TORCH ?= torch==2.13.0
 VENV ?= .venv
 BIN := $(VENV)/bin

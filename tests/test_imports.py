@@ -80,7 +80,7 @@ ONLY = {
     "safetensors": {"nmt.checkpoint", "nmt.runtime.export"},
     "onnx": {"nmt.runtime.graph", "nmt.runtime.arithmetic", "nmt.runtime.encoder"},
     "onnxruntime": {"nmt.runtime.model"},
-    "yaml": {"nmt.training.outcome"},
+    "yaml": {"nmt.training.outcome", "nmt.cli.train_help"},
     "pickle": {"nmt.training.state"},
     "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate", "nmt.cli.export"},
 }

@@ -4,8 +4,8 @@ One model is trained on the text, and one in the opposite direction. The first t
 second its targets, and a third model is trained on the text and both translations: it is what translates in the end. It
 is given what nmt-train is given, and leaves in run_dir what nmt-train leaves there:
 
-    python tools/diversify.py experiment=multi30k_en_de
-    nmt-translate runs/multi30k_en_de/best < input.en > output.de
+    python tools/diversify.py experiment=multi30k_en_de name=diversified
+    nmt-translate runs/diversified/best < input.en > output.de
 
 --teacher model.dropout=0.2 is a setting of the first two models alone.
 
@@ -157,6 +157,8 @@ def check(plan: Plan) -> None:
         raise ConfigError(f"trainer.overwrite=true would begin again at every start; remove {plan.directory} instead")
     if plan.settings["init_from"]:
         raise ConfigError("init_from is not possible here: the models of the two directions begin anew")
+    if (plan.directory / "state.pt").exists() and not plan.text.exists():
+        raise ConfigError(f"{plan.directory} holds a training on the text alone; choose another name or run_dir")
     for name in plan.corpus["extra"]:
         if name.endswith((".tsv", ".tsv.gz")):
             raise ConfigError(f"corpus.extra={name}: one model reads the text the other way round; make it two files")

@@ -1,4 +1,8 @@
-"""The text of ``nmt-train --help``: every key with its type, default and meaning, read from the dataclasses."""
+"""The text of ``nmt-train --help``: every key with its type, default and meaning.
+
+Types and meanings are the dataclasses'; defaults are those of a command without presets of its own, which Hydra would
+compose: the dataclasses' under those of the groups' first choices.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ from enum import Enum
 from textwrap import wrap
 from typing import Any
 
+import yaml
+
 from nmt.cli.overrides import GROUPS, list_keys
 from nmt.config import TrainConfig
-from nmt.schema import describe
+from nmt.schema import describe, from_dict, to_dict
 
 _INTRODUCTION = """\
 usage: nmt-train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]
@@ -48,11 +54,27 @@ def help_text() -> str:
     for group in GROUPS:
         lines.append(f"  {group + '=':<14}{' '.join(choices(group))}")
     lines += ["", "keys:"]
-    config = TrainConfig()
+    config = defaults()
     lines += _keys(config, "")
     for group in GROUPS[:-1]:
         lines += ["", *_keys(getattr(config, group), f"{group}.")]
     return "\n".join(lines) + "\n" + _ENDING.rstrip("\n")
+
+
+def defaults() -> TrainConfig:
+    """Compose what a command without words has, as Hydra does, without the second that it takes to load it."""
+    composed = TrainConfig()
+    for entry in _read("train.yaml")["defaults"]:
+        for group, choice in entry.items() if isinstance(entry, dict) else ():
+            if choice and hasattr(composed, group):
+                values = to_dict(getattr(composed, group)) | (_read(f"{group}/{choice}.yaml") or {})
+                setattr(composed, group, from_dict(type(getattr(composed, group)), values))
+    return composed
+
+
+def _read(name: str) -> Any:
+    """Read a file of the configuration."""
+    return yaml.safe_load(importlib.resources.files("nmt.conf").joinpath(name).read_text(encoding="utf-8"))
 
 
 def choices(group: str) -> list[str]:

@@ -5,13 +5,14 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 import nmt
 from nmt.cli.overrides import known_keys
 from nmt.cli.train import main
-from nmt.cli.train_help import choices, help_text
+from nmt.cli.train_help import choices, defaults, help_text
 from nmt.config import TrainConfig
-from nmt.schema import describe
+from nmt.schema import describe, flatten, to_dict
 
 TEXT = ["corpus.source=en", "corpus.target=de"]
 
@@ -70,7 +71,8 @@ def test_version_is_ours_and_nothing_else(capsys):
 def test_help_lists_every_key_with_its_meaning():
     lines = help_text().splitlines()
     heads = {line.strip().partition("=")[0]: index for index, line in enumerate(lines)}
-    for key, default in known_keys().items():
+    assert set(heads) >= set(known_keys())
+    for key, default in flatten(to_dict(defaults())).items():
         index = heads[key]
         shown = lines[index].strip().removeprefix(f"{key}=").partition("  (")[0]
         if isinstance(default, bool):
@@ -83,6 +85,13 @@ def test_help_lists_every_key_with_its_meaning():
         following = " ".join(line.strip() for line in lines[index + 1 : index + 4])
         assert following.startswith(described)
     assert max(map(len, lines)) <= 120
+
+
+def test_help_shows_what_a_command_without_words_has(nmt_train):
+    code, out, err = nmt_train("--cfg", "job")
+    assert (code, err) == (0, "")
+    assert flatten(yaml.safe_load(out)) == flatten(to_dict(defaults()))
+    assert defaults().model.lexicon_size > 0  # which it has by model=small
 
 
 def test_help_lists_every_choice():

@@ -253,6 +253,15 @@ def test_mistakes_are_told_in_one_line(tool, text, capfd, words, message):
     assert not (text / "run" / "forward").exists()
 
 
+def test_a_run_of_the_text_alone_is_not_taken_for_one_of_these(tool, text, capfd):
+    (text / "run").mkdir()
+    (text / "run" / "state.pt").write_bytes(b"theirs")
+    assert tool.main([*SETTINGS, "corpus.train=train", "corpus.valid=valid"]) == 2
+    message = "run holds a training on the text alone; choose another name or run_dir"
+    assert capfd.readouterr().err.splitlines() == [f"diversify.py: error: {message}"]
+    assert [path.name for path in (text / "run").iterdir()] == ["state.pt"]
+
+
 @pytest.mark.parametrize("words", [["trainer.max_update=3"], ["--teacher", "trainer.max_update=3"]])
 def test_a_setting_that_nobody_knows_is_told_before_anything_is_trained(tool, text, capfd, words):
     assert tool.main([*SETTINGS, "corpus.train=train", "corpus.valid=valid", *words]) == 2
