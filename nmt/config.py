@@ -5,6 +5,7 @@ Only the standard library is imported here, so that ``--help`` answers at once a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from nmt.choices import (
@@ -18,6 +19,7 @@ from nmt.choices import (
 )
 from nmt.config_training import OptimizerConfig, TrainerConfig
 from nmt.errors import ConfigError, require
+from nmt.schema import flatten, to_dict
 
 
 @dataclass
@@ -220,6 +222,15 @@ class SearchConfig:
         require(self.max_length_ratio > 0, "search.max_length_ratio", self.max_length_ratio, "above 0")
         require(self.no_repeat_ngram >= 0, "search.no_repeat_ngram", self.no_repeat_ngram, "0 or more")
         require(-1 <= self.source_tag <= 15, "search.source_tag", self.source_tag, "between 0 and 15, or -1")
+        # Far beyond what is of use; numbers that overflow would end a training at its first validation.
+        for key, most in (
+            ("beam_size", 10_000),
+            ("batch_size", 1_000_000),
+            ("max_source_tokens", 1_000_000),
+            ("length_penalty", 10),
+            ("max_length_ratio", 1000),
+        ):
+            require(getattr(self, key) <= most, f"search.{key}", getattr(self, key), f"at most {most}")
 
 
 @dataclass
@@ -246,9 +257,12 @@ class TrainConfig:
         for group in (self.corpus, self.subwords, self.model, self.optimizer, self.trainer, self.search):
             group.validate()
         require(self.seed >= 0, "seed", self.seed, "0 or more")
+        require(self.seed < 2**63, "seed", self.seed, "below 2^63")
         require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )
+        for key, value in flatten(to_dict(self)).items():
+            require(not isinstance(value, float) or math.isfinite(value), key, value, "a finite number")

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from nmt.choices import Precision, Schedule
 from nmt.errors import require
 
+MOST_THREADS = 1024
+"""More are a mistake, which PyTorch and ONNX Runtime would tell in words of their own."""
+
 
 @dataclass
 class OptimizerConfig:
@@ -112,6 +115,8 @@ class TrainerConfig:
             self.label_smoothing,
             "0 or more and below 1",
         )
+        for key, most in (("max_minutes", 10_000_000), ("threads", MOST_THREADS)):
+            require(getattr(self, key) <= most, f"trainer.{key}", getattr(self, key), f"at most {most}")
         require(0 <= self.ema_decay < 1, "trainer.ema_decay", self.ema_decay, "0 or more and below 1")
         require(
             0 < self.max_unknown_rate <= 1,

@@ -2,7 +2,8 @@
 
 A directory is replaced in two renames through sibling names, because it cannot be renamed onto a full one:
 ``best.partial`` is written and flushed, renamed to ``best.new`` (whole from here on), ``best`` steps aside to
-``best.old``, ``best.new`` takes its place, ``best.old`` goes. Whoever finds an interrupted swap finishes it.
+``best.old``, ``best.new`` takes its place, ``best.old`` goes. Whoever finds an interrupted swap finishes it. One saves
+at a time; those who read wait for nobody.
 """
 
 from __future__ import annotations
@@ -58,8 +59,9 @@ def replace_directory(
     """Write a directory of these files, replacing one that is there.
 
     Args:
-        path: the directory.
-        contents: names relative to it, with "/" where there are folders inside, and what the files hold.
+        path: the directory; where it is a link, what that leads to is replaced.
+        contents: names relative to it, with "/" where there are folders inside, and what the files hold. They are read
+            while nobody else can replace the directory.
         unless: raises when it turns out, after all is written, that `path` shall stay as it is.
         elsewhere: what to do where the disk does not let it, but has space.
 
@@ -67,36 +69,59 @@ def replace_directory(
         RunError: the disk is full or not writable; what was at `path` is untouched.
     """
     with saving(path, elsewhere=elsewhere):
+        path = path.resolve()
         path.parent.mkdir(parents=True, exist_ok=True)
-        finish_saving(path)
-        partial = _sibling(path, "partial")
-        partial.mkdir()
-        try:
-            for name, content in contents:
-                (partial / name).parent.mkdir(parents=True, exist_ok=True)
-                write_flushed(partial / name, content)
-            for folder in (*(item for item in partial.rglob("*") if item.is_dir()), partial):
-                _flush_directory(folder)
-            unless()
-            _swap(partial, path)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+        with _alone(path):
+            _clear(path)
+            partial = _sibling(path, "partial")
+            partial.mkdir()
+            try:
+                for name, content in contents:
+                    (partial / name).parent.mkdir(parents=True, exist_ok=True)
+                    write_flushed(partial / name, content)
+                for folder in (*(item for item in partial.rglob("*") if item.is_dir()), partial):
+                    _flush_directory(folder)
+                unless()
+                _swap(partial, path)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
 
 
 def finish_saving(path: Path) -> None:
     """Finish or clear away what a killed save to `path` left; RunError where the disk does not let it."""
-    with saving(path):
-        _finish_swap(path)
-        shutil.rmtree(_sibling(path, "partial"), ignore_errors=True)
+    path = path.resolve()
+    with saving(path), _alone(path):
+        _clear(path)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until nobody else saves beside `path`, and keep others waiting; where there are no locks, go on without."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(ImportError, OSError):
+            import fcntl
+
+            handle = os.open(path.parent, os.O_RDONLY)
+            held.callback(os.close, handle)  # which releases the lock
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _clear(path: Path) -> None:
+    _finish_swap(path)
+    shutil.rmtree(_sibling(path, "partial"), ignore_errors=True)
 
 
 def find_whole(path: Path) -> Path | None:
-    """Return where the whole directory is, after finishing an interrupted swap if the place can be written."""
+    """Return where the whole directory is, after putting it in its place if that can be written."""
     if path.exists():
         return path
-    with contextlib.suppress(OSError):
-        _finish_swap(path)
+    path = path.resolve()
+    # Nothing that is in the place may be moved away: a save may be in progress, and be further than it was.
+    for suffix in ("new", "old"):
+        with contextlib.suppress(OSError):
+            os.rename(_sibling(path, suffix), path)
     for candidate in (path, _sibling(path, "new"), _sibling(path, "old")):
         if candidate.exists():
             return candidate
@@ -131,10 +156,11 @@ def _swap(partial: Path, path: Path) -> None:
         os.rename(path, old)
     try:
         os.rename(new, path)
-    except FileNotFoundError:
-        # Whoever loads between the two renames takes the swap for an interrupted one, and has finished it.
+    except OSError:
+        # Whoever loads between the two renames takes the swap for an interrupted one, and has put one of both there.
         if not path.exists():
             raise
+        _finish_swap(path)
     _flush_directory(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 

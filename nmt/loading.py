@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nmt.bundle import Description, explaining, read_config, read_description, read_whole
 from nmt.choices import PRECISIONS, VARIANTS
 from nmt.config import SearchConfig
+from nmt.config_training import MOST_THREADS
 from nmt.errors import BundleError, ConfigError
 from nmt.search.interface import StepModel
 from nmt.subwords import SubwordModel
@@ -67,6 +68,8 @@ def load(path: Path | str, *, precision: str | None = None, device: str = "auto"
         raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(PRECISIONS)}")
     if threads < 0:
         raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
+    if threads > MOST_THREADS:
+        raise ConfigError(f"threads={threads} is not possible: it must be at most {MOST_THREADS}")
     if precision == "bf16":
         return _load_torch(path, device, threads, precision=precision)
     if device not in ("auto", "cpu"):
@@ -99,8 +102,8 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
         if not files or (precision is None and not all(file.is_file() for file in files.values())):
             continue
         said = read_description(path)
-        vocabulary = said.target_subwords.vocabulary_size
-        model = _onnx_model(path, name, files, threads, vocabulary=vocabulary, required=required)
+        sizes = (said.source_subwords.vocabulary_size, said.target_subwords.vocabulary_size)
+        model = _onnx_model(path, name, files, threads, sizes=sizes, required=required)
         if model is None:
             continue
         device = f"cpu, {name} by ONNX Runtime"
@@ -124,9 +127,12 @@ def _loaded(model: StepModel, said: Description | Bundle, *, precision: str, dev
 
 
 def _onnx_model(
-    path: Path, name: str, files: dict[str, Path], threads: int, *, vocabulary: int, required: bool
+    path: Path, name: str, files: dict[str, Path], threads: int, *, sizes: tuple[int, int], required: bool
 ) -> OnnxModel | None:
-    """Load a variant's graphs; None where ONNX Runtime is not installed and something else will do."""
+    """Load a variant's graphs, for vocabularies of these sizes, source and target.
+
+    None where ONNX Runtime is not installed and something else will do.
+    """
     try:
         importlib.import_module("onnxruntime")
     except ImportError:
@@ -143,7 +149,9 @@ def _onnx_model(
             raise BundleError(f"{path}: the variant {name} lacks its {missing[0]}: another version of nmt exported it")
         parts = {part: files[part] for part in _PARTS}
         shortlist = Shortlist.load(files["shortlist"]) if "shortlist" in files else None
-        return OnnxModel(**parts, vocabulary=vocabulary, shortlist=shortlist, threads=threads or 1)
+        if shortlist and (shortlist.source_vocabulary, shortlist.target_vocabulary) != sizes:
+            raise BundleError(f"{files['shortlist']} is of another bundle's subwords")
+        return OnnxModel(**parts, vocabulary=sizes[1], shortlist=shortlist, threads=threads or 1)
     except BundleError as error:
         raise BundleError(f"{error}; make it again with: nmt-export {path} --precision {name}") from None
 

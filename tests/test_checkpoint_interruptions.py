@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -309,3 +311,67 @@ def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
     monkeypatch.setattr(module, moment, replace_first)
     assert_same_bundle(load_bundle(path), new)
     assert replaced
+
+
+def test_saves_by_several_at_once_wait_for_one_another(make_bundle, assert_same_bundle, tmp_path, monkeypatch):
+    """nmt-export may write into the bundle that a training is just replacing."""
+    path = tmp_path / "best"
+    really, at_once, most = files.write_flushed, [], []
+
+    def write(*arguments):
+        at_once.append(True)
+        most.append(len(at_once))
+        time.sleep(0.01)
+        really(*arguments)
+        at_once.pop()
+
+    monkeypatch.setattr(files, "write_flushed", write)
+    bundles = [make_bundle(seed) for seed in range(1, 5)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda bundle: save_bundle(bundle, path), bundles))
+    assert set(most) == {1}
+    loaded = load_bundle(path)
+    assert_same_bundle(loaded, bundles[loaded.metadata["updates"] - 1])
+    assert siblings(path) == []
+
+
+def test_a_reader_that_is_overtaken_by_a_save_moves_nothing_away(make_bundle, loaded_updates, tmp_path, monkeypatch):
+    """It found the place empty, and by the time that it does something about it the new bundle is there."""
+    path = tmp_path / "best"
+    bundles = {seed: make_bundle(seed) for seed in (1, 2)}
+    save_bundle(bundles[1], path)
+    really = files.os.rename
+    seen = []
+
+    def rename(old, new):
+        really(old, new)
+        if Path(new).name == "best.old":  # between the two renames: a reader comes, and is slower than the writer
+            with monkeypatch.context() as patched:
+                patched.setattr(files.os, "rename", lambda source, place: late.append((source, place)))
+                seen.append(files.find_whole(path))
+
+    late = []
+    monkeypatch.setattr(files.os, "rename", rename)
+    save_bundle(bundles[2], path)
+    monkeypatch.setattr(files.os, "rename", really)
+    assert seen == [path.with_name("best.new")]
+    for source, place in late:
+        with pytest.raises(OSError, match=r"not empty|No such file"):
+            os.rename(source, place)
+    assert loaded_updates(path, bundles) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_what_a_link_leads_to_is_replaced(make_bundle, loaded_updates, tmp_path, monkeypatch):
+    bundles = {seed: make_bundle(seed) for seed in (1, 2, 3)}
+    path, link = tmp_path / "run" / "best", tmp_path / "current"
+    save_bundle(bundles[1], path)
+    link.symlink_to(path)
+    save_bundle(bundles[2], link)
+    assert loaded_updates(path, bundles) == 2
+    monkeypatch.chdir(path)
+    save_bundle(bundles[3], Path("."))
+    assert loaded_updates(path, bundles) == 3
+    assert link.is_symlink()
+    assert sorted(other.name for other in tmp_path.iterdir()) == ["current", "run"]
+    assert siblings(path) == []

@@ -1,6 +1,7 @@
 """The configuration: what is missing or impossible is refused in one line that names the key."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -82,6 +83,23 @@ RANGES = [
     ("search.max_length_ratio", 0.0, "above 0"),
     ("search.no_repeat_ngram", -1, NONE),
     ("seed", -1, NONE),
+    ("seed", 2**63, "below 2^63"),
+    *(
+        (f"search.{key}", value, f"at most {most}")
+        for key, most in (
+            ("beam_size", 10_000),
+            ("batch_size", 1_000_000),
+            ("max_source_tokens", 1_000_000),
+            ("length_penalty", 10),
+            ("max_length_ratio", 1000),
+        )
+        for value in (most + 1, math.inf)
+    ),
+    ("trainer.max_minutes", math.inf, "at most 10000000"),
+    ("trainer.threads", 1025, "at most 1024"),
+    *((f"optimizer.{key}", math.inf, "a finite number") for key in ("lr", "epsilon", "weight_decay", "clip_norm")),
+    ("corpus.max_length_ratio", math.inf, "a finite number"),
+    ("model.lexicon_epsilon", math.inf, "a finite number"),
 ]
 LIMITS = [
     ("subwords.character_coverage", 0.9),
@@ -105,6 +123,9 @@ LIMITS = [
     ("corpus.tags", [-1]),
     ("search.source_tag", 15),
     ("seed", 0),
+    ("seed", 2**63 - 1),
+    ("search.length_penalty", 10.0),
+    ("trainer.threads", 1024),
 ]
 
 

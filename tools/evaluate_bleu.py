@@ -92,7 +92,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
         translations = [translation.text for translation in loaded.translator.translate(text.source)]
         scores = official_scores(translations, text.target, language=target)
         rows.append(cells(loaded, said, Path(name).name, sentences=len(translations), scores=scores))
-        out.write("".join(row(values) + "\n" for values in rows).encode("utf-8"))
+        # Names of files need not be UTF-8.
+        out.write("".join(row(values) + "\n" for values in rows).encode("utf-8", errors="backslashreplace"))
         out.flush()
         rows.clear()
 

@@ -41,7 +41,15 @@ if hasattr(errno, "EDQUOT"):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived; whoever saves on Ctrl-C saves on this too."""
+    """SIGTERM arrived, or the terminal is gone; whoever saves on Ctrl-C saves on this too."""
+
+    exit_code = EXIT_TERMINATED
+
+
+class HungUp(Terminated):
+    """SIGHUP arrived: the terminal is gone."""
+
+    exit_code = 128 + 1
 
 
 class Parser(argparse.ArgumentParser):
@@ -79,11 +87,12 @@ class Parser(argparse.ArgumentParser):
 def run(command: Callable[[], int | None], name: str) -> int:
     """Run a command to its exit code, with its errors in one line: ``NAME: error: what, where, what to do``.
 
-    Exit codes: 0 done, or the reader of stdout closed it · 1 the run failed · 2 the user can fix it · 130 and 143
-    stopped by SIGINT and SIGTERM. A traceback is printed for an exception that nobody foresaw, and only then.
+    Exit codes: 0 done, or the reader of stdout closed it · 1 the run failed · 2 the user can fix it · 129, 130 and 143
+    stopped by SIGHUP, SIGINT and SIGTERM. A traceback is printed for an exception that nobody foresaw, and only then.
 
     Args:
-        command: the command's body; it returns an exit code, or None for 0. SIGTERM raises `Terminated` in it.
+        command: the command's body, in which SIGTERM and SIGHUP raise `Terminated`; it returns an exit code, or None
+            for 0.
         name: the command's name, as the user typed it.
     """
     # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch, some megabytes a piece; training with
@@ -162,6 +171,9 @@ def explained(error: BaseException) -> Explained | None:
         return Explained(message, EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("nmt"):
         return Explained(_missing(error.name.partition(".")[0]), EXIT_USER)
+    if isinstance(error, RuntimeError) and "home directory" in str(error):  # of Path.expanduser
+        message = "a path begins with ~ and a name that is no user's of this machine; ~/ is your own home directory"
+        return Explained(message, EXIT_USER)
     if _is_out_of_memory(error):
         message = "out of memory; use smaller batches, or close other programs, then run it again"
         return Explained(message, EXIT_FAILED)
@@ -194,11 +206,13 @@ def _missing(module: str) -> str:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    # PyTorch's CPU allocator raises a RuntimeError, CUDA's a child of it.
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory"))
-    )
+    # PyTorch's CPU allocator raises a RuntimeError, CUDA's a child of it; ONNX Runtime's exceptions are its own.
+    words: tuple[str, ...] = ()
+    if isinstance(error, RuntimeError):
+        words = ("can't allocate memory", "not enough memory", "out of memory")
+    if type(error).__module__.startswith("onnxruntime"):
+        words = ("Failed to allocate memory", "bad_alloc", "bad allocation")
+    return isinstance(error, MemoryError) or any(each in str(error) for each in words)
 
 
 def _is_closed_reader(error: BaseException) -> bool:
@@ -235,23 +249,26 @@ def _stopped(stop: KeyboardInterrupt) -> int:
     # CPython notes a Ctrl-C that left an exec() (dataclasses use it), and under -m it would then end by SIGINT instead
     # of with our exit code; the next exec() wipes the note out.
     exec("")
-    return EXIT_TERMINATED if isinstance(stop, Terminated) else EXIT_INTERRUPTED
+    return stop.exit_code if isinstance(stop, Terminated) else EXIT_INTERRUPTED
 
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Raise `Terminated` on SIGTERM, unless the parent asked for it to be ignored."""
+    """Raise `Terminated` on SIGTERM and SIGHUP, unless the parent asked for it to be ignored, as nohup does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:
-        raise Terminated
+        raise (Terminated if number == signal.SIGTERM else HungUp)
 
-    before = signal.getsignal(signal.SIGTERM)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGTERM, terminate)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

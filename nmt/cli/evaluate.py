@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ examples:
 BLEU's tokenizer follows the target language: zh for Chinese, char for Japanese, Korean, Thai, Lao, Khmer and Burmese,
 13a for all others; without a model the language is the suffix of the reference file.
 
-exit codes: 0 done, 1 failed, 2 wrong use, 130 or 143 stopped by a signal"""
+exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,17 +109,20 @@ def evaluate(arguments: argparse.Namespace) -> None:
     scores = corpus_scores(
         hypotheses, references, language=language, tokenize=arguments.tokenize, lowercase=arguments.lowercase
     )
+    failure = _save(arguments, hypotheses) if arguments.output else None
     names = {key: getattr(arguments, key) for key in ("model", "source", "hypotheses", "reference")}
-    out.write((_render(Report(len(references), scores, speed, names), arguments.format) + "\n").encode("utf-8"))
+    told = _render(Report(len(references), scores, speed, names), arguments.format)
+    out.write(f"{told}\n".encode("utf-8", errors="backslashreplace"))  # names of files need not be UTF-8
     out.flush()
+    if failure:
+        raise failure
 
 
 def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[str], str, Speed]:
-    """Translate the source, keep the translations where asked: translations, target language, speed."""
+    """Translate the source: translations, target language, speed."""
     from tqdm import tqdm
 
     from nmt.evaluation.report import Speed, translate_text
-    from nmt.files import write_atomically
 
     loaded = load_translator(arguments, arguments.model)
     silent = True if arguments.quiet or sys.stderr is None else None  # None: shown on a terminal only
@@ -128,8 +132,6 @@ def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[s
         for translation in timed.translations:
             for warning in translation.warnings:
                 report(NAME, f"warning: {arguments.source}: {warning}")
-    if arguments.output:
-        write_atomically(Path(arguments.output), lambda path: _write(path, timed.hypotheses))
     search = loaded.translator.search
     speed = Speed(timed.seconds, len(source), timed.target_tokens, loaded.device, loaded.threads, search)
     return timed.hypotheses, loaded.bundle.target_language, speed
@@ -143,6 +145,17 @@ def _read(name: str) -> list[str]:
     from nmt.data.corpus import read_lines
 
     return list(read_lines(Path(name)))
+
+
+def _save(arguments: argparse.Namespace, hypotheses: list[str]) -> OSError | None:
+    """Keep the translations; a disk that does not take them shall not cost the scores too, so its error is returned."""
+    from nmt.files import write_atomically
+
+    try:
+        write_atomically(Path(arguments.output), lambda path: _write(path, hypotheses))
+    except OSError as error:
+        return error
+    return None
 
 
 def _write(path: Path, lines: list[str]) -> None:
@@ -159,6 +172,8 @@ def _check_output(arguments: argparse.Namespace) -> None:
     output = Path(arguments.output)
     if not output.parent.is_dir():
         raise ConfigError(f"--output {output}: there is no directory {output.parent}; make it first")
+    if not os.access(output.parent, os.W_OK):
+        raise ConfigError(f"--output {output}: {output.parent} cannot be written; name a file elsewhere")
     if output.exists() and not output.is_file():
         raise ConfigError(f"--output {output} is not a regular file: name one")
     for option in ("source", "reference"):

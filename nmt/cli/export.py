@@ -42,8 +42,8 @@ An exported bundle needs no more than this to translate, in nmt's own directory:
   pip install -r requirements-translate.txt && pip install --no-deps .
 Without PyTorch nothing reads model.safetensors, so that a copy of the bundle may lack it.
 
-exit codes: 0 done, 1 failed (the disk is full), 2 wrong use, 130 or 143 stopped by a signal; unless it is done, the
-bundle is as it was"""
+exit codes: 0 done, 1 failed (the disk is full), 2 wrong use, 129, 130 or 143 stopped by a signal; unless it is done,
+the bundle is as it was"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

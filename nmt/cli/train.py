@@ -31,8 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     if "--help" in words or "-h" in words:
         return run_command(_help, _NAME)
     if "--version" in words:
-        print(f"{_NAME} {__version__}")
-        return 0
+        return run_command(lambda: print(f"{_NAME} {__version__}"), _NAME)
     return run_command(lambda: _train(words), _NAME)
 
 

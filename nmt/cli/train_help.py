@@ -44,7 +44,7 @@ options:
 choices of the groups:
 """
 _ENDING = """
-exit codes: 0 done, 1 the run failed, 2 something for you to correct, 130 or 143 stopped by a signal after saving
+exit codes: 0 done, 1 the run failed, 2 something for you to correct, 129, 130 or 143 stopped by a signal after saving
 """
 
 

@@ -41,7 +41,7 @@ formats:
           length limit cut it), and with --n-best above 1 all hypotheses, the best first
   moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score
 
-exit codes: 0 done, 1 failed, 2 wrong use, 130 or 143 stopped by a signal"""
+exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,7 +131,9 @@ def prepare(arguments: argparse.Namespace) -> tuple[workers.Message, Callable[[w
         rendered = (
             line
             for number, translation in enumerate(translations, first)
-            for line in render(translation, number, style=arguments.format, scores=arguments.scores)
+            for line in render(
+                translation, number, style=arguments.format, scores=arguments.scores, several=arguments.n_best > 1
+            )
         )
         output = "".join(line + "\n" for line in rendered)
         return {"output": output, "warnings": [translation.warnings for translation in translations]}
@@ -202,7 +204,9 @@ def _hint(arguments: argparse.Namespace) -> None:
         report(NAME, f"type a sentence and press Enter; {end} ends")
 
 
-def render(translation: Translation, number: int, *, style: str = "text", scores: bool = False) -> Iterator[str]:
+def render(
+    translation: Translation, number: int, *, style: str = "text", scores: bool = False, several: bool = False
+) -> Iterator[str]:
     """Write a translation as the lines of an output format, without their ends.
 
     Args:
@@ -210,13 +214,14 @@ def render(translation: Translation, number: int, *, style: str = "text", scores
         number: the line's number.
         style: one of FORMATS; see the command's help.
         scores: put the score before the text, in the format text.
+        several: list the hypotheses even where there is one, in the format jsonl.
     """
     best, hypotheses = translation.hypotheses[0], translation.hypotheses
     if style == "text":
         yield f"{best.score:.4f}\t{best.text}" if scores else best.text
     elif style == "jsonl":
         values: dict[str, Any] = {"line": number} | _plain(best)
-        if len(hypotheses) > 1:
+        if several or len(hypotheses) > 1:
             values["hypotheses"] = [_plain(hypothesis) for hypothesis in hypotheses]
         yield json.dumps(values, ensure_ascii=False)
     else:

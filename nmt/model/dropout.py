@@ -20,7 +20,7 @@ class Dropout(nn.Dropout):
         """Drop out elements of a tensor of any shape."""
         if not self.training or self.p == 0 or input.device.type != "cpu":
             return super().forward(input)
-        dropped = round(self.p * _LEVELS)
+        dropped = min(round(self.p * _LEVELS), _LEVELS - 1)
         words = torch.empty(-(-input.numel() // _BYTES), dtype=torch.int64).random_(-(2**63), None)
         kept = words.view(torch.uint8)[: input.numel()].view(input.shape) >= dropped
         mask = kept.to(input.dtype).mul_(_LEVELS / (_LEVELS - dropped))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,8 @@ from nmt.errors import ConfigError
 from nmt.search.arrays import Floats
 
 NORMALIZATIONS = ("gnmt", "average")
+_MOST = 10
+"""Length penalties up to here, far beyond what is of use, make no numbers that overflow."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class LengthNormalizer:
         if self.normalization not in NORMALIZATIONS:
             known = ", ".join(NORMALIZATIONS)
             raise ConfigError(f"unknown length normalization {self.normalization!r}; choose one of: {known}")
-        if not math.isfinite(self.length_penalty):
-            raise ConfigError(f"length_penalty is {self.length_penalty}; set it to a finite number, such as 1.0")
+        if not abs(self.length_penalty) <= _MOST:  # NaN is not either
+            raise ConfigError(f"length_penalty is {self.length_penalty}; set it to a number up to {_MOST}, such as 1.0")
 
     def score(self, log_probs: Any, lengths: Any) -> Floats:
         """Normalise log-probabilities (...) of hypotheses of lengths (...), in target positions."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -53,10 +55,27 @@ class _LogFile(logging.FileHandler):
 
 
 class _AboveTheBar(logging.Handler):
-    """Writes log lines to standard error without breaking a progress bar that stands there."""
+    """Writes log lines to standard error without breaking a progress bar that stands there.
+
+    Nobody may be reading: the terminal is closed, or what the lines were piped into has ended. Training goes on, and
+    the log file has the lines too.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        if sys.stderr is not None:  # tqdm would take that for standard output
+            with _unless_nobody_reads():
+                tqdm.write(self.format(record), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _unless_nobody_reads() -> Iterator[None]:
+    """Write to standard error; where its reader is gone, to nowhere from now on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EPIPE, errno.EIO):  # a pipe's reader, a terminal
+            with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stderr.fileno())
 
 
 class Metrics:
@@ -178,7 +197,7 @@ class Progress:
         self._show = show
         self._bar: tqdm[Any] | None = None
         self._pace = Pace()
-        if show and sys.stderr.isatty():
+        if show and sys.stderr is not None and sys.stderr.isatty():
             self._bar = tqdm(
                 total=total_updates,
                 initial=update,
@@ -205,16 +224,18 @@ class Progress:
         shown_bleu = "-" if bleu < 0 else f"{bleu:.1f}"
         state = f"loss {loss:.2f}, {tokens_per_second:,.0f} tokens/s, BLEU {shown_bleu}, {clock(seconds_left)} left"
         if bar is not None:
-            bar.total = total_updates
-            bar.set_postfix_str(state, refresh=False)
-            bar.update(update - bar.n)
+            with _unless_nobody_reads():
+                bar.total = total_updates
+                bar.set_postfix_str(state, refresh=False)
+                bar.update(update - bar.n)
         else:
             LOG.info("update %d/%d: %s", update, total_updates, state)
 
     def close(self) -> None:
         """Leave the bar as it stands."""
         if self._bar is not None:
-            self._bar.close()
+            with _unless_nobody_reads():
+                self._bar.close()
 
 
 def clock(seconds: float) -> str:

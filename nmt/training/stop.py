@@ -8,11 +8,11 @@ from types import FrameType, TracebackType
 
 from nmt.training.monitor import LOG
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class StopSignal:
-    """A context in which SIGINT and SIGTERM are remembered instead of raised."""
+    """A context in which SIGINT, SIGTERM and SIGHUP are remembered instead of raised, those aside that are ignored."""
 
     def __init__(self) -> None:
         self.arrived: signal.Signals | None = None
@@ -22,7 +22,8 @@ class StopSignal:
         # Only the main thread may install handlers; elsewhere signals are not ours to handle.
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._before[number] = signal.signal(number, self._remember)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:

@@ -3,11 +3,12 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 import nmt
-from nmt.cli.common import Parser, Terminated, report, run
+from nmt.cli.common import HungUp, Parser, Terminated, report, run
 from nmt.errors import BundleError, ConfigError, NmtError, RunError
 
 
@@ -58,6 +59,12 @@ def test_an_error_of_several_lines_becomes_one(capsys):
     assert capsys.readouterr().err == "nmt-test: error: first second\n"
 
 
+class OrtError(Exception):
+    """As ONNX Runtime's own, which have no public name."""
+
+    __module__ = "onnxruntime.capi.onnxruntime_pybind11_state"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
@@ -70,6 +77,16 @@ def test_an_error_of_several_lines_becomes_one(capsys):
             RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
             1,
             "out of memory; use smaller batches, or close other programs, then run it again",
+        ),
+        (
+            OrtError("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 9"),
+            1,
+            "out of memory; use smaller batches, or close other programs, then run it again",
+        ),
+        (
+            RuntimeError("Could not determine home directory."),
+            2,
+            "a path begins with ~ and a name that is no user's of this machine; ~/ is your own home directory",
         ),
     ],
 )
@@ -88,9 +105,18 @@ def test_an_unforeseen_exception_keeps_its_traceback(capsys):
     )
 
 
+def test_a_user_that_is_not_there_is_told(capsys):
+    def command():
+        Path("~nobody-of-this-name/data").expanduser()
+
+    assert run(command, "nmt-test") == 2
+    assert capsys.readouterr().err.startswith("nmt-test: error: a path begins with ~ and a name ")
+
+
 def test_signals_end_quietly_with_their_own_codes(capsys):
     assert run(raising(KeyboardInterrupt()), "nmt-test") == 130
     assert run(raising(Terminated()), "nmt-test") == 143
+    assert run(raising(HungUp()), "nmt-test") == 129
     assert capsys.readouterr().err == ""
 
 

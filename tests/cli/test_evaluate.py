@@ -1,10 +1,14 @@
+import errno
 import gzip
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 import sacrebleu
 
+from nmt import files
 from nmt.checkpoint import load_bundle
 from nmt.cli.evaluate import main
 from nmt.evaluation.metrics import corpus_scores
@@ -162,6 +166,37 @@ def test_wrong_use_is_one_line(options, message, bundle_path, tmp_path, monkeypa
     (tmp_path / "latin").write_bytes(b"a\ncaf\xe9\nb\n")
     assert main([str(bundle_path) if word == "MODEL" else word for word in options]) == 2
     assert capsys.readouterr() == ("", f"nmt-evaluate: error: {message}\n")
+
+
+def test_where_translations_cannot_be_kept_is_told_before_they_are_made(tmp_path, monkeypatch, capsys):
+    (tmp_path / "three").write_text("a\n\nb", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # as for a user who is not root
+    assert main(["nowhere", "--source", "three", "--reference", "three", "--output", "out"]) == 2
+    assert capsys.readouterr().err == "nmt-evaluate: error: --output out: . cannot be written; name a file elsewhere\n"
+
+
+def test_a_disk_that_takes_no_translations_costs_no_scores(bundle_path, test_set, capsys, monkeypatch):
+    folder, _, _ = test_set
+
+    def fail(path, write):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+
+    monkeypatch.setattr(files, "write_atomically", fail)
+    arguments = [bundle_path, "--source", folder / "test.en", "--reference", folder / "test.de"]
+    assert main([str(word) for word in [*arguments, "--output", folder / "out.de"]]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()[:3]] == ["BLEU", "chrF2", "TER"]
+    assert err.splitlines()[-1].startswith(f"nmt-evaluate: error: {folder / 'out.de'}: No space left on device; free")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names there are UTF-16")
+def test_names_of_files_need_not_be_utf_8(test_set, capsysbinary):
+    folder, _, reference = test_set
+    name = os.fsdecode(os.fsencode(folder) + b"/t\xe9st.de")
+    Path(name).write_text("\n".join(reference), encoding="utf-8", newline="\n")
+    assert main(["--hypotheses", name, "--reference", name, "--format", "json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out)["hypotheses"] == name
 
 
 def test_an_unknown_tokenizer_is_told_of_before_anything_is_translated(tmp_path, capsys):

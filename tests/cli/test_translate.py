@@ -130,7 +130,7 @@ def test_jsonl_says_all_and_keeps_one_line_for_each(nmt_translate, bundle_path, 
         assert value["score"] == pytest.approx(best.score, abs=1e-4)
         assert value["log_prob"] == pytest.approx(best.log_prob, abs=1e-4)
         assert value["finished"] == best.finished
-        texts = [hypothesis["text"] for hypothesis in value.get("hypotheses", [value])]
+        texts = [hypothesis["text"] for hypothesis in value["hypotheses"]]
         assert texts == [hypothesis.text for hypothesis in translation.hypotheses]
 
 

@@ -18,6 +18,13 @@ def test_elements_are_dropped_at_the_rate_and_the_mean_is_kept(p):
         )
 
 
+def test_next_to_all_may_be_dropped():
+    torch.manual_seed(3)
+    outputs = Dropout(0.999)(torch.ones(100, 1000))
+    assert outputs.unique().tolist() == [0, 256]
+    assert (outputs != 0).float().mean().item() == pytest.approx(1 / 256, rel=0.2)
+
+
 def test_every_byte_of_a_draw_is_uniform():
     torch.manual_seed(3)
     dropped = (Dropout(0.5)(torch.ones(100_000, 8)) == 0).float().mean(0)

@@ -18,6 +18,7 @@ from nmt.errors import BundleError, ConfigError, CorpusError, RunError
 from nmt.loading import load
 from nmt.runtime import export as module
 from nmt.runtime.export import export, learn_shortlist
+from nmt.shortlist import Shortlist
 from nmt.translator import Translator
 
 LINES = ["a small red house", "the old river", "near", "house near the river stands old"]
@@ -202,6 +203,7 @@ def test_impossible_options_are_told(best):
         "precision=int8 runs on the CPU only: take bf16 or fp32 with device=cuda"
     )
     assert refusal(best, threads=-1) == "threads=-1 is not possible: it must be 0 (PyTorch's choice) or more"
+    assert refusal(best, threads=1025) == "threads=1025 is not possible: it must be at most 1024"
     with pytest.raises(ConfigError, match=r"precision=int4 is unknown: choose one of int8, fp32"):
         export(best, "int4")
 
@@ -313,6 +315,16 @@ def test_a_shortlist_comes_with_the_variant_and_goes_with_it(best, text):
     assert len(texts(loaded)) == len(LINES)
     export(best, "int8")
     assert contents(best) == plain
+
+
+def test_a_shortlist_of_other_subwords_is_told(best, text):
+    export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text], size=5))
+    file = best / "int8" / "shortlist.npz"
+    nothing = np.zeros(0, dtype=np.int64)
+    file.write_bytes(Shortlist(np.zeros(8, dtype=np.int64), nothing, nothing, 9).to_bytes())
+    assert refusal(best) == (
+        f"{file} is of another bundle's subwords; make it again with: nmt-export {best} --precision int8"
+    )
 
 
 def test_a_missing_or_damaged_shortlist_is_told(best, text):

@@ -49,7 +49,9 @@ def test_impossible_options_are_errors(tables):
         ({"beam_size": 2, "n_best": 3}, "n_best is 3, beam_size 2; ask for 1 to beam_size hypotheses"),
         ({"n_best": 0}, "n_best is 0, beam_size 5; ask for 1 to beam_size hypotheses"),
         ({"normalization": "wu"}, "unknown length normalization 'wu'; choose one of: gnmt, average"),
-        ({"length_penalty": math.inf}, "length_penalty is inf; set it to a finite number, such as 1.0"),
+        ({"length_penalty": math.inf}, "length_penalty is inf; set it to a number up to 10, such as 1.0"),
+        ({"length_penalty": math.nan}, "length_penalty is nan; set it to a number up to 10, such as 1.0"),
+        ({"length_penalty": 1000.0}, "length_penalty is 1000.0; set it to a number up to 10, such as 1.0"),
     ]:
         with pytest.raises(ConfigError) as raised:
             tables.search(beam_search, model, [1], limits=3, **options)

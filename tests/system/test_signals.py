@@ -9,7 +9,7 @@ from nmt.checkpoint import load_bundle
 from nmt.training.state import load_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to a process")
-EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143} | ({signal.SIGHUP: 129} if hasattr(signal, "SIGHUP") else {})
 
 
 @pytest.fixture
@@ -70,3 +70,32 @@ def test_a_second_signal_waits_for_nothing(nmt_train, tiny, tmp_path, wait_for_m
     assert process.returncode == 130
     assert "Traceback" not in err
     assert load_state(tmp_path / "run" / "state.pt").position.update == 0
+
+
+def test_nohup_keeps_a_training_from_hanging_up(nmt_train, tiny, tmp_path, wait_for_metrics):
+    settings = [*tiny, "trainer.max_updates=60", "trainer.validate_every=30", "trainer.log_every=5"]
+    nmt_train.words = ["nohup", *nmt_train.words]
+    with nmt_train.start(*settings) as process:
+        wait_for_metrics(process)
+        process.send_signal(signal.SIGHUP)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert load_bundle(tmp_path / "run" / "last").metadata["updates"] == 60
+
+
+def test_nobody_needs_to_read_what_a_training_tells(nmt_train, tiny, tmp_path, wait_for_metrics):
+    """As in nmt-train ... 2>&1 | head, and with standard error closed."""
+    settings = [*tiny, "trainer.max_updates=60", "trainer.validate_every=30", "trainer.log_every=5"]
+    with nmt_train.start(*settings) as process:
+        wait_for_metrics(process)
+        process.stderr.close()
+        assert process.wait(timeout=60) == 0
+    assert load_state(tmp_path / "run" / "state.pt").position.finished == "trainer.max_updates=60 reached"
+    assert "training ended: trainer.max_updates=60 reached" in (tmp_path / "run" / "train.log").read_text(
+        encoding="utf-8"
+    )
+
+    nmt_train.words = ["sh", "-c", 'exec "$@" 2>&-', "sh", *nmt_train.words]
+    finished = nmt_train(*settings, "run_dir=other")
+    assert (finished.code, finished.out, finished.err) == (0, "", "")
+    assert load_state(tmp_path / "other" / "state.pt").position.update == 60

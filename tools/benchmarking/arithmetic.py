@@ -19,6 +19,8 @@ class Work(NamedTuple):
     """for each pair"""
     embedded: int
     """of the decoder's, those that embeddings are multiplied with, which an exported model looks up"""
+    combined: int
+    """of attention's, those that values are multiplied with, once for each source position by an exported model"""
     output: int
     """of "output and loss", those of the output matrix"""
 
@@ -31,10 +33,10 @@ class Work(NamedTuple):
 
     def decoding_flop(self, *, source: int, rows: int, sentences: int, exported: bool) -> float:
         """FLOP of a search that read so many source positions and stepped so many rows, its output matrix left out."""
-        target = sum(self.target.values()) - self.output
-        target -= self.embedded if exported else 0
-        macs = sum(self.source.values()) * source + target * rows + sum(self.sentence.values()) * sentences
-        return 2.0 * macs
+        read, target = sum(self.source.values()), sum(self.target.values()) - self.output
+        if exported:
+            read, target = read + self.combined, target - self.embedded - self.combined
+        return 2.0 * (read * source + target * rows + sum(self.sentence.values()) * sentences)
 
 
 def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Work:
@@ -61,5 +63,6 @@ def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: in
         {"decoder": decoder, "attention": query + combine, "output and loss": projection + output},
         {"encoder": bridge},
         gates * hidden * width,
+        values * attentional,
         output,
     )
