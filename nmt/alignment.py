@@ -86,7 +86,7 @@ def cross_fit(
     targets: Sequence[Sequence[int] | npt.NDArray[Any]],
     *,
     target_vocabulary: int,
-    fold_of: Ints,
+    fold_of: npt.NDArray[Any],
     folds: int,
     least_count: float,
     alternatives: int = 1,
@@ -115,7 +115,7 @@ def cross_fit(
     of_pairs, of_sources = np.zeros((folds, len(likely))), np.zeros((folds, null + 1))
     for chunk in cells:
         weights = _posteriors(chunk, found.before)
-        fold = np.repeat(fold_of[chunk.numbers], chunk.widths)
+        fold = np.repeat(fold_of[chunk.numbers].astype(np.int64), chunk.widths)
         of_sources += _by_fold(fold, found.lexicon.sources[chunk.pairs], weights, of_sources.shape)
         kept = np.flatnonzero(places[chunk.pairs] >= 0)
         of_pairs += _by_fold(fold[kept], places[chunk.pairs[kept]], weights[kept], of_pairs.shape)
@@ -201,7 +201,8 @@ def _chunks(
     """Yield the sentences in random order until there are enough cells, a bounded number of cells at a time."""
     held: list[tuple[Any, Any, int]] = []
     total = held_cells = 0
-    for number in np.random.default_rng(seed).permutation(len(sources) // alternatives).tolist():
+    # One by one: a list of them all would take five times the memory.
+    for number in map(int, np.random.default_rng(seed).permutation(len(sources) // alternatives)):
         rows = range(number * alternatives, (number + 1) * alternatives)
         ways = [(np.asarray(sources[row]), np.asarray(targets[row]), number) for row in rows]
         cells = sum((len(source) + 1) * len(target) for source, target, _ in ways)

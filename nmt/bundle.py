@@ -145,6 +145,13 @@ def config_bytes(config: dict[str, Any]) -> bytes:
     return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
 
 
+def files_of(path: Path) -> Iterator[tuple[str, Path]]:
+    """List the files of a bundle: names with "/" where there are folders, and where they are."""
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            yield file.relative_to(path).as_posix(), file
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Read config.json as it is.
 

@@ -16,7 +16,17 @@ import torch
 from torch import Tensor
 
 from nmt import __version__
-from nmt.bundle import CONFIG, Description, description_files, explaining, read_description, read_whole
+from nmt.bundle import (
+    CONFIG,
+    Description,
+    config_bytes,
+    description_files,
+    explaining,
+    files_of,
+    read_config,
+    read_description,
+    read_whole,
+)
 from nmt.config import ModelConfig, SearchConfig
 from nmt.errors import BundleError
 from nmt.files import replace_directory
@@ -50,6 +60,24 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
         RunError: the disk is full or not writable; what was at `path` is untouched.
     """
     replace_directory(path, _contents(bundle))
+
+
+def save_metadata(bundle: Bundle, path: Path) -> None:
+    """Write what is known of a bundle's training into the bundle at `path`, all else of which stays as it is.
+
+    Raises:
+        BundleError: it is no bundle.
+        RunError: the disk is full or not writable; what was at `path` is untouched.
+    """
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        yield CONFIG, config_bytes(read_config(path) | {"metadata": bundle.metadata})
+        yield _CARD, model_card(bundle).encode()
+        for name, file in files_of(path):
+            if name not in (CONFIG, _CARD):
+                yield name, file.read_bytes()
+
+    replace_directory(path, contents())
 
 
 def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:

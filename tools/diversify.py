@@ -39,7 +39,7 @@ from nmt.cli.overrides import quote_text
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.data.corpus import Pair
+    from nmt.data.corpus import CorpusPaths, Pair
 
 NAME = "diversify.py"
 SHARE = 0.3
@@ -68,6 +68,11 @@ class Plan:
     def text(self) -> Path:
         """Where the training and the validation text are as all three models read them."""
         return self.directory / "text"
+
+    @property
+    def extra(self) -> list[Path]:
+        """Prefixes of further training texts in there."""
+        return [self.text / f"extra{number}" for number, _ in enumerate(self.corpus["extra"], start=1)]
 
     @property
     def corpus(self) -> dict[str, Any]:
@@ -159,16 +164,13 @@ def check(plan: Plan) -> None:
         raise ConfigError("init_from is not possible here: the models of the two directions begin anew")
     if (plan.directory / "state.pt").exists() and not plan.text.exists():
         raise ConfigError(f"{plan.directory} holds a training on the text alone; choose another name or run_dir")
-    for name in plan.corpus["extra"]:
-        if name.endswith((".tsv", ".tsv.gz")):
-            raise ConfigError(f"corpus.extra={name}: one model reads the text the other way round; make it two files")
     for key in ("train", "source", "target"):
         if not plan.corpus[key]:
             raise ConfigError(f"corpus.{key} is not set; see nmt-train --help")
 
 
 def write_text(plan: Plan) -> None:
-    """Write the text without what is validation text on either side, so that no model sees that in either direction.
+    """Write all text without what is validation text on either side, so that no model sees that in either direction.
 
     Raises:
         ConfigError: an earlier command wrote another text there.
@@ -184,13 +186,19 @@ def write_text(plan: Plan) -> None:
         threshold = hold_out_threshold(train, plan.corpus["valid_pairs"])
         valid = [pair for pair in read_pairs(train) if is_held_out(pair, threshold)]
     sources, targets = ({side.strip() for side in sides} for sides in zip(*valid, strict=True)) if valid else ((), ())
-    rest = (p for p in read_pairs(train) if p.source.strip() not in sources and p.target.strip() not in targets)
+
+    def rest(paths: CorpusPaths) -> Iterator[Pair]:
+        return (p for p in read_pairs(paths) if p.source.strip() not in sources and p.target.strip() not in targets)
+
+    extra = [resolve(name, source=source, target=target, key="corpus.extra") for name in plan.corpus["extra"]]
     plan.text.mkdir(parents=True, exist_ok=True)
-    _write_pairs(plan, "train", rest)
-    _write_pairs(plan, "valid", valid)
+    _write_pairs(plan, "train", rest(train), key="corpus.train")
+    _write_pairs(plan, "valid", valid, key="corpus.valid")
+    for path, paths in zip(plan.extra, extra, strict=True):
+        _write_pairs(plan, path.name, rest(paths), key="corpus.extra")
 
 
-def _write_pairs(plan: Plan, name: str, pairs: Iterable[Pair]) -> None:
+def _write_pairs(plan: Plan, name: str, pairs: Iterable[Pair], *, key: str) -> None:
     """Write both sides, or find that they are there already; raises ConfigError if others are."""
     paths = [plan.text / f"{name}.{language}" for language in plan.languages]
     made = [path.with_name(f"{path.name}.partial") for path in paths]
@@ -203,8 +211,7 @@ def _write_pairs(plan: Plan, name: str, pairs: Iterable[Pair]) -> None:
             for each in made:
                 each.unlink()
             raise ConfigError(
-                f"{path} was made of another text than corpus.{name} is now; choose another run_dir, or remove "
-                f"{plan.directory}"
+                f"{path} was made of another text than {key} is now; choose another run_dir, or remove {plan.directory}"
             )
     for new, path in zip(made, paths, strict=True):
         os.replace(new, path)
@@ -225,7 +232,8 @@ def train_teachers(plan: Plan) -> None:
             f"subwords.target_model={subwords['source_model']}",
         ]
     together = 2 if plan.at_once else 1
-    common = [*_text_words(plan), "corpus.test=", *plan.teacher_words, f"trainer.threads={plan.threads // together}"]
+    common = [*_text_words(plan, plan.extra), "corpus.test=", *plan.teacher_words]
+    common.append(f"trainer.threads={plan.threads // together}")
     if plan.minutes:
         common.append(f"trainer.max_minutes={plan.minutes * plan.share * together / 2:.4f}")
     commands = {
@@ -243,8 +251,9 @@ def translate(plan: Plan) -> float:
 
     source, target = plan.languages
     record = plan.directory / "translating.json"
-    if record.exists():
-        return float(json.loads(record.read_text(encoding="utf-8"))["minutes"])
+    kept = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"minutes": 0.0, "done": False}
+    if kept.get("done", True):
+        return float(kept["minutes"])
     began = time.monotonic()
     tool = Path(__file__).with_name("back_translate.py")
     exports, commands = {}, {}
@@ -257,22 +266,23 @@ def translate(plan: Plan) -> float:
         commands[name] = [sys.executable, str(tool), str(bundle), "--input", str(plan.text / f"train.{given}")]
         commands[name] += ["--output", str(output), "--source", made, "--target", given]
         commands[name] += ["--threads", str(plan.threads // 2 if plan.at_once else plan.threads)]
-    if all(importlib.util.find_spec(package) for package in ("onnx", "onnxruntime")):
-        _run_all(exports, at_once=False)
-    for name in commands:
-        report(NAME, f"translating with {plan.directory / name / 'best'}")
-    _run_all(commands, at_once=plan.at_once)
-    minutes = (time.monotonic() - began) / 60
-    write_atomically(record, lambda partial: partial.write_text(json.dumps({"minutes": minutes}), encoding="utf-8"))
-    return minutes
+    try:
+        if all(importlib.util.find_spec(package) for package in ("onnx", "onnxruntime")):
+            _run_all(exports, at_once=False)
+        for name in commands:
+            report(NAME, f"translating with {plan.directory / name / 'best'}")
+        _run_all(commands, at_once=plan.at_once)
+        kept["done"] = True
+    finally:
+        kept["minutes"] += (time.monotonic() - began) / 60
+        write_atomically(record, lambda partial: partial.write_text(json.dumps(kept), encoding="utf-8"))
+    return float(kept["minutes"])
 
 
 def train_last(plan: Plan, taken: float) -> None:
     """Train on the text and both translations, in the minutes that are left."""
     corpus = plan.corpus
-    made = [str(plan.text / name) for name in ("forward", "backward")]
-    extra = ",".join(quote_text(str(name)) for name in (*corpus["extra"], *made))
-    words = [*plan.words, *_text_words(plan), f"corpus.extra=[{extra}]"]
+    words = [*plan.words, *_text_words(plan, [*plan.extra, plan.text / "forward", plan.text / "backward"])]
     for key in ("weights", "tags"):
         if corpus[key]:  # a translation counts as much as its text, and is marked as it is
             words.append(f"corpus.{key}=[{','.join(str(value) for value in (*corpus[key], *corpus[key][:1] * 2))}]")
@@ -288,8 +298,13 @@ def train_last(plan: Plan, taken: float) -> None:
     _run_all({"": _train(*words)}, at_once=False)
 
 
-def _text_words(plan: Plan) -> list[str]:
-    return [f"corpus.train={plan.text / 'train'}", f"corpus.valid={plan.text / 'valid'}"]
+def _text_words(plan: Plan, extra: Sequence[Path]) -> list[str]:
+    further = ",".join(quote_text(str(path)) for path in extra)
+    return [
+        f"corpus.train={plan.text / 'train'}",
+        f"corpus.valid={plan.text / 'valid'}",
+        f"corpus.extra=[{further}]",
+    ]
 
 
 def _train(*words: str) -> list[str]:

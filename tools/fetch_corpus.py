@@ -116,12 +116,22 @@ def fetch(recipe: Recipe, output: Path, base: str) -> bool:
             download(file, base, temporary / file.name)
         if output.exists():
             for file in wanted:
-                os.replace(temporary / file.name, output / file.name)
+                _replace(temporary / file.name, output / file.name)
         else:
             temporary.rename(output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return True
+
+
+def _replace(new: Path, old: Path) -> None:
+    try:
+        os.replace(new, old)
+    except OSError as error:
+        raise FetchError(
+            f"{old}: cannot be replaced ({error.strerror}); move it away and run the same command again, which keeps "
+            "what is right already"
+        ) from error
 
 
 def download(file: CorpusFile, base: str, destination: Path) -> None:
@@ -163,7 +173,7 @@ def transfer(address: str, destination: Path) -> str | None:
             with opened(address) as source:
                 if source is None:
                     return None
-                while block := source.read(BLOCK):
+                while block := _read(source):
                     digest.update(block)
                     sink.write(block)
         except (gzip.BadGzipFile, zlib.error) as error:
@@ -171,6 +181,15 @@ def transfer(address: str, destination: Path) -> str | None:
         except (EOFError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
             raise _Interrupted(str(error) or type(error).__name__) from error
     return digest.hexdigest()
+
+
+def _read(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(BLOCK)
+    except gzip.BadGzipFile:
+        raise
+    except OSError as error:  # a connection breaks in many ways
+        raise _Interrupted(str(error) or type(error).__name__) from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,16 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from nmt.bundle import CONFIG, Description, config_bytes, explaining, read_config, read_description, read_whole
+from nmt.bundle import (
+    CONFIG,
+    Description,
+    config_bytes,
+    explaining,
+    files_of,
+    read_config,
+    read_description,
+    read_whole,
+)
 from nmt.choices import VARIANTS
 from nmt.data.corpus import CorpusPaths, Filters, read_pairs
 from nmt.data.encoding import Side, encode_pairs
@@ -119,10 +128,9 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
     kept = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
     config["variants"][precision] = kept | entry
     yield CONFIG, config_bytes(config)
-    for other in sorted(path.rglob("*")):
-        name = other.relative_to(path).as_posix()
-        if other.is_file() and name != CONFIG and not name.startswith(f"{precision}/"):
-            yield name, other.read_bytes()
+    for name, file in files_of(path):
+        if name != CONFIG and not name.startswith(f"{precision}/"):
+            yield name, file.read_bytes()
 
 
 def _load_weights(path: Path) -> Weights:

@@ -110,7 +110,7 @@ def learn_translations(
         _Rows(corpus, 0, ways=ways, sampling=source_sampling),
         _Rows(corpus, 1, ways=ways, sampling=target_sampling),
         target_vocabulary=target_vocabulary,
-        fold_of=np.concatenate([part.corpus.lines % _FOLDS for part in corpus.parts]),
+        fold_of=np.concatenate([(part.corpus.lines % _FOLDS).astype(np.uint8) for part in corpus.parts]),
         folds=_FOLDS,
         least_count=_DISCOUNT,
         alternatives=ways,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.checkpoint import Bundle, load_bundle, save_bundle
+from nmt.checkpoint import Bundle, load_bundle, save_metadata
 from nmt.choices import Precision
 from nmt.config import TrainConfig
 from nmt.devices import choose_device, keep_freed_memory, make_deterministic, set_threads
@@ -102,11 +102,14 @@ def score_test(material: Material, config: TrainConfig, run_dir: Path, *, device
     """Translate the test text with the best bundle and its search settings; log the scores and keep them in it.
 
     Nothing is done where an earlier start has scored this bundle on that text. Every process translates its share.
+    Variants that were exported meanwhile stay.
     """
     assert material.test is not None
     bundle = load_bundle(run_dir / "best", device=device)
     how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
-    if world.from_main(lambda: str(bundle.metadata.get("test", "")).endswith(how)):
+    digest = material.test_digest[:16]
+    known = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
+    if world.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
         return
     own = Translator(bundle, device=device).translate(world.share(material.test.source))
     translations = world.join_shares([item.text for item in own])
@@ -114,8 +117,8 @@ def score_test(material: Material, config: TrainConfig, run_dir: Path, *, device
     scores = corpus_scores(translations, material.test.target, metrics=("bleu", "chrf"), tokenize=tokenizer)
     text = "; ".join(str(score) for score in scores)
     LOG.info("test (%s): %s", how, text)
-    bundle.metadata["test"] = f"{text}, {how}"
-    world.from_main(lambda: save_bundle(bundle, run_dir / "best"))
+    bundle.metadata |= {"test": f"{text}, {how}", "test_digest": digest}
+    world.from_main(lambda: save_metadata(bundle, run_dir / "best"))
 
 
 def _material(config: TrainConfig, run_dir: Path, *, start: SavedState | Bundle | None, world: World) -> Material:

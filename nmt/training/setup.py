@@ -54,6 +54,11 @@ class Material:
         """Of the raw validation text."""
         return _digest(self.valid.source, self.valid.target)
 
+    @property
+    def test_digest(self) -> str:
+        """Of the raw test text; empty without one."""
+        return _digest(self.test.source, self.test.target) if self.test else ""
+
 
 def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> Material:
     """Read, segment and encode the text that the configuration names; `subwords` are those of a run that goes on.

@@ -255,6 +255,8 @@ class Trainer:
             self._validate()
         self.position.finished = self.limit_reached()
         self._save()
+        if self.journal:
+            self.journal.end(self.position)
 
     def bundle(self) -> Bundle:
         """Describe the model as it stands, with what is known of its training."""

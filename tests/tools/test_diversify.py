@@ -134,10 +134,10 @@ def test_a_translation_weighs_as_much_as_its_text(commands, text):
         write(text / f"more.{side}", ["x"])
     words = ("corpus.train=train", "corpus.valid=valid", "corpus.extra=[more]", "corpus.weights=[3,0.5]")
     _, found = commands(*words, "corpus.tags=[2,-1]", taken=0.1)
-    assert last_value(found[""][0], "corpus.extra") == "[more,run/text/forward,run/text/backward]"
+    assert last_value(found[""][0], "corpus.extra") == "[run/text/extra1,run/text/forward,run/text/backward]"
     assert last_value(found[""][0], "corpus.weights") == "[3.0,0.5,3.0,3.0]"
     assert last_value(found[""][0], "corpus.tags") == "[2,-1,2,2]"
-    assert last_value(found["forward"][0], "corpus.extra") == "[more]"
+    assert last_value(found["forward"][0], "corpus.extra") == "[run/text/extra1]"
 
 
 def test_only_what_was_not_translated_is_translated(commands, text):
@@ -200,6 +200,45 @@ def test_what_is_validation_text_on_either_side_is_not_trained_on(commands, text
     assert valid[-2:] == [("a source", "y"), ("x", "ein Ziel")]
 
 
+def test_further_texts_lack_what_is_held_out_too(commands, text):
+    pairs = list(zip(read(text / "train.en"), read(text / "train.de"), strict=True))
+    for name, chosen in (("more", pairs[::2]), ("yet", pairs[1::2])):
+        write(text / f"{name}.en", [source for source, _ in chosen])
+        write(text / f"{name}.de", [target for _, target in chosen])
+    write(text / "yet.tsv", ["a\tb", *(f"{source}\t{target}" for source, target in pairs)])
+    words = ("corpus.train=train", "corpus.valid_pairs=20", "corpus.extra=[more,yet.tsv]")
+    assert commands(*words, taken=0.1)[0] == 0
+    train, valid = parts_of(text / "run")
+    assert valid
+    further = [
+        list(zip(*(read(text / "run" / "text" / f"extra{number}.{side}") for side in ("en", "de")), strict=True))
+        for number in (1, 2)
+    ]
+    assert further == [[pair for pair in pairs[::2] if pair in train], [("a", "b"), *train]]
+
+
+def test_the_minutes_of_translating_are_counted_over_a_stop(commands, tool, text, monkeypatch):
+    def stopped(group, *, at_once):
+        if at_once:
+            clock.append(clock[-1] + 120)
+        if len(clock) == 3:  # training the two took the first
+            raise SystemExit(143)
+
+    clock = [0.0]
+    monkeypatch.setattr(tool.time, "monotonic", lambda: clock[-1])
+    words = ("corpus.train=train", "corpus.valid=valid", "trainer.threads=4")
+    note = commands(*words, taken=None)  # which makes the text
+    assert note[0] == 0
+    (text / "run" / "translating.json").unlink()
+    monkeypatch.setattr(tool, "_run_all", stopped)
+    arguments = [*SETTINGS, "trainer.device=cpu", *words]
+    assert tool.main(arguments) == 143
+    record = text / "run" / "translating.json"
+    assert json.loads(record.read_text(encoding="utf-8")) == {"minutes": 2.0, "done": False}
+    assert tool.main(arguments) == 0
+    assert json.loads(record.read_text(encoding="utf-8")) == {"minutes": 4.0, "done": True}
+
+
 def test_columns_of_one_file_become_two(commands, text):
     pairs = [
         f"{source}\t{target}" for source, target in zip(read(text / "train.en"), read(text / "train.de"), strict=True)
@@ -233,8 +272,8 @@ def test_other_text_is_not_mixed_with_what_was_made(commands, text, capfd):
         (["trainer.overwrite=true"], "trainer.overwrite=true would begin again at every start; remove run instead"),
         (["init_from=x"], "init_from is not possible here: the models of the two directions begin anew"),
         (
-            ["corpus.extra=[a.tsv]"],
-            "corpus.extra=a.tsv: one model reads the text the other way round; make it two files",
+            ["corpus.extra=[nowhere]"],
+            "corpus.extra=nowhere: there is no file nowhere.en (nor nowhere.en.gz); check the path and the languages",
         ),
         (["corpus.train="], "corpus.train is not set; see nmt-train --help"),
         (

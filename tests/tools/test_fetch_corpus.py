@@ -1,11 +1,16 @@
 """Fetching a corpus, as a command: from a directory, from a server, and everything that can go wrong."""
 
+import contextlib
+import errno
 import gzip
 import hashlib
 import http.server
+import io
 import json
 import os
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -230,6 +235,38 @@ def test_wrong_content_names_both_sums_and_changes_nothing(recipe, copy, tmp_pat
     assert [path.name for path in output.iterdir()] == ["train.en"]
     assert (output / "train.en").read_bytes() == b"older"
     assert not leftovers(tmp_path)
+
+
+def test_a_directory_in_a_files_place_is_told_of(recipe, copy, tmp_path):
+    output = tmp_path / "out"
+    (output / "val.en" / "x").mkdir(parents=True)
+    line = failure("--recipe", recipe, "--from", copy, "--output", output)
+    assert line.startswith(f"fetch_corpus: {output}/val.en: cannot be replaced (")
+    assert line.endswith("); move it away and run the same command again, which keeps what is right already")
+    assert not leftovers(tmp_path)
+    shutil.rmtree(output / "val.en")
+    assert fetch("--recipe", recipe, "--from", copy, "--output", output).returncode == 0
+    assert_complete(output)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EHOSTUNREACH, "No route to host"), ssl.SSLError("bad record mac")])
+def test_whatever_breaks_a_connection_is_tried_again(tmp_path, monkeypatch, load_tool, error):
+    class Broken(io.BytesIO):
+        def read(self, size=-1):
+            raise error
+
+    tool = load_tool("fetch_corpus")
+    tries = []
+
+    @contextlib.contextmanager
+    def opened(address):
+        tries.append(address)
+        yield Broken() if len(tries) < 3 else io.BytesIO(b"text")
+
+    monkeypatch.setattr(tool, "opened", opened)
+    monkeypatch.setattr(tool, "PAUSE_SECONDS", 0)
+    assert tool.attempt("http://x/y", tmp_path / "y") == sha256(b"text")
+    assert len(tries) == 3
 
 
 def test_a_damaged_gzip_file(recipe, copy, tmp_path):

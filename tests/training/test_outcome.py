@@ -64,6 +64,18 @@ def test_a_run_is_finished_where_a_limit_is_reached(make_run, changes, finished)
     assert read_outcome(directory).finished is finished
 
 
+def test_a_run_that_validated_after_the_last_batch_of_its_epochs_is_finished(command, tmp_path):
+    assert (
+        command(trainer__max_epochs=1, trainer__max_updates=900, trainer__patience=0, trainer__validate_every=1).code
+        == 0
+    )
+    outcome = read_outcome(tmp_path / "run")
+    lines = read_metrics(tmp_path / "run" / "metrics.jsonl").lines
+    assert [line["kind"] for line in lines[-2:]] == ["validation", "end"]
+    assert (lines[-2]["epoch"], lines[-1]["reason"]) == (0, "trainer.max_epochs=1 reached")
+    assert outcome.finished
+
+
 def test_a_run_that_went_on_after_its_last_validation_is_unfinished(make_run):
     directory = make_run("one", trainer__max_updates=200)
     assert read_outcome(directory).finished

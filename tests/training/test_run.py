@@ -1,5 +1,6 @@
 import json
 import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import torch
 from nmt.checkpoint import load_bundle
 from nmt.choices import Schedule
 from nmt.config import OptimizerConfig, TrainConfig
+from nmt.loading import load
+from nmt.runtime.export import export
 from nmt.training import resume as resume_module
 from nmt.training import run as run_module
 from nmt.training.state import load_state
@@ -214,6 +217,32 @@ def test_a_run_stopped_while_its_test_is_scored_is_scored_next_time(command, tmp
     third = command(corpus__test=corpus / "test")
     assert "test (" not in third.err
     assert contents(tmp_path / "run") == before
+
+
+def test_scoring_another_test_text_leaves_what_was_exported(command, tmp_path, corpus, contents):
+    for side in ("en", "de"):
+        shutil.copy(corpus / f"test.{side}", tmp_path / f"exam.{side}")
+    exam = tmp_path / "exam"
+    assert command(corpus__test=exam).code == 0
+    best = tmp_path / "run" / "best"
+    export(best, "int8")
+    before = {name: content for name, content in contents(best).items() if "config.json" not in str(name)}
+    known = load_bundle(best).metadata
+    # The same name, another text.
+    for side in ("en", "de"):
+        path = exam.with_suffix(f".{side}")
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[1:]), encoding="utf-8", newline="\n")
+    again = command(corpus__test=exam)
+    assert (again.code, again.err.count("test (beam 5, ")) == (0, 1)
+    after = {name: content for name, content in contents(best).items() if "config.json" not in str(name)}
+    assert {name for name in before if before[name] != after[name]} <= {
+        name for name in before if "README" in str(name)
+    }
+    assert set(before) == set(after)
+    assert load(best).precision == "int8"
+    assert load_bundle(best).metadata["test_digest"] != known["test_digest"]
+    assert "test (" not in command(corpus__test=exam).err
 
 
 def test_a_run_stopped_at_its_last_update_still_gets_its_bundles(interrupted, command):
