@@ -20,7 +20,7 @@ ALLOWED = {
     "nmt.choices": set(),
     "nmt.schema": {"nmt.errors"},
     "nmt.config_training": {"nmt.errors", "nmt.choices"},
-    "nmt.config": {"nmt.errors", "nmt.choices", "nmt.config_training"},
+    "nmt.config": {"nmt.errors", "nmt.choices", "nmt.schema", "nmt.config_training"},
     "nmt.segmentation": {"nmt.errors"},
     "nmt.devices": {"nmt.errors"},
     "nmt.subwords": {"nmt.errors", "nmt.segmentation"},
@@ -45,6 +45,7 @@ ALLOWED = {
     "nmt.loading": {
         "nmt.errors",
         *CONFIG,
+        "nmt.config_training",
         "nmt.subwords",
         "nmt.search",
         "nmt.devices",

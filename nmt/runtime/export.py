@@ -128,9 +128,9 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
     kept = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
     config["variants"][precision] = kept | entry
     yield CONFIG, config_bytes(config)
-    for name, file in files_of(path):
-        if name != CONFIG and not name.startswith(f"{precision}/"):
-            yield name, file.read_bytes()
+    for other, found in files_of(path):
+        if other != CONFIG and not other.startswith(f"{precision}/"):
+            yield other, found.read_bytes()
 
 
 def _load_weights(path: Path) -> Weights:

@@ -84,16 +84,6 @@ class Journal:
             seconds=round(position.seconds, 2),
         )
 
-    def end(self, position: Position) -> None:
-        """Tell that the run reached a limit."""
-        self._metrics.write(
-            "end",
-            update=position.update,
-            epoch=position.epoch,
-            reason=position.finished,
-            seconds=round(position.seconds, 2),
-        )
-
 
 def _rounded(value: float, digits: int) -> float | None:
     """Round for metrics.jsonl; JSON has no word for what is not finite."""

@@ -31,7 +31,7 @@ class MetricLines(NamedTuple):
     """What ``metrics.jsonl`` holds."""
 
     lines: list[dict[str, Any]]
-    """its objects, each with an update and a kind: train, validation, and end where the run reached a limit"""
+    """its objects, each with a kind and an update"""
     problems: list[str]
     """the lines that are none, in a sentence each"""
 
@@ -124,8 +124,7 @@ def read_outcome(directory: Path) -> Outcome:
     return Outcome(
         directory,
         settings,
-        # Runs of an older nmt did not say so themselves.
-        finished=whole and (metrics.lines[-1]["kind"] == "end" or _limit_reached(settings, validations)),
+        finished=whole and _limit_reached(settings, validations),
         updates=int(last.get("update", 0)),
         minutes=_number(last, "seconds") / 60,
         bleu=max((_number(line, "bleu") for line in validations), default=None),

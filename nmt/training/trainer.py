@@ -148,14 +148,20 @@ class Trainer:
         while not self.limit_reached():
             epoch = self.batches.epoch(position.epoch, start=position.batch)
             try:
-                for batch in epoch:
-                    position.batch += 1
+                batch = next(epoch, None)
+                if batch is None:
+                    position.epoch, position.batch = position.epoch + 1, 0
+                while batch is not None:
+                    # Looked for before, so that what is saved after an epoch's last batch says that the epoch is over.
+                    following = next(epoch, None)
+                    ended = following is None
+                    position.epoch, position.batch = position.epoch + ended, 0 if ended else position.batch + 1
                     yield batch
                     if self.limit_reached():
                         return
+                    batch = following
             finally:
                 epoch.close()  # type: ignore[attr-defined]  # ends the threads that prepare batches ahead
-            position.epoch, position.batch = position.epoch + 1, 0
 
     def _set_learning_rate(self) -> None:
         rate = learning_rate(self.config.optimizer, self.position.update + 1, max_updates=self.planned_updates())
@@ -255,8 +261,6 @@ class Trainer:
             self._validate()
         self.position.finished = self.limit_reached()
         self._save()
-        if self.journal:
-            self.journal.end(self.position)
 
     def bundle(self) -> Bundle:
         """Describe the model as it stands, with what is known of its training."""

@@ -59,7 +59,7 @@ def test_a_changed_configuration_names_the_keys_and_stops(interrupted, command, 
     message = command("optimizer.lr=0.5", model__decoder_hidden_size=48, trainer__max_updates=5).mistake
     assert message == (
         f"{run_dir} holds a run with another configuration: model.decoder_hidden_size (32 → 48), "
-        "optimizer.lr (0.001 → 0.5), trainer.max_updates (4 → 5); "
+        "optimizer.lr (0.002 → 0.5), trainer.max_updates (4 → 5); "
         "set them back to resume it, choose another run_dir, or add trainer.overwrite=true to start anew"
     )
     assert contents(run_dir) == before
