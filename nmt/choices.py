@@ -1,4 +1,4 @@
-"""The words that configuration keys may take; OmegaConf reads and checks them by name."""
+"""The words that configuration keys may take, which OmegaConf reads and checks by name; the precisions of bundles."""
 
 from __future__ import annotations
 

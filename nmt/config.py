@@ -201,7 +201,7 @@ class SearchConfig:
     """places of the beam; 1 is greedy"""
     length_penalty: float = 1.0
     """exponent of the length normalisation; 0: plain log-probability"""
-    normalization: LengthNormalization = LengthNormalization.gnmt
+    normalization: LengthNormalization = LengthNormalization.average
     """length normalisation: gnmt (Wu et al. 2016, equation 14) or average (log-probability / length^penalty)"""
     max_length_ratio: float = 2.0
     """a translation may have this many subwords for each source subword, plus 10"""

@@ -15,7 +15,7 @@ MOST_THREADS = 1024
 class OptimizerConfig:
     """AdamW and the course of its learning rate."""
 
-    lr: float = 1e-3
+    lr: float = 2e-3
     """peak learning rate"""
     schedule: Schedule = Schedule.linear
     """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates or trainer.max_minutes,

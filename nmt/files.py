@@ -1,6 +1,6 @@
 """Files and directories that are replaced as a whole: at any moment the old or the new one is there, and complete.
 
-A directory is replaced in two renames through sibling names, because it cannot be renamed onto a full one:
+A directory is replaced by renames through sibling names, because it cannot be renamed onto a full one:
 ``best.partial`` is written and flushed, renamed to ``best.new`` (whole from here on), ``best`` steps aside to
 ``best.old``, ``best.new`` takes its place, ``best.old`` goes. Whoever finds an interrupted swap finishes it. One saves
 at a time; those who read wait for nobody.
@@ -88,10 +88,10 @@ def replace_directory(
                 raise
 
 
-def finish_saving(path: Path) -> None:
-    """Finish or clear away what a killed save to `path` left; RunError where the disk does not let it."""
+def finish_saving(path: Path, *, elsewhere: str = _ELSEWHERE) -> None:
+    """Finish or clear away what a killed save to `path` left; RunError as from `saving` where that is not possible."""
     path = path.resolve()
-    with saving(path), _alone(path):
+    with saving(path, elsewhere=elsewhere), _alone(path):
         _clear(path)
 
 

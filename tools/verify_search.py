@@ -26,7 +26,7 @@ from nmt.errors import RunError
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Hypothesis
-from nmt.search.rules import forbid
+from nmt.search.rules import forbid, minimum_length
 from nmt.translator import TextHypothesis, Translator
 
 NAME = "verify_search.py"
@@ -119,7 +119,8 @@ def rescore(bundle: Bundle, line: str, hypothesis: TextHypothesis) -> float:
 def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
     """Count the sentences whose beam of one differs from greedy search, in tokens or log-probability."""
     subwords = bundle.target_subwords
-    rules = [forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])]
+    forbidden = [subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]
+    rules = [forbid(forbidden), minimum_length(1, eos_id=subwords.eos_id)]  # those of the translator
     unequal = 0
     for line in lines:
         ids = _source_ids(bundle, line)

@@ -1,1 +1,1 @@
-"""The console commands: nmt-train, nmt-translate and nmt-evaluate."""
+"""The console commands: nmt-train, nmt-translate, nmt-evaluate and nmt-export."""

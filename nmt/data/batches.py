@@ -21,7 +21,7 @@ from nmt.subwords import SubwordModel
 
 _Item = TypeVar("_Item")
 _Integers = npt.NDArray[np.int64]
-# What random words are for: the last number of their entropy, never 0, where NumPy's seed sequence sees no difference.
+# What a stream of random numbers is for: the last number of its entropy, never 0, which SeedSequence ignores there.
 _SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
 _FORMAT = 1  # of the batches: what is remembered of others is void
 
@@ -132,7 +132,8 @@ class BatchSource:
         sampled_sides: whose segmentations are sampled.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
         first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole one takes
-            seconds, for which the start would wait; a small one leaves sorting less to choose from, so it is the only.
+            seconds, for which the start would wait; a small one leaves sorting less to choose from, so that only this
+            one is small.
         prefetch: batches prepared ahead in a thread; 0 prepares each when asked, with the same result.
         memo: remembers how many batches the windows of the epoch in progress have, so that what goes on in the midst
             of it need not sample what lies behind; None, or a corpus without a digest: that is found out again.

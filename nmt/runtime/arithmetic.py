@@ -1,9 +1,10 @@
 """How the graphs multiply: in fp32, or in int8.
 
-In int8 every weight is a whole number of 7 bits times a scale of its own output channel, and every input of a product
-is bounded by the network itself: states, attentional vectors and what is added up from them come out of a tanh. So
-the scale of the inputs is known before any sentence is seen, and nothing has to be measured at run time; a row's
-result depends on that row alone, whatever else is in the batch.
+In int8 every weight is a whole number from -64 to 64 times a scale of its own output channel. What nearly all products
+read is bounded by the network itself: states, attentional vectors and what is added up from them come out of a tanh. So
+their scales are known before any sentence is seen, and a row's result depends on that row alone, whatever else is in
+the batch. There are two exceptions. What has no bound, an LSTM's last cell states, is multiplied in fp32; and the
+encoder's LSTM is ONNX Runtime's own, which measures the scale of its inputs over the whole batch.
 
 Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden.
 """

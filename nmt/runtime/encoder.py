@@ -18,7 +18,7 @@ from nmt.runtime.graph import Constants, Described
 class EncoderBuilder(Builder):
     """source (B, S), lengths (B,), candidates (B, N) of a shortlist → the memory, and the first states (B, H).
 
-    Values are read by the attentional layer here, so that a step sums up what it would have to multiply.
+    The attentional layer's half that reads values multiplies them here, once and not at every step.
     """
 
     name = "encoder"

@@ -32,6 +32,7 @@ from nmt.runtime.builder import Weights
 from nmt.shortlist import Shortlist
 
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}
+_ELSEWHERE = "make it writable or copy the bundle elsewhere"
 
 
 class Exported(NamedTuple):
@@ -59,15 +60,14 @@ def export(path: Path, precision: str, *, shortlist: MakeShortlist | None = None
     """
     if precision not in VARIANTS:
         raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(VARIANTS)}")
-    finish_saving(path)
+    finish_saving(path, elsewhere=_ELSEWHERE)
     before, files = read_whole(path, lambda whole: (identity(whole), dict(_files(whole, precision, shortlist))))
 
     def unless() -> None:
         if identity(path) != before:
             raise BundleError(f"{path} was replaced while it was exported; run the same command again")
 
-    elsewhere = "make it writable or copy the bundle elsewhere"
-    replace_directory(path, files.items(), unless=unless, elsewhere=elsewhere)
+    replace_directory(path, files.items(), unless=unless, elsewhere=_ELSEWHERE)
     return Exported({name: len(content) for name, content in files.items() if name.startswith(f"{precision}/")})
 
 

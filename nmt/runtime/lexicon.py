@@ -31,7 +31,7 @@ def offered(translations: Ints, vocabulary: int) -> Ints:
 
 
 def lay_out(translations: Ints, chances: Array, words: Ints, vocabulary: int) -> Array:
-    """Give every word a column: translations and chances (B, S, N), words (B, U) or -1 → theirs (B, S, U).
+    """Give every word a column: translations and chances (B, S, N), words (B, U) padded with -1 → chances (B, S, U).
 
     Chances are probabilities in whatever unit. Translations that are not among the words are left out.
     """

@@ -91,12 +91,12 @@ class Operations(ABC):
     def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
         """Find at least the best `count` continuations of every sentence, or all where these are fewer.
 
-        Of equals at the end of that list, those of the lowest place and column are among what is found. The best are
-        found on raw logits; only what is found is normalised: (log_prob - logsumexp of its place) + logit, in double
-        precision. A number does not depend on what else is in the batch.
+        Of equals at the end of that list, those of the lowest place and column are among what is found. A number is
+        log_prob + log_softmax(logits) of its place, and does not depend on what else is in the batch. torch normalises
+        all logits, in fp32 at least; NumPy only what is found, in double precision.
 
         Args:
-            logits: (B, K, V), unnormalised; they are only read.
+            logits: (B, K, V); they are only read.
             log_probs: (B, K) of the prefixes, -inf for an empty place, which has no continuation.
             count: 1 or more.
             normalized: whether the logits are log-probabilities already.

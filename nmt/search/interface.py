@@ -60,7 +60,7 @@ class Step(NamedTuple):
     """One target position of every place, a ready-made `StepLike`."""
 
     logits: Array
-    """(B, K, V), floating, unnormalised: search normalises them, and never writes into them."""
+    """(B, K, V), floating, never written into: log-probabilities where `normalized` says so, else search normalises."""
     weights: Array | None
     """(B, K, S) attention over the source, each row summing to one, where asked for; else None."""
     state: State

@@ -1,4 +1,4 @@
-"""The gradient of one batch: computed in parts, by one process or several, and equal to that of the whole.
+"""The gradient of one batch: computed in parts, by one process or several; dropout aside, that of the whole.
 
 A batch is divided by rows among the processes, and each process's share into `accumulation` parts. Every part's summed
 loss is divided by the real target positions of the whole batch, so that the sum of the parts' gradients is the whole
@@ -29,7 +29,7 @@ _WORDS = 2**31
 
 
 class BatchLoss(NamedTuple):
-    """Sums over the real target positions that this process saw, in nats, and the number of those of the batch."""
+    """Sums over the real target positions that this process saw, in nats, and how many the whole batch has."""
 
     smoothed: float
     """what training minimises"""
@@ -61,7 +61,8 @@ class BatchGradient:
     def __call__(self, batch: Batch, *, seed: int, update: int) -> BatchLoss:
         """Make the gradient of the batch's mean loss per real target position.
 
-        Dropout is a function of the seed, the update and the rank: a resumed run draws what the uninterrupted one drew.
+        Dropout is a function of the seed, the update, the rank and how the batch is divided: a resumed run that divides
+        it alike draws what the uninterrupted one drew.
         Sampled words are a function of the seed, the update and the whole batch, the same for all parts.
 
         Raises:
@@ -119,7 +120,7 @@ class BatchGradient:
 
 
 def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
-    """Take every `parts`-th row of a batch from row `number` on, padded to its own longest, and its weight: 1.
+    """Take every `parts`-th row of a batch from row `number` on, cut to the longest of them, with the weight 1.
 
     A batch with too few rows has parts without any; such a part is the first row with weight 0, so that every process
     takes part in every exchange.

@@ -19,7 +19,7 @@ from nmt.errors import ConfigError
 from nmt.files import saving, write_atomically
 
 LOG = logging.getLogger("nmt")
-# Seconds since the first line may have been due: seconds between two lines from then on. That makes 90 lines of an
+# Seconds since the log began: seconds between two lines from then on. That makes 90 lines of an
 # hour and 2,000 of a week.
 _INTERVALS = {0.0: 15.0, 600.0: 60.0, 7200.0: 300.0}
 

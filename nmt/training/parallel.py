@@ -1,7 +1,7 @@
 """Several processes that train one model: which of them this one is, and the few things that they tell each other.
 
 ``torchrun`` starts them, on one machine or several, and says in the environment who is who; PyTorch's
-DistributedDataParallel sums their gradients (Li et al. 2020), over gloo between CPUs and nccl between GPUs.
+DistributedDataParallel averages their gradients (Li et al. 2020), over gloo between CPUs and nccl between GPUs.
 """
 
 from __future__ import annotations

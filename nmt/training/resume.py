@@ -26,7 +26,7 @@ _HARMLESS = {
     "trainer.valid_batch_size",
     "trainer.log_every",
     "trainer.max_skipped",
-    "trainer.accumulation",  # the parts' gradients have the same sum
+    "trainer.accumulation",  # the parts' gradients have the same sum, dropout's masks aside
     "trainer.device",
     "trainer.threads",
     "trainer.deterministic",

@@ -22,7 +22,7 @@ STATE_FORMAT = 1
 
 @dataclass
 class Position:
-    """How far a run is; the only part of the training that changes besides tensors."""
+    """How far a run is; with `Sums`, all of the training that changes besides tensors."""
 
     update: int = 0
     """optimiser steps made"""
