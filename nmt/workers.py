@@ -108,9 +108,19 @@ class Workers:
                 return
             if isinstance(job, Exception):
                 raise job
-            reply = _result(_wait(job.reply))
+            reply = self._reply(job)
             slots.release()
             yield job.tag, reply
+
+    def _reply(self, job: _Job) -> Message:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return _result(job.reply.get(timeout=_IDLE_SECONDS))
+            # All may have died idle, and the last have told so after this job was handed in: nobody takes it any more.
+            if not any(thread.is_alive() for thread in self._threads) and job.reply.empty():
+                while not isinstance(said := _wait(self._order), Exception):
+                    pass
+                raise said
 
     def close(self) -> None:
         """End all of them at once; they hold nothing that could be lost."""
@@ -238,7 +248,7 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     if sys.platform == "win32":
         return subprocess.Popen(command, creationflags=subprocess.CREATE_NEW_PROCESS_GROUP, **options)
     # A process inherits which signals are held back; here they arrive when the worker has started.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
     try:
         return subprocess.Popen(command, **options)
     finally:

@@ -74,7 +74,8 @@ def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_ce
     options = {"target_vocabulary": 9, "iterations": 3}
     fold_of = np.array([draw.randrange(3) for _ in range(26)])
     folds = {"fold_of": fold_of, "folds": 4, "least_count": 0.0, "alternatives": alternatives}
-    whole, others = cross_fit(sources, targets, **folds, **options)
+    whole, others, pairs = cross_fit(sources, targets, **folds, **options)
+    assert pairs == len(sources) // alternatives
     assert as_dict(whole) == pytest.approx(as_dict(learn_lexicon(sources, targets, **options)), rel=1e-12)
     probabilities = defaultdict(lambda: 1.0)
     for _ in range(2):
@@ -96,8 +97,8 @@ def test_folds_leave_out_what_is_hardly_aligned():
     draw = random.Random(5)
     rows = [[[draw.randrange(8) for _ in range(4)] for _ in range(30)] for _ in range(2)]
     options = {"target_vocabulary": 8, "fold_of": np.arange(30) % 2, "folds": 2}
-    whole, (every, _) = cross_fit(*rows, least_count=0.0, **options)
-    _, (some, _) = cross_fit(*rows, least_count=3.0, **options)
+    whole, (every, _), _ = cross_fit(*rows, least_count=0.0, **options)
+    _, (some, _), _ = cross_fit(*rows, least_count=3.0, **options)
     assert 0 < len(some.counts) < len(every.counts)
     assert len(some.counts) == (whole.counts >= 3.0).sum()
     everything = as_dict(every)
@@ -134,7 +135,8 @@ def test_a_large_corpus_is_sampled_and_the_sample_is_the_same_every_time():
 def test_a_sample_has_all_ways_of_a_pair_or_none():
     sources, targets = [[i, 200] for i in range(200)], [[i // 2 % 50] for i in range(200)]
     options = {"target_vocabulary": 50, "fold_of": np.zeros(100, int), "folds": 2, "least_count": 0.0, "max_cells": 93}
-    whole, _ = cross_fit(sources, targets, alternatives=2, **options)
+    whole, _, pairs = cross_fit(sources, targets, alternatives=2, **options)
+    assert pairs == 15
     seen = set(whole.sources.tolist()) - {200}
     assert len(seen) == 30
     assert {source ^ 1 for source in seen} == seen

@@ -155,6 +155,27 @@ def test_an_idle_worker_killed_is_noticed_and_the_others_end(start):
     assert not any(map(is_alive, pids))
 
 
+def test_a_request_that_comes_as_the_last_worker_is_found_dead_ends_too(start, monkeypatch):
+    death, found = workers._death, threading.Event()
+
+    def late(process):
+        found.set()
+        time.sleep(0.3)  # meanwhile the second request is handed in
+        return death(process)
+
+    def requests():
+        yield 1, {"number": 1}
+        assert found.wait(20)
+        yield 2, {"number": 2}
+
+    monkeypatch.setattr(workers, "_death", late)
+    replies = start(1).map(requests())
+    _, first = next(replies)
+    os.kill(first["pid"], signal.SIGKILL)
+    with pytest.raises(RunError, match=r"was killed by signal 9"):
+        next(replies)
+
+
 def test_the_number_of_workers():
     assert workers.worker_count(3) == 3
     assert workers.worker_count(0) >= 1

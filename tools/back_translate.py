@@ -190,7 +190,7 @@ def how(arguments: argparse.Namespace, loaded: Loaded) -> dict[str, Any]:
     """Describe what translations depend on besides the input: the model and the search."""
     digest = hashlib.sha256()
     for path in sorted(Path(arguments.model).rglob("*")):
-        if path.suffix in (".safetensors", ".model", ".onnx"):
+        if path.suffix in (".safetensors", ".model", ".onnx", ".npz"):
             digest.update(path.read_bytes())
     search = {key: str(value) for key, value in dataclasses.asdict(loaded.translator.search).items()}
     del search["batch_size"]

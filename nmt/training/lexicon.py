@@ -14,11 +14,15 @@ from nmt.alignment import Lexicon, cross_fit
 from nmt.data.mixture import Mixture
 from nmt.model.lexicon import Offer, lay_out
 from nmt.subwords import SubwordModel
+from nmt.training.monitor import LOG
 
 _FOLDS = 10
 _DISCOUNT = 0.5
 _SAMPLED = 2
 """So many sampled segmentations of each pair are aligned beside the best."""
+_MAX_CELLS = 60_000_000
+"""Bound on the memory and the time of aligning, see nmt.alignment: some 600 MB, some 40 seconds. 60,000 pairs of 15
+subwords fit in with sampled segmentations, three times as many without; of more text a sample is taken."""
 
 
 class Translations(NamedTuple):
@@ -106,7 +110,8 @@ def learn_translations(
     translations too.
     """
     ways = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
-    whole, others = cross_fit(
+    pairs = len(corpus)
+    whole, others, aligned = cross_fit(
         _Rows(corpus, 0, ways=ways, sampling=source_sampling),
         _Rows(corpus, 1, ways=ways, sampling=target_sampling),
         target_vocabulary=target_vocabulary,
@@ -114,7 +119,10 @@ def learn_translations(
         folds=_FOLDS,
         least_count=_DISCOUNT,
         alternatives=ways,
+        max_cells=_MAX_CELLS,
     )
+    if aligned < pairs:
+        LOG.info("the lexicon is of a sample of the training text: %s of %s pairs", f"{aligned:,}", f"{pairs:,}")
     found = [_most_likely(lexicon, source_vocabulary, size) for lexicon in (whole, *others)]
     return found[0], found[1:]
 

@@ -50,6 +50,8 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
     keep_freed_memory()
     if device.type == "cuda":
         torch.cuda.set_device(device)
+        # As in loading.py: what trains and validates in fp32 shall not round its recurrences to TF32.
+        torch.backends.cudnn.allow_tf32 = False
     make_deterministic(config.trainer.deterministic)
     log = logging_to(run_dir / "train.log") if world.is_main else logging_warnings(world.rank)
     with claimed(run_dir, world), log:

@@ -132,7 +132,7 @@ class Trainer:
         return ""
 
     def planned_updates(self) -> int:
-        """Estimate how many updates the run will have made when its first limit ends it, at its mean pace so far.
+        """Estimate how many updates the run will have made when these or the minutes end it, at its mean pace so far.
 
         A learning rate that falls towards this number makes the most of a budget of minutes, whatever the machine (Li
         et al. 2020, "Budgeted Training: Rethinking Deep Neural Network Training under Resource Constraints").

@@ -118,7 +118,7 @@ def test_each_line_is_answered_at_once_and_a_closed_input_ends_all(answering):
 
 
 @POSIX
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_to_all_ends_all_quietly(answering, number, code):
     process, workers = answering
     os.killpg(process.pid, number)  # as a terminal does with Ctrl-C

@@ -103,6 +103,11 @@ def test_dropout_is_a_function_of_seed_update_and_rank(batch, accumulation):
     assert not torch.allclose(once[name], later[name])
 
 
+def test_every_process_has_a_dropout_of_its_own(batch):
+    one, other = (gradients(batch, dropout=0.5, update=4, world=World(rank=rank))[1] for rank in (0, 1))
+    assert not torch.allclose(one["target_embedding.weight"], other["target_embedding.weight"])
+
+
 def test_sampled_words_are_a_function_of_seed_and_update(batch):
     name = "target_embedding.weight"
     _, whole = gradients(batch)

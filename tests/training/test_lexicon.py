@@ -165,6 +165,16 @@ def test_folds_are_restored_as_they_were():
     assert Folds.restored({}, epsilon=0.5) is None
 
 
+def test_of_a_large_text_a_sample_is_aligned_and_that_is_told(monkeypatch, caplog):
+    corpus = Corpus([[i % 30 + 4] for i in range(200)], [[i % 30 + 4] for i in range(200)])
+    learn_all(Part(corpus))
+    assert caplog.text == ""
+    monkeypatch.setattr(module, "_MAX_CELLS", 100)  # six a pair, eos counted
+    with caplog.at_level("INFO", logger="nmt"):
+        learn_all(Part(corpus))
+    assert "the lexicon is of a sample of the training text: 16 of 200 pairs" in caplog.text
+
+
 @pytest.fixture
 def with_lexicon(make_config):
     def make(run_dir="run", **changes):

@@ -2,6 +2,7 @@ import json
 import math
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from nmt.data.batches import BatchSource
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
 from nmt.training import trainer as trainer_module
+from nmt.training.gradient import BatchLoss
 from nmt.training.setup import prepare
+from nmt.training.state import Position
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation
 
@@ -197,6 +200,16 @@ def test_best_is_the_best_validation_and_last_the_last(make_config, train, saved
     assert not all(torch.equal(a, p) for a, p in zip(average, best.model.parameters(), strict=True))
     raw = saved(run_dir)["model"]
     assert not any(torch.equal(raw[name], weight) for name, weight in last.model.named_parameters())
+
+
+def test_all_processes_agree_on_the_clock_the_loss_and_a_signal():
+    trainer = object.__new__(Trainer)
+    trainer.position = Position(seconds=99.0)
+    others = [1.0, 2.0, 30.0, 0.0]  # of the main process: loss, negative log-likelihood, its clock, no signal
+    trainer.world = SimpleNamespace(size=2, gather_numbers=lambda own: [others, own])
+    loss, stopped = trainer._agree(BatchLoss(3.0, 4.0, 7), SimpleNamespace(arrived=signal.SIGTERM))
+    assert trainer.position.seconds == 30.0
+    assert (loss, stopped) == (BatchLoss(4.0, 6.0, 7), signal.SIGTERM)
 
 
 def test_best_keeps_the_average_of_its_own_update(make_config, train, saved, scripted):
