@@ -99,6 +99,25 @@ def test_bf16_trains_with_fp32_master_weights_near_what_fp32_finds(make_config, 
     assert losses[Precision.bf16] == pytest.approx(losses[Precision.fp32], abs=0.05)
 
 
+@pytest.mark.parametrize("precision", [Precision.fp32, Precision.bf16])
+def test_a_run_of_two_threads_that_was_stopped_equals_an_uninterrupted_one(make_config, train, saved, same, precision):
+    if precision is Precision.bf16 and not runs_bf16():
+        pytest.skip("PyTorch has no recurrent layers in bf16 for this machine")
+    sizes = {"embedding_size": 64, "encoder_hidden_size": 64, "decoder_hidden_size": 128}  # enough to be divided
+    changes = {f"model__{key}": value for key, value in sizes.items()}
+    changes |= {"trainer__batch_tokens": 2000, "optimizer__schedule": Schedule.constant}
+    changes |= {"trainer__precision": precision, "trainer__threads": 2}
+    before = torch.get_num_threads()
+    try:
+        whole = train(make_config("whole", trainer__max_updates=5, **changes))
+        train(make_config("stopped", trainer__max_updates=2, **changes))
+        stopped = train(make_config("stopped", trainer__max_updates=5, **changes))
+    finally:
+        torch.set_num_threads(before)
+    for part in ("model", "optimizer", "average"):
+        assert same(saved(stopped)[part], saved(whole)[part])
+
+
 def test_a_run_keeps_the_precision_that_auto_found(make_config, train, monkeypatch):
     found = [Precision.fp32, Precision.bf16]
     monkeypatch.setattr(
