@@ -43,7 +43,7 @@ def test_enumerations_are_stored_by_their_words():
     stored = to_dict(TrainConfig(model=ModelConfig(cell=Cell.gru)))
     assert stored["model"]["cell"] == "gru"
     assert type(stored["model"]["cell"]) is str
-    assert stored["search"]["normalization"] == "gnmt"
+    assert stored["search"]["normalization"] == "average"
 
 
 def test_what_cannot_be_read_back():

@@ -71,7 +71,7 @@ def test_json_says_how_the_speed_came_about(bundle_path, test_set, capsys):
     assert err == ""
     speed = values["speed"]
     assert speed["search"]["beam_size"] == 1
-    assert speed["search"]["normalization"] == "gnmt"
+    assert speed["search"]["normalization"] == "average"
     assert speed["device"] in ("cpu", "cuda")
     assert speed["threads"] >= 1
     assert speed["sentences"] == 13

@@ -26,9 +26,9 @@ def test_every_search_setting_is_an_option_with_its_own_help(parser):
 
 
 def test_what_is_not_given_is_as_the_model_says(parser):
-    model = SearchConfig(beam_size=7, length_penalty=0.3, normalization=LengthNormalization.average)
+    model = SearchConfig(beam_size=7, length_penalty=0.3, normalization=LengthNormalization.gnmt)
     assert search_config(parser.parse_args([]), model) == model
-    given = parser.parse_args(["--beam-size", "1", "--normalization", "gnmt"])
+    given = parser.parse_args(["--beam-size", "1", "--normalization", "average"])
     assert search_config(given, model) == SearchConfig(beam_size=1, length_penalty=0.3)
     assert model.beam_size == 7
     tagged = parser.parse_args(["--source-tag", "0"])

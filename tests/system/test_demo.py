@@ -58,6 +58,7 @@ def decode(bundle, lines, *, beam_size, **options):
             forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
             minimum_length(1, eos_id=subwords.eos_id),
         ],
+        normalization=SearchConfig().normalization.value,
         **options,
     )
 
