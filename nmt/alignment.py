@@ -71,7 +71,7 @@ def learn_lexicon(
         target_vocabulary: above all ids of the targets.
         iterations: of expectation maximisation.
         max_cells: bound on memory and time: of a corpus with more, a seeded sample of the sentences is taken. A cell
-            takes about 10 bytes, and a core some 0.7 µs.
+            takes about 10 bytes.
         seed: of that sample.
 
     Raises:

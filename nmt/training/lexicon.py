@@ -21,8 +21,8 @@ _DISCOUNT = 0.5
 _SAMPLED = 2
 """So many sampled segmentations of each pair are aligned beside the best."""
 _MAX_CELLS = 60_000_000
-"""Bound on the memory and the time of aligning, see nmt.alignment: some 600 MB, some 40 seconds. 60,000 pairs of 15
-subwords fit in with sampled segmentations, three times as many without; of more text a sample is taken."""
+"""Bound on the memory and the time of aligning, see nmt.alignment. 60,000 pairs of 15 subwords fit in with sampled
+segmentations, three times as many without; of more text a sample is taken."""
 
 
 class Translations(NamedTuple):
