@@ -15,9 +15,13 @@ from nmt.model.seq2seq import build_model
 from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 
-# A shell that runs the tests in the background lets them ignore SIGINT, and so would every command that they start.
+# A shell that runs the tests in the background lets them ignore SIGINT, nohup SIGHUP, and so would every command that
+# they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # A handler of the process's own, which commands do not inherit: what was told to outlive its terminal still does.
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 def pytest_collection_modifyitems(items):
