@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,20 +30,30 @@ _JOINT, _SOURCE, _TARGET = "subwords.model", "subwords.source.model", "subwords.
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Description:
-    """All of a bundle but its weights."""
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What stands around a model that translates text, whatever computes it."""
 
-    config: ModelConfig
     source_subwords: SubwordModel
     target_subwords: SubwordModel
     """the same object as `source_subwords` where one model serves both sides"""
     source_language: str
     target_language: str
-    search: SearchConfig
+    search: SearchConfig = field(default_factory=SearchConfig)
     """how to search unless the caller says otherwise"""
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] = field(default_factory=dict)
     """what is known of the training: updates, minutes, scores with signatures"""
+
+    def surroundings(self) -> dict[str, Any]:
+        """Return these fields by name, for another model to stand in their midst."""
+        return {each.name: getattr(self, each.name) for each in fields(Surroundings)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description(Surroundings):
+    """All of a bundle but its weights."""
+
+    config: ModelConfig
     variants: dict[str, dict[str, str]]
     """precision → which file holds what: ``weights`` for PyTorch, ``encoder`` and ``step`` for ONNX Runtime"""
 
@@ -91,7 +101,7 @@ def read_description(path: Path) -> Description:
                 f"{stated[0]} and {stated[1]}; the files do not belong together, copy the bundle again"
             )
         return Description(
-            model_config,
+            config=model_config,
             source_subwords=source,
             target_subwords=target,
             source_language=languages["source"],

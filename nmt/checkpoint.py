@@ -6,9 +6,8 @@ What a bundle is without its weights is `nmt.bundle`'s, how it is replaced `nmt.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -19,6 +18,7 @@ from nmt import __version__
 from nmt.bundle import (
     CONFIG,
     Description,
+    Surroundings,
     config_bytes,
     description_files,
     explaining,
@@ -27,30 +27,20 @@ from nmt.bundle import (
     read_description,
     read_whole,
 )
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config import ModelConfig
 from nmt.errors import BundleError
 from nmt.files import replace_directory
 from nmt.model.seq2seq import Seq2Seq, build_model
-from nmt.subwords import SubwordModel
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
 
 
-@dataclass
-class Bundle:
+@dataclass(frozen=True, kw_only=True)
+class Bundle(Surroundings):
     """A trained model with all that translating needs."""
 
     model: Seq2Seq
     config: ModelConfig
-    source_subwords: SubwordModel
-    target_subwords: SubwordModel
-    """the same object as `source_subwords` where one model serves both sides"""
-    source_language: str
-    target_language: str
-    search: SearchConfig = field(default_factory=SearchConfig)
-    """how to search unless the caller says otherwise"""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    """what is known of the training: updates, minutes, scores with signatures"""
 
 
 def save_bundle(bundle: Bundle, path: Path) -> None:
@@ -97,32 +87,13 @@ def _read_bundle(path: Path, device: torch.device | str) -> Bundle:
         with torch.device("meta"):
             model = build_model(said.config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
     _load_weights(model, weights, device)
-    return Bundle(
-        model.eval(),
-        said.config,
-        source_subwords=said.source_subwords,
-        target_subwords=said.target_subwords,
-        source_language=said.source_language,
-        target_language=said.target_language,
-        search=said.search,
-        metadata=said.metadata,
-    )
+    return Bundle(model=model.eval(), config=said.config, **said.surroundings())
 
 
 def _contents(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
     yield _WEIGHTS, safetensors.torch.save(inference_weights(bundle.model.state_dict()), {"format": "pt"})
-    yield from description_files(
-        Description(
-            bundle.config,
-            source_subwords=bundle.source_subwords,
-            target_subwords=bundle.target_subwords,
-            source_language=bundle.source_language,
-            target_language=bundle.target_language,
-            search=bundle.search,
-            metadata=bundle.metadata,
-            variants={"fp32": {"weights": _WEIGHTS}},
-        )
-    )
+    variants = {"fp32": {"weights": _WEIGHTS}}
+    yield from description_files(Description(config=bundle.config, variants=variants, **bundle.surroundings()))
     yield _CARD, model_card(bundle).encode()
 
 

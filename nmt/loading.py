@@ -9,18 +9,15 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nmt.bundle import Description, explaining, read_config, read_description, read_whole
+from nmt.bundle import Surroundings, explaining, read_config, read_description, read_whole
 from nmt.choices import PRECISIONS, VARIANTS
-from nmt.config import SearchConfig
 from nmt.config_training import MOST_THREADS
 from nmt.errors import BundleError, ConfigError
 from nmt.search.interface import StepModel
-from nmt.subwords import SubwordModel
 
 if TYPE_CHECKING:
-    from nmt.checkpoint import Bundle
     from nmt.runtime.model import OnnxModel
 
 
@@ -28,19 +25,11 @@ _PARTS = ("encoder", "embedding", "step", "constants")
 """What every variant for ONNX Runtime is made of, by their names in config.json."""
 
 
-@dataclass(frozen=True)
-class LoadedBundle:
+@dataclass(frozen=True, kw_only=True)
+class LoadedBundle(Surroundings):
     """A bundle whose model is ready to step, whatever computes it."""
 
     model: StepModel
-    source_subwords: SubwordModel
-    target_subwords: SubwordModel
-    source_language: str
-    target_language: str
-    search: SearchConfig
-    """how to search unless the caller says otherwise"""
-    metadata: dict[str, Any]
-    """what is known of the training: updates, minutes, scores with signatures"""
     precision: str
     """one of `nmt.choices.PRECISIONS`"""
     device: str
@@ -107,23 +96,8 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
         if model is None:
             continue
         device = f"cpu, {name} by ONNX Runtime"
-        return _loaded(model, said, precision=name, device=device, threads=threads or 1)
+        return LoadedBundle(model=model, precision=name, device=device, threads=threads or 1, **said.surroundings())
     return None
-
-
-def _loaded(model: StepModel, said: Description | Bundle, *, precision: str, device: str, threads: int) -> LoadedBundle:
-    return LoadedBundle(
-        model,
-        said.source_subwords,
-        said.target_subwords,
-        source_language=said.source_language,
-        target_language=said.target_language,
-        search=said.search,
-        metadata=said.metadata,
-        precision=precision,
-        device=device,
-        threads=threads,
-    )
 
 
 def _onnx_model(
@@ -173,7 +147,7 @@ def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32
     torch.backends.cudnn.allow_tf32 = False
     bundle = load_bundle(path, device=chosen)
     model = bundle.model.to(torch.bfloat16) if precision == "bf16" else bundle.model
-    return _loaded(model, bundle, precision=precision, device=str(chosen), threads=used)
+    return LoadedBundle(model=model, precision=precision, device=str(chosen), threads=used, **bundle.surroundings())
 
 
 def _without_torch(path: Path) -> str:

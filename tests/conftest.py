@@ -57,7 +57,16 @@ def make_bundle(two_subword_models):
                 parameter += torch.randn_like(parameter)
         search = SearchConfig(beam_size=3, normalization=LengthNormalization.average)
         metadata = {"updates": seed, "score": "BLEU 12.3 (größer ist besser)"}
-        return Bundle(model.eval(), config, source, target, "en", "zh", search=search, metadata=metadata)
+        return Bundle(
+            model=model.eval(),
+            config=config,
+            source_subwords=source,
+            target_subwords=target,
+            source_language="en",
+            target_language="zh",
+            search=search,
+            metadata=metadata,
+        )
 
     return make
 

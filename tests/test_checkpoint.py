@@ -128,7 +128,7 @@ def test_the_model_card_tells_what_it_is(make_bundle, tmp_path):
     card = (tmp_path / "best" / "README.md").read_text(encoding="utf-8")
     for words in ("# en → zh", "lstm encoder-decoder with general attention", "- score: BLEU 12.3 (größer ist besser)"):
         assert words in card
-    bundle.metadata = {}
+    bundle.metadata.clear()
     assert "- nothing is recorded" in checkpoint.model_card(bundle)
 
 

@@ -265,7 +265,7 @@ from nmt.cli.common import run
 
 path = Path(sys.argv[1])
 bundle = load_bundle(path)
-bundle.metadata = {"updates": 2}
+bundle.metadata["updates"] = 2
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 sys.exit(run(lambda: save_bundle(bundle, path), "nmt-train"))

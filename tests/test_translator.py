@@ -31,7 +31,15 @@ def make_bundle(*, end=3.0):
         for name, parameter in model.named_parameters():
             parameter *= 1.0 if "embedding" in name else 2.0
         model.output_bias[subwords.eos_id] = end
-    return Bundle(model, config, subwords, subwords, "en", "xx", search=SearchConfig(beam_size=3, batch_size=8))
+    return Bundle(
+        model=model,
+        config=config,
+        source_subwords=subwords,
+        target_subwords=subwords,
+        source_language="en",
+        target_language="xx",
+        search=SearchConfig(beam_size=3, batch_size=8),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,7 @@ def score_test(material: Material, config: TrainConfig, run_dir: Path, *, device
     scores = corpus_scores(translations, material.test.target, metrics=("bleu", "chrf"), tokenize=tokenizer)
     text = "; ".join(str(score) for score in scores)
     LOG.info("test (%s): %s", how, text)
-    bundle.metadata |= {"test": f"{text}, {how}", "test_digest": digest}
+    bundle.metadata.update(test=f"{text}, {how}", test_digest=digest)
     world.from_main(lambda: save_metadata(bundle, run_dir / "best"))
 
 

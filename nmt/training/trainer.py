@@ -243,7 +243,7 @@ class Trainer:
             if is_better:
                 position.best_bleu, position.best_update = result.bleu.value, position.update
             position.validations_since_best = 0 if is_better else position.validations_since_best + 1
-            bundle.metadata |= {"validation": f"{result.bleu}, greedy, perplexity {result.perplexity:.2f}"}
+            bundle.metadata["validation"] = f"{result.bleu}, greedy, perplexity {result.perplexity:.2f}"
             self.world.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
         seconds = self.world.gather_numbers([time.monotonic() - began])[0][0]
         position.seconds += seconds
@@ -266,8 +266,8 @@ class Trainer:
         """Describe the model as it stands, with what is known of its training."""
         position, material, config = self.position, self.material, self.config
         return Bundle(
-            self.model,
-            config.model,
+            model=self.model,
+            config=config.model,
             source_subwords=material.source_subwords,
             target_subwords=material.target_subwords,
             source_language=config.corpus.source,

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +24,14 @@ def bundle(text):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter *= 3
-    return Bundle(model, config, subwords, subwords, "en", "de")
+    return Bundle(
+        model=model,
+        config=config,
+        source_subwords=subwords,
+        target_subwords=subwords,
+        source_language="en",
+        target_language="de",
+    )
 
 
 @torch.inference_mode()
@@ -102,7 +110,7 @@ def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
 
 
 def test_the_tokenizer_follows_the_target_language(bundle, text):
-    chinese = Bundle(bundle.model, bundle.config, bundle.source_subwords, bundle.target_subwords, "en", "zh")
+    chinese = replace(bundle, target_language="zh")
     found = validate(chinese, text[0][:2], ["一只狗。", "两只猫。"], search=SearchConfig(beam_size=1))
     assert "tok:zh" in found.bleu.signature
 
