@@ -26,7 +26,7 @@ _TENSION = 4.0
 _CHUNK_CELLS = 2_000_000
 
 
-class Lexicon(NamedTuple):
+class TranslationTable(NamedTuple):
     """The translation probabilities of P pairs of ids, by source id, then target id."""
 
     sources: Ints
@@ -54,7 +54,7 @@ class _Cells(NamedTuple):
     """which sentence pair each target position is of"""
 
 
-def learn_lexicon(
+def learn_table(
     sources: Sequence[Sequence[int] | npt.NDArray[Any]],
     targets: Sequence[Sequence[int] | npt.NDArray[Any]],
     *,
@@ -62,7 +62,7 @@ def learn_lexicon(
     iterations: int = 5,
     max_cells: int = 20_000_000,
     seed: int = 1,
-) -> Lexicon:
+) -> TranslationTable:
     """Learn p(target | source) from parallel sentences.
 
     Args:
@@ -93,39 +93,39 @@ def cross_fit(
     iterations: int = 5,
     max_cells: int = 20_000_000,
     seed: int = 1,
-) -> tuple[Lexicon, list[Lexicon], int]:
-    """Learn a lexicon, and for each fold of the sentences what the others alone say.
+) -> tuple[TranslationTable, list[TranslationTable], int]:
+    """Learn a translation table, and for each fold of the sentences what the others alone say.
 
-    Sentence pair i is of fold `fold_of[i]`, below `folds`. A fold's lexicon is made of the counts of the last iteration
+    Sentence pair i is of fold `fold_of[i]`, below `folds`. A fold's table is made of the counts of the last iteration
     without those of the fold: leaving-one-out (Wuebker et al. 2010, "Training Phrase Translation Models with
     Leaving-One-Out") with more than one left out.
 
     Rows i·a to i·a + a - 1, where a is `alternatives`, are sentence pair i, segmented in so many ways. Each of them
     counts as a sentence does, but they are of one fold, and a sample has all of them or none.
 
-    The folds' lexicons hold no pair that is aligned less often than `least_count`, all folds taken together. What is
-    not said here is as for `learn_lexicon`, CorpusError too.
+    The folds' tables hold no pair that is aligned less often than `least_count`, all folds taken together. What is
+    not said here is as for `learn_table`, CorpusError too.
 
     Returns:
-        The lexicon of all, those without each fold, and how many sentence pairs were within `max_cells`.
+        The table of all, those without each fold, and how many sentence pairs were within `max_cells`.
     """
     cells, pairs = _gather(_chunks(sources, targets, max_cells, seed, alternatives), target_vocabulary)
     found = _maximise(cells, pairs, iterations)
-    null = int(found.lexicon.sources.max())
-    likely = np.flatnonzero((found.lexicon.counts >= least_count) & (found.lexicon.sources < null))
-    places = np.full(len(found.lexicon.counts), -1)
+    null = int(found.table.sources.max())
+    likely = np.flatnonzero((found.table.counts >= least_count) & (found.table.sources < null))
+    places = np.full(len(found.table.counts), -1)
     places[likely] = np.arange(len(likely))
     of_pairs, of_sources = np.zeros((folds, len(likely))), np.zeros((folds, null + 1))
     for chunk in cells:
         weights = _posteriors(chunk, found.before)
         fold = np.repeat(fold_of[chunk.numbers].astype(np.int64), chunk.widths)
-        of_sources += _by_fold(fold, found.lexicon.sources[chunk.pairs], weights, of_sources.shape)
+        of_sources += _by_fold(fold, found.table.sources[chunk.pairs], weights, of_sources.shape)
         kept = np.flatnonzero(places[chunk.pairs] >= 0)
         of_pairs += _by_fold(fold[kept], places[chunk.pairs[kept]], weights[kept], of_pairs.shape)
-    ids = found.lexicon.sources[likely], found.lexicon.targets[likely]
+    ids = found.table.sources[likely], found.table.targets[likely]
     counts = np.maximum(of_pairs.sum(axis=0) - of_pairs, 0)
     totals = np.maximum(of_sources.sum(axis=0) - of_sources, np.finfo(float).tiny)
-    others = [Lexicon(*ids, own / total[ids[0]], own) for own, total in zip(counts, totals, strict=True)]
+    others = [TranslationTable(*ids, own / total[ids[0]], own) for own, total in zip(counts, totals, strict=True)]
     return found.real(), others, sum(len(np.unique(chunk.numbers)) for chunk in cells)
 
 
@@ -137,15 +137,15 @@ def _by_fold(fold: Ints, numbers: Ints, weights: Floats, shape: tuple[int, ...])
 class _Maximised(NamedTuple):
     """What expectation maximisation ends with."""
 
-    lexicon: Lexicon
+    table: TranslationTable
     """of all pairs, also those of no source token, whose id is the highest"""
     before: Floats
     """(P,) the probabilities that the last counts were expected with"""
 
-    def real(self) -> Lexicon:
+    def real(self) -> TranslationTable:
         """Take the pairs of real source tokens."""
-        real = self.lexicon.sources < self.lexicon.sources.max()
-        return Lexicon(*(column[real] for column in self.lexicon))
+        real = self.table.sources < self.table.sources.max()
+        return TranslationTable(*(column[real] for column in self.table))
 
 
 def _gather(chunks: Iterator[_Chunk], target_vocabulary: int) -> tuple[list[_Cells], tuple[Ints, Ints]]:
@@ -185,7 +185,7 @@ def _maximise(cells: list[_Cells], pairs: tuple[Ints, Ints], iterations: int) ->
         for chunk in cells:
             counts += np.bincount(chunk.pairs, _posteriors(chunk, before), minlength=len(counts))
         probabilities = counts / np.bincount(pairs[0], counts)[pairs[0]]
-    return _Maximised(Lexicon(*pairs, probabilities, counts), before)
+    return _Maximised(TranslationTable(*pairs, probabilities, counts), before)
 
 
 def _posteriors(cells: _Cells, probabilities: Floats) -> Floats:

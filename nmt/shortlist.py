@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.alignment import Ints, learn_lexicon
+from nmt.alignment import Ints, learn_table
 from nmt.errors import BundleError, ConfigError
 from nmt.subwords import SubwordModel
 
@@ -93,15 +93,15 @@ class Shortlist:
             if value < least:
                 raise ConfigError(f"a shortlist's {name} of {value} is not possible: it must be {least} or more")
         source_size, target_size = source_subwords.vocabulary_size, target_subwords.vocabulary_size
-        lexicon = learn_lexicon(sources, targets, target_vocabulary=target_size, max_cells=max_cells, seed=seed)
+        table = learn_table(sources, targets, target_vocabulary=target_size, max_cells=max_cells, seed=seed)
         # The first `size` of each source, best first, of equals the lowest id.
-        order = np.lexsort((lexicon.targets, -lexicon.probabilities, lexicon.sources))
-        ordered = lexicon.sources[order]
+        order = np.lexsort((table.targets, -table.probabilities, table.sources))
+        ordered = table.sources[order]
         order = order[np.arange(len(order)) - np.searchsorted(ordered, ordered) < size]
         copies = _identical(source_subwords, target_subwords)
         keys = np.unique(
-            np.concatenate([lexicon.sources[order], copies[:, 0]]) * target_size
-            + np.concatenate([lexicon.targets[order], copies[:, 1]])
+            np.concatenate([table.sources[order], copies[:, 0]]) * target_size
+            + np.concatenate([table.targets[order], copies[:, 1]])
         )
         listed, chosen = np.divmod(keys, target_size)
         counts = _occurrences(targets, target_size)

@@ -1,4 +1,4 @@
-"""Alignment: the lexicon of a small text by plain loops, and that of a made-up language."""
+"""Alignment: the table of a small text by plain loops, and that of a made-up language."""
 
 import math
 import random
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nmt import alignment
-from nmt.alignment import cross_fit, learn_lexicon
+from nmt.alignment import cross_fit, learn_table
 from nmt.errors import CorpusError
 
 
@@ -33,32 +33,32 @@ def normalized(counts):
     return {pair: count / totals[pair[0]] for pair, count in counts.items()}
 
 
-def plain_lexicon(sources, targets, iterations):
+def plain_table(sources, targets, iterations):
     probabilities = defaultdict(lambda: 1.0)
     for _ in range(iterations):
         probabilities = normalized(plain_counts(sources, targets, probabilities))
     return {pair: p for pair, p in probabilities.items() if pair[0] is not None}
 
 
-def as_dict(lexicon):
+def as_dict(table):
     return dict(
         zip(
-            zip(lexicon.sources.tolist(), lexicon.targets.tolist(), strict=True),
-            lexicon.probabilities.tolist(),
+            zip(table.sources.tolist(), table.targets.tolist(), strict=True),
+            table.probabilities.tolist(),
             strict=True,
         )
     )
 
 
 @pytest.mark.parametrize("chunk_cells", [1, 50, 10**6])
-def test_the_lexicon_is_that_of_plain_loops(monkeypatch, chunk_cells):
+def test_the_table_is_that_of_plain_loops(monkeypatch, chunk_cells):
     monkeypatch.setattr(alignment, "_CHUNK_CELLS", chunk_cells)
     draw = random.Random(1)
     sources = [[draw.randrange(8) for _ in range(draw.randint(1, 6))] for _ in range(25)]
     targets = [[draw.randrange(9) for _ in range(draw.randint(1, 6))] for _ in range(25)]
-    expected = plain_lexicon(sources, targets, 4)
+    expected = plain_table(sources, targets, 4)
     # rows without tokens have nothing to align
-    found = as_dict(learn_lexicon([*sources, [], [3]], [*targets, [1], []], target_vocabulary=9, iterations=4))
+    found = as_dict(learn_table([*sources, [], [3]], [*targets, [1], []], target_vocabulary=9, iterations=4))
     assert found.keys() == expected.keys()
     assert all(math.isclose(found[pair], expected[pair], rel_tol=1e-5) for pair in found)
 
@@ -76,19 +76,19 @@ def test_a_fold_has_what_the_last_counts_of_the_others_say(monkeypatch, chunk_ce
     folds = {"fold_of": fold_of, "folds": 4, "least_count": 0.0, "alternatives": alternatives}
     whole, others, pairs = cross_fit(sources, targets, **folds, **options)
     assert pairs == len(sources) // alternatives
-    assert as_dict(whole) == pytest.approx(as_dict(learn_lexicon(sources, targets, **options)), rel=1e-12)
+    assert as_dict(whole) == pytest.approx(as_dict(learn_table(sources, targets, **options)), rel=1e-12)
     probabilities = defaultdict(lambda: 1.0)
     for _ in range(2):
         probabilities = normalized(plain_counts(sources, targets, probabilities))
     assert len(others) == 4  # nothing is of the last: there is nothing to leave out
-    for fold, lexicon in enumerate(others):
+    for fold, table in enumerate(others):
         kept = [i for i in range(26) if fold_of[i // alternatives] != fold]
         counts = plain_counts([sources[i] for i in kept], [targets[i] for i in kept], probabilities)
         expected = {pair: p for pair, p in normalized(counts).items() if pair[0] is not None}
-        found = {pair: p for pair, p in as_dict(lexicon).items() if p > 1e-9}
+        found = {pair: p for pair, p in as_dict(table).items() if p > 1e-9}
         assert found.keys() == {pair for pair, p in expected.items() if p > 1e-9}
         assert all(math.isclose(found[pair], expected[pair], rel_tol=1e-4) for pair in found)
-        of_pair = dict(zip(zip(lexicon.sources, lexicon.targets, strict=True), lexicon.counts, strict=True))
+        of_pair = dict(zip(zip(table.sources, table.targets, strict=True), table.counts, strict=True))
         assert all(of_pair[pair] == pytest.approx(counts[pair], rel=1e-4) for pair in found)
         assert any(pair[0] == 9 for pair in found) == (fold != fold_of[7 // alternatives])
 
@@ -109,24 +109,24 @@ def test_translations_are_found_in_any_order_of_words():
     draw = random.Random(2)
     sources = [[draw.randrange(40) for _ in range(draw.randint(3, 10))] for _ in range(600)]
     targets = [draw.sample([100 + s for s in source], len(source)) for source in sources]
-    lexicon = learn_lexicon(sources, [np.array(row) for row in targets], target_vocabulary=140)
+    table = learn_table(sources, [np.array(row) for row in targets], target_vocabulary=140)
     for s in range(40):
-        own = lexicon.sources == s
-        assert lexicon.targets[own][lexicon.probabilities[own].argmax()] == 100 + s
-        assert lexicon.probabilities[own].sum() == pytest.approx(1)
+        own = table.sources == s
+        assert table.targets[own][table.probabilities[own].argmax()] == 100 + s
+        assert table.probabilities[own].sum() == pytest.approx(1)
 
 
 def test_counts_are_what_the_probabilities_come_from():
-    lexicon = learn_lexicon([[1, 2], [2]], [[5, 6], [6]], target_vocabulary=7)
-    totals = np.bincount(lexicon.sources, lexicon.counts)[lexicon.sources]
-    np.testing.assert_allclose(lexicon.counts / totals, lexicon.probabilities)
-    assert 2.5 < lexicon.counts.sum() < 3  # three target tokens, some of them aligned with nothing
+    table = learn_table([[1, 2], [2]], [[5, 6], [6]], target_vocabulary=7)
+    totals = np.bincount(table.sources, table.counts)[table.sources]
+    np.testing.assert_allclose(table.counts / totals, table.probabilities)
+    assert 2.5 < table.counts.sum() < 3  # three target tokens, some of them aligned with nothing
 
 
 def test_a_large_corpus_is_sampled_and_the_sample_is_the_same_every_time():
     sources, targets = [[i % 50, 1] for i in range(5000)], [[i % 50] for i in range(5000)]
     one, other, whole = (
-        learn_lexicon(sources, targets, target_vocabulary=50, max_cells=cells) for cells in (90, 90, 10**9)
+        learn_table(sources, targets, target_vocabulary=50, max_cells=cells) for cells in (90, 90, 10**9)
     )
     assert all(np.array_equal(*columns) for columns in zip(one, other, strict=True))
     assert 0 < len(set(one.sources.tolist())) <= 31 < len(set(whole.sources.tolist()))
@@ -144,4 +144,4 @@ def test_a_sample_has_all_ways_of_a_pair_or_none():
 
 def test_nothing_to_align_is_an_error():
     with pytest.raises(CorpusError, match="no pair of sentences has tokens on both sides: there is nothing to align"):
-        learn_lexicon([[], [1]], [[2], []], target_vocabulary=3)
+        learn_table([[], [1]], [[2], []], target_vocabulary=3)

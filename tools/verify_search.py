@@ -63,8 +63,7 @@ def verify(bundle: Bundle, lines: list[str]) -> int:
     Raises:
         RunError: one does not.
     """
-    precise = copy.copy(bundle)
-    precise.model = copy.deepcopy(bundle.model).double()
+    precise = dataclasses.replace(bundle, model=copy.deepcopy(bundle.model).double())
     broken = []
     for beam in (1, 5):
         alone = translate(bundle, lines, beam=beam, batch=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from nmt.model.cross_entropy import projected_cross_entropy
 from nmt.model.decoder import Readout
 from nmt.model.lexicon import Offer
-from nmt.model.sampling import Words
+from nmt.model.sampled_words import Words
 from nmt.model.seq2seq import Seq2Seq
 
 

@@ -31,7 +31,7 @@ def beam_search(
     beam_size: int = 5,
     n_best: int = 1,
     length_penalty: float = 1.0,
-    normalization: str = "gnmt",
+    normalization: str = "average",
     rules: Sequence[Rule] = (),
     with_weights: bool = False,
 ) -> list[list[Hypothesis]]:

@@ -23,7 +23,7 @@ def greedy_search(
     bos_id: int,
     eos_id: int,
     length_penalty: float = 1.0,
-    normalization: str = "gnmt",
+    normalization: str = "average",
     rules: Sequence[Rule] = (),
     with_weights: bool = False,
 ) -> list[Hypothesis]:

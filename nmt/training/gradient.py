@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nmt.choices import Precision
 from nmt.data.batches import Batch
 from nmt.model.loss import sequence_loss
-from nmt.model.sampling import Words, draw_words
+from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq
 from nmt.subwords import SubwordModel
 from nmt.training.lexicon import Folds

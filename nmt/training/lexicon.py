@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.alignment import Lexicon, cross_fit
+from nmt.alignment import TranslationTable, cross_fit
 from nmt.data.mixture import Mixture
 from nmt.model.lexicon import Offer, lay_out
 from nmt.subwords import SubwordModel
@@ -123,21 +123,21 @@ def learn_translations(
     )
     if aligned < pairs:
         LOG.info("the lexicon is of a sample of the training text: %s of %s pairs", f"{aligned:,}", f"{pairs:,}")
-    found = [_most_likely(lexicon, source_vocabulary, size) for lexicon in (whole, *others)]
+    found = [_most_likely(table, source_vocabulary, size) for table in (whole, *others)]
     return found[0], found[1:]
 
 
-def _most_likely(lexicon: Lexicon, vocabulary: int, size: int) -> Translations:
+def _most_likely(table: TranslationTable, vocabulary: int, size: int) -> Translations:
     """Take the first `size` of each source, best first, of equals the lowest id."""
-    kept = np.maximum(lexicon.counts - _DISCOUNT, 0) / np.maximum(lexicon.counts, _DISCOUNT)
-    probabilities = lexicon.probabilities * kept
-    order = np.lexsort((lexicon.targets, -probabilities, lexicon.sources))
-    sources = lexicon.sources[order]
+    kept = np.maximum(table.counts - _DISCOUNT, 0) / np.maximum(table.counts, _DISCOUNT)
+    probabilities = table.probabilities * kept
+    order = np.lexsort((table.targets, -probabilities, table.sources))
+    sources = table.sources[order]
     places = np.arange(len(order)) - np.searchsorted(sources, sources)
     chosen = (places < size) & (probabilities[order] > 0)
     order, rows, columns = order[chosen], sources[chosen], places[chosen]
     found = Translations(torch.zeros(vocabulary, size, dtype=torch.int32), torch.zeros(vocabulary, size))
-    found.targets[rows, columns] = torch.from_numpy(lexicon.targets[order]).int()
+    found.targets[rows, columns] = torch.from_numpy(table.targets[order]).int()
     found.probabilities[rows, columns] = torch.from_numpy(probabilities[order]).float()
     return found
 

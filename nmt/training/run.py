@@ -17,7 +17,7 @@ from nmt.files import saving, write_atomically
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
 from nmt.training.directory import claimed, remove_outputs
-from nmt.training.initial import adopt, readopt
+from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.lexicon import Folds, Sampling, learn_translations
 from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard
 from nmt.training.parallel import World, join_world, logging_warnings

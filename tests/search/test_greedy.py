@@ -16,7 +16,7 @@ from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
 def test_pencil(tables, kind):
     tree = {(): [0.1, 0.5, 0.4], (1,): [0.2, 0.1, 0.7], (1, 2): [0.6, 0.3, 0.1], (2,): [1.0, 0.0, 0.0]}
     model = tables.tree_model(tree, kind=kind, vocabulary=3)
-    [one] = tables.search(greedy_search, model, [0], limits=9, length_penalty=0.6)
+    [one] = tables.search(greedy_search, model, [0], limits=9, length_penalty=0.6, normalization="gnmt")
     # A 0.5, A B 0.5·0.7, A B EOS 0.5·0.7·0.6 = 0.21, though B EOS has 0.4
     assert (one.tokens, one.finished) == ([1, 2], True)
     assert math.exp(one.log_prob) == pytest.approx(0.21)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmt.alignment import learn_lexicon
+from nmt.alignment import learn_table
 from nmt.checkpoint import load_bundle
 from nmt.choices import Sides
 from nmt.data.mixture import Mixture, Part
@@ -82,7 +82,7 @@ def test_words_get_their_likely_translations_and_what_is_rare_is_discounted():
 
 def test_probabilities_are_those_of_the_alignment_less_half_an_occurrence():
     rows = [[[*row, EOS] for row in side] for side in (SOURCES, AMBIGUOUS)]
-    lexicon = learn_lexicon(*rows, target_vocabulary=40)
+    lexicon = learn_table(*rows, target_vocabulary=40)
     found = learn(Part(Corpus(SOURCES, AMBIGUOUS)), size=40)
     totals = np.bincount(lexicon.sources, lexicon.counts)
     seen = 0

@@ -13,7 +13,7 @@ from nmt.config import ModelConfig, TrainConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
 from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
-from nmt.training.initial import adopt, readopt
+from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.monitor import LOG
 
 

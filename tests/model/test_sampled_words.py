@@ -9,7 +9,7 @@ import torch
 from nmt.config import ModelConfig
 from nmt.model.decoder import Readout
 from nmt.model.loss import output_loss
-from nmt.model.sampling import Words, draw_words
+from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import build_model
 
 V, F = 9, 4
