@@ -54,7 +54,7 @@ class TrainerConfig:
     max_updates: int = 20000
     """optimiser steps; the schedules linear and cosine end here at the latest"""
     max_epochs: int = 0
-    """passes over the corpus after which training stops; 0: no limit"""
+    """passes over the corpus after which training stops; linear and cosine then end here; 0: no limit"""
     max_minutes: float = 0.0
     """minutes of training after which it stops; linear and cosine then end here, at the pace of the run; 0: no limit"""
     batch_tokens: int = 2000

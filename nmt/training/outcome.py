@@ -17,8 +17,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from nmt.config import TrainConfig
+from nmt.config_training import TrainerConfig
 from nmt.errors import ConfigError
 from nmt.schema import flatten, to_dict
+from nmt.training.limits import limit_reached
 
 FAILURE = "failure.txt"
 """In the directory of a sweep's job that failed: the reason in one line, and below it the traceback of a defect."""
@@ -38,6 +40,15 @@ class MetricLines(NamedTuple):
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the lines of a kind: train or validation."""
         return [line for line in self.lines if line["kind"] == kind]
+
+
+class _Progress(NamedTuple):
+    """How far a run had come; see nmt.training.limits."""
+
+    update: int
+    epoch: int
+    seconds: float
+    validations_since_best: int
 
 
 @dataclass(frozen=True)
@@ -177,14 +188,19 @@ def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any
     """Whether the last validation is the one that ends a run: a limit of the trainer is reached there."""
     last = validations[-1]
     since_best = sum(1 for line in validations if line.get("best_bleu") == last.get("best_bleu")) - 1
-    reached = {
-        "trainer.max_updates": _number(last, "update"),
-        "trainer.max_epochs": _number(last, "epoch"),
-        "trainer.max_minutes": _number(last, "seconds") / 60,
-        "trainer.patience": since_best,
-    }
-    limits = {key: _number(settings, key) for key in reached}
-    return any(limits[key] and reached[key] >= limits[key] for key in reached)
+    limits = TrainerConfig(
+        max_updates=int(_number(settings, "trainer.max_updates")),
+        max_epochs=int(_number(settings, "trainer.max_epochs")),
+        max_minutes=_number(settings, "trainer.max_minutes"),
+        patience=int(_number(settings, "trainer.patience")),
+    )
+    progress = _Progress(
+        update=int(_number(last, "update")),
+        epoch=int(_number(last, "epoch")),
+        seconds=_number(last, "seconds"),
+        validations_since_best=since_best,
+    )
+    return bool(limit_reached(limits, progress))
 
 
 def _test_score(directory: Path, settings: dict[str, Any]) -> tuple[float | None, str]:

@@ -12,7 +12,7 @@ from nmt.training.parallel import World
 from nmt.training.state import SavedState, load_state
 
 # A run may go on after these change: they shape neither the weights reached so far nor the course ahead, but for the
-# minutes, which are a promise about time and not about weights.
+# minutes and epochs, which say how long that is.
 _HARMLESS = {
     "name",
     "run_dir",
@@ -109,6 +109,6 @@ def way_further(config: TrainConfig, reason: str) -> str:
         return (
             "its learning rate has come down to zero, so it cannot go further (with optimizer=adamw_open_end it could)"
         )
-    if ended and reason.startswith("trainer.max_minutes"):
+    if ended and reason.startswith(("trainer.max_minutes", "trainer.max_epochs")):
         return "to go further raise that limit: its learning rate will rise again and fall until then"
     return "to go further raise that limit"

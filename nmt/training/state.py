@@ -30,6 +30,8 @@ class Position:
     """passes over the corpus completed, and the number of the current one counted from 0"""
     batch: int = 0
     """batches of the current epoch consumed"""
+    pairs: int = 0
+    """sentence pairs that these hold"""
     target_tokens: int = 0
     """real target positions trained on, EOS included"""
     seconds: float = 0.0

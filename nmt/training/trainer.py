@@ -21,6 +21,7 @@ from nmt.schema import to_dict
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.journal import Journal
 from nmt.training.lexicon import Folds
+from nmt.training.limits import limit_reached, planned_updates
 from nmt.training.monitor import LOG
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 from nmt.training.parallel import World
@@ -120,27 +121,17 @@ class Trainer:
 
     def limit_reached(self) -> str:
         """Name the limit that the run has reached, or nothing."""
-        trainer, position = self.config.trainer, self.position
-        if position.update >= trainer.max_updates:
-            return f"trainer.max_updates={trainer.max_updates} reached"
-        if trainer.max_epochs and position.epoch >= trainer.max_epochs:
-            return f"trainer.max_epochs={trainer.max_epochs} reached"
-        if trainer.max_minutes and position.seconds >= 60 * trainer.max_minutes:
-            return f"trainer.max_minutes={trainer.max_minutes:g} reached"
-        if trainer.patience and position.validations_since_best >= trainer.patience:
-            return f"no better BLEU in trainer.patience={trainer.patience} validations"
-        return ""
+        return limit_reached(self.config.trainer, self.position)
 
-    def planned_updates(self) -> int:
-        """Estimate how many updates the run will have made when these or the minutes end it, at its mean pace so far.
+    def planned_updates(self, *, begun: int) -> int:
+        """Estimate how many updates the run will have made at its end.
 
-        A learning rate that falls towards this number makes the most of a budget of minutes, whatever the machine (Li
-        et al. 2020, "Budgeted Training: Rethinking Deep Neural Network Training under Resource Constraints").
+        Args:
+            begun: updates whose batches the position counts, one in progress included.
         """
-        trainer, position = self.config.trainer, self.position
-        if not trainer.max_minutes or not position.seconds:
-            return trainer.max_updates
-        return min(trainer.max_updates, round(60 * trainer.max_minutes * position.update / position.seconds))
+        position = self.position
+        passes = position.epoch + position.pairs / max(1, self.material.corpus.pairs(position.epoch))
+        return planned_updates(self.config.trainer, position, updates_per_epoch=begun / passes if passes else math.inf)
 
     def _batches(self) -> Iterator[Batch]:
         """Yield batches from the run's position on until a limit is reached."""
@@ -150,12 +141,13 @@ class Trainer:
             try:
                 batch = next(epoch, None)
                 if batch is None:
-                    position.epoch, position.batch = position.epoch + 1, 0
+                    position.epoch, position.batch, position.pairs = position.epoch + 1, 0, 0
                 while batch is not None:
                     # Looked for before, so that what is saved after an epoch's last batch says that the epoch is over.
                     following = next(epoch, None)
-                    ended = following is None
-                    position.epoch, position.batch = position.epoch + ended, 0 if ended else position.batch + 1
+                    position.batch, position.pairs = position.batch + 1, position.pairs + len(batch.source)
+                    if following is None:
+                        position.epoch, position.batch, position.pairs = position.epoch + 1, 0, 0
                     yield batch
                     if self.limit_reached():
                         return
@@ -164,7 +156,9 @@ class Trainer:
                 epoch.close()  # type: ignore[attr-defined]  # ends the threads that prepare batches ahead
 
     def _set_learning_rate(self) -> None:
-        rate = learning_rate(self.config.optimizer, self.position.update + 1, max_updates=self.planned_updates())
+        update = self.position.update + 1
+        planned = self.planned_updates(begun=update)
+        rate = learning_rate(self.config.optimizer, update, max_updates=planned)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
@@ -225,7 +219,7 @@ class Trainer:
                 sums,
                 learning_rate=self.optimizer.param_groups[0]["lr"],
                 gradient_norm=gradient_norm,
-                planned_updates=self.planned_updates(),
+                planned_updates=self.planned_updates(begun=position.update),
             )
         if position.update % self.config.trainer.log_every == 0:
             self._sums = Sums(began=position.seconds)

@@ -8,7 +8,7 @@ import torch
 
 from nmt.alignment import learn_table
 from nmt.checkpoint import load_bundle
-from nmt.choices import Sides
+from nmt.choices import Schedule, Sides
 from nmt.data.mixture import Mixture, Part
 from nmt.training import lexicon as module
 from nmt.training.lexicon import Folds, Sampling, learn_translations
@@ -208,8 +208,8 @@ def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, tr
 def test_it_is_learnt_once_and_resumed_runs_are_those_that_were_not_stopped(
     with_lexicon, train, saved, same, monkeypatch
 ):
-    whole = train(with_lexicon("whole", trainer__max_epochs=2))
-    first = with_lexicon(trainer__max_epochs=1)
+    whole = train(with_lexicon("whole", trainer__max_epochs=2, optimizer__schedule=Schedule.constant))
+    first = with_lexicon(trainer__max_epochs=1, optimizer__schedule=Schedule.constant)
     train(first)
     monkeypatch.setattr(module, "cross_fit", None)
     first.trainer.max_epochs = 2

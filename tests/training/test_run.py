@@ -271,7 +271,11 @@ def test_the_log_lets_go_of_its_file(command):
             "trainer.max_minutes=4 reached",
             "to go further raise that limit: its learning rate will rise again and fall until then",
         ),
-        (Schedule.linear, "trainer.max_epochs=4 reached", "to go further raise that limit"),
+        (
+            Schedule.linear,
+            "trainer.max_epochs=4 reached",
+            "to go further raise that limit: its learning rate will rise again and fall until then",
+        ),
         (Schedule.inverse_sqrt, "trainer.max_updates=4 reached", "to go further raise that limit"),
     ],
 )

@@ -1,0 +1,59 @@
+"""When a run ends: the limits that its configuration sets, and how many updates these leave room for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nmt.config_training import TrainerConfig
+
+
+class Progress(Protocol):
+    """How far a run has come."""
+
+    @property
+    def update(self) -> int:
+        """Updates made."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Passes over the corpus that are complete."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, validations included."""
+        ...
+
+    @property
+    def validations_since_best(self) -> int:
+        """Validations since the one with the best BLEU."""
+        ...
+
+
+def limit_reached(limits: TrainerConfig, progress: Progress) -> str:
+    """Name the limit that a run has reached, or nothing."""
+    if progress.update >= limits.max_updates:
+        return f"trainer.max_updates={limits.max_updates} reached"
+    if limits.max_epochs and progress.epoch >= limits.max_epochs:
+        return f"trainer.max_epochs={limits.max_epochs} reached"
+    if limits.max_minutes and progress.seconds >= 60 * limits.max_minutes:
+        return f"trainer.max_minutes={limits.max_minutes:g} reached"
+    if limits.patience and progress.validations_since_best >= limits.patience:
+        return f"no better BLEU in trainer.patience={limits.patience} validations"
+    return ""
+
+
+def planned_updates(limits: TrainerConfig, progress: Progress, *, updates_per_epoch: float) -> int:
+    """Estimate how many updates a run will have made when its updates, epochs or minutes are over, patience aside.
+
+    Minutes are reckoned at the run's mean pace so far. A learning rate that falls towards this number makes the most of
+    a budget, whatever the machine (Li et al. 2020, "Budgeted Training: Rethinking Deep Neural Network Training under
+    Resource Constraints").
+    """
+    planned: float = limits.max_updates
+    if limits.max_epochs:
+        planned = min(planned, limits.max_epochs * updates_per_epoch)
+    if limits.max_minutes and progress.seconds:
+        planned = min(planned, 60 * limits.max_minutes * progress.update / progress.seconds)
+    return round(planned)
