@@ -129,10 +129,7 @@ class Shortlist:
         chosen = np.zeros((len(source), self.target_vocabulary), dtype=np.bool_)
         chosen[:, self._common] = True
         chosen[np.repeat(rows, counts), self._targets[listed]] = True
-        widths = chosen.sum(1)
-        result = np.full((len(source), int(widths.max(initial=0))), -1, dtype=np.int64)
-        result[np.arange(result.shape[1]) < widths[:, None]] = np.flatnonzero(chosen) % self.target_vocabulary
-        return result
+        return columns_of(chosen, fill=-1)
 
     def coverage(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Coverage:
         """Measure the lists of some sentences against their references, both as rows of ids."""
@@ -179,6 +176,14 @@ class Shortlist:
         ):
             raise BundleError(f"{path} is damaged (its lists do not fit together); export the bundle again")
         return Shortlist(offsets, targets, common, vocabulary)
+
+
+def columns_of(chosen: npt.NDArray[np.bool_], *, fill: int) -> Ints:
+    """List the columns that are chosen in each row of (B, V): (B, N) ascending, filled up to the longest."""
+    widths = chosen.sum(1)
+    columns = np.full((len(chosen), int(widths.max(initial=0))), fill, dtype=np.int64)
+    columns[np.arange(columns.shape[1]) < widths[:, None]] = np.flatnonzero(chosen) % chosen.shape[1]
+    return columns
 
 
 def _occurrences(rows: Sequence[Any], vocabulary: int) -> Ints:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nmt.shortlist import columns_of
+
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]
 
@@ -24,10 +26,7 @@ def offered(translations: Ints, vocabulary: int) -> Ints:
     sentences = len(translations)
     chosen = np.zeros((sentences, vocabulary), dtype=np.bool_)
     chosen[np.arange(sentences)[:, None], translations.reshape(sentences, -1)] = True
-    widths = chosen.sum(1)
-    words = np.zeros((sentences, int(widths.max(initial=0))), dtype=np.int64)
-    words[np.arange(words.shape[1]) < widths[:, None]] = np.flatnonzero(chosen) % vocabulary
-    return words
+    return columns_of(chosen, fill=0)
 
 
 def lay_out(translations: Ints, chances: Array, words: Ints, vocabulary: int) -> Array:
