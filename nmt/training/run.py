@@ -14,6 +14,7 @@ from nmt.devices import choose_device, keep_freed_memory, make_deterministic, se
 from nmt.errors import ConfigError
 from nmt.evaluation.metrics import corpus_scores, default_tokenizer
 from nmt.files import saving, write_atomically
+from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
 from nmt.training.directory import claimed, remove_outputs
@@ -191,13 +192,13 @@ def _trainer(
         target_vocabulary=material.target_subwords.vocabulary_size,
     ).to(device)
     saved = start if isinstance(start, SavedState) else None
-    folds = None
     wanted = Precision[saved.precision] if saved else config.trainer.precision
     sizes = {"input_size": config.model.embedding_size, "hidden_size": config.model.decoder_hidden_size}
     precision = world.from_main(lambda: choose_precision(wanted, device, **sizes))
     _introduce(config, material, model, device=device, threads=threads, precision=precision)
     if world.size > 1:
         LOG.info("%d processes, each with its share of every batch", world.size)
+    folds = None
     if saved:
         LOG.info("resuming %s after update %d, epoch %d", run_dir, saved.position.update, saved.position.epoch)
         if saved.threads != threads:
@@ -206,20 +207,25 @@ def _trainer(
         LOG.info("starting from the weights of %s", config.init_from)
         model.load_state_dict(start.model.state_dict())
     elif model.lexicon is not None:
-        LOG.info("aligning the training text for the lexicon")
-        translations, others = learn_translations(
-            material.corpus,
-            source_vocabulary=material.source_subwords.vocabulary_size,
-            target_vocabulary=material.target_subwords.vocabulary_size,
-            size=config.model.lexicon_size,
-            source_sampling=_sampling(config, "source", material.source_subwords),
-            target_sampling=_sampling(config, "target", material.target_subwords),
-        )
-        model.lexicon.fill(*translations)
-        folds = Folds.of(others, epsilon=model.lexicon.epsilon)
+        folds = _fill_lexicon(model.lexicon, config, material)
     return Trainer(
         config, material, model=model, run_dir=run_dir, precision=precision, world=world, folds=folds, saved=saved
     )
+
+
+def _fill_lexicon(lexicon: Lexicon, config: TrainConfig, material: Material) -> Folds:
+    """Align the training text for the lexicon; return what training offers of it to each pair."""
+    LOG.info("aligning the training text for the lexicon")
+    translations, others = learn_translations(
+        material.corpus,
+        source_vocabulary=material.source_subwords.vocabulary_size,
+        target_vocabulary=material.target_subwords.vocabulary_size,
+        size=config.model.lexicon_size,
+        source_sampling=_sampling(config, "source", material.source_subwords),
+        target_sampling=_sampling(config, "target", material.target_subwords),
+    )
+    lexicon.fill(*translations)
+    return Folds.of(others, epsilon=lexicon.epsilon)
 
 
 def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Sampling | None:
