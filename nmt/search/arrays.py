@@ -172,7 +172,7 @@ def _reaching(rows: npt.NDArray[Any], offsets: Floats, count: int, *, places: in
         FloatingPointError: there is NaN or +inf among them.
     """
     columns = rows.shape[1]
-    maxima = _maxima(rows)
+    maxima = _maxima(rows, _GROUPS)
     floors = _floors(maxima, offsets, count, places=places)
     if maxima is rows or rows.size < _MANY:
         return np.flatnonzero(rows >= floors)
@@ -183,13 +183,13 @@ def _reaching(rows: npt.NDArray[Any], offsets: Floats, count: int, *, places: in
     return np.sort((numbers[:, None] * columns + tokens)[reached])
 
 
-def _maxima(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Take the maxima of groups of columns, those of column j mod _GROUPS: (R, V) → (R, _GROUPS), or few rows whole."""
+def _maxima(rows: npt.NDArray[Any], groups: int) -> npt.NDArray[Any]:
+    """Take the maxima of groups of columns, those of column j mod G: (R, V) → (R, G); few columns stay as they are."""
     columns = rows.shape[1]
-    if columns < 2 * _GROUPS:
+    if columns < 2 * groups:
         return rows
-    whole = columns // _GROUPS * _GROUPS
-    maxima: npt.NDArray[Any] = rows[:, :whole].reshape(len(rows), -1, _GROUPS).max(1)
+    whole = columns // groups * groups
+    maxima: npt.NDArray[Any] = rows[:, :whole].reshape(len(rows), -1, groups).max(1)
     rest = maxima[:, : columns - whole]
     np.maximum(rest, rows[:, whole:], out=rest)
     return maxima
@@ -205,8 +205,8 @@ def _floors(maxima: npt.NDArray[Any], offsets: Floats, count: int, *, places: in
     Raises:
         FloatingPointError: there is NaN or +inf among the maxima.
     """
-    if maxima.shape[1] == _GROUPS and places * _COARSE >= 4 * count:
-        maxima = maxima.reshape(len(maxima), -1, _COARSE).max(1)
+    if places * _COARSE >= 4 * count:
+        maxima = _maxima(maxima, _COARSE)
     if not maxima.max() < np.inf:  # a NaN anywhere is the maximum
         raise FloatingPointError
     scores = (offsets + maxima).reshape(len(maxima) // places, -1)

@@ -49,8 +49,12 @@ def every_continuation(logits, log_probs):
         yield [(values.flat[i], *divmod(int(i), values.shape[1])) for i in order if values.flat[i] > -np.inf]
 
 
-# 2048 columns and above are looked at by groups, 2100 not being a whole number of them
-@pytest.mark.parametrize("shape", [(1, 1, 7), (2, 3, 40), (4, 4, 400), (2, 5, 2100), (1, 3, 2048), (3, 1, 3000)])
+# 2048 columns and above are looked at by groups, 2100 not being a whole number of them; 128 and above by coarser ones,
+# 400 and 150 not being a whole number of these.
+SHAPES = [(1, 1, 7), (2, 3, 40), (2, 2, 128), (3, 5, 150), (4, 4, 400), (2, 5, 2100), (1, 3, 2048), (3, 1, 3000)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("count", [1, 2, 5, 300])
 @pytest.mark.parametrize("many", [1, 10**9], ids=["only groups", "all"])
 def test_the_best_are_found_in_their_order(find, shape, count, many, monkeypatch):
