@@ -18,7 +18,7 @@ class OptimizerConfig:
     lr: float = 2e-3
     """peak learning rate"""
     schedule: Schedule = Schedule.linear
-    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates or trainer.max_minutes,
+    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates, max_epochs or max_minutes,
     whichever comes first), or inverse_sqrt"""
     warmup_updates: int = 200
     """updates over which the learning rate grows linearly to its peak"""

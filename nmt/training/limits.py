@@ -50,6 +50,11 @@ def planned_updates(limits: TrainerConfig, progress: Progress, *, updates_per_ep
     Minutes are reckoned at the run's mean pace so far. A learning rate that falls towards this number makes the most of
     a budget, whatever the machine (Li et al. 2020, "Budgeted Training: Rethinking Deep Neural Network Training under
     Resource Constraints").
+
+    Args:
+        limits: of the run.
+        progress: of the run.
+        updates_per_epoch: as far as is known; infinity where nothing is.
     """
     planned: float = limits.max_updates
     if limits.max_epochs:

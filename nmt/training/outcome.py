@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -61,6 +62,8 @@ class Outcome:
     finished: bool = False
     """whether it reached one of its limits"""
     updates: int = 0
+    epochs: int = 0
+    """complete passes over the text"""
     minutes: float = 0.0
     """of training, validations included"""
     bleu: float | None = None
@@ -137,6 +140,7 @@ def read_outcome(directory: Path) -> Outcome:
         settings,
         finished=whole and _limit_reached(settings, validations),
         updates=int(last.get("update", 0)),
+        epochs=int(_number(last, "epoch")),
         minutes=_number(last, "seconds") / 60,
         bleu=max((_number(line, "bleu") for line in validations), default=None),
         signature=str(validations[-1].get("signature", "")) if validations else "",
@@ -189,7 +193,7 @@ def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any
     last = validations[-1]
     since_best = sum(1 for line in validations if line.get("best_bleu") == last.get("best_bleu")) - 1
     limits = TrainerConfig(
-        max_updates=int(_number(settings, "trainer.max_updates")),
+        max_updates=int(_number(settings, "trainer.max_updates")) or TrainerConfig.max_updates,
         max_epochs=int(_number(settings, "trainer.max_epochs")),
         max_minutes=_number(settings, "trainer.max_minutes"),
         patience=int(_number(settings, "trainer.patience")),
@@ -220,4 +224,4 @@ def _test_score(directory: Path, settings: dict[str, Any]) -> tuple[float | None
 
 def _number(values: dict[str, Any], key: str) -> float:
     value = values.get(key)
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0

@@ -101,9 +101,10 @@ class Summary:
 
 def _progress(run: Outcome) -> str:
     """Say how far a run is towards its limits."""
-    updates, minutes = run.settings["trainer.max_updates"], run.settings["trainer.max_minutes"]
+    updates, epochs, minutes = (run.settings[f"trainer.max_{key}"] for key in ("updates", "epochs", "minutes"))
+    passed = f", epoch {run.epochs} of {epochs}" if epochs else ""
     timed = f", minute {run.minutes:.1f} of {minutes:g}" if minutes else ""
-    return f"update {run.updates} of {updates}{timed}"
+    return f"update {run.updates} of {updates}{passed}{timed}"
 
 
 def _experiment(run: Outcome) -> dict[str, Any]:

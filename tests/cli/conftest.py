@@ -45,8 +45,16 @@ def bundle_path(tmp_path_factory):
             parameter *= 1.0 if "embedding" in name else 2.0
         model.output_bias[subwords.eos_id] = 2.0
     path = tmp_path_factory.mktemp("bundles") / "a model"
-    search = SearchConfig(beam_size=2, batch_size=8, max_source_tokens=50)
-    save_bundle(Bundle(model, config, subwords, subwords, "en", "de", search=search), path)
+    bundle = Bundle(
+        model=model,
+        config=config,
+        source_subwords=subwords,
+        target_subwords=subwords,
+        source_language="en",
+        target_language="de",
+        search=SearchConfig(beam_size=2, batch_size=8, max_source_tokens=50),
+    )
+    save_bundle(bundle, path)
     return path
 
 

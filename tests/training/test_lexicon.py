@@ -82,11 +82,11 @@ def test_words_get_their_likely_translations_and_what_is_rare_is_discounted():
 
 def test_probabilities_are_those_of_the_alignment_less_half_an_occurrence():
     rows = [[[*row, EOS] for row in side] for side in (SOURCES, AMBIGUOUS)]
-    lexicon = learn_table(*rows, target_vocabulary=40)
+    table = learn_table(*rows, target_vocabulary=40)
     found = learn(Part(Corpus(SOURCES, AMBIGUOUS)), size=40)
-    totals = np.bincount(lexicon.sources, lexicon.counts)
+    totals = np.bincount(table.sources, table.counts)
     seen = 0
-    for source, target, count in zip(lexicon.sources, lexicon.targets, lexicon.counts, strict=True):
+    for source, target, count in zip(table.sources, table.targets, table.counts, strict=True):
         expected = max(count - 0.5, 0) / totals[source]
         assert found[source].get(target, 0.0) == pytest.approx(expected, abs=1e-6)
         seen += expected > 0

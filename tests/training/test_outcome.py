@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,25 @@ def test_a_run_is_finished_where_a_limit_is_reached(make_run, changes, finished)
     limits = {"max_updates": 1000, "max_epochs": 0, "max_minutes": 0.0, "patience": 0} | changes
     directory = make_run("one", (12.0, 11.0, 11.5), **{f"trainer__{key}": value for key, value in limits.items()})
     assert read_outcome(directory).finished is finished
+
+
+@pytest.mark.parametrize("damaged", ["max_updates: null", "max_updates: lots"])
+def test_a_limit_that_is_damaged_finishes_no_run(make_run, damaged):
+    directory = make_run("one", trainer__max_updates=901)
+    path = directory / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "max_updates: 901" in text
+    path.write_text(text.replace("max_updates: 901", damaged), encoding="utf-8")
+    assert not read_outcome(directory).finished
+
+
+def test_numbers_that_are_none_among_the_metrics_count_as_zero(make_run):
+    directory = make_run("one", trainer__max_updates=1000, trainer__max_epochs=1, trainer__max_minutes=1.0)
+    path = directory / "metrics.jsonl"
+    lines = [json.loads(line) | {"epoch": math.nan, "seconds": math.inf} for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    outcome = read_outcome(directory)
+    assert (outcome.finished, outcome.epochs, outcome.minutes) == (False, 0, 0.0)
 
 
 def test_a_run_that_validated_after_the_last_batch_of_its_epochs_is_finished(command, tmp_path):

@@ -80,15 +80,17 @@ def test_lists_truth_values_and_empty_texts_are_written_as_typed(make_run):
 def test_what_failed_or_is_unfinished_is_listed_with_its_reason(make_run, sweep, tmp_path):
     going, begun, failed = (make_run(name, optimizer__lr=0.5, trainer__max_updates=900) for name in "xyz")
     timed = make_run("timed", trainer__max_updates=900, trainer__max_minutes=40.0)
+    passing = make_run("passing", trainer__max_updates=900, trainer__max_epochs=7)
     (begun / "metrics.jsonl").write_text("", encoding="utf-8")
     record_failure(failed, "disk full")
     record_failure(tmp_path / "early", "optimizer.lr=-1 is not possible")
-    summary = Summary([*sweep, *map(read_outcome, (going, begun, timed, failed, tmp_path / "early"))])
+    summary = Summary([*sweep, *map(read_outcome, (going, begun, timed, passing, failed, tmp_path / "early"))])
     assert [line.split()[0] for line in summary.table().splitlines()] == ["optimizer.lr", "0.001", "0.01"]
     assert summary.notes()[2:] == [
         f"unfinished: {going}: update 200 of 900, validation BLEU 12.50 so far",
         f"unfinished: {begun}: update 0 of 900, not validated yet",
         f"unfinished: {timed}: update 200 of 900, minute 2.0 of 40, validation BLEU 12.50 so far",
+        f"unfinished: {passing}: update 200 of 900, epoch 1 of 7, validation BLEU 12.50 so far",
         f"failed: {failed}: disk full",
         f"failed: {tmp_path / 'early'}: optimizer.lr=-1 is not possible",
     ]

@@ -58,9 +58,17 @@ def make(name, config, texts):
     target = source if joint else SubwordModel.train(texts["de"], kind="unigram", vocabulary_size=110)
     model = build_model(config, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size)
     fill(model, target.eos_id, scales=SCALES[name])
-    search = SearchConfig(beam_size=4, max_length_ratio=1.0)
-    metadata = {"updates": 0, "made_by": "tests/data/bundle-format-1/make.py"}
-    save_bundle(Bundle(model.eval(), config, source, target, "en", "de", search, metadata), HERE / name)
+    bundle = Bundle(
+        model=model.eval(),
+        config=config,
+        source_subwords=source,
+        target_subwords=target,
+        source_language="en",
+        target_language="de",
+        search=SearchConfig(beam_size=4, max_length_ratio=1.0),
+        metadata={"updates": 0, "made_by": "tests/data/bundle-format-1/make.py"},
+    )
+    save_bundle(bundle, HERE / name)
     candidates = [*texts["en"][:40], "", "Ein Satz mit ß, 漢字 & unknown ☃ letters!"]
     expected = translate(load_bundle(HERE / name), candidates)
     steady = set(range(len(candidates)))
