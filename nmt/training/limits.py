@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
 
 from nmt.config_training import TrainerConfig
 
 
-class Progress(Protocol):
-    """How far a run has come."""
+@dataclass
+class Progress:
+    """How far a run has come towards its limits."""
 
-    @property
-    def update(self) -> int:
-        """Updates made."""
-        ...
-
-    @property
-    def epoch(self) -> int:
-        """Passes over the corpus that are complete."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training, validations included."""
-        ...
-
-    @property
-    def validations_since_best(self) -> int:
-        """Validations since the one with the best BLEU."""
-        ...
+    update: int = 0
+    """optimiser steps made"""
+    epoch: int = 0
+    """passes over the corpus completed, and the number of the current one counted from 0"""
+    seconds: float = 0.0
+    """time spent training, validations included"""
+    validations_since_best: int = 0
+    """validations since the one with the best BLEU; compared with trainer.patience"""
 
 
 def limit_reached(limits: TrainerConfig, progress: Progress) -> str:

@@ -21,7 +21,7 @@ from nmt.config import TrainConfig
 from nmt.config_training import TrainerConfig
 from nmt.errors import ConfigError
 from nmt.schema import flatten, to_dict
-from nmt.training.limits import limit_reached
+from nmt.training.limits import Progress, limit_reached
 
 FAILURE = "failure.txt"
 """In the directory of a sweep's job that failed: the reason in one line, and below it the traceback of a defect."""
@@ -41,15 +41,6 @@ class MetricLines(NamedTuple):
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the lines of a kind: train or validation."""
         return [line for line in self.lines if line["kind"] == kind]
-
-
-class _Progress(NamedTuple):
-    """How far a run had come; see nmt.training.limits."""
-
-    update: int
-    epoch: int
-    seconds: float
-    validations_since_best: int
 
 
 @dataclass(frozen=True)
@@ -198,7 +189,7 @@ def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any
         max_minutes=_number(settings, "trainer.max_minutes"),
         patience=int(_number(settings, "trainer.patience")),
     )
-    progress = _Progress(
+    progress = Progress(
         update=int(_number(last, "update")),
         epoch=int(_number(last, "epoch")),
         seconds=_number(last, "seconds"),

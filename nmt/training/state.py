@@ -16,34 +16,27 @@ import torch
 from nmt.data.batches import Batch
 from nmt.errors import ConfigError
 from nmt.files import saving, write_atomically
+from nmt.training.limits import Progress
 
 STATE_FORMAT = 1
 
 
 @dataclass
-class Position:
+class Position(Progress):
     """How far a run is; with `Sums`, all of the training that changes besides tensors."""
 
-    update: int = 0
-    """optimiser steps made"""
-    epoch: int = 0
-    """passes over the corpus completed, and the number of the current one counted from 0"""
     batch: int = 0
     """batches of the current epoch consumed"""
     pairs: int = 0
     """sentence pairs that these hold"""
     target_tokens: int = 0
     """real target positions trained on, EOS included"""
-    seconds: float = 0.0
-    """time spent training, validations included"""
     best_bleu: float = -1.0
     """best validation BLEU so far"""
     best_update: int = 0
     """update that reached it"""
     last_validation: int = 0
     """update after which the last validation was"""
-    validations_since_best: int = 0
-    """validations since then; compared with trainer.patience"""
     skipped: int = 0
     """updates skipped because their gradient was not finite or too large"""
     skipped_in_a_row: int = 0

@@ -1,10 +1,11 @@
-"""A learning rate that comes down to zero when the minutes are over, whatever the pace of the machine."""
+"""A learning rate that comes down to zero when the minutes are over, whatever the machine's pace, or the epochs."""
 
 import signal
 
 import pytest
 
 from nmt.choices import Schedule
+from nmt.training.trainer import Trainer
 
 MINUTES = {"trainer__max_updates": 1000, "trainer__max_minutes": 4.0, "trainer__log_every": 1}
 
@@ -71,4 +72,41 @@ def test_a_resumed_run_plans_as_the_uninterrupted_one(make_config, train, saved,
             train(config)
     fake_clock.seconds += 86400  # a day off
     resumed = train(config)
+    assert same(saved(whole)["model"], saved(resumed)["model"])
+
+
+EPOCHS = {"trainer__max_updates": 1000, "trainer__max_epochs": 3, "trainer__log_every": 1}
+
+
+def test_epochs_end_at_a_learning_rate_of_zero(make_config, train, rates):
+    found = rates(train(make_config(**EPOCHS)))
+    updates = len(found)
+    assert 30 < updates < 60
+    # In the first epoch their number is an estimate.
+    assert found[5:] == pytest.approx([1 - (update - 5) / (updates - 4) for update in range(6, updates + 1)], abs=1 / 8)
+    assert found[-1] == pytest.approx(1 / (updates - 4), rel=0.5)
+
+
+@pytest.mark.parametrize("stopped", [7, 20])
+def test_a_run_that_was_stopped_amidst_an_epoch_plans_as_the_uninterrupted_one(
+    make_config, train, saved, same, rates, monkeypatch, stopped
+):
+    whole = train(make_config("whole", **EPOCHS))
+    config = make_config("resumed", **EPOCHS)
+    log = Trainer._log
+
+    def stopping(self, *rest):
+        log(self, *rest)
+        if self.position.update == stopped:  # seen by the next update
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_log", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    position = saved(config.run_dir)["position"]
+    assert position["update"] == stopped + 1
+    assert position["batch"] > 0 < position["pairs"]
+    resumed = train(config)
+    assert rates(resumed) == rates(whole)
     assert same(saved(whole)["model"], saved(resumed)["model"])

@@ -159,18 +159,6 @@ def test_a_run_goes_on_when_its_limit_is_raised(make_config, train, saved, same)
     assert same(saved(config.run_dir)["optimizer"], saved(whole)["optimizer"])
 
 
-def test_the_learning_rate_falls_to_zero_with_the_last_epoch(make_config, train, metrics):
-    config = make_config(trainer__max_epochs=3, trainer__max_updates=1000, trainer__log_every=1)
-    updates = sum(count_batches(config, 3))
-    lines = metrics(train(config), "train")
-    assert [line["update"] for line in lines] == list(range(1, updates + 1))
-    peak, warmup = config.optimizer.lr, config.optimizer.warmup_updates
-    for line in lines[warmup:]:
-        left = 1 - (line["update"] - warmup) / (updates + 1 - warmup)
-        assert line["learning_rate"] == pytest.approx(peak * left, abs=peak / 8)
-    assert lines[-1]["learning_rate"] == pytest.approx(peak / (updates + 1 - warmup), rel=0.5)
-
-
 def test_the_position_counts_the_batches_that_were_trained_on(make_config, train, saved, at_update):
     config = make_config()
     at_update(5, interrupt)
