@@ -4,7 +4,7 @@ Most of the time of a step goes into scoring a whole vocabulary of which a sente
 L'Hostis et al. 2016). For every source subword the list holds the targets that the training text itself aligns with it
 most often, and for every sentence the targets that are most frequent of all.
 
-Shapes: B sentences, S source length, N candidates.
+Shapes: B sentences, S source length, N candidates of a sentence, C of all sentences together.
 """
 
 from __future__ import annotations
@@ -176,6 +176,17 @@ class Shortlist:
         ):
             raise BundleError(f"{path} is damaged (its lists do not fit together); export the bundle again")
         return Shortlist(offsets, targets, common, vocabulary)
+
+
+def pooled(candidates: Ints, vocabulary: int) -> tuple[Ints, Ints]:
+    """List what any sentence may use once: candidates (B, N), padded with -1 → ids (C,), and their places (B, N).
+
+    The ids ascend; if there is padding, -1 is the last of them.
+    """
+    chosen = np.zeros(vocabulary + 1, dtype=np.bool_)
+    chosen[candidates] = True  # the last place is that of -1
+    pool = np.flatnonzero(chosen)
+    return np.where(pool < vocabulary, pool, -1), (np.cumsum(chosen) - 1)[candidates]
 
 
 def columns_of(chosen: npt.NDArray[np.bool_], *, fill: int) -> Ints:

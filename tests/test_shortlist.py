@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nmt.errors import BundleError, ConfigError
-from nmt.shortlist import Shortlist
+from nmt.shortlist import Shortlist, pooled
 from nmt.subwords import SubwordModel
 
 ENGLISH, GERMAN = (
@@ -42,6 +42,20 @@ def shortlist(parallel):
 def listed(shortlist, ids):
     """One sentence's candidates."""
     return shortlist.candidates(np.array([ids], dtype=np.int64), np.array([len(ids)]))[0].tolist()
+
+
+def test_what_all_sentences_may_use_is_listed_once():
+    candidates = np.array([[0, 3, 5, -1], [0, 2, 5, 9], [3, -1, -1, -1]])
+    pool, columns = pooled(candidates, 10)
+    assert pool.tolist() == [0, 2, 3, 5, 9, -1]
+    assert columns.tolist() == [[0, 2, 3, 5], [0, 1, 3, 4], [2, 5, 5, 5]]
+    np.testing.assert_array_equal(pool[columns], candidates)
+
+
+def test_where_nothing_is_filled_up_nothing_stands_for_it():
+    pool, columns = pooled(np.array([[1, 9]]), 10)
+    assert pool.tolist() == [1, 9]
+    assert columns.tolist() == [[0, 1]]
 
 
 def test_a_sentence_has_its_translation(parallel, shortlist):

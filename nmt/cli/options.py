@@ -106,8 +106,10 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
         ConfigError: an option is impossible, or the device is not there.
     """
     from nmt.loading import load
+    from nmt.memory import keep_freed_memory
     from nmt.translator import Translator
 
+    keep_freed_memory()
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     return Loaded(bundle, Translator(bundle, search=search_config(arguments, bundle.search)))
 

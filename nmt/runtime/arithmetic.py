@@ -60,7 +60,7 @@ class Arithmetic(ABC):
     """The products of one graph."""
 
     selection: ClassVar[Described]
-    """what `select` computes and `selected_product` reads: N outputs for each of B sentences"""
+    """what `select` computes and `selected_product` reads: C outputs for all sentences together"""
     products_type: ClassVar[str]
     """of what `embedded_product` computes and `stored_product` reads"""
 
@@ -90,24 +90,23 @@ class Arithmetic(ABC):
         """Run a layer in both directions over inputs (S, B, I): outputs (S, 2, B, H), last states (2, B, H) each."""
 
     @abstractmethod
-    def select(self, weight: Matrix, bias: Matrix, candidates: str, *, bound: float) -> None:
-        """Pick outputs (B, N), padded with -1, out of a weight (V, I) with its bias (V,), for inputs with this bound.
+    def select(self, weight: Matrix, bias: Matrix, pool: str, *, bound: float) -> None:
+        """Pick outputs (C,), -1 for none, out of a weight (V, I) with its bias (V,), for inputs with this bound.
 
         `selection` has the names.
         """
 
     @abstractmethod
     def selected_product(self, item: Activation) -> str:
-        """Multiply an input (B, K, I) by what was picked: (B, K, N), -inf at padding."""
+        """Multiply an input (B, K, I) by what was picked: (B, K, C), -inf where that is -1."""
 
-    def _selected_bias(self, bias: Matrix, candidates: str) -> str:
-        """Name the bias of what was picked, (B, 1, N), -inf at padding; return the candidates with 0 for -1."""
+    def _selected_bias(self, bias: Matrix, pool: str) -> str:
+        """Name the bias of what was picked, (C,), -inf for -1; return the picked with 0 for -1."""
         graph, add = self.graph, self.graph.add
         zero = graph.constant(np.array(0, dtype=np.int64))
-        known = add("Max", candidates, zero)
+        known = add("Max", pool, zero)
         found = add("Gather", graph.constant(bias), known, axis=0)
-        masked = add("Where", add("Less", candidates, zero), graph.number(-np.inf), found)
-        add("Unsqueeze", masked, graph.integers(1), name="output_bias")
+        add("Where", add("Less", pool, zero), graph.number(-np.inf), found, name="output_bias")
         return known
 
     def _with_bias(self, inputs: str, matrix: str, bias: Matrix | None, name: str) -> str:
@@ -124,8 +123,8 @@ class Float32(Arithmetic):
     """Products in fp32."""
 
     selection: ClassVar[Described] = {
-        "output_weight": ("float", ("B", "I", "N")),
-        "output_bias": ("float", ("B", 1, "N")),
+        "output_weight": ("float", ("I", "C")),
+        "output_bias": ("float", ("C",)),
     }
     products_type = "float"
 
@@ -164,10 +163,10 @@ class Float32(Arithmetic):
             **more,
         )
 
-    def select(self, weight: Matrix, bias: Matrix, candidates: str, *, bound: float) -> None:
+    def select(self, weight: Matrix, bias: Matrix, pool: str, *, bound: float) -> None:
         """See `Arithmetic`."""
-        rows = self.lookup(weight, self._selected_bias(bias, candidates))
-        self.graph.add("Transpose", rows, name="output_weight", perm=[0, 2, 1])
+        rows = self.lookup(weight, self._selected_bias(bias, pool))
+        self.graph.add("Transpose", rows, name="output_weight", perm=[1, 0])
 
     def selected_product(self, item: Activation) -> str:
         """See `Arithmetic`."""
@@ -178,9 +177,9 @@ class Int8(Arithmetic):
     """Products of bytes, summed up in whole numbers."""
 
     selection: ClassVar[Described] = {
-        "output_weight": ("int8", ("B", "I", "N")),
-        "output_scales": ("float", ("B", 1, "N")),
-        "output_bias": ("float", ("B", 1, "N")),
+        "output_weight": ("int8", ("I", "C")),
+        "output_scales": ("float", ("C",)),
+        "output_bias": ("float", ("C",)),
     }
     products_type = "float16"  # its rounding is far below that of the weights
 
@@ -245,22 +244,18 @@ class Int8(Arithmetic):
             hidden_size=layer.state_weights.shape[-1],
         )
 
-    def select(self, weight: Matrix, bias: Matrix, candidates: str, *, bound: float) -> None:
+    def select(self, weight: Matrix, bias: Matrix, pool: str, *, bound: float) -> None:
         """See `Arithmetic`."""
         graph, add = self.graph, self.graph.add
-        known = self._selected_bias(bias, candidates)
+        known = self._selected_bias(bias, pool)
         codes, scales = self._table(weight)
         rows = add("Gather", self._signed(codes), known, axis=0)
-        add("Transpose", rows, name="output_weight", perm=[0, 2, 1])
-        found = add("Gather", graph.constant(scales * np.float32(bound / 127)), known, axis=0)
-        add("Unsqueeze", found, graph.integers(1), name="output_scales")
+        add("Transpose", rows, name="output_weight", perm=[1, 0])
+        add("Gather", graph.constant(scales * np.float32(bound)), known, axis=0, name="output_scales")
 
     def selected_product(self, item: Activation) -> str:
         """See `Arithmetic`."""
-        add, half = self.graph.add, self.graph.constant(np.array(_HALF, dtype=np.uint8))
-        sums = add("MatMulInteger", self._encoded(item), "output_weight", half)
-        scaled = add("Mul", add("Cast", sums, to=TensorProto.FLOAT), "output_scales")
-        return add("Add", scaled, "output_bias")
+        return self._multiply(self._encoded(item), "output_weight", "output_scales", bias="output_bias")
 
     def _multiply(
         self, codes: str, weight: str, scales: str, *, bias: str = "", scale: float = 1 / 127, name: str = ""

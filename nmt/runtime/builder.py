@@ -1,7 +1,7 @@
 """What the graphs of a model share: its sizes, its states, and what the source contributes to every step.
 
 Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, O what the output matrix reads, V
-vocabulary, U words of a lexicon.
+vocabulary, U words of a lexicon, N candidates of a shortlist.
 """
 
 from __future__ import annotations
@@ -55,8 +55,20 @@ class Builder(ABC):
             "keys": ("float", ("B", "S", "A") if is_additive else ("B", "H", "S")),
             "values": ("float", ("B", "S", "F")),
             "mask": ("float", ("B", 1, "S")),
-            **(self.arithmetic.selection if self.with_shortlist else {}),
         }
+
+    @property
+    def pool(self) -> Described:
+        """What the encoder picks by a shortlist: the outputs that any of the sentences may use, each once.
+
+        One product with all of them is faster than one with each sentence's own, which no cache holds.
+        """
+        return self.arithmetic.selection if self.with_shortlist else {}
+
+    @property
+    def columns(self) -> Described:
+        """Which of the pool each sentence may use."""
+        return {"columns": ("int64", ("B", "N"))} if self.with_shortlist else {}
 
     @property
     def translations(self) -> Described:

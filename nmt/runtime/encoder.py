@@ -1,6 +1,7 @@
 """The graph that reads whole sources and makes all that does not change from step to step.
 
-Shapes: B sentences, S source length, I inputs, H hidden, F attentional vector, N candidates of a shortlist.
+Shapes: B sentences, S source length, I inputs, H hidden, F attentional vector, C candidates of a shortlist, those of all
+sentences together.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from nmt.runtime.graph import Constants, Described
 
 
 class EncoderBuilder(Builder):
-    """source (B, S), lengths (B,), candidates (B, N) of a shortlist → the memory, and the first states (B, H).
+    """source (B, S), lengths (B,), the pool (C,) of a shortlist → the memory, and the first states (B, H).
 
     The attentional layer's half that reads values multiplies them here, once and not at every step.
     """
@@ -37,10 +38,11 @@ class EncoderBuilder(Builder):
         self._translations()
         inputs: Described = {"source": ("int64", ("B", "S")), "lengths": ("int64", ("B",))}
         if self.with_shortlist:
-            self.arithmetic.select(*self.output, "candidates", bound=self.output_bound)
-            inputs = {**inputs, "candidates": ("int64", ("B", "N"))}
+            self.arithmetic.select(*self.output, "pool", bound=self.output_bound)
+            inputs = {**inputs, "pool": ("int64", ("C",))}
         states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
-        return self.graph.to_bytes(inputs, {**self.memory, **self.translations, **states}, beside=constants)
+        made = {**self.memory, **self.pool, **self.translations, **states}
+        return self.graph.to_bytes(inputs, made, beside=constants)
 
     def _layers(self) -> tuple[Activation, list[list[Activation]]]:
         """Read the source: outputs (S, B, 2H) of the top layer, last states (B, 2H) of every layer."""

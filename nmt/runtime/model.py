@@ -1,7 +1,7 @@
 """A step model on NumPy arrays: graphs that ONNX Runtime computes.
 
-Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, R rows of the states, P
-products of embeddings, G·H gates of the decoder's first layer.
+Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, C those of all sentences
+together, R rows of the states, P products of embeddings, G·H gates of the decoder's first layer.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ import onnxruntime
 from nmt.errors import BundleError
 from nmt.runtime.lexicon import lay_out, offered
 from nmt.search.interface import Step
-from nmt.shortlist import Shortlist
+from nmt.shortlist import Shortlist, pooled
 
 Ints = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 _OWN_INPUTS = ("products", "embedded", "rows")
 """What a step reads beside memory and states: products of embeddings, each place's row of these and of the states."""
+
+_POOL = ("output_weight", "output_scales", "output_bias")
+"""What an encoder picks for all sentences together, of what the shortlist names."""
 
 _TRANSLATIONS = ("translations", "chances")
 """What an encoder says of a lexicon, for `nmt.runtime.lexicon` to lay out."""
@@ -50,6 +53,8 @@ class OnnxState:
     """(B, K) the row of `states` that each place continues"""
     memory: Arrays
     """what the source contributes, one row a sentence"""
+    pool: Arrays
+    """the outputs that any of the batch's sentences may use; nothing without a shortlist"""
     candidates: Ints | None
     """(B, N) the ids that each sentence may use, padded with -1; None without a shortlist"""
 
@@ -61,7 +66,7 @@ class OnnxState:
         """Keep the given sentences, (B',)."""
         memory = {name: part[sentences] for name, part in self.memory.items()}
         candidates = None if self.candidates is None else self.candidates[sentences]
-        return OnnxState(self.states, self.rows[sentences], memory, candidates)
+        return OnnxState(self.states, self.rows[sentences], memory, self.pool, candidates)
 
 
 class _Table(NamedTuple):
@@ -150,40 +155,46 @@ class OnnxModel:
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
         made = [value.name for value in self._encoder.get_outputs() if value.name not in self._states]
         self._translations = [name for name in made if name in _TRANSLATIONS]
-        self._memory = [name for name in made if name not in _TRANSLATIONS]
+        self._pool = [name for name in made if name in _POOL]
+        self._memory = [name for name in made if name not in (*_TRANSLATIONS, *_POOL)]
+        listed = {"columns", *self._pool} if shortlist else set()
         lexical = ("lexical", "words")[: 1 if shortlist else 2] if self._translations else ()
         self._vocabulary = vocabulary
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
-        if any(value.name == "candidates" for value in self._encoder.get_inputs()) != (shortlist is not None):
+        given = {value.name for value in self._encoder.get_inputs()} - {"source", "lengths"}
+        if bool(given) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
         reads = {value.name for value in self._step.get_inputs()}
-        if reads != {*_OWN_INPUTS, *self._memory, *lexical, *self._states} or self._outputs[0] not in after:
+        expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
+        if reads != expected or given - {"pool"} or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
         inputs: Arrays = {"source": source, "lengths": lengths}
+        memory: Arrays = {}
         candidates = None
         if self._shortlist is not None:
-            candidates = inputs["candidates"] = self._shortlist.candidates(source, lengths)
-        names = [*self._states, *self._memory, *self._translations]
+            candidates = self._shortlist.candidates(source, lengths)
+            inputs["pool"], memory["columns"] = pooled(candidates, self._vocabulary)
+        names = [*self._states, *self._memory, *self._pool, *self._translations]
         found = dict(zip(names, self._encoder.run(names, inputs), strict=True))
-        states = {name: found[name] for name in self._states}
-        memory = {name: found[name] for name in self._memory}
+        states, pool = ({name: found[name] for name in names} for names in (self._states, self._pool))
+        memory |= {name: found[name] for name in self._memory}
         if self._translations:
             memory |= self._lexical(found["translations"], found["chances"], candidates)
-        return OnnxState(states, np.arange(len(source))[:, None], memory, candidates)
+        return OnnxState(states, np.arange(len(source))[:, None], memory, pool, candidates)
 
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → log-probabilities (B, K, V or N) and the state after them."""
         names = [*self._outputs, "weights"] if with_weights else self._outputs
         given: Mapping[str, Any] = dict(zip(_OWN_INPUTS, (*self._products.find(previous), state.rows), strict=True))
-        log_probs, *found = self._step.run(names, {**given, **state.memory, **state.states})
+        log_probs, *found = self._step.run(names, {**given, **state.memory, **state.pool, **state.states})
         weights = found.pop() if with_weights else None
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}
         rows = np.arange(previous.size).reshape(previous.shape)
-        after = OnnxState(states, rows, state.memory, state.candidates)
+        after = replace(state, states=states, rows=rows)
         return Step(log_probs, weights, after, state.candidates, normalized=True)
 
     def _lexical(self, translations: Ints, chances: npt.NDArray[Any], candidates: Ints | None) -> Arrays:

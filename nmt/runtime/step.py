@@ -1,7 +1,7 @@
 """The graphs of one target position: what a token's embedding contributes to it, and all the rest.
 
 Shapes: B sentences, K places, S source length, E embedding, H hidden, A attention, F attentional vector, V vocabulary,
-N candidates of a shortlist, R rows of the states, U tokens, G gates.
+N candidates of a shortlist, C those of all sentences together, R rows of the states, U tokens, G gates.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ class StepBuilder(DecoderBuilder):
         if self.projection is not None:
             last = Activation(self.arithmetic.product([last], self.projection), len(self.projection), self.output_bound)
         places = ("int64", ("B", "K"))
-        given: Described = {**self.products("P"), "embedded": places, "rows": places}
+        given = {**self.products("P"), "embedded": places, "rows": places}
         if self.with_shortlist:
-            logits = self.arithmetic.selected_product(last)
+            logits = self._own(self.arithmetic.selected_product(last))
         else:
             output, bias = self.output
             logits = self.arithmetic.product([last], output, bias)
@@ -84,7 +84,8 @@ class StepBuilder(DecoderBuilder):
         before_step: Described = {name: ("float", ("R", width)) for name, width in self.states.items()}
         after: Described = {f"next_{name}": ("float", ("B", "K", width)) for name, width in self.states.items()}
         made: Described = {"log_probs": ("float", ("B", "K", "V")), "weights": ("float", ("B", "K", "S")), **after}
-        return self.graph.to_bytes({**given, **self.memory, **self.lexical, **before_step}, made, beside=constants)
+        given |= {**self.memory, **self.pool, **self.columns, **self.lexical, **before_step}
+        return self.graph.to_bytes(given, made, beside=constants)
 
     def _recur(self, before: Mapping[str, str]) -> Activation:
         """Run the layers one position: the top one's output, (B, K, H)."""
@@ -163,6 +164,14 @@ class StepBuilder(DecoderBuilder):
             scores = add("MatMul", query.name, "keys")
         weights = add("Softmax", add("Add", scores, "mask"), name="weights", axis=-1)
         return add("MatMul", weights, "values")
+
+    def _own(self, logits: str) -> str:
+        """Take each sentence's own columns of what was computed for all, (B, K, C): (B, K, N)."""
+        add = self.graph.add
+        places, width = add("Shape", logits, start=0, end=2), add("Shape", "columns", start=1)
+        columns = add("Unsqueeze", "columns", self.graph.integers(1))
+        everywhere = add("Expand", columns, add("Concat", places, width, axis=0))
+        return add("GatherElements", logits, everywhere, axis=2)
 
     def _favour(self, logits: str) -> str:
         """Add what the lexicon says where attention looks; see nmt.model.lexicon."""
