@@ -1,6 +1,6 @@
 """The graph that reads whole sources and makes all that does not change from step to step.
 
-Shapes: B sentences, S source length, I inputs, H hidden, F attentional vector, C candidates of a shortlist, those of all
+Shapes: B sentences, S source length, I inputs, H hidden, F attentional vector, C candidates of a shortlist, of all
 sentences together.
 """
 
