@@ -68,7 +68,7 @@ class Builder(ABC):
     @property
     def columns(self) -> Described:
         """Which of the pool each sentence may use."""
-        return {"columns": ("int64", ("B", "N"))} if self.with_shortlist else {}
+        return {"columns": ("int64", ("B", 1, "N"))} if self.with_shortlist else {}
 
     @property
     def translations(self) -> Described:

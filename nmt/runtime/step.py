@@ -168,10 +168,8 @@ class StepBuilder(DecoderBuilder):
     def _own(self, logits: str) -> str:
         """Take each sentence's own columns of what was computed for all, (B, K, C): (B, K, N)."""
         add = self.graph.add
-        places, width = add("Shape", logits, start=0, end=2), add("Shape", "columns", start=1)
-        columns = add("Unsqueeze", "columns", self.graph.integers(1))
-        everywhere = add("Expand", columns, add("Concat", places, width, axis=0))
-        return add("GatherElements", logits, everywhere, axis=2)
+        places = add("Shape", add("Unsqueeze", "rows", self.graph.integers(2)))  # (B, K, 1)
+        return add("GatherElements", logits, add("Expand", "columns", places), axis=2)
 
     def _favour(self, logits: str) -> str:
         """Add what the lexicon says where attention looks; see nmt.model.lexicon."""
