@@ -27,6 +27,8 @@ _TOKENIZERS = {"zh": "zh", "yue": "zh"} | dict.fromkeys(("ja", "ko", "th", "lo",
 # Tokenised text has a space before its punctuation; French has one too, but only before the signs of two parts.
 _SPACED_PUNCTUATION = re.compile(r"\s[.,](\s|$)|&(apos|quot|amp|#\d+);|@@ |@-@")
 
+_SENTENCE_CHRF = CHRF()
+
 
 @dataclass(frozen=True)
 class Score:
@@ -78,6 +80,11 @@ def chrf(
     """
     del tokenize  # accepted so that the three metrics are called alike
     return _score(CHRF(lowercase=lowercase), hypotheses, references)
+
+
+def sentence_chrf(hypothesis: str, reference: str) -> float:
+    """chrF2 of one translation against one other: how alike they are, from 0 to 100."""
+    return float(_SENTENCE_CHRF.sentence_score(hypothesis, [reference]).score)
 
 
 def ter(

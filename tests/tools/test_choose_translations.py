@@ -1,0 +1,172 @@
+"""A translation is chosen from an n-best list by hand-computed expectations, by a reference or by chance."""
+
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from nmt.checkpoint import save_bundle
+from nmt.evaluation.metrics import chrf, sentence_chrf
+
+
+@pytest.fixture(scope="module")
+def tool(load_tool):
+    return load_tool("choose_translations")
+
+
+@pytest.fixture
+def candidates(tool):
+    """Alike: b and c; the model prefers a, which is like nothing else."""
+    return [
+        tool.Candidate("a", math.log(0.4)),
+        tool.Candidate("b", math.log(0.35)),
+        tool.Candidate("c", math.log(0.25)),
+    ]
+
+
+def similarity(one, other):
+    """1 for the same, 0.5 for b against c, 0.7 for c against b; nothing is like a."""
+    return 1.0 if one == other else {"bc": 0.5, "cb": 0.7}.get(one + other, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "expected"),
+    [
+        (0, "c"),  # 1, 1.5 and 1.7
+        (1, "c"),  # 0.4, 0.35 + 0.5 · 0.25 = 0.475 and 0.25 + 0.7 · 0.35 = 0.495
+        (3, "a"),  # 0.064, 0.0429 + 0.5 · 0.0156 = 0.0507 and 0.0156 + 0.7 · 0.0429 = 0.0456
+        (2, "a"),  # 0.16, 0.1225 + 0.5 · 0.0625 = 0.1538 and 0.0625 + 0.7 · 0.1225 = 0.1483
+    ],
+)
+def test_the_highest_expected_similarity_wins(tool, candidates, sharpness, expected):
+    assert tool.agreed(candidates, similarity=similarity, sharpness=sharpness) == expected
+
+
+def test_translations_that_read_alike_count_as_one(tool):
+    twice = [tool.Candidate("a", math.log(0.3)), tool.Candidate("b", math.log(0.2)), tool.Candidate("b", math.log(0.2))]
+    alone = tool.agreed(twice[:2], similarity=lambda one, other: float(one == other), sharpness=1)
+    assert (alone, tool.agreed(twice, similarity=lambda one, other: float(one == other), sharpness=1)) == ("a", "b")
+
+
+def test_improbable_lists_do_not_underflow(tool):
+    lists = [tool.Candidate("x", -2000.0), tool.Candidate("y", -1999.0)]
+    assert tool.agreed(lists, similarity=lambda one, other: float(one == other), sharpness=1) == "y"
+
+
+def test_the_nearest_to_a_reference(tool):
+    candidates = [tool.Candidate(text, 0.0) for text in ("a dog runs", "the cat sleeps", "a cat sleeps")]
+    assert tool.nearest(candidates, "a cat sleeps here", similarity=sentence_chrf) == "a cat sleeps"
+    assert tool.nearest(candidates, "", similarity=sentence_chrf) == "a dog runs"
+
+
+def test_chance_is_fair_and_repeats_itself(tool, candidates):
+    taken = [tool.any_of(candidates, f"1 {n}") for n in range(3000)]
+    assert taken == [tool.any_of(candidates, f"1 {n}") for n in range(3000)]
+    assert taken != [tool.any_of(candidates, f"2 {n}") for n in range(3000)]
+    assert all(900 < count < 1100 for count in Counter(taken).values())
+
+
+def test_sentence_chrf_is_chrf_of_one_sentence():
+    assert sentence_chrf("a cat sleeps", "the cat sleeps") == chrf(["a cat sleeps"], ["the cat sleeps"]).value
+
+
+def line(*hypotheses, **more):
+    """A line as nmt-translate --format jsonl writes it: (text, log_prob, finished) each."""
+    found = [{"text": text, "score": 0.0, "log_prob": lp, "finished": finished} for text, lp, finished in hypotheses]
+    return json.dumps({"line": 1, **found[0], "hypotheses": found, **more})
+
+
+def filtered(run_words, text):
+    done = subprocess.run(run_words, input=text.encode(), capture_output=True, timeout=120)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+@pytest.fixture
+def command(tool):
+    def run(text, *words):
+        return filtered([sys.executable, tool.__file__, *map(str, words)], text)
+
+    return run
+
+
+LISTS = [
+    line(("a dog runs", -1.0, True), ("the cat sleeps", -1.2, True), ("the cat sleep", -1.3, True)),
+    line(("cut off", -0.1, False), ("whole", -9.0, True)),
+    line(("cut off", -0.1, False)),
+    json.dumps({"line": 4, "text": "", "score": 0.0, "log_prob": 0.0, "finished": True}),
+]
+TEXT = "".join(f"{each}\n" for each in LISTS)
+
+
+def test_a_filter_of_lists(command, tmp_path):
+    assert command(TEXT) == (0, "the cat sleeps\nwhole\ncut off\n\n", "")
+    (tmp_path / "reference").write_text("a dog\nx\ny\n\n", encoding="utf-8")
+    by_reference = ("--by", "reference", "--reference", tmp_path / "reference")
+    assert command(TEXT, *by_reference) == (0, "a dog runs\nwhole\ncut off\n\n", "")
+    code, out, _ = command(TEXT, "--by", "chance", "--seed", 3)
+    assert code == 0
+    assert out.split("\n")[1:] == ["whole", "cut off", "", ""]
+    assert command("") == (0, "", "")
+
+
+def test_behind_nmt_translate(make_bundle, command, tmp_path):
+    save_bundle(make_bundle(), tmp_path / "model")
+    words = [tmp_path / "model", "--beam-size", 4, "--n-best", 4, "--threads", 1, "--quiet"]
+    translate = [sys.executable, "-m", "nmt.cli.translate", *map(str, words)]
+    code, lists, _ = filtered([*translate, "--format", "jsonl"], "the old river\n\na small house\n")
+    assert code == 0
+    hypotheses = [{each["text"] for each in json.loads(found).get("hypotheses")} for found in lists.splitlines()]
+    assert max(map(len, hypotheses)) > 1
+    code, out, err = command(lists)
+    assert (code, err) == (0, "")
+    assert all(text in found for text, found in zip(out.split("\n")[:-1], hypotheses, strict=True))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "a line of text",
+        "[1]",
+        '{"text": "x"}',
+        line(("x", math.nan, True)),
+        '{"hypotheses": []}',
+        '{"hypotheses": [{"text": "x", "finished": true, "log_prob": null}]}',
+    ],
+)
+def test_what_is_no_list_is_told_with_its_line(command, wrong):
+    code, out, err = command(f"{LISTS[0]}\n{wrong}\n")
+    assert (code, out) == (2, "the cat sleeps\n")
+    assert err == (
+        "choose_translations.py: error: standard input, line 2: this is no list of translations; "
+        "pipe nmt-translate --n-best 10 --format jsonl into it\n"
+    )
+
+
+@pytest.mark.parametrize(("lines", "ended"), [(3, "{}"), (5, "standard input")])
+def test_a_reference_of_another_text_is_told(command, tmp_path, lines, ended):
+    path = tmp_path / "reference"
+    path.write_text("x\n" * lines, encoding="utf-8")
+    code, _, err = command(TEXT, "--by", "reference", "--reference", path)
+    assert code == 2
+    assert err == (
+        f"choose_translations.py: error: {ended.format(path)} has {min(lines, 4)} lines, the other side more; "
+        "give a reference of the same text\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--by", "reference"], "--by reference and --reference FILE belong together: give both, or neither"),
+        (["--reference", "x"], "--by reference and --reference FILE belong together: give both, or neither"),
+        (["--sharpness", "-1"], "--sharpness -1 is not possible: it must be 0 or more"),
+        (["--sharpness", "nan"], "--sharpness nan is not possible: it must be 0 or more"),
+        (["--by", "reference", "--reference", "nowhere"], "--reference nowhere: there is no such file; check the path"),
+    ],
+)
+def test_wrong_use_is_one_line(tool, capsys, words, message):
+    assert tool.main(words) == 2
+    assert capsys.readouterr() == ("", f"choose_translations.py: error: {message}\n")
