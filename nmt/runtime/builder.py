@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +23,9 @@ MakeArithmetic = Callable[[Graph], Arithmetic]
 
 BOUND = 1.0
 """What comes out of a tanh is never larger, nor is a recurrent state that is made of such."""
+
+_DEVIATIONS = 10.0
+"""So many standard deviations hardly any sum exceeds."""
 
 
 class Builder(ABC):
@@ -85,20 +89,47 @@ class Builder(ABC):
         return {"lexical": ("float", ("B", "S", "U")), **words}
 
     @property
-    def output(self) -> tuple[Matrix, Matrix]:
-        """The output matrix (V, O) and its bias (V,), wherever they live."""
-        bias = self.weights["output.bias"] if "output.bias" in self.weights else self.weights["output_bias"]
-        return self.weights.get("output.weight", self.weights["target_embedding.weight"]), bias
+    def is_tied(self) -> bool:
+        """Whether the output matrix is the target's embeddings."""
+        return "output.weight" not in self.weights
+
+    @cached_property
+    def units(self) -> Matrix | None:
+        """The unit in which graphs have each element of what a projection makes, (O,); None without a projection.
+
+        In this unit an element is at most 1, so that bytes of all elements are used alike. Of inputs between -1 and 1 a
+        row of weights w makes at most their sum |w|₁. Were the inputs independent, its standard deviation would be |w|₂
+        or less, of which in any text some tenfold is the most: beyond that bytes are cut off.
+        """
+        if "projection.weight" not in self.weights:
+            return None
+        weight = self.weights["projection.weight"]
+        units = np.minimum(np.abs(weight).sum(1), _DEVIATIONS * np.sqrt(np.square(weight).sum(1)))
+        return np.where(units > 0, units, 1).astype(np.float32)
 
     @property
     def projection(self) -> Matrix | None:
         """What leads from attentional vectors to where the output matrix reads, (O, F); None: it reads these."""
-        return self.weights.get("projection.weight")
+        return None if self.units is None else self.weights["projection.weight"] / self.units[:, None]
 
     @property
-    def output_bound(self) -> float:
-        """No element of what the output matrix reads is larger: an attentional vector, or sums of its elements."""
-        return BOUND if self.projection is None else BOUND * float(np.abs(self.projection).sum(1).max())
+    def output(self) -> tuple[Matrix, Matrix]:
+        """The output matrix (V, O) for what is made in these units, and its bias (V,), wherever they live."""
+        bias = self.weights["output.bias"] if "output.bias" in self.weights else self.weights["output_bias"]
+        if self.is_tied:
+            return self.target_embeddings[0], bias
+        return self.weights["output.weight"] * (1 if self.units is None else self.units), bias
+
+    @property
+    def target_embeddings(self) -> tuple[Matrix, Matrix]:
+        """The target's embeddings (V, E) as all graphs have them, and what their columns are multiples of, (E,).
+
+        Where they are the output matrix too, these are its units, and it is stored once.
+        """
+        table = self.weights["target_embedding.weight"]
+        if self.units is None or not self.is_tied:
+            return table, np.ones(table.shape[1], dtype=np.float32)
+        return table * self.units, self.units
 
     @abstractmethod
     def build(self, constants: Constants) -> bytes:

@@ -38,7 +38,7 @@ class EncoderBuilder(Builder):
         self._translations()
         inputs: Described = {"source": ("int64", ("B", "S")), "lengths": ("int64", ("B",))}
         if self.with_shortlist:
-            self.arithmetic.select(*self.output, "pool", bound=self.output_bound)
+            self.arithmetic.select(*self.output, "pool", bound=BOUND)
             inputs = {**inputs, "pool": ("int64", ("C",))}
         states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
         made = {**self.memory, **self.pool, **self.translations, **states}
@@ -49,8 +49,7 @@ class EncoderBuilder(Builder):
         graph, add = self.graph, self.graph.add
         lengths = add("Cast", "lengths", to=TensorProto.INT32)
         ids = add("Transpose", "source", perm=[1, 0])
-        table = self.weights.get("source_embedding.weight", self.weights["target_embedding.weight"])
-        inputs = Activation(self.arithmetic.lookup(table, ids), self.config.embedding_size, None)
+        inputs = Activation(self._embedded(ids), self.config.embedding_size, None)
         is_residual = self.config.encoder_layers > 2
         summaries = []
         for i in range(self.config.encoder_layers):
@@ -65,6 +64,14 @@ class EncoderBuilder(Builder):
                 name, bound = add("Add", name, inputs.name), BOUND + inputs.bound
             inputs = Activation(name, self.value_size, bound)
         return inputs, summaries
+
+    def _embedded(self, ids: str) -> str:
+        """Look up the sources' embeddings, which may be the target's, in the units of these."""
+        if "source_embedding.weight" in self.weights:
+            return self.arithmetic.lookup(self.weights["source_embedding.weight"], ids)
+        table, units = self.target_embeddings
+        rows = self.arithmetic.lookup(table, ids)
+        return rows if (units == 1).all() else self.graph.add("Mul", rows, self.graph.constant(1 / units))
 
     def _side_by_side(self, last: str, bound: float | None) -> Activation:
         add = self.graph.add

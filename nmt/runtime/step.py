@@ -39,8 +39,8 @@ class EmbeddingBuilder(DecoderBuilder):
 
     def build(self, constants: Constants) -> bytes:
         """See `Builder`."""
-        weight = self.layer(0)[0][:, : self.config.embedding_size] * self.scale
-        embeddings = self.weights["target_embedding.weight"]
+        embeddings, units = self.target_embeddings
+        weight = self.layer(0)[0][:, : self.config.embedding_size] * self.scale / units
         self.arithmetic.embedded_product(embeddings, "tokens", weight, name="products")
         return self.graph.to_bytes({"tokens": ("int64", ("U",))}, self.products("U"), beside=constants)
 
@@ -69,7 +69,7 @@ class StepBuilder(DecoderBuilder):
         attentional = self.graph.add("Tanh", summed, name=feed)
         last = Activation(attentional, self.attentional_size, BOUND)
         if self.projection is not None:
-            last = Activation(self.arithmetic.product([last], self.projection), len(self.projection), self.output_bound)
+            last = Activation(self.arithmetic.product([last], self.projection), len(self.projection), BOUND)
         places = ("int64", ("B", "K"))
         given = {**self.products("P"), "embedded": places, "rows": places}
         if self.with_shortlist:

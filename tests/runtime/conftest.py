@@ -16,7 +16,16 @@ SIZES = {"embedding_size": 16, "encoder_hidden_size": 12, "decoder_hidden_size":
 def make_models(tmp_path_factory):
     """A function that makes a model with PyTorch, and the same for ONNX Runtime."""
 
-    def make(*, precision="fp32", shortlist=None, seed=1, source_vocabulary=50, target_vocabulary=50, **changes):
+    def make(
+        *,
+        precision="fp32",
+        shortlist=None,
+        seed=1,
+        source_vocabulary=50,
+        target_vocabulary=50,
+        mend=lambda network: None,
+        **changes,
+    ):
         config = ModelConfig(**(SIZES | changes))
         torch.manual_seed(seed)
         network = build_model(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary).eval()
@@ -26,6 +35,7 @@ def make_models(tmp_path_factory):
             if network.lexicon is not None:
                 targets = torch.rand(source_vocabulary, target_vocabulary).argsort(1)[:, : config.lexicon_size]
                 network.lexicon.fill(targets, torch.rand(targets.shape) ** 4)
+            mend(network)
         weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         directory = tmp_path_factory.mktemp("graphs")
         arithmetic = {"fp32": Float32, "int8": Int8}[precision]

@@ -101,3 +101,19 @@ def test_the_attentional_vector_may_have_a_width_of_its_own(make_models):
         models = make_models(tying=tying, attentional_size=14, input_feeding=feeding)
         for (logits, _), (found, _) in zip(*both(models), strict=True):
             np.testing.assert_allclose(found, logits, atol=1e-4)
+
+
+def test_in_int8_what_is_large_does_not_cost_the_others_their_precision(make_models):
+    """One element of what a projection makes is a hundred times as large as it was, and read with a hundredth."""
+
+    def stretch(network):
+        network.projection.weight[0] *= 100
+        network.target_embedding.weight[:, 0] /= 100
+        network.decoder.layers[0].rnn.weight_ih_l0[:, 0] *= 100  # which reads embeddings too
+
+    def error(**options):
+        models = make_models(precision="int8", tying=Tying.target, attentional_size=14, **options)
+        pairs = zip(*both(models), strict=True)
+        return np.square([(found - logits).std() for (logits, _), (found, _) in pairs]).mean() ** 0.5
+
+    assert error(mend=stretch) < 1.5 * error()
