@@ -109,8 +109,8 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
     from nmt.memory import keep_freed_memory
     from nmt.translator import Translator
 
-    keep_freed_memory()
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
+    keep_freed_memory()  # only now: what loading frees is not wanted again
     return Loaded(bundle, Translator(bundle, search=search_config(arguments, bundle.search)))
 
 

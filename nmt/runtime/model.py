@@ -69,11 +69,6 @@ class OnnxState:
         return OnnxState(self.states, self.rows[sentences], memory, self.pool, candidates)
 
 
-_BLOCK = 32
-"""Of so many tokens the products are computed together where there is room for all: in a text that begins, most steps
-lack one or two, and a row by itself takes half as long as a block."""
-
-
 class _Table(NamedTuple):
     """Products of embeddings; what is known stays as it is."""
 
@@ -84,7 +79,7 @@ class _Table(NamedTuple):
 
 
 class _Products:
-    """What the decoder's first layer reads of each token's embedding, computed when one of its block first occurs.
+    """What the decoder's first layer reads of each token's embedding, computed when the token first occurs.
 
     Threads may share it: a row is written before it is told, and a table that is full is replaced, not changed.
     """
@@ -107,11 +102,8 @@ class _Products:
             return table.rows, table.places[tokens]
 
     def _with(self, tokens: Ints) -> _Table:
-        """Compute what is missing, with its block if all fit; where it does not fit, a new table begins with these."""
+        """Compute what is missing; where that does not fit, a new table begins with these tokens."""
         missing = np.unique(tokens[self._table.places[tokens] < 0])
-        if len(self._table.rows) >= self._vocabulary:
-            blocks = np.unique(missing // _BLOCK)[:, None] * _BLOCK + np.arange(_BLOCK)
-            missing = blocks[blocks < self._vocabulary]
         if self._taken + len(missing) > len(self._table.rows):
             missing = np.unique(tokens)
             self._table, self._taken = self._empty(len(missing)), 0
@@ -189,7 +181,7 @@ class OnnxModel:
             memory["columns"] = columns[:, None]
         names = [*self._states, *self._memory, *self._pool, *self._translations]
         found = dict(zip(names, self._encoder.run(names, inputs), strict=True))
-        states, pool = ({name: found[name] for name in names} for names in (self._states, self._pool))
+        states, pool = ({name: found[name] for name in some} for some in (self._states, self._pool))
         memory |= {name: found[name] for name in self._memory}
         if self._translations:
             memory |= self._lexical(found["translations"], found["chances"], candidates)
