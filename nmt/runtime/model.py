@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,8 +38,7 @@ _KEPT_BYTES = 2**26
 computed twice."""
 
 
-@dataclass(frozen=True)
-class OnnxState:
+class OnnxState(NamedTuple):
     """Where a decode stands: B sentences of K places each.
 
     What a step computed stays where it is; `rows` says which of it belongs to which place, and the next step reads it
@@ -60,7 +58,7 @@ class OnnxState:
 
     def reorder(self, parents: Ints) -> OnnxState:
         """Give every place the state of its parent: parents (B, K'), places inside each sentence."""
-        return replace(self, rows=self.rows[np.arange(len(parents))[:, None], parents])
+        return self._replace(rows=self.rows[np.arange(len(parents))[:, None], parents])
 
     def keep(self, sentences: Ints) -> OnnxState:
         """Keep the given sentences, (B',)."""
@@ -195,7 +193,7 @@ class OnnxModel:
         weights = found.pop() if with_weights else None
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}
         rows = np.arange(previous.size).reshape(previous.shape)
-        after = replace(state, states=states, rows=rows)
+        after = state._replace(states=states, rows=rows)
         return Step(log_probs, weights, after, state.candidates, normalized=True)
 
     def _lexical(self, translations: Ints, chances: npt.NDArray[Any], candidates: Ints | None) -> Arrays:
