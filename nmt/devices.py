@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 import torch
@@ -41,6 +42,21 @@ def make_deterministic(wanted: bool) -> None:
         # cuBLAS reads this when it starts; without it, its products may differ from run to run.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(wanted)
+
+
+def keep_freed_memory() -> None:
+    """Let the GNU C library keep what is freed, up to 1 GiB, instead of giving it back to the system at once.
+
+    An update frees some hundred megabytes that the next one wants again; fetched anew from the system, page by page,
+    they cost 7 % of a CPU's time (docs/RESULTS.md). Other C libraries are left as they are.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
+    mallopt(m_trim_threshold, 1 << 30)
+    mallopt(m_mmap_threshold, 32 << 20)  # the most it takes; what is larger goes back when it is freed, as before
 
 
 def set_threads(threads: int) -> int:

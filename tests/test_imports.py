@@ -23,7 +23,6 @@ ALLOWED = {
     "nmt.config_training": {"nmt.errors", "nmt.choices"},
     "nmt.config": {"nmt.errors", "nmt.choices", "nmt.schema", "nmt.config_training"},
     "nmt.segmentation": set(),
-    "nmt.memory": set(),
     "nmt.devices": {"nmt.errors"},
     "nmt.subwords": {"nmt.errors", "nmt.segmentation"},
     "nmt.data": {"nmt.errors", *CONFIG, "nmt.subwords"},

@@ -40,8 +40,8 @@ from benchmarking.peers import Peer, find_peers
 
 from nmt.cli.common import Parser, report, run
 from nmt.config import TrainConfig
+from nmt.devices import keep_freed_memory
 from nmt.errors import ConfigError
-from nmt.memory import keep_freed_memory
 from nmt.model.seq2seq import build_model
 from nmt.schema import from_dict
 from nmt.training.precision import choose_precision

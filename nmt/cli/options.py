@@ -106,11 +106,9 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
         ConfigError: an option is impossible, or the device is not there.
     """
     from nmt.loading import load
-    from nmt.memory import keep_freed_memory
     from nmt.translator import Translator
 
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
-    keep_freed_memory()  # only now: what loading frees is not wanted again
     return Loaded(bundle, Translator(bundle, search=search_config(arguments, bundle.search)))
 
 

@@ -10,11 +10,10 @@ import torch
 from nmt.checkpoint import Bundle, load_bundle, save_metadata
 from nmt.choices import Precision
 from nmt.config import TrainConfig
-from nmt.devices import choose_device, make_deterministic, set_threads
+from nmt.devices import choose_device, keep_freed_memory, make_deterministic, set_threads
 from nmt.errors import ConfigError
 from nmt.evaluation.metrics import corpus_scores, default_tokenizer
 from nmt.files import saving, write_atomically
-from nmt.memory import keep_freed_memory
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel

@@ -4,10 +4,9 @@ import pytest
 
 from nmt.choices import LengthNormalization
 from nmt.cli.common import Parser
-from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.options import add_machine_options, add_search_options, search_config
 from nmt.config import SearchConfig
 from nmt.errors import ConfigError
-from nmt.loading import load
 from nmt.schema import describe
 
 
@@ -56,12 +55,3 @@ def test_impossible_values_are_named_as_they_were_typed(words, message, parser):
 def test_words_that_are_none_of_the_choices_list_them(parser):
     with pytest.raises(ConfigError, match=r"argument --normalization: invalid choice: 'log'.*gnmt.*average"):
         parser.parse_args(["--normalization", "log"])
-
-
-def test_a_command_keeps_freed_memory_and_whoever_uses_the_library_decides(parser, bundle_path, monkeypatch):
-    kept = []
-    monkeypatch.setattr("nmt.memory.keep_freed_memory", lambda: kept.append(True))
-    load(bundle_path)
-    assert not kept
-    assert load_translator(parser.parse_args([]), str(bundle_path)).translator.translate(["A dog."])
-    assert kept
