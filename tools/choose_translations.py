@@ -1,31 +1,23 @@
-r"""Choose one translation of each line from an n-best list, by something else than the model's own ranking.
+r"""Choose of each line's translations the one that resembles the others most, instead of the likeliest.
 
 A filter behind nmt-translate, from its --format jsonl to one line of text for each:
 
     nmt-translate runs/mine/best --beam-size 10 --n-best 10 --format jsonl < input.en \
         | python tools/choose_translations.py > output.de
 
---by agreement (the default) takes the translation that resembles the others most: the one of the highest expected
-similarity, where the model's probabilities, flattened to their power --sharpness, say how likely each other one is to
-be right (minimum Bayes risk: Kumar & Byrne 2004, with chrF as here Freitag et al. 2022). On Multi30k it is worth 0.7 to
-1.0 chrF, for some 25 ms a line of ten translations (docs/RESULTS.md).
-
---by reference takes the one most like the line of --reference, and --by chance any one: both make texts to train on,
-the first from a translation of a text's sources (sequence-level interpolation: Kim & Rush 2016), the second a more
-varied one than the best translations are.
+It takes the translation of the highest expected chrF, where the model's probabilities, flattened to their power
+--sharpness, say how likely each other one is to be right (minimum Bayes risk: Kumar & Byrne 2004; of n-best lists with
+such metrics: Freitag et al. 2022). On Multi30k that is worth 0.7 to 1.0 chrF, for some 25 ms a line of ten translations
+(docs/RESULTS.md).
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import math
-import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from nmt.cli.common import Parser, run, standard_output
@@ -53,24 +45,15 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line; raises ConfigError."""
     parser = Parser(NAME, description=__doc__)
     parser.add_argument(
-        "--by", choices=("agreement", "reference", "chance"), default="agreement", help="see above (default: agreement)"
-    )
-    parser.add_argument(
         "--sharpness",
         type=float,
         default=SHARPNESS,
         metavar="X",
-        help=f"of the probabilities, for agreement; 0: all count alike (default: {SHARPNESS:g})",
+        help=f"of the probabilities; 0: all count alike (default: {SHARPNESS:g})",
     )
-    parser.add_argument("--reference", type=Path, metavar="FILE", help="a line for each line, plain or .gz")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of chance (default: 1)")
     arguments = parser.parse_args(argv)
     if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
         raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
-    if (arguments.reference is not None) != (arguments.by == "reference"):
-        raise ConfigError("--by reference and --reference FILE belong together: give both, or neither")
-    if arguments.reference is not None and not arguments.reference.is_file():
-        raise CorpusError(f"--reference {arguments.reference}: there is no such file; check the path")
     return arguments
 
 
@@ -79,28 +62,15 @@ def choose(arguments: argparse.Namespace) -> None:
 
     Raises:
         ConfigError: a stream is closed.
-        CorpusError: the input is not what nmt-translate writes, or the reference has another number of lines.
+        CorpusError: the input is not what nmt-translate writes.
     """
-    from nmt.data.corpus import read_lines
     from nmt.evaluation.metrics import sentence_chrf
 
     if sys.stdin is None:
         raise ConfigError(f"standard input is closed: pipe nmt-translate --n-best 10 --format jsonl into {NAME}")
     out = standard_output()
-    lists = read_lists(sys.stdin.buffer)
-    chosen: Iterator[str]
-    if arguments.by == "reference":
-        lines = read_lines(arguments.reference)
-        chosen = (
-            nearest(candidates, line, similarity=sentence_chrf)
-            for candidates, line in beside(lists, lines, name=str(arguments.reference))
-        )
-    elif arguments.by == "chance":
-        chosen = (any_of(candidates, f"{arguments.seed} {n}") for n, candidates in enumerate(lists))
-    else:
-        likeliest = partial(agreed, similarity=sentence_chrf, sharpness=arguments.sharpness)
-        chosen = map(likeliest, lists)
-    for text in chosen:
+    for candidates in read_lists(sys.stdin.buffer):
+        text = agreed(candidates, similarity=sentence_chrf, sharpness=arguments.sharpness)
         out.write(f"{text}\n".encode())
         out.flush()
 
@@ -126,27 +96,6 @@ def read_lists(lines: Iterable[bytes]) -> Iterator[list[Candidate]]:
                 "pipe nmt-translate --n-best 10 --format jsonl into it"
             )
         yield candidates
-
-
-def beside(
-    lists: Iterable[list[Candidate]], lines: Iterable[str], *, name: str
-) -> Iterator[tuple[list[Candidate], str]]:
-    """Pair lists and lines; raises CorpusError where one side ends first."""
-    for number, (candidates, line) in enumerate(itertools.zip_longest(lists, lines), start=1):
-        if candidates is None or line is None:
-            side = "standard input" if candidates is None else name
-            raise CorpusError(f"{side} has {number - 1} lines, the other side more; give a reference of the same text")
-        yield candidates, line
-
-
-def nearest(candidates: Sequence[Candidate], line: str, *, similarity: Similarity) -> str:
-    """Take the translation most like a line, of equals the first."""
-    return max((candidate.text for candidate in candidates), key=lambda text: similarity(text, line))
-
-
-def any_of(candidates: Sequence[Candidate], seed: str) -> str:
-    """Take one at random, all being equally likely; the same of the same list with the same seed."""
-    return random.Random(seed).choice(candidates).text
 
 
 def agreed(candidates: Sequence[Candidate], *, similarity: Similarity, sharpness: float) -> str:

@@ -1,10 +1,9 @@
-"""A translation is chosen from an n-best list by hand-computed expectations, by a reference or by chance."""
+"""Of an n-best list the translation of the highest expected similarity is chosen, as computed by hand."""
 
 import json
 import math
 import subprocess
 import sys
-from collections import Counter
 
 import pytest
 
@@ -56,19 +55,6 @@ def test_improbable_lists_do_not_underflow(tool):
     assert tool.agreed(lists, similarity=lambda one, other: float(one == other), sharpness=1) == "y"
 
 
-def test_the_nearest_to_a_reference(tool):
-    candidates = [tool.Candidate(text, 0.0) for text in ("a dog runs", "the cat sleeps", "a cat sleeps")]
-    assert tool.nearest(candidates, "a cat sleeps here", similarity=sentence_chrf) == "a cat sleeps"
-    assert tool.nearest(candidates, "", similarity=sentence_chrf) == "a dog runs"
-
-
-def test_chance_is_fair_and_repeats_itself(tool, candidates):
-    taken = [tool.any_of(candidates, f"1 {n}") for n in range(3000)]
-    assert taken == [tool.any_of(candidates, f"1 {n}") for n in range(3000)]
-    assert taken != [tool.any_of(candidates, f"2 {n}") for n in range(3000)]
-    assert all(900 < count < 1100 for count in Counter(taken).values())
-
-
 def test_sentence_chrf_is_chrf_of_one_sentence():
     assert sentence_chrf("a cat sleeps", "the cat sleeps") == chrf(["a cat sleeps"], ["the cat sleeps"]).value
 
@@ -101,14 +87,8 @@ LISTS = [
 TEXT = "".join(f"{each}\n" for each in LISTS)
 
 
-def test_a_filter_of_lists(command, tmp_path):
+def test_a_filter_of_lists(command):
     assert command(TEXT) == (0, "the cat sleeps\nwhole\ncut off\n\n", "")
-    (tmp_path / "reference").write_text("a dog\nx\ny\n\n", encoding="utf-8")
-    by_reference = ("--by", "reference", "--reference", tmp_path / "reference")
-    assert command(TEXT, *by_reference) == (0, "a dog runs\nwhole\ncut off\n\n", "")
-    code, out, _ = command(TEXT, "--by", "chance", "--seed", 3)
-    assert code == 0
-    assert out.split("\n")[1:] == ["whole", "cut off", "", ""]
     assert command("") == (0, "", "")
 
 
@@ -145,28 +125,20 @@ def test_what_is_no_list_is_told_with_its_line(command, wrong):
     )
 
 
-@pytest.mark.parametrize(("lines", "ended"), [(3, "{}"), (5, "standard input")])
-def test_a_reference_of_another_text_is_told(command, tmp_path, lines, ended):
-    path = tmp_path / "reference"
-    path.write_text("x\n" * lines, encoding="utf-8")
-    code, _, err = command(TEXT, "--by", "reference", "--reference", path)
-    assert code == 2
-    assert err == (
-        f"choose_translations.py: error: {ended.format(path)} has {min(lines, 4)} lines, the other side more; "
-        "give a reference of the same text\n"
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--by", "reference"], "--by reference and --reference FILE belong together: give both, or neither"),
-        (["--reference", "x"], "--by reference and --reference FILE belong together: give both, or neither"),
         (["--sharpness", "-1"], "--sharpness -1 is not possible: it must be 0 or more"),
         (["--sharpness", "nan"], "--sharpness nan is not possible: it must be 0 or more"),
-        (["--by", "reference", "--reference", "nowhere"], "--reference nowhere: there is no such file; check the path"),
     ],
 )
 def test_wrong_use_is_one_line(tool, capsys, words, message):
     assert tool.main(words) == 2
+    assert capsys.readouterr() == ("", f"choose_translations.py: error: {message}\n")
+
+
+def test_a_closed_standard_input_is_told(tool, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", None)
+    assert tool.main([]) == 2
+    message = "standard input is closed: pipe nmt-translate --n-best 10 --format jsonl into choose_translations.py"
     assert capsys.readouterr() == ("", f"choose_translations.py: error: {message}\n")
