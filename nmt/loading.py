@@ -127,7 +127,8 @@ def _onnx_model(
             raise BundleError(f"{files['shortlist']} is of another bundle's subwords")
         return OnnxModel(**parts, vocabulary=sizes[1], shortlist=shortlist, threads=threads or 1)
     except BundleError as error:
-        raise BundleError(f"{error}; make it again with: nmt-export {path} --precision {name}") from None
+        words = f"--precision {name}{' --shortlist N' if 'shortlist' in files else ''}"
+        raise BundleError(f"{error}; make it again with: nmt-export {path} {words}") from None
 
 
 def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32") -> LoadedBundle:

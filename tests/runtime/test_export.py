@@ -323,7 +323,7 @@ def test_a_shortlist_of_other_subwords_is_told(best, text):
     nothing = np.zeros(0, dtype=np.int64)
     file.write_bytes(Shortlist(np.zeros(8, dtype=np.int64), nothing, nothing, 9).to_bytes())
     assert refusal(best) == (
-        f"{file} is of another bundle's subwords; make it again with: nmt-export {best} --precision int8"
+        f"{file} is of another bundle's subwords; make it again with: nmt-export {best} --precision int8 --shortlist N"
     )
 
 
@@ -334,7 +334,7 @@ def test_a_missing_or_damaged_shortlist_is_told(best, text):
     file.write_bytes(whole[:50])
     message = refusal(best)
     assert message.startswith(f"{file} is missing or damaged (")
-    assert message.endswith(f"; make it again with: nmt-export {best} --precision int8")
+    assert message.endswith(f"; make it again with: nmt-export {best} --precision int8 --shortlist N")
     file.unlink()
     assert load(best).precision == "fp32"
 
