@@ -3,9 +3,9 @@
 In int8 every weight is a whole number from -64 to 64 times a scale of its own output channel. What nearly all products
 read is bounded by the network itself: states, attentional vectors and what is added up from them come out of a tanh. So
 their scales are known before any sentence is seen, and a row's result depends on that row alone, whatever else is in
-the batch. (A projection's sums have a bound that hardly any exceed, and are cut off there.) There are two
-exceptions. What has no bound, an LSTM's last cell states, is multiplied in fp32; and the encoder's LSTM is ONNX
-Runtime's own, which measures the scale of its inputs over the whole batch.
+the batch. (A projection's sums have a bound that hardly any exceed, and are cut off there.) There are two exceptions.
+What has no bound, an LSTM's last cell states, is multiplied in fp32; and the encoder's LSTM is ONNX Runtime's own,
+which measures the scale of its inputs over the whole batch.
 
 Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden.
 """

@@ -164,7 +164,7 @@ class OnnxModel:
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
         reads = {value.name for value in self._step.get_inputs()}
         expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
-        if reads != expected or given - {"pool"} or self._outputs[0] not in after:
+        if reads != expected or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)
 

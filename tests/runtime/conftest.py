@@ -23,7 +23,7 @@ def make_models(tmp_path_factory):
         seed=1,
         source_vocabulary=50,
         target_vocabulary=50,
-        mend=lambda network: None,
+        change=lambda network: None,
         **changes,
     ):
         config = ModelConfig(**(SIZES | changes))
@@ -35,7 +35,7 @@ def make_models(tmp_path_factory):
             if network.lexicon is not None:
                 targets = torch.rand(source_vocabulary, target_vocabulary).argsort(1)[:, : config.lexicon_size]
                 network.lexicon.fill(targets, torch.rand(targets.shape) ** 4)
-            mend(network)
+            change(network)
         weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         directory = tmp_path_factory.mktemp("graphs")
         arithmetic = {"fp32": Float32, "int8": Int8}[precision]

@@ -116,4 +116,4 @@ def test_in_int8_what_is_large_does_not_cost_the_others_their_precision(make_mod
         pairs = zip(*both(models), strict=True)
         return np.square([(found - logits).std() for (logits, _), (found, _) in pairs]).mean() ** 0.5
 
-    assert error(mend=stretch) < 1.5 * error()
+    assert error(change=stretch) < 1.5 * error()

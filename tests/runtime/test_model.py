@@ -249,12 +249,16 @@ def test_graphs_and_shortlist_must_belong_together(models):
         OnnxModel(**models.files, vocabulary=50, shortlist=Listed())
 
 
-def test_a_step_of_another_layout_is_told(models, tmp_path):
+@pytest.mark.parametrize(
+    ("shortlist", "before"), [(None, {"rows": "parents"}), (Listed(), {"columns": "output_columns"})]
+)
+def test_a_step_of_another_layout_is_told(make_models, tmp_path, shortlist, before):
+    models = make_models(shortlist=shortlist)
     step = onnx.load(models.files["step"])
     for node in step.graph.node:
-        node.input[:] = ["parents" if name == "rows" else name for name in node.input]
+        node.input[:] = [before.get(name, name) for name in node.input]
     for value in step.graph.input:
-        value.name = "parents" if value.name == "rows" else value.name
+        value.name = before.get(value.name, value.name)
     onnx.save(step, tmp_path / "step.onnx")
     with pytest.raises(BundleError, match=r"step\.onnx was exported by an nmt that lays graphs out in another way"):
-        OnnxModel(**models.files | {"step": tmp_path / "step.onnx"}, vocabulary=50)
+        OnnxModel(**models.files | {"step": tmp_path / "step.onnx"}, vocabulary=50, shortlist=shortlist)

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -59,23 +60,20 @@ def test_sentence_chrf_is_chrf_of_one_sentence():
     assert sentence_chrf("a cat sleeps", "the cat sleeps") == chrf(["a cat sleeps"], ["the cat sleeps"]).value
 
 
-def line(*hypotheses, **more):
+def line(*hypotheses):
     """A line as nmt-translate --format jsonl writes it: (text, log_prob, finished) each."""
     found = [{"text": text, "score": 0.0, "log_prob": lp, "finished": finished} for text, lp, finished in hypotheses]
-    return json.dumps({"line": 1, **found[0], "hypotheses": found, **more})
+    return json.dumps({"line": 1, **found[0], "hypotheses": found})
 
 
-def filtered(run_words, text):
-    done = subprocess.run(run_words, input=text.encode(), capture_output=True, timeout=120)
+def filtered(words, text):
+    done = subprocess.run(words, input=text.encode(), capture_output=True, timeout=120)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 @pytest.fixture
 def command(tool):
-    def run(text, *words):
-        return filtered([sys.executable, tool.__file__, *map(str, words)], text)
-
-    return run
+    return partial(filtered, [sys.executable, tool.__file__])
 
 
 LISTS = [
@@ -98,7 +96,7 @@ def test_behind_nmt_translate(make_bundle, command, tmp_path):
     translate = [sys.executable, "-m", "nmt.cli.translate", *map(str, words)]
     code, lists, _ = filtered([*translate, "--format", "jsonl"], "the old river\n\na small house\n")
     assert code == 0
-    hypotheses = [{each["text"] for each in json.loads(found).get("hypotheses")} for found in lists.splitlines()]
+    hypotheses = [{each["text"] for each in json.loads(found)["hypotheses"]} for found in lists.splitlines()]
     assert max(map(len, hypotheses)) > 1
     code, out, err = command(lists)
     assert (code, err) == (0, "")
