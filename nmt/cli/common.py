@@ -95,9 +95,11 @@ def run(command: Callable[[], int | None], name: str) -> int:
             for 0.
         name: the command's name, as the user typed it.
     """
-    # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch, some megabytes a piece; training with
-    # 32 was as fast and took less from the first updates on (docs/RESULTS.md). It reads this when the first layer runs.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch; 64 are what an update of any model
+    # asks for again. PyTorch keeps as many beside them, each with memory to work in: training was as fast with one, and
+    # took half as much (docs/RESULTS.md). Both are read when the first layer runs.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
     # Threads that share a product wait for one another in a loop, for so long that on a busy machine they take each
     # other's time, and training becomes ten times slower. They give up sooner here. Read when PyTorch is imported.
     if "OMP_WAIT_POLICY" not in os.environ:

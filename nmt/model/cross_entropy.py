@@ -7,11 +7,9 @@ precision of the products.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -19,6 +17,9 @@ from nmt.model.lexicon import Favour
 
 _CACHED_LOGITS = 2**19
 """So many are made at once on a CPU: 2 MiB."""
+
+_EXACT = 1e-30
+"""A probability below has lost digits, or all of them, to the range of its type."""
 
 
 def projected_cross_entropy(
@@ -67,27 +68,33 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         shares: Tensor | None,
         with_gradients: bool,
     ) -> tuple[Tensor, Tensor]:
-        vocabulary = len(weight)
-        rounded, rounded_bias = weight.to(features.dtype), bias.to(features.dtype)
+        vocabulary, portion = len(weight), _portion(features, len(weight))
+        rounded = weight.to(features.dtype)
+        logits, probabilities = bias.new_empty(2, portion, vocabulary)
+        to_logits = features.new_empty(len(features) if with_gradients else portion, vocabulary)
         smoothed, negative_log_likelihood = bias.new_zeros(()), bias.new_zeros(())
         if with_gradients:
-            to_logits = features.new_empty(len(features), vocabulary)
             to_features, to_bias = torch.empty_like(features), torch.zeros_like(bias)
             to_scores = None if scores is None else torch.empty_like(scores)
         with torch.autocast(features.device.type, enabled=False):
-            for rows in _portions(features, vocabulary):
-                logits = F.linear(features[rows], rounded, rounded_bias).to(bias.dtype)
+            for start in range(0, len(features), portion):
+                rows = slice(start, start + portion)
+                # The product is written where its gradient will stand, which is in the cache then.
+                product = to_logits[rows if with_gradients else slice(0, len(features[rows]))]
+                torch.mm(features[rows], rounded.t(), out=product)
+                made = logits[: len(product)].copy_(product).add_(bias)
                 if words is not None and scores is not None:
-                    Favour(words[rows], scores[rows]).add_to(logits)
-                scored = _score(logits, targets[rows], label_smoothing, shares)
+                    Favour(words[rows], scores[rows]).add_to(made)
+                gradient = probabilities[: len(product)]
+                scored = _score(made, targets[rows], label_smoothing, shares, gradient=gradient)
                 smoothed += scored.smoothed
                 negative_log_likelihood += scored.negative_log_likelihood
                 if with_gradients:
-                    to_logits[rows] = scored.gradient
-                    torch.mm(to_logits[rows], rounded, out=to_features[rows])
-                    to_bias += scored.gradient.sum(dim=0)
+                    product.copy_(gradient)
+                    torch.mm(product, rounded, out=to_features[rows])
+                    to_bias += gradient.sum(dim=0)
                     if words is not None and to_scores is not None:
-                        torch.gather(scored.gradient, -1, words[rows], out=to_scores[rows])
+                        torch.gather(gradient, -1, words[rows], out=to_scores[rows])
             if with_gradients:
                 to_weight = torch.mm(to_logits.t(), features).to(weight.dtype)
                 ctx.save_for_backward(to_features, to_weight, to_bias, to_scores)
@@ -104,18 +111,22 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
 class _Scored(NamedTuple):
     smoothed: Tensor
     negative_log_likelihood: Tensor
-    gradient: Tensor
-    """of the smoothed loss, by the logits: softmax(logits) - (1 - ε) · onehot(y) - ε · u, u uniform over all words"""
 
 
-def _score(logits: Tensor, targets: Tensor, label_smoothing: float, shares: Tensor | None) -> _Scored:
-    """Score logits (N, V) against targets (N,)."""
-    rows = torch.arange(len(targets), device=targets.device)
-    gradient = torch.softmax(logits, dim=-1)
-    # The likeliest word's probability is at least 1 / V, so that its logarithm is safe. (Where it stands nobody
-    # asks: max with places takes a CPU six times as long.)
-    log_normalizer = logits.amax(dim=-1) - gradient.amax(dim=-1).log()  # (N,)
-    true = log_normalizer - logits[rows, targets]
+def _score(
+    logits: Tensor, targets: Tensor, label_smoothing: float, shares: Tensor | None, *, gradient: Tensor
+) -> _Scored:
+    """Score logits (N, V) against targets (N,), and write the smoothed loss's gradient by the logits, (N, V).
+
+    It is softmax(logits) - (1 - ε) · onehot(y) - ε · u, u uniform over all words.
+    """
+    torch.softmax(logits, dim=-1, out=gradient)
+    places = targets.unsqueeze(1)
+    likelihood = gradient.gather(-1, places)  # (N, 1)
+    true = -likelihood.log()
+    unlikely = likelihood < _EXACT
+    if unlikely.any():
+        true = torch.where(unlikely, logits.logsumexp(-1, keepdim=True) - logits.gather(-1, places), true)
     if shares is None:
         uniform: float | Tensor = 1 / logits.size(-1)
         mean = logits.mean(dim=-1)
@@ -123,15 +134,16 @@ def _score(logits: Tensor, targets: Tensor, label_smoothing: float, shares: Tens
         uniform = shares / shares.sum()
         mean = ((logits - shares.log()) * uniform).sum(dim=-1)
     negative_log_likelihood = true.sum()
-    smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * (log_normalizer - mean).sum()
-    gradient[rows, targets] -= 1 - label_smoothing
+    # Every word's -log p is the normalizer's logarithm without its logit.
+    normalizers = negative_log_likelihood + logits.gather(-1, places).sum()
+    smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * (normalizers - mean.sum())
+    gradient.scatter_(-1, places, likelihood - (1 - label_smoothing))
     if label_smoothing:
         gradient -= label_smoothing * uniform
-    return _Scored(smoothed, negative_log_likelihood, gradient)
+    return _Scored(smoothed, negative_log_likelihood)
 
 
-def _portions(features: Tensor, vocabulary: int) -> Iterator[slice]:
-    """Divide N positions into as many at a time as a CPU's cache takes the logits of; a GPU takes all."""
-    size = max(16, _CACHED_LOGITS // vocabulary) if features.device.type == "cpu" else len(features)
-    for start in range(0, len(features), size):
-        yield slice(start, start + size)
+def _portion(features: Tensor, vocabulary: int) -> int:
+    """Tell of how many of N positions a CPU's cache takes the logits; a GPU takes all."""
+    cached = max(16, _CACHED_LOGITS // vocabulary) if features.device.type == "cpu" else len(features)
+    return min(cached, len(features))

@@ -22,6 +22,7 @@ class Dropout(nn.Dropout):
             return super().forward(input)
         dropped = min(round(self.p * _LEVELS), _LEVELS - 1)
         words = torch.empty(-(-input.numel() // _BYTES), dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: input.numel()].view(input.shape) >= dropped
+        # Comparing in place keeps the bytes: torch compares to bool, and turns bool to bf16, eight times as slowly.
+        kept = words.view(torch.uint8)[: input.numel()].view(input.shape).ge_(dropped)
         mask = kept.to(input.dtype).mul_(_LEVELS / (_LEVELS - dropped))
         return input * mask

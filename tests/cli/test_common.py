@@ -234,15 +234,17 @@ def test_help_and_version_are_on_stdout(capsys):
 @pytest.mark.parametrize(
     ("name", "given", "found"),
     [
-        ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", {}, "32"),
+        ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", {}, "64"),
         ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}, "7"),
+        ("LRU_CACHE_CAPACITY", {}, "1"),
+        ("LRU_CACHE_CAPACITY", {"LRU_CACHE_CAPACITY": "7"}, "7"),
         ("GOMP_SPINCOUNT", {}, "10000"),
         ("GOMP_SPINCOUNT", {"GOMP_SPINCOUNT": "7"}, "7"),
         ("GOMP_SPINCOUNT", {"OMP_WAIT_POLICY": "active"}, None),
     ],
 )
 def test_what_libraries_read_is_set_unless_the_user_says_otherwise(monkeypatch, name, given, found):
-    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(variable, "")  # so that monkeypatch puts back what was there
         monkeypatch.delenv(variable)
     for variable, value in given.items():
