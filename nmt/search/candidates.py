@@ -21,7 +21,8 @@ class Prefix:
     """What has been emitted before this step, for rules that want to know.
 
     Attributes:
-        sentences: (B,) which rows of the caller's batch are still here, ascending; finished ones have left.
+        sentences: (B,) which rows of the caller's batch are still here, ascending; finished ones have left, or are
+            about to, and it does not matter what they are allowed.
         length: how many tokens every place has emitted, BOS not counted; all places move together.
     """
 

@@ -13,6 +13,10 @@ from nmt.search.history import Endings, History
 from nmt.search.interface import Array, Hypothesis, State, StepModel
 from nmt.search.scores import LengthNormalizer
 
+_PATIENCE = 6
+"""Sentences that have ended leave once they are one of so many: to copy what the others need costs these a part of a
+step, and so does each that stays (docs/RESULTS.md)."""
+
 
 def greedy_search(
     model: StepModel,
@@ -67,6 +71,7 @@ def greedy_search(
             state: State = model.start(source, lengths)
             if len(here) < batch_size:
                 state = state.keep(operations.from_host(here))
+        gone = np.zeros(len(here), dtype=np.bool_)
         while len(here):
             # 2. Score the next token of every sentence and take the best.
             step = model.step(operations.from_host(previous), state, with_weights=with_weights)
@@ -76,23 +81,28 @@ def greedy_search(
             history.append(here, best.parents, best.tokens, weights)
             state, previous, length = step.state, best.tokens, length + 1
 
-            # 3. Those that ended, reached their limit or were left nothing to take leave; these as they were.
+            # 3. Note those that ended, reached their limit or were left nothing to take; these as they were.
             stuck = best.log_probs[:, 0] == -np.inf
-            leaving = (best.tokens[:, 0] == eos_id) | stuck
+            ending = (best.tokens[:, 0] == eos_id) | stuck
             if length >= shortest:
-                leaving |= limits[here] <= length
-            if not np.count_nonzero(leaving):  # of few a fifth of the time that any() takes
-                so_far = best.log_probs
-                continue
-            gone, left_out = here[leaving], stuck[leaving]
-            taken[gone] = length - left_out
-            log_probs[gone] = np.where(left_out, so_far[leaving, 0], best.log_probs[leaving, 0])
-            finished[gone] = (best.tokens[leaving, 0] == eos_id) & ~left_out
-            stay = np.flatnonzero(~leaving)
-            here, previous, so_far = here[stay], previous[stay], best.log_probs[stay]
-            if len(stay):
-                shortest = limits[here].min()
-                state = state.keep(operations.from_host(stay))
+                ending |= limits[here] <= length
+            ending &= ~gone
+            if np.count_nonzero(ending):  # of few a fifth of the time that any() takes
+                ended, left_out = here[ending], stuck[ending]
+                taken[ended] = length - left_out
+                log_probs[ended] = np.where(left_out, so_far[ending, 0], best.log_probs[ending, 0])
+                finished[ended] = (best.tokens[ending, 0] == eos_id) & ~left_out
+                gone |= ending
+            so_far = best.log_probs
+
+            # 4. They leave once they are enough.
+            if np.count_nonzero(gone) * _PATIENCE >= len(here):
+                stay = np.flatnonzero(~gone)
+                here, previous, so_far = here[stay], previous[stay], so_far[stay]
+                gone = np.zeros(len(here), dtype=np.bool_)
+                if len(stay):
+                    shortest = limits[here].min()
+                    state = state.keep(operations.from_host(stay))
 
     scores = normalizer.score(log_probs, taken)
     everyone = np.arange(batch_size)

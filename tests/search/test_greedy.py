@@ -77,6 +77,32 @@ def test_finished_sentences_leave(tables, kind):
     assert model.shapes == [(5, 1), (4, 1), (3, 1), (2, 1), (1, 1), (1, 1)]
 
 
+def test_of_many_they_leave_together(tables, kind):
+    """What sentences read on while they wait to leave is nobody's: beam search lets each leave at once."""
+    delayed = False
+    for seed in range(40):
+        model = tables.random_model(seed, kind=kind, vocabulary=3 + seed % 9, eos_bias=seed % 4 - 2.0)
+        starts, limits, lengths = range(32), [7 * n % 23 for n in range(32)], [n % 4 + 1 for n in range(32)]
+        options = {"limits": limits, "lengths": lengths, "with_weights": seed % 2 == 0}
+        if seed % 5 == 0:
+            options["rules"] = [forbid([1]), minimum_length(3, eos_id=0)]
+        if seed % 5 == 1:
+            options["rules"] = [no_repeat_ngram(2)]
+        greedy = tables.search(greedy_search, model, starts, **options)
+        sizes = [size for size, _ in model.shapes]
+        beam = tables.search(beam_search, model, starts, beam_size=1, **options)
+        at_once = [size for size, _ in model.shapes[len(sizes) :]]
+        assert greedy == [one for [one] in beam]
+        for one, [other] in zip(greedy, beam, strict=True):
+            assert one.weights is None or np.array_equal(one.weights, other.weights)
+        assert len(sizes) == len(at_once)
+        for waiting, there in zip(sizes, at_once, strict=True):
+            assert there <= waiting
+            assert (waiting - there) * 6 < waiting
+        delayed |= sizes != at_once
+    assert delayed
+
+
 def test_equals_go_to_the_lowest_id(tables, kind):
     model = tables.tree_model({(): [0.1, 0.3, 0.3, 0.3]}, kind=kind, vocabulary=4)
     # A is the first of three equals, then EOS the first of four
