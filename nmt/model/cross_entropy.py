@@ -80,7 +80,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
             for start in range(0, len(features), portion):
                 rows = slice(start, start + portion)
                 # The product is written where its gradient will stand, which is in the cache then.
-                product = to_logits[rows if with_gradients else slice(0, len(features[rows]))]
+                product = to_logits[rows] if with_gradients else to_logits[: len(features[rows])]
                 torch.mm(features[rows], rounded.t(), out=product)
                 made = logits[: len(product)].copy_(product).add_(bias)
                 if words is not None and scores is not None:
