@@ -96,9 +96,9 @@ def run(command: Callable[[], int | None], name: str) -> int:
         name: the command's name, as the user typed it.
     """
     # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch. An update asks for some 50, half of
-    # which the next one asks for again: 64 keep these. PyTorch keeps 1,024 computations beside them, each with memory to
-    # work in: with one, training was as fast in half the memory (docs/RESULTS.md). Both are read when the first layer
-    # runs.
+    # which the next one asks for again: 64 keep these. PyTorch keeps 1,024 computations beside them, each with memory
+    # to work in: with one, training was as fast in half the memory (docs/RESULTS.md). Both are read when the first
+    # layer runs.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
     # Threads that share a product wait for one another in a loop, for so long that on a busy machine they take each
