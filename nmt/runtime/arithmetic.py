@@ -3,9 +3,9 @@
 In int8 every weight is a whole number from -64 to 64 times a scale of its own output channel. What nearly all products
 read is bounded by the network itself: states, attentional vectors and what is added up from them come out of a tanh. So
 their scales are known before any sentence is seen, and a row's result depends on that row alone, whatever else is in
-the batch. (A projection's sums have a bound that hardly any exceed, and are cut off there.) There are two exceptions.
-What has no bound, an LSTM's last cell states, is multiplied in fp32; and the encoder's LSTM is ONNX Runtime's own,
-which measures the scale of its inputs over the whole batch.
+the batch. (A projection's sums have a bound that hardly any exceed, and are cut off there.) What has no bound, an
+LSTM's last cell states, is scaled by the largest element of each row. The one exception is the encoder's LSTM, which is
+ONNX Runtime's own and measures the scale of its inputs over the whole batch.
 
 Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden.
 """
@@ -29,6 +29,9 @@ _MICROSOFT = "com.microsoft"
 _LARGEST = 64
 """Weights are whole numbers of at most this magnitude. AVX2 adds two products of an unsigned and a signed byte in 16
 bits, which overflow beyond 2 · 255 · 64; processors with VNNI could take 127, but a bundle is made for any."""
+
+_TINY = 1e-30
+"""What rows of zeros are divided by."""
 
 _HALF = 128
 """The unsigned byte that stands for 0."""
@@ -214,7 +217,8 @@ class Int8(Arithmetic):
     ) -> str:
         """See `Arithmetic`."""
         if any(item.bound is None for item in inputs):
-            return self._float_product([item.name for item in inputs], weight, bias, name)
+            [item] = inputs
+            return self._measured_product(item.name, weight, bias, name)
         codes = self._concatenated([self._encoded(item) for item in inputs])
         added = "" if bias is None else self.graph.constant(bias)
         # Codes are multiples of their input's own bound, which the weights make up for.
@@ -266,12 +270,13 @@ class Int8(Arithmetic):
         inputs = (codes, weight, self.graph.number(scale), scales, half, *(("", bias) if bias else ()))
         return self.graph.add("MatMulIntegerToFloat", *inputs, name=name, domain=_MICROSOFT)
 
-    def _float_product(self, names: Sequence[str], weight: Matrix, bias: Matrix | None, name: str) -> str:
-        """Multiply in fp32 by a weight that is stored in int8: for inputs without a bound, which are few."""
-        graph = self.graph
-        codes, scales = self._quantized(weight)
-        matrix = graph.add("Mul", graph.add("Cast", codes, to=TensorProto.FLOAT), scales)
-        return self._with_bias(self._concatenated(names), matrix, bias, name)
+    def _measured_product(self, inputs: str, weight: Matrix, bias: Matrix | None, name: str) -> str:
+        """Multiply inputs that have no bound: each row is scaled by the largest element it has."""
+        graph, add = self.graph, self.graph.add
+        largest = add("Max", add("ReduceMax", add("Abs", inputs), axes=[-1], keepdims=1), graph.number(_TINY))
+        scaled = Activation(add("Div", inputs, largest), weight.shape[1], bound=1.0)
+        multiplied = add("Mul", self.product([scaled], weight), largest, name=name if bias is None else "")
+        return multiplied if bias is None else add("Add", multiplied, graph.constant(bias), name=name)
 
     def _encoded(self, item: Activation) -> str:
         """Turn an input into bytes, once however many products read it."""

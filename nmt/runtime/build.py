@@ -17,6 +17,7 @@ from nmt.config import ModelConfig
 from nmt.runtime.builder import MakeArithmetic, Weights
 from nmt.runtime.encoder import EncoderBuilder
 from nmt.runtime.graph import Constants
+from nmt.runtime.greedy import GreedyBuilder
 from nmt.runtime.step import EmbeddingBuilder, StepBuilder
 
 
@@ -26,6 +27,7 @@ class Graphs(NamedTuple):
     encoder: bytes
     embedding: bytes
     step: bytes
+    greedy: bytes
     constants: bytes
     """a .zip file of those large constants of the graphs, whose checksums tell damage"""
 
@@ -50,12 +52,12 @@ def build_graphs(
         KeyError: a weight is missing.
     """
     constants: Constants = {}
-    encoder, embedding, step = (
+    encoder, embedding, step, greedy = (
         builder(config, weights, arithmetic, with_shortlist).build(constants)
-        for builder in (EncoderBuilder, EmbeddingBuilder, StepBuilder)
+        for builder in (EncoderBuilder, EmbeddingBuilder, StepBuilder, GreedyBuilder)
     )
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, constant in constants.items():
             archive.writestr(zipfile.ZipInfo(name), constant)  # without the time, so that equal models are equal files
-    return Graphs(encoder, embedding, step, content.getvalue())
+    return Graphs(encoder, embedding, step, greedy, content.getvalue())

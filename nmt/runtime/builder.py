@@ -35,14 +35,18 @@ class Builder(ABC):
 
     def __init__(self, config: ModelConfig, weights: Weights, arithmetic: MakeArithmetic, with_shortlist: bool) -> None:
         self.config, self.weights, self.with_shortlist = config, weights, with_shortlist
-        self.graph = Graph(self.name)
-        self.arithmetic = arithmetic(self.graph)
+        self._make_arithmetic = arithmetic
+        self.begin(Graph(self.name))
         self.is_lstm = config.cell.value == "lstm"
         self.attention = config.attention.value
         self.hidden_size = config.decoder_hidden_size
         self.value_size = 2 * config.encoder_hidden_size
         self.scale = np.float32(math.sqrt(config.embedding_size))
         self.attentional_size = weights["decoder.combine.weight"].shape[0]
+
+    def begin(self, graph: Graph) -> None:
+        """Add to this graph from now on."""
+        self.graph, self.arithmetic = graph, self._make_arithmetic(graph)
 
     @property
     def states(self) -> dict[str, int]:

@@ -18,6 +18,7 @@ _OPERATORS = 17
 _IR_VERSION = 8
 
 _TYPES = {
+    "bool": TensorProto.BOOL,
     "float": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
     "int64": TensorProto.INT64,
@@ -25,7 +26,7 @@ _TYPES = {
 }
 
 Described = Mapping[str, tuple[str, Sequence[int | str]]]
-"""Name → type (float, float16, int64 or int8) and shape, with letters for what varies."""
+"""Name → type (bool, float, float16, int64 or int8) and shape, with letters for what varies."""
 
 
 Constants = dict[str, bytes]
@@ -42,14 +43,16 @@ class Graph:
     A constant has the same name wherever it is, so that graphs may share it.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, outer: Graph | None = None) -> None:
+        """Begin a graph; one that is to be part of an `outer` one has that one's constants."""
         self.name = name
-        self._constants: dict[str, onnx.TensorProto] = {}
+        self._prefix = f"{name}." if outer else ""
+        self._constants: dict[str, onnx.TensorProto] = outer._constants if outer else {}
         self._nodes: list[onnx.NodeProto] = []
 
     def constant(self, value: npt.NDArray[Any]) -> str:
         """Add a constant; those that are equal are one."""
-        value = np.ascontiguousarray(value)
+        value = np.asarray(value, order="C")
         digest = hashlib.sha256(f"{value.dtype.str} {value.shape} ".encode() + value.tobytes()).hexdigest()
         name = f"constant.{digest[:24]}"
         self._constants[name] = numpy_helper.from_array(value, name)
@@ -71,17 +74,20 @@ class Graph:
         self, operator: str, *inputs: str, names: Sequence[str], domain: str = "", **attributes: Any
     ) -> list[str]:
         """Add an operator with several outputs; names that are empty are made up."""
-        outputs = [name or f"{operator.lower()}{len(self._nodes)}.{i}" for i, name in enumerate(names)]
+        outputs = [name or f"{self._prefix}{operator.lower()}{len(self._nodes)}.{i}" for i, name in enumerate(names)]
         self._nodes.append(helper.make_node(operator, list(inputs), outputs, domain=domain, **attributes))
         return outputs
 
+    def add_loop(self, body: Graph, *inputs: str, given: Described, made: Described, names: Sequence[str]) -> list[str]:
+        """Add a loop over a graph that was begun with this one as its outer one; see ONNX's operator Loop."""
+        inner = helper.make_graph(body._nodes, body.name, _values(given), _values(made))
+        return self.add_many("Loop", *inputs, names=names, body=inner)
+
     def to_bytes(self, inputs: Described, outputs: Described, *, beside: Constants | None = None) -> bytes:
         """Serialise the graph as a model; its large constants go into `beside`, or into the model if that is None."""
-        given, made = (
-            [helper.make_tensor_value_info(name, _TYPES[kind], shape) for name, (kind, shape) in values.items()]
-            for values in (inputs, outputs)
+        graph = helper.make_graph(
+            self._nodes, self.name, _values(inputs), _values(outputs), initializer=list(self._constants.values())
         )
-        graph = helper.make_graph(self._nodes, self.name, given, made, initializer=list(self._constants.values()))
         versions = [helper.make_opsetid("", _OPERATORS), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(
             graph,
@@ -98,6 +104,10 @@ class Graph:
             model.graph.initializer.extend(each for name, each in self._constants.items() if name not in large)
         content: bytes = model.SerializeToString()
         return content
+
+
+def _values(described: Described) -> list[onnx.ValueInfoProto]:
+    return [helper.make_tensor_value_info(name, _TYPES[kind], shape) for name, (kind, shape) in described.items()]
 
 
 def _alone(constant: onnx.TensorProto) -> bytes:

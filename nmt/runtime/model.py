@@ -18,7 +18,7 @@ import onnxruntime
 
 from nmt.errors import BundleError
 from nmt.runtime.lexicon import lay_out, offered
-from nmt.search.interface import Step
+from nmt.search.interface import Ahead, Step
 from nmt.shortlist import Shortlist, pooled
 
 Ints = npt.NDArray[np.int64]
@@ -27,11 +27,17 @@ Arrays = dict[str, npt.NDArray[Any]]
 _OWN_INPUTS = ("products", "embedded", "rows")
 """What a step reads beside memory and states: products of embeddings, each place's row of these and of the states."""
 
+_AHEAD_INPUTS = ("places", "ended", "most", "enough", "eos_id")
+"""What many positions read beside that."""
+
 _POOL = ("output_weight", "output_scales", "output_bias")
 """What an encoder picks for all sentences together, of what the shortlist names."""
 
 _TRANSLATIONS = ("translations", "chances")
 """What an encoder says of a lexicon, for `nmt.runtime.lexicon` to lay out."""
+
+_FEW_SCORES = 2**15
+"""Of so many log-probabilities at most a graph looks for the best itself."""
 
 _KEPT_BYTES = 2**26
 """So much of the products of embeddings is kept at most; where all tokens of a vocabulary need less, nothing is ever
@@ -89,15 +95,15 @@ class _Products:
         self._lock, self._taken = threading.Lock(), 0
         self._table = self._empty(1)
 
-    def find(self, tokens: Ints) -> tuple[npt.NDArray[Any], Ints]:
-        """Find the products of tokens (B, K): an array of them, and the row of each token in it, (B, K)."""
+    def find(self, tokens: Ints) -> tuple[_Table, Ints]:
+        """Find the products of tokens (B, K): a table of them, and the row of each token in it, (B, K)."""
         table = self._table
         places = table.places[tokens]
         if places.min() >= 0:
-            return table.rows, places
+            return table, places
         with self._lock:
             table = self._with(tokens)
-            return table.rows, table.places[tokens]
+            return table, table.places[tokens]
 
     def _with(self, tokens: Ints) -> _Table:
         """Compute what is missing; where that does not fit, a new table begins with these tokens."""
@@ -126,6 +132,7 @@ class OnnxModel:
         encoder: Path,
         embedding: Path,
         step: Path,
+        greedy: Path,
         constants: Path,
         vocabulary: int,
         shortlist: Shortlist | None = None,
@@ -137,7 +144,8 @@ class OnnxModel:
             encoder: the graph that reads sources.
             embedding: the graph of what a token contributes to a position.
             step: the graph of one target position.
-            constants: the large constants of all three.
+            greedy: the graph of many, for greedy search.
+            constants: the large constants of all of them.
             vocabulary: V of the target.
             shortlist: what a translation may be made of, for graphs that were built for one.
             threads: of the CPU.
@@ -147,7 +155,7 @@ class OnnxModel:
         """
         outside = _read_constants(constants)
         self._encoder, embeddings = (_load(path, outside, threads, hoard=False) for path in (encoder, embedding))
-        self._step = _load(step, outside, threads, hoard=True)
+        self._step, self._greedy = (_load(path, outside, threads, hoard=True) for path in (step, greedy))
         self._shortlist = shortlist
         after = [value.name for value in self._step.get_outputs()]
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
@@ -162,10 +170,14 @@ class OnnxModel:
         given = {value.name for value in self._encoder.get_inputs()} - {"source", "lengths"}
         if bool(given) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
+        self._greedy_outputs = [*(f"last_{name}" for name in self._states), "tokens", "token_log_probs"]
         reads = {value.name for value in self._step.get_inputs()}
         expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
         if reads != expected or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
+        ahead = {*_AHEAD_INPUTS, *(("candidates",) if shortlist else ())}
+        if {value.name for value in self._greedy.get_inputs()} != expected | ahead:
+            raise BundleError(f"{greedy} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
@@ -188,13 +200,41 @@ class OnnxModel:
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → log-probabilities (B, K, V or N) and the state after them."""
         names = [*self._outputs, "weights"] if with_weights else self._outputs
-        given: Mapping[str, Any] = dict(zip(_OWN_INPUTS, (*self._products.find(previous), state.rows), strict=True))
-        log_probs, *found = self._step.run(names, {**given, **state.memory, **state.pool, **state.states})
+        log_probs, *found = self._step.run(names, self._given(previous, state)[1])
         weights = found.pop() if with_weights else None
+        return Step(log_probs, weights, self._after(previous, state, found), state.candidates, normalized=True)
+
+    def look_ahead(
+        self, previous: Ints, state: OnnxState, *, most: int, ended: npt.NDArray[np.bool_], enough: int, eos_id: int
+    ) -> Ahead | None:
+        """Run positions in the graph that has a loop over them, see `nmt.search.interface.LooksAhead`.
+
+        None for so many scores a position that NumPy, which finds the best of them faster, makes up for what lies
+        between two steps.
+        """
+        columns = self._vocabulary if state.candidates is None else state.candidates.shape[1]
+        if len(previous) * columns > _FEW_SCORES:
+            return None
+        table, given = self._given(previous, state)
+        given |= {"places": table.places, "ended": ended[:, None]}
+        given |= {"most": np.array(most), "enough": np.array(enough), "eos_id": np.array(eos_id)}
+        if state.candidates is not None:
+            given["candidates"] = state.candidates[:, None]
+        *found, tokens, log_probs = self._greedy.run(self._greedy_outputs, given)
+        count = len(tokens)
+        after = self._after(previous, state, found)
+        return Ahead(tokens.reshape(count, -1).T, log_probs.reshape(count, -1).T, after)
+
+    def _given(self, previous: Ints, state: OnnxState) -> tuple[_Table, Arrays]:
+        """Collect what a step reads, and the table that it finds the products of embeddings in."""
+        table, embedded = self._products.find(previous)
+        own = dict(zip(_OWN_INPUTS, (table.rows, embedded, state.rows), strict=True))
+        return table, {**own, **state.memory, **state.pool, **state.states}
+
+    def _after(self, previous: Ints, state: OnnxState, found: list[npt.NDArray[Any]]) -> OnnxState:
+        """Make the state after `previous` (B, K) of the states (B, K, ·) that were found."""
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}
-        rows = np.arange(previous.size).reshape(previous.shape)
-        after = state._replace(states=states, rows=rows)
-        return Step(log_probs, weights, after, state.candidates, normalized=True)
+        return state._replace(states=states, rows=np.arange(previous.size).reshape(previous.shape))
 
     def _lexical(self, translations: Ints, chances: npt.NDArray[Any], candidates: Ints | None) -> Arrays:
         """Lay out what the lexicon says for the steps: by the candidates of a shortlist, or by words of its own."""

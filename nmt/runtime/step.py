@@ -6,8 +6,6 @@ N candidates of a shortlist, C those of all sentences together, R rows of the st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from nmt.runtime.arithmetic import Activation, Matrix
@@ -55,13 +53,34 @@ class StepBuilder(DecoderBuilder):
     """
 
     name = "step"
+    embedded = "embedded"
+    """which products of embeddings each place reads"""
 
     def build(self, constants: Constants) -> bytes:
         """See `Builder`."""
-        before = {
-            name: self.graph.add("Gather", name, "rows", axis=0) for name in self.states if not name.startswith("cell")
+        self.score()
+        places = ("int64", ("B", "K"))
+        made: Described = {
+            "log_probs": ("float", ("B", "K", "V")),
+            "weights": ("float", ("B", "K", "S")),
+            **{f"next_{name}": ("float", ("B", "K", width)) for name, width in self.states.items()},
         }
-        query = self._recur(before)
+        given = {**self.products("P"), "embedded": places, "rows": places, **self.source, **self.continued}
+        return self.graph.to_bytes(given, made, beside=constants)
+
+    @property
+    def source(self) -> Described:
+        """All that the encoder, a shortlist and a lexicon say of the source."""
+        return {**self.memory, **self.pool, **self.columns, **self.lexical}
+
+    @property
+    def continued(self) -> Described:
+        """The states that positions continue, a row each."""
+        return {name: ("float", ("R", width)) for name, width in self.states.items()}
+
+    def score(self) -> None:
+        """Add one position: `log_probs`, the `weights` of its attention, and states `next_…`."""
+        query = self._recur()
         context = self._attend(query)
         combine = self.weights["decoder.combine.weight"][:, self.value_size :]
         summed = self.graph.add("Add", context, self.arithmetic.product([query], combine))
@@ -70,8 +89,6 @@ class StepBuilder(DecoderBuilder):
         last = Activation(attentional, self.attentional_size, BOUND)
         if self.projection is not None:
             last = Activation(self.arithmetic.product([last], self.projection), len(self.projection), BOUND)
-        places = ("int64", ("B", "K"))
-        given = {**self.products("P"), "embedded": places, "rows": places}
         if self.with_shortlist:
             logits = self._own(self.arithmetic.selected_product(last))
         else:
@@ -81,20 +98,24 @@ class StepBuilder(DecoderBuilder):
             logits = self._favour(logits)
         # Search wants them normalised, which takes ONNX Runtime a third of the time that NumPy needs.
         self.graph.add("LogSoftmax", logits, name="log_probs", axis=-1)
-        before_step: Described = {name: ("float", ("R", width)) for name, width in self.states.items()}
-        after: Described = {f"next_{name}": ("float", ("B", "K", width)) for name, width in self.states.items()}
-        made: Described = {"log_probs": ("float", ("B", "K", "V")), "weights": ("float", ("B", "K", "S")), **after}
-        given |= {**self.memory, **self.pool, **self.columns, **self.lexical, **before_step}
-        return self.graph.to_bytes(given, made, beside=constants)
 
-    def _recur(self, before: Mapping[str, str]) -> Activation:
+    def before(self, state: str) -> str:
+        """Name a state as each place continues it, (B, K, H)."""
+        return self.graph.add("Gather", state, "rows", axis=0)
+
+    def for_places(self, ids: str) -> str:
+        """Repeat what is the same for all places of a sentence, (B, 1, N): (B, K, N)."""
+        places = self.graph.add("Shape", self.graph.add("Unsqueeze", "rows", self.graph.integers(2)))  # (B, K, 1)
+        return self.graph.add("Expand", ids, places)
+
+    def _recur(self) -> Activation:
         """Run the layers one position: the top one's output, (B, K, H)."""
         is_residual = self.config.decoder_layers > 2
         below: list[Activation] = []
-        if "feed" in before:
-            below.append(Activation(before["feed"], self.attentional_size, BOUND))
+        if self.config.input_feeding:
+            below.append(Activation(self.before("feed"), self.attentional_size, BOUND))
         for i in range(self.config.decoder_layers):
-            hidden = Activation(before[f"hidden{i}"], self.hidden_size, BOUND)
+            hidden = Activation(self.before(f"hidden{i}"), self.hidden_size, BOUND)
             advance = self._advance_lstm if self.is_lstm else self._advance_gru
             output = Activation(advance(i, below, hidden), self.hidden_size, BOUND)
             if is_residual and i > 0:
@@ -115,7 +136,7 @@ class StepBuilder(DecoderBuilder):
         gates, candidate = names("Split", sums, self.graph.integers(3 * size, size), names=["", ""], axis=-1)
         opened = names("Split", add("Sigmoid", gates), self.graph.integers(size, size, size), names=[""] * 3, axis=-1)
         input_gate, forget_gate, output_gate = opened
-        kept = add("Mul", forget_gate, add("Gather", f"cell{i}", "rows", axis=0))
+        kept = add("Mul", forget_gate, self.before(f"cell{i}"))
         cell = add("Add", kept, add("Mul", input_gate, add("Tanh", candidate)), name=f"next_cell{i}")
         return add("Mul", output_gate, add("Tanh", cell), name=f"next_hidden{i}")
 
@@ -141,7 +162,7 @@ class StepBuilder(DecoderBuilder):
 
     def _embedded(self) -> str:
         """Look up what the embeddings of the places' last tokens contribute to the first layer: (B, K, G·H)."""
-        return self.arithmetic.stored_product("products", "embedded")
+        return self.arithmetic.stored_product("products", self.embedded)
 
     def _without_embedded(self, i: int, weight: Matrix) -> Matrix:
         """Leave out of a layer's input weights what reads the embeddings, in the first layer only."""
@@ -167,9 +188,7 @@ class StepBuilder(DecoderBuilder):
 
     def _own(self, logits: str) -> str:
         """Take each sentence's own columns of what was computed for all, (B, K, C): (B, K, N)."""
-        add = self.graph.add
-        places = add("Shape", add("Unsqueeze", "rows", self.graph.integers(2)))  # (B, K, 1)
-        return add("GatherElements", logits, add("Expand", "columns", places), axis=2)
+        return self.graph.add("GatherElements", logits, self.for_places("columns"), axis=2)
 
     def _favour(self, logits: str) -> str:
         """Add what the lexicon says where attention looks; see nmt.model.lexicon."""
@@ -177,7 +196,7 @@ class StepBuilder(DecoderBuilder):
         scores = add("Log", add("Add", add("MatMul", "weights", "lexical"), graph.number(1.0)))
         if self.with_shortlist:
             return add("Add", logits, scores)
-        words = add("Expand", add("Unsqueeze", "words", graph.integers(1)), add("Shape", scores))
+        words = self.for_places(add("Unsqueeze", "words", graph.integers(1)))
         return add("ScatterElements", logits, words, scores, axis=2, reduction="add")
 
 

@@ -106,7 +106,7 @@ def _allowed(
             found = found._replace(sentences=rows[found.sentences])
         if ids is not None:
             found = found._replace(tokens=ids[found.sentences, found.tokens])
-        return found, _by_all(rules, found, prefix)
+        return found, allowed_by(rules, found, prefix)
 
     found, allowed = look(None, count)
     if allowed is None:
@@ -127,7 +127,7 @@ def _allowed(
         found, allowed = look(rows, wanted)
 
 
-def _by_all(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:
+def allowed_by(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:
     """(M,) what every rule allows; None: everything."""
     allowed: Bools | None = None
     for rule in rules:

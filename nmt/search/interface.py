@@ -95,6 +95,39 @@ class StepModel(Protocol):
         ...
 
 
+class Ahead(NamedTuple):
+    """T positions that a model took by itself, each sentence going on with its best token."""
+
+    tokens: Array
+    """(B, T) ids; what follows the end of a sentence is nobody's"""
+    log_probs: Array
+    """(B, T) what the model says of each, in single precision at least"""
+    state: State
+    """the state after the last"""
+
+
+class LooksAhead(StepModel, Protocol):
+    """A step model that can take many positions at once, faster than step by step."""
+
+    def look_ahead(
+        self, previous: Array, state: Any, /, *, most: int, ended: npt.NDArray[np.bool_], enough: int, eos_id: int
+    ) -> Ahead | None:
+        """Do what as many steps do that each take the best token, of equals the one in the lowest column.
+
+        Args:
+            previous: (B, 1) tokens, as for `step`.
+            state: with one place a sentence; it is left as it was.
+            most: take so many positions at most, 1 or more.
+            ended: (B,) bool, on the host: the sentences that have ended before and only wait.
+            enough: take no further position once so many sentences have ended, these included.
+            eos_id: what ends a sentence.
+
+        Returns:
+            one position or more; None where steps are as fast.
+        """
+        ...
+
+
 @dataclass
 class Hypothesis:
     """One translation of one sentence, with what the model thinks of it."""

@@ -53,14 +53,24 @@ def test_inputs_of_different_bounds_are_scaled_each_by_its_own(draw):
     assert np.corrcoef(found.ravel(), exact.ravel())[0, 1] > 0.999
 
 
-def test_an_input_without_a_bound_is_multiplied_in_fp32(draw):
-    graph = Graph("unbounded")
+@pytest.mark.parametrize("bias", [None, np.arange(6, dtype=np.float32)])
+def test_an_input_without_a_bound_is_scaled_by_the_largest_of_its_row(draw, bias):
     weight = draw.standard_normal((6, 10)).astype(np.float32)
-    inputs = 100 * draw.standard_normal((1, 3, 10)).astype(np.float32)
-    Int8(graph).product([Activation("x", 10, None)], weight, name="y")
-    (found,) = computed(graph, ["y"], x=inputs)
+    inputs = (np.array([[100], [1e-6], [1], [0]]) * draw.standard_normal((4, 10))).astype(np.float32)
+    inputs[2, 0] = -50  # the largest, and negative
+
+    def multiplied(rows):
+        graph = Graph("unbounded")
+        Int8(graph).product([Activation("x", 10, None)], weight, bias, name="y")
+        return computed(graph, ["y"], x=rows)[0]
+
+    found = multiplied(inputs)
+    largest = np.maximum(np.abs(inputs).max(1, keepdims=True), 1e-30)
     codes, scales = quantize_rows(weight)
-    np.testing.assert_allclose(found, inputs @ (codes * scales[:, None]).T, rtol=1e-4, atol=1e-3)
+    read = np.rint(inputs / largest * 127) / 127 * largest
+    np.testing.assert_allclose(found, read @ (codes * scales[:, None]).T + (0 if bias is None else bias), rtol=1e-5)
+    for row, alone in zip(found, inputs, strict=True):
+        np.testing.assert_array_equal(multiplied(alone[None])[0], row)
 
 
 @pytest.mark.parametrize("arithmetic", [Float32, Int8])

@@ -39,7 +39,7 @@ def best(make_bundle, tmp_path):
     return path
 
 
-PARTS = {"encoder": "encoder.onnx", "embedding": "embedding.onnx", "step": "step.onnx", "constants": "constants.zip"}
+PARTS = {name: f"{name}.onnx" for name in ("encoder", "embedding", "step", "greedy")} | {"constants": "constants.zip"}
 
 
 def parts(precision):

@@ -113,12 +113,59 @@ class TableModel:
         return start
 
 
-def random_model(seed, *, kind="numpy", vocabulary=5, nodes=40, spread=2.0, eos_bias=0.0):
+class NormalizedStep(NamedTuple):
+    logits: Any
+    weights: Any
+    state: Any
+    normalized: bool = True
+
+
+class Ahead(NamedTuple):
+    tokens: Any
+    log_probs: Any
+    state: Any
+
+
+@dataclass
+class LookingModel(TableModel):
+    """A table model that takes many positions at once, up to `sight`, but declines for more than `few` sentences."""
+
+    sight: int = 1000
+    few: int = 1000
+    looks: list = field(default_factory=list)  # of how many positions each was
+
+    def step(self, previous, state, *, with_weights=False):
+        found = super().step(previous, state, with_weights=with_weights)
+        logits = found.logits.numpy() if self.kind == "torch" else found.logits
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        return NormalizedStep(self.to_kind(logits), found.weights, found.state)
+
+    def look_ahead(self, previous, state, *, most, ended, enough, eos_id):
+        assert most > 0
+        assert ended.sum() < enough
+        if len(previous) > self.few:
+            return None
+        tokens, log_probs, shapes = [], [], list(self.shapes)
+        while len(tokens) < min(most, self.sight) and ended.sum() < enough:
+            found = self.step(previous, state)
+            logits = np.asarray(found.logits)[:, 0]
+            best = logits.argmax(1)
+            tokens.append(best)
+            log_probs.append(logits[np.arange(len(best)), best])
+            ended = ended | (best == eos_id)
+            previous, state = self.to_kind(best[:, None]), found.state
+        self.shapes[:] = shapes
+        self.looks.append(len(tokens))
+        return Ahead(self.to_kind(np.stack(tokens, 1)), self.to_kind(np.stack(log_probs, 1)), state)
+
+
+def random_model(seed, *, kind="numpy", vocabulary=5, nodes=40, spread=2.0, eos_bias=0.0, make=TableModel):
     """A random automaton: what comes next depends on all that came before, as far as `nodes` states can tell."""
     generator = np.random.default_rng(seed)
     logits = generator.normal(0, spread, (nodes, vocabulary))
     logits[:, EOS] += eos_bias
-    return TableModel(logits, generator.integers(0, nodes, (nodes, vocabulary)), kind)
+    return make(logits, generator.integers(0, nodes, (nodes, vocabulary)), kind)
 
 
 def tree_model(tree, *, kind="numpy", vocabulary):

@@ -1,0 +1,158 @@
+"""Many positions in one run of a graph are what as many steps are."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from nmt.choices import AttentionKind, Cell
+from nmt.errors import RunError
+from nmt.search.greedy import greedy_search
+from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
+from nmt.shortlist import Shortlist
+
+EOS = 3
+LENGTHS = np.array([7, 1, 4, 5, 7, 2])
+NETWORKS = [
+    {"cell": cell, "attention": attention, "input_feeding": feeding, "decoder_layers": layers}
+    for cell, attention, feeding, layers in itertools.product(Cell, AttentionKind, (False, True), (1, 3))
+]
+
+
+def name_of(network):
+    return "-".join(map(str, network.values()))
+
+
+def shortlist():
+    """Some of the 50 targets for each of the 50 sources, not equally many, and the symbols."""
+    draw = np.random.default_rng(5)
+    counts = draw.integers(0, 6, 50)
+    targets = np.concatenate([np.sort(draw.permutation(np.arange(4, 50))[:count]) for count in counts])
+    return Shortlist(np.concatenate([[0], np.cumsum(counts)]), targets, np.arange(8), 50)
+
+
+def sources():
+    draw = np.random.default_rng(1)
+    source = draw.integers(4, 50, (len(LENGTHS), LENGTHS.max()))
+    source[np.arange(LENGTHS.max()) >= LENGTHS[:, None]] = 0
+    return source
+
+
+def by_steps(model, previous, state, count):
+    """The best token of every step, its log-probability, and the state after them."""
+    tokens, log_probs = [], []
+    for _ in range(count):
+        step = model.step(previous, state)
+        best = step.logits[:, 0].argmax(1)
+        log_probs.append(step.logits[np.arange(len(best)), 0, best])
+        previous = (best if step.vocabulary is None else step.vocabulary[np.arange(len(best)), best])[:, None]
+        tokens.append(previous[:, 0])
+        state = step.state
+    return np.stack(tokens, 1), np.stack(log_probs, 1), state
+
+
+def ahead(model, previous, state, *, most=9, ended=None, enough=1000, eos_id=-1):
+    ended = np.zeros(len(previous), dtype=np.bool_) if ended is None else ended
+    return model.look_ahead(previous, state, most=most, ended=ended, enough=enough, eos_id=eos_id)
+
+
+def assert_ahead_is_by_steps(model):
+    source = sources()
+    state = model.start(source, LENGTHS).keep(np.array([0, 2, 3, 5]))
+    previous = np.full((4, 1), 2)
+    expected, log_probs, after = by_steps(model, previous, state, 9)  # from now on all products are known
+    found = ahead(model, previous, state)
+    np.testing.assert_array_equal(found.tokens, expected)
+    np.testing.assert_allclose(found.log_probs, log_probs, rtol=1e-6)
+    here, there = (model.step(found.tokens[:, -1:], each).logits for each in (found.state, after))
+    np.testing.assert_allclose(here, there, rtol=1e-6)
+    # The states are as they were, and some may leave between one run and the next.
+    first = ahead(model, previous, state, most=4)
+    np.testing.assert_array_equal(first.tokens, expected[:, :4])
+    rest = ahead(model, first.tokens[[1, 3], -1:], first.state.keep(np.array([1, 3])), most=5)
+    np.testing.assert_array_equal(rest.tokens, expected[[1, 3], 4:])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("network", NETWORKS, ids=name_of)
+def test_of_every_network(make_models, network, precision):
+    assert_ahead_is_by_steps(make_models(precision=precision, **network).exported)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("lexicon", [0, 6])
+@pytest.mark.parametrize("listed", [False, True], ids=["whole", "shortlist"])
+def test_with_a_shortlist_and_a_lexicon(make_models, lexicon, listed, precision):
+    options = {"lexicon_size": lexicon, "lexicon_epsilon": 0.01, "precision": precision}
+    assert_ahead_is_by_steps(make_models(**options, shortlist=shortlist() if listed else None).exported)
+
+
+def test_it_stops_where_a_token_was_never_read(make_models):
+    """The products of a token's embedding are computed outside of the graph, once."""
+    model = make_models().exported
+    state, previous = model.start(sources(), LENGTHS), np.full((6, 1), 2)
+    expected, _, _ = by_steps(make_models().exported, previous, state, 9)
+    parts = []
+    while sum(part.shape[1] for part in parts) < 9:
+        found = ahead(model, previous, state, most=9 - sum(part.shape[1] for part in parts))
+        previous, state = found.tokens[:, -1:], found.state
+        parts.append(found.tokens)
+    assert len(parts) > 2
+    np.testing.assert_array_equal(np.concatenate(parts, 1), expected)
+
+
+def test_it_stops_when_enough_sentences_have_ended(make_models):
+    model = make_models().exported
+    state, previous = model.start(sources(), LENGTHS), np.full((6, 1), 2)
+    tokens, _, _ = by_steps(model, previous, state, 12)
+    eos_id = int(tokens[4, 5])  # one token is as good as another
+    ended = (tokens == eos_id).cumsum(1) > 0
+    waiting = np.array([True, *[False] * 5])
+    for enough, gone in itertools.product(range(1, 8), (np.zeros(6, dtype=np.bool_), waiting)):
+        reached = (ended | gone[:, None]).sum(0) >= enough
+        count = int(reached.argmax()) + 1 if reached.any() else 12
+        found = ahead(model, previous, state, most=12, ended=gone, enough=enough, eos_id=eos_id)
+        np.testing.assert_array_equal(found.tokens, tokens[:, :count])
+
+
+def test_of_many_scores_numpy_finds_the_best_faster(make_models, monkeypatch):
+    model = make_models(shortlist=shortlist()).exported
+    state = model.start(sources(), LENGTHS)
+    scores = model.step(np.full((6, 1), 2), state).logits.size
+    monkeypatch.setattr("nmt.runtime.model._FEW_SCORES", scores)
+    assert ahead(model, np.full((6, 1), 2), state) is not None
+    monkeypatch.setattr("nmt.runtime.model._FEW_SCORES", scores - 1)
+    assert ahead(model, np.full((6, 1), 2), state) is None
+
+
+class Stepping:
+    """A model without its `look_ahead`."""
+
+    def __init__(self, model):
+        self.start, self.step = model.start, model.step
+
+
+RULES = [[], [forbid(range(3)), minimum_length(1, eos_id=EOS)], [forbid(range(20))], [no_repeat_ngram(1)]]
+
+
+@pytest.mark.parametrize("rules", RULES, ids=["none", "special", "half", "ngrams"])
+@pytest.mark.parametrize("listed", [False, True], ids=["whole", "shortlist"])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_greedy_search_finds_the_same(make_models, precision, listed, rules):
+    models = [make_models(precision=precision, shortlist=shortlist() if listed else None).exported for _ in range(2)]
+    options = {"max_lengths": [9, 3, 12, 0, 30, 1], "bos_id": 2, "eos_id": EOS, "rules": rules}
+    expected = greedy_search(Stepping(models[0]), sources(), LENGTHS, **options)
+    for _ in range(2):  # with products of embeddings to compute, and with all of them there
+        assert greedy_search(models[1], sources(), LENGTHS, **options) == expected
+    with_weights = greedy_search(models[1], sources(), LENGTHS, with_weights=True, **options)
+    assert with_weights == expected
+    assert all(len(one.weights) == len(one.tokens) for one in with_weights)
+
+
+def test_scores_that_are_no_numbers_are_told_with_their_position(make_models):
+    def damage(network):
+        network.target_embedding.weight[7] = float("nan")
+
+    model = make_models(change=damage).exported
+    with pytest.raises(RunError, match="the model's scores at target position 1 are not numbers"):
+        greedy_search(model, sources(), LENGTHS, max_lengths=[9] * 6, bos_id=2, eos_id=EOS)
