@@ -14,10 +14,10 @@ import zipfile
 from typing import NamedTuple
 
 from nmt.config import ModelConfig
+from nmt.runtime.ahead import BeamBuilder, GreedyBuilder
 from nmt.runtime.builder import MakeArithmetic, Weights
 from nmt.runtime.encoder import EncoderBuilder
 from nmt.runtime.graph import Constants
-from nmt.runtime.greedy import GreedyBuilder
 from nmt.runtime.step import EmbeddingBuilder, StepBuilder
 
 
@@ -28,6 +28,7 @@ class Graphs(NamedTuple):
     embedding: bytes
     step: bytes
     greedy: bytes
+    beam: bytes
     constants: bytes
     """a .zip file of those large constants of the graphs, whose checksums tell damage"""
 
@@ -52,12 +53,12 @@ def build_graphs(
         KeyError: a weight is missing.
     """
     constants: Constants = {}
-    encoder, embedding, step, greedy = (
+    encoder, embedding, step, greedy, beam = (
         builder(config, weights, arithmetic, with_shortlist).build(constants)
-        for builder in (EncoderBuilder, EmbeddingBuilder, StepBuilder, GreedyBuilder)
+        for builder in (EncoderBuilder, EmbeddingBuilder, StepBuilder, GreedyBuilder, BeamBuilder)
     )
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, constant in constants.items():
             archive.writestr(zipfile.ZipInfo(name), constant)  # without the time, so that equal models are equal files
-    return Graphs(encoder, embedding, step, greedy, content.getvalue())
+    return Graphs(encoder, embedding, step, greedy, beam, content.getvalue())

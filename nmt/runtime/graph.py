@@ -19,6 +19,7 @@ _IR_VERSION = 8
 
 _TYPES = {
     "bool": TensorProto.BOOL,
+    "double": TensorProto.DOUBLE,
     "float": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
     "int64": TensorProto.INT64,
@@ -26,7 +27,7 @@ _TYPES = {
 }
 
 Described = Mapping[str, tuple[str, Sequence[int | str]]]
-"""Name → type (bool, float, float16, int64 or int8) and shape, with letters for what varies."""
+"""Name → type (bool, double, float, float16, int64 or int8) and shape, with letters for what varies."""
 
 
 Constants = dict[str, bytes]

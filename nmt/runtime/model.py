@@ -27,8 +27,9 @@ Arrays = dict[str, npt.NDArray[Any]]
 _OWN_INPUTS = ("products", "embedded", "rows")
 """What a step reads beside memory and states: products of embeddings, each place's row of these and of the states."""
 
-_AHEAD_INPUTS = ("places", "ended", "most", "enough", "eos_id")
-"""What many positions read beside that."""
+_AHEAD_INPUTS = ("places", "most", "eos_id")
+_GREEDY, _BEAM = {"first_ended", "enough"}, {"first_so_far", "width"}
+"""What many positions read beside that, all of them and of either graph."""
 
 _POOL = ("output_weight", "output_scales", "output_bias")
 """What an encoder picks for all sentences together, of what the shortlist names."""
@@ -137,6 +138,7 @@ class OnnxModel:
         embedding: Path,
         step: Path,
         greedy: Path,
+        beam: Path,
         constants: Path,
         vocabulary: int,
         shortlist: Shortlist | None = None,
@@ -148,7 +150,8 @@ class OnnxModel:
             encoder: the graph that reads sources.
             embedding: the graph of what a token contributes to a position.
             step: the graph of one target position.
-            greedy: the graph of many, for greedy search.
+            greedy: the graph of many of them, each with the best token.
+            beam: the graph of many of them, each with the best continuations of a sentence.
             constants: the large constants of all of them.
             vocabulary: V of the target.
             shortlist: what a translation may be made of, for graphs that were built for one.
@@ -159,7 +162,9 @@ class OnnxModel:
         """
         outside = _read_constants(constants)
         self._encoder, embeddings = (_load(path, outside, threads, hoard=False) for path in (encoder, embedding))
-        self._step, self._greedy = (_load(path, outside, threads, hoard=True) for path in (step, greedy))
+        self._step, self._greedy, self._beam = (
+            _load(path, outside, threads, hoard=True) for path in (step, greedy, beam)
+        )
         self._shortlist = shortlist
         after = [value.name for value in self._step.get_outputs()]
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
@@ -174,14 +179,17 @@ class OnnxModel:
         given = {value.name for value in self._encoder.get_inputs()} - {"source", "lengths"}
         if bool(given) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
-        self._greedy_outputs = [*(f"last_{name}" for name in self._states), "tokens", "token_log_probs"]
-        reads = {value.name for value in self._step.get_inputs()}
+        self._last = [f"last_{name}" for name in self._states]
         expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
-        if reads != expected or self._outputs[0] not in after:
-            raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
-        ahead = {*_AHEAD_INPUTS, *(("candidates",) if shortlist else ())}
-        if {value.name for value in self._greedy.get_inputs()} != expected | ahead:
-            raise BundleError(f"{greedy} was exported by an nmt that lays graphs out in another way")
+        ahead = {*expected, *_AHEAD_INPUTS, *(("candidates",) if shortlist else ())}
+        graphs = (
+            (step, self._step, expected),
+            (greedy, self._greedy, ahead | _GREEDY),
+            (beam, self._beam, ahead | _BEAM),
+        )
+        for path, session, inputs in graphs:
+            if {value.name for value in session.get_inputs()} != inputs or self._outputs[0] not in after:
+                raise BundleError(f"{path} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
@@ -210,25 +218,45 @@ class OnnxModel:
         return Step(log_probs, weights, self._after(previous, state, found), state.candidates, normalized=True)
 
     def look_ahead(
-        self, previous: Ints, state: OnnxState, *, most: int, ended: npt.NDArray[np.bool_], enough: int, eos_id: int
+        self,
+        previous: Ints,
+        state: OnnxState,
+        *,
+        log_probs: npt.NDArray[np.float64],
+        width: int,
+        most: int,
+        eos_id: int,
+        ended: npt.NDArray[np.bool_],
+        enough: int,
     ) -> Ahead | None:
-        """Run positions in the graph that has a loop over them, see `nmt.search.interface.LooksAhead`.
+        """Run positions in a graph that has a loop over them, see `nmt.search.interface.LooksAhead`.
 
-        None for so many scores a position that NumPy, which finds the best of them faster, makes up for what lies
-        between two steps.
+        None for a beam of several sentences, of which one or the other soon ends, and for so many scores a position
+        that NumPy, which finds the best of them faster, makes up for what lies between two steps.
         """
+        sentences, places = previous.shape
         columns = self._vocabulary if state.candidates is None else state.candidates.shape[1]
-        if len(previous) * columns > _FEW_SCORES:
+        is_greedy = places == width == 1
+        if (
+            sentences * width * columns > _FEW_SCORES
+            or width > columns
+            or not (is_greedy or (sentences == enough == 1))
+        ):
             return None
         table, given = self._given(previous, state)
-        given |= {"places": table.places, "ended": ended[:, None]}
-        given |= {"most": np.array(most), "enough": np.array(enough), "eos_id": np.array(eos_id)}
+        given |= {"places": table.places, "most": np.array(most), "eos_id": np.array(eos_id)}
         if state.candidates is not None:
             given["candidates"] = state.candidates[:, None]
-        *found, tokens, log_probs = self._greedy.run(self._greedy_outputs, given)
-        count = len(tokens)
-        after = self._after(previous, state, found)
-        return Ahead(tokens.reshape(count, -1).T, log_probs.reshape(count, -1).T, after)
+        if is_greedy:
+            given |= {"first_ended": ended[:, None], "enough": np.array(enough)}
+            *found, tokens, gains = self._greedy.run([*self._last, "all_token", "all_log_prob"], given)
+            gains = np.concatenate([log_probs[None], gains[..., 0]])  # in double precision
+            return Ahead(tokens, np.zeros_like(tokens), gains.cumsum(0)[1:], self._after(tokens[-1], state, found))
+        given |= {"first_so_far": log_probs, "width": np.array([width])}
+        *found, tokens, parents, totals = self._beam.run(
+            [*self._last, "all_token", "all_parent", "all_log_prob"], given
+        )
+        return Ahead(tokens, parents, totals, self._after(tokens[-1], state, found))
 
     def _given(self, previous: Ints, state: OnnxState) -> tuple[_Table, Arrays]:
         """Collect what a step reads, and the table that it finds the products of embeddings in."""

@@ -105,7 +105,9 @@ class StepBuilder(DecoderBuilder):
 
     def for_places(self, ids: str) -> str:
         """Repeat what is the same for all places of a sentence, (B, 1, N): (B, K, N)."""
-        places = self.graph.add("Shape", self.graph.add("Unsqueeze", "rows", self.graph.integers(2)))  # (B, K, 1)
+        places = self.graph.add(
+            "Shape", self.graph.add("Unsqueeze", self.embedded, self.graph.integers(2))
+        )  # (B, K, 1)
         return self.graph.add("Expand", ids, places)
 
     def _recur(self) -> Activation:

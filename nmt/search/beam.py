@@ -14,9 +14,9 @@ import numpy as np
 
 from nmt.errors import ConfigError
 from nmt.search.arrays import Bools, Floats, Ints, Operations, operations_for, to_host
-from nmt.search.candidates import Candidates, Prefix, Rule, best_candidates
+from nmt.search.candidates import Prefix, Rule, all_allowed, best_candidates
 from nmt.search.history import Endings, History
-from nmt.search.interface import Array, Hypothesis, State, StepModel
+from nmt.search.interface import Ahead, Array, Hypothesis, State, StepLike, StepModel
 from nmt.search.scores import LengthNormalizer
 
 
@@ -41,6 +41,9 @@ def beam_search(
     among the best candidates of its step, as many as places are live. A sentence is done when no place is live, or
     when no live hypothesis can reach the score of its `n_best`-th best finished one: the result is what a search
     without this shortcut gives. Of equal candidates the one from the lower place, then with the lower id, comes first.
+
+    A model that looks ahead (`nmt.search.interface.LooksAhead`) takes many positions at once until something ends, as
+    long as the rules allow all that it takes; where they do not, and for attention weights, it takes steps.
 
     Args:
         model: what scores the next token.
@@ -74,6 +77,7 @@ def beam_search(
     limits = to_host(max_lengths).reshape(batch_size)
     operations = operations_for(source)
     history, pool = History(batch_size), _Pool(batch_size, beam_size, n_best, normalizer)
+    look_ahead = None if with_weights else getattr(model, "look_ahead", None)
 
     with operations.without_gradients():
         # 1. Begin with one place a sentence; a sentence that may not take a step is cut at once.
@@ -87,29 +91,39 @@ def beam_search(
             )
         beam = beam.keep(stay)
         while len(beam.sentences):
-            # 2. Score the next token of every place.
-            step = model.step(operations.from_host(beam.tokens), state, with_weights=with_weights)
+            # 2. Take the best continuations of every sentence, as many as it has places that have not ended: of many
+            #    positions if the model can and the rules let it, or of one.
+            growth = None
+            if look_ahead is not None and (beam.widths == beam_size).all():
+                most = int(limits[beam.sentences].min()) - beam.length
+                ended = np.zeros(len(beam.sentences), dtype=np.bool_)
+                ahead = look_ahead(
+                    operations.from_host(beam.tokens),
+                    state,
+                    log_probs=beam.log_probs,
+                    width=beam_size,
+                    most=most,
+                    eos_id=eos_id,
+                    ended=ended,
+                    enough=1,
+                )
+                if ahead is not None:
+                    growth = _grown_ahead(beam, ahead, history, rules)
+                    look_ahead = look_ahead if growth else None
+            if growth is None:
+                step = model.step(operations.from_host(beam.tokens), state, with_weights=with_weights)
+                growth = _grown(beam, step, history, rules, with_weights=with_weights, operations=operations)
+                del step  # its logits are large; the next ones need the memory
 
-            # 3. Take the best continuations of every sentence, as many as it has places that have not ended.
-            places = beam.tokens.shape[1]
-            prefix = Prefix(beam.sentences, beam.length, partial(history.prefixes, beam.sentences, places))
-            candidates = best_candidates(
-                step, beam.log_probs, int(beam.widths.max()), rules=rules, prefix=prefix, operations=operations
-            )
-            grown = _grown(beam, candidates)
-            weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
-            history.append(beam.sentences, candidates.parents, grown.tokens, weights)
+            # 3. What ended or was cut goes to the pool, and leaves its place empty.
+            beam, stay = _collect(growth.before, growth.beam, pool, limits=limits, eos_id=eos_id)
 
-            # 4. What ended or was cut goes to the pool, and leaves its place empty.
-            beam, stay = _collect(beam, grown, pool, limits=limits, eos_id=eos_id)
-
-            # 5. The sentences that are done leave, and the state follows the places of the others.
+            # 4. The sentences that are done leave, and the state follows the places of the others.
             beam = beam.keep(stay)
             if len(beam.sentences):
-                state = _follow(step.state, stay, candidates.parents, places=places, operations=operations)
-            del step  # its logits are large; the next ones need the memory
+                state = _follow(growth.state, stay, growth.parents, places=growth.places, operations=operations)
 
-    # 6. Read the best of each pool backwards.
+    # 5. Read the best of each pool backwards.
     endings = pool.best(n_best)
     hypotheses = iter(history.hypotheses(endings, to_host(lengths) if with_weights else None))
     counts = np.bincount(endings.sentences, minlength=batch_size)
@@ -184,15 +198,60 @@ class _Pool:
         )
 
 
-def _grown(beam: _Beam, candidates: Candidates) -> _Beam:
-    """Let the beam grow by a token: to each sentence as many of the best as it is wide; places beyond are empty.
+class _Growth(NamedTuple):
+    """What a beam became by a step, or by many."""
+
+    before: _Beam
+    """as it was before the last"""
+    beam: _Beam
+    state: State
+    places: int
+    """of the state"""
+    parents: Ints
+    """(B', K) of these places, those that the beam's continue"""
+
+
+def _grown(
+    beam: _Beam,
+    step: StepLike,
+    history: History,
+    rules: Sequence[Rule],
+    *,
+    with_weights: bool,
+    operations: Operations,
+) -> _Growth:
+    """Let a beam grow by a token: to each sentence as many of the best as it is wide; places beyond are empty.
 
     All prefixes are of one length here, so log-probability and score rank them alike.
     """
-    log_probs, widths = candidates.log_probs, beam.widths
+    places, widths = beam.tokens.shape[1], beam.widths
+    prefix = Prefix(beam.sentences, beam.length, partial(history.prefixes, beam.sentences, places))
+    count = int(widths.max())
+    best = best_candidates(step, beam.log_probs, count, rules=rules, prefix=prefix, operations=operations)
+    log_probs = best.log_probs
     if widths.min() < log_probs.shape[1]:
         log_probs = np.where(np.arange(log_probs.shape[1]) < widths[:, None], log_probs, -np.inf)
-    return _Beam(beam.sentences, candidates.tokens, log_probs, widths, beam.length + 1)
+    weights = operations.to_host(step.weights) if with_weights and step.weights is not None else None
+    history.append(beam.sentences, best.parents, best.tokens, weights)
+    grown = _Beam(beam.sentences, best.tokens, log_probs, widths, beam.length + 1)
+    return _Growth(beam, grown, step.state, places, best.parents)
+
+
+def _grown_ahead(beam: _Beam, ahead: Ahead, history: History, rules: Sequence[Rule]) -> _Growth | None:
+    """Let a beam grow by what a model took ahead; None if a rule forbids any of it, or its scores are not numbers."""
+    before, nobody = beam, np.zeros(len(beam.sentences), dtype=np.bool_)
+    is_allowed = bool(np.isfinite(ahead.log_probs).all())
+    for position, (tokens, parents, log_probs) in enumerate(zip(*ahead[:3], strict=True)):
+        before = beam
+        prefix = Prefix(beam.sentences, beam.length, partial(history.prefixes, beam.sentences, beam.tokens.shape[1]))
+        is_allowed = is_allowed and all_allowed(ahead, position, but=nobody, rules=rules, prefix=prefix)
+        if not is_allowed:
+            history.take_back(position)
+            return None
+        history.append(beam.sentences, parents, tokens, None)
+        beam = _Beam(beam.sentences, tokens, log_probs, beam.widths, beam.length + 1)
+    places = beam.tokens.shape[1]
+    return _Growth(before, beam, ahead.state, places, np.tile(np.arange(places), (len(beam.sentences), 1)))
 
 
 def _collect(before: _Beam, grown: _Beam, pool: _Pool, *, limits: Ints, eos_id: int) -> tuple[_Beam, Bools]:

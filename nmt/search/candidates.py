@@ -12,7 +12,7 @@ import numpy as np
 
 from nmt.errors import RunError
 from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations
-from nmt.search.interface import StepLike
+from nmt.search.interface import Ahead, StepLike
 
 _WIDENING = 4
 
@@ -84,6 +84,15 @@ def best_candidates(
             "its weights are damaged or its training diverged; use an earlier checkpoint"
         ) from None
     return _ranked(found, len(log_probs), count)
+
+
+def all_allowed(ahead: Ahead, position: int, *, but: Bools, rules: Sequence[Rule], prefix: Prefix) -> bool:
+    """Tell whether the rules allow all that a model took ahead at a position, `but` for some sentences (B,)."""
+    tokens = ahead.tokens[position]
+    sentences = np.arange(len(tokens)).repeat(tokens.shape[1])
+    taken = (each[position].reshape(-1) for each in (ahead.parents, ahead.tokens, ahead.log_probs))
+    allowed = allowed_by(rules, Continuations(sentences, *taken), prefix)
+    return allowed is None or bool((allowed | but[sentences]).all())
 
 
 def _allowed(

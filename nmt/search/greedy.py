@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations, operations_for, to_host
-from nmt.search.candidates import Prefix, Rule, allowed_by, best_candidates
+from nmt.search.arrays import Bools, Floats, Ints, operations_for, to_host
+from nmt.search.candidates import Prefix, Rule, all_allowed, best_candidates
 from nmt.search.interface import Ahead, Array, Hypothesis, State, StepModel
 from nmt.search.scores import LengthNormalizer
 
@@ -82,11 +82,13 @@ def greedy_search(
             before = operations.from_host(previous)
             if look_ahead is not None:
                 most = int(limits[here[~gone]].min()) - path.length
-                ahead = look_ahead(before, state, most=most, ended=gone, enough=enough, eos_id=eos_id)
-                if ahead is not None:
-                    block, after = _taken_ahead(ahead, here, so_far, operations), ahead.state
-                    if not _is_allowed(block, gone, path, rules=rules, eos_id=eos_id):
-                        block = look_ahead = None
+                ahead = look_ahead(
+                    before, state, log_probs=so_far, width=1, most=most, eos_id=eos_id, ended=gone, enough=enough
+                )
+                if ahead is not None and _is_allowed(ahead, here, gone, path, rules=rules, eos_id=eos_id):
+                    block, after = _Block(here, ahead.tokens[..., 0].T, ahead.log_probs[..., 0].T, None), ahead.state
+                elif ahead is not None:
+                    look_ahead = None
             if block is None:
                 step = model.step(before, state, with_weights=with_weights)
                 prefix = Prefix(here, path.length, partial(path.prefixes, here))
@@ -180,28 +182,20 @@ class _Path:
             hypothesis.weights = np.stack(kept) if kept else np.zeros((0, length), dtype=np.float32)
 
 
-def _taken_ahead(ahead: Ahead, here: Ints, so_far: Floats, operations: Operations) -> _Block:
-    tokens, gains = operations.to_host(ahead.tokens), operations.to_host(ahead.log_probs)
-    log_probs = np.concatenate([so_far, gains], axis=1).cumsum(1)[:, 1:]  # one after the other, as by steps
-    return _Block(here, tokens, log_probs, None)
-
-
-def _is_allowed(block: _Block, gone: Bools, path: _Path, *, rules: Sequence[Rule], eos_id: int) -> bool:
+def _is_allowed(ahead: Ahead, here: Ints, gone: Bools, path: _Path, *, rules: Sequence[Rule], eos_id: int) -> bool:
     """Tell whether what a model took ahead can stay: all of it by the rules, and if its scores are numbers.
 
-    What was taken after the end of a sentence matters to nobody.
+    What it took after the end of a sentence matters to nobody.
     """
-    if not np.isfinite(block.log_probs[:, -1]).all():
+    if not np.isfinite(ahead.log_probs[-1]).all():
         return False
-    here, tokens, log_probs, _ = block
-    everyone, places = np.arange(len(here)), np.zeros(len(here), dtype=np.int64)
-    for position in range(tokens.shape[1]):
+    for position in range(len(ahead.tokens)):
 
         def read(position: int = position) -> Ints:
-            return np.concatenate([path.prefixes(here), tokens[:, None, :position]], axis=2)
+            return np.concatenate([path.prefixes(here), ahead.tokens[:position, :, 0].T[:, None]], axis=2)
 
-        found = Continuations(everyone, places, tokens[:, position], log_probs[:, position])
-        allowed = allowed_by(rules, found, Prefix(here, path.length + position, read))
-        if allowed is not None and not (allowed | gone | (tokens[:, :position] == eos_id).any(1)).all():
+        ended = gone | (ahead.tokens[:position, :, 0] == eos_id).any(0)
+        prefix = Prefix(here, path.length + position, read)
+        if not all_allowed(ahead, position, but=ended, rules=rules, prefix=prefix):
             return False
     return True

@@ -58,6 +58,10 @@ class History:
             self._rows[sentences] = np.arange(len(sentences))
         self._choices.append(_Choice(self._rows, parents, tokens, weights))
 
+    def take_back(self, steps: int) -> None:
+        """Forget the last steps, of the sentences that are still here."""
+        del self._choices[len(self._choices) - steps :]
+
     def prefixes(self, sentences: Ints, places: int) -> Ints:
         """Read all that these sentences (B',) have emitted in their K current places: (B', K, T)."""
         length = len(self._choices)

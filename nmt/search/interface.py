@@ -96,31 +96,47 @@ class StepModel(Protocol):
 
 
 class Ahead(NamedTuple):
-    """T positions that a model took by itself, each sentence going on with its best token."""
+    """T positions that a model took by itself; all but the state on the host, as NumPy arrays."""
 
-    tokens: Array
-    """(B, T) ids; what follows the end of a sentence is nobody's"""
-    log_probs: Array
-    """(B, T) what the model says of each, in single precision at least"""
+    tokens: npt.NDArray[np.int64]
+    """(T, B, K) ids; what follows the end of a sentence is nobody's"""
+    parents: npt.NDArray[np.int64]
+    """(T, B, K) the places before each position that those after it continue"""
+    log_probs: npt.NDArray[np.float64]
+    """(T, B, K) of the whole prefixes"""
     state: State
-    """the state after the last"""
+    """the state after the last position, its places those that were taken there"""
 
 
 class LooksAhead(StepModel, Protocol):
     """A step model that can take many positions at once, faster than step by step."""
 
     def look_ahead(
-        self, previous: Array, state: Any, /, *, most: int, ended: npt.NDArray[np.bool_], enough: int, eos_id: int
+        self,
+        previous: Array,
+        state: Any,
+        /,
+        *,
+        log_probs: npt.NDArray[np.float64],
+        width: int,
+        most: int,
+        eos_id: int,
+        ended: npt.NDArray[np.bool_],
+        enough: int,
     ) -> Ahead | None:
-        """Do what as many steps do that each take the best token, of equals the one in the lowest column.
+        """Do what as many steps do that each take the best continuations, from all places of a sentence, of all tokens.
+
+        Of equals they take the one of the lowest place, then that in the lowest column.
 
         Args:
-            previous: (B, 1) tokens, as for `step`.
-            state: with one place a sentence; it is left as it was.
+            previous: (B, K) tokens, as for `step`.
+            state: with K places a sentence; it is left as it was.
+            log_probs: (B, K) of the prefixes, on the host, to which those of the tokens are added.
+            width: how many continuations to take of each sentence, as long as none of them ends.
             most: take so many positions at most, 1 or more.
+            eos_id: what ends a hypothesis.
             ended: (B,) bool, on the host: the sentences that have ended before and only wait.
-            enough: take no further position once so many sentences have ended, these included.
-            eos_id: what ends a sentence.
+            enough: take no further position once in so many sentences a hypothesis has ended, those included.
 
         Returns:
             one position or more; None where steps are as fast.

@@ -39,7 +39,9 @@ def best(make_bundle, tmp_path):
     return path
 
 
-PARTS = {name: f"{name}.onnx" for name in ("encoder", "embedding", "step", "greedy")} | {"constants": "constants.zip"}
+PARTS = {name: f"{name}.onnx" for name in ("encoder", "embedding", "step", "greedy", "beam")} | {
+    "constants": "constants.zip"
+}
 
 
 def parts(precision):

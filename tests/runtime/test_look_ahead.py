@@ -1,12 +1,14 @@
 """Many positions in one run of a graph are what as many steps are."""
 
 import itertools
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from nmt.choices import AttentionKind, Cell
 from nmt.errors import RunError
+from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
 from nmt.shortlist import Shortlist
@@ -51,9 +53,24 @@ def by_steps(model, previous, state, count):
     return np.stack(tokens, 1), np.stack(log_probs, 1), state
 
 
+class Look(NamedTuple):
+    tokens: Any  # (B, T)
+    log_probs: Any  # (B, T) of each token
+    state: Any
+
+
 def ahead(model, previous, state, *, most=9, ended=None, enough=1000, eos_id=-1):
     ended = np.zeros(len(previous), dtype=np.bool_) if ended is None else ended
-    return model.look_ahead(previous, state, most=most, ended=ended, enough=enough, eos_id=eos_id)
+    so_far = np.full((len(previous), 1), -2.5)
+    found = model.look_ahead(
+        previous, state, log_probs=so_far, width=1, most=most, eos_id=eos_id, ended=ended, enough=enough
+    )
+    if found is None:
+        return None
+    assert (found.parents == 0).all()
+    assert found.log_probs.dtype == np.float64
+    tokens, log_probs = (each[..., 0].T for each in (found.tokens, found.log_probs))
+    return Look(tokens, np.diff(log_probs, axis=1, prepend=so_far), found.state)
 
 
 def assert_ahead_is_by_steps(model):
@@ -63,9 +80,9 @@ def assert_ahead_is_by_steps(model):
     expected, log_probs, after = by_steps(model, previous, state, 9)  # from now on all products are known
     found = ahead(model, previous, state)
     np.testing.assert_array_equal(found.tokens, expected)
-    np.testing.assert_allclose(found.log_probs, log_probs, rtol=1e-6)
+    np.testing.assert_allclose(found.log_probs, log_probs, rtol=1e-5)
     here, there = (model.step(found.tokens[:, -1:], each).logits for each in (found.state, after))
-    np.testing.assert_allclose(here, there, rtol=1e-6)
+    np.testing.assert_allclose(here, there, rtol=1e-5)
     # The states are as they were, and some may leave between one run and the next.
     first = ahead(model, previous, state, most=4)
     np.testing.assert_array_equal(first.tokens, expected[:, :4])
@@ -132,21 +149,72 @@ class Stepping:
         self.start, self.step = model.start, model.step
 
 
+class Counting(Stepping):
+    """A model that counts its steps, and positions taken ahead."""
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.model, self.steps, self.ahead = model, 0, 0
+        self.step = self._step
+
+    def _step(self, *arguments, **options):
+        self.steps += 1
+        return self.model.step(*arguments, **options)
+
+    def look_ahead(self, *arguments, **options):
+        found = self.model.look_ahead(*arguments, **options)
+        self.ahead += 0 if found is None else len(found.tokens)
+        return found
+
+
+def ending(network):
+    """Let sentences end after some words, now and then."""
+    network.output_bias[EOS] += 0.7
+
+
 RULES = [[], [forbid(range(3)), minimum_length(1, eos_id=EOS)], [forbid(range(20))], [no_repeat_ngram(1)]]
 
 
+def assert_search_is_by_steps(search, models, **options):
+    """With products of embeddings to compute, and with all of them there; each sentence alone, and all together."""
+    batches = [(sources(), LENGTHS, [9, 3, 12, 0, 30, 1])]
+    batches += [(sources()[n : n + 1, :length], LENGTHS[n : n + 1], [30]) for n, length in enumerate(LENGTHS)]
+    for _ in range(2):
+        for source, lengths, limits in batches:
+            options |= {"max_lengths": limits, "bos_id": 2, "eos_id": EOS}
+            expected = search(Stepping(models[0]), source, lengths, **options)
+            assert search(models[1], source, lengths, **options) == expected
+
+
 @pytest.mark.parametrize("rules", RULES, ids=["none", "special", "half", "ngrams"])
+@pytest.mark.parametrize("lexicon", [0, 6])
 @pytest.mark.parametrize("listed", [False, True], ids=["whole", "shortlist"])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_greedy_search_finds_the_same(make_models, precision, listed, rules):
-    models = [make_models(precision=precision, shortlist=shortlist() if listed else None).exported for _ in range(2)]
-    options = {"max_lengths": [9, 3, 12, 0, 30, 1], "bos_id": 2, "eos_id": EOS, "rules": rules}
-    expected = greedy_search(Stepping(models[0]), sources(), LENGTHS, **options)
-    for _ in range(2):  # with products of embeddings to compute, and with all of them there
-        assert greedy_search(models[1], sources(), LENGTHS, **options) == expected
-    with_weights = greedy_search(models[1], sources(), LENGTHS, with_weights=True, **options)
-    assert with_weights == expected
-    assert all(len(one.weights) == len(one.tokens) for one in with_weights)
+def test_search_finds_the_same(make_models, precision, listed, lexicon, rules):
+    make = {"precision": precision, "shortlist": shortlist() if listed else None, "lexicon_size": lexicon}
+    models = [make_models(**make, change=ending).exported for _ in range(2)]
+    assert_search_is_by_steps(greedy_search, models, rules=rules)
+    for size in (1, 2, 5):
+        assert_search_is_by_steps(beam_search, models, rules=rules, beam_size=size, n_best=size)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=name_of)
+def test_beam_search_of_every_network(make_models, network):
+    models = [make_models(**network, change=ending).exported for _ in range(2)]
+    assert_search_is_by_steps(beam_search, models, beam_size=4)
+
+
+def test_beam_search_takes_all_positions_ahead_as_long_as_nothing_ends(make_models):
+    def endless(network):
+        network.output_bias[EOS] -= 100
+
+    model = make_models(shortlist=shortlist(), change=endless).exported
+    for _ in range(2):  # the second time with the products of all embeddings there
+        counted = Counting(model)
+        for n, length in enumerate(LENGTHS):
+            source, lengths = sources()[n : n + 1, :length], LENGTHS[n : n + 1]
+            beam_search(counted, source, lengths, max_lengths=[30], bos_id=2, eos_id=EOS)
+        assert (counted.steps, counted.ahead) == (0, 30 * len(LENGTHS))
 
 
 def test_scores_that_are_no_numbers_are_told_with_their_position(make_models):

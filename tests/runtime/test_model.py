@@ -87,7 +87,7 @@ def test_reordering_twice_is_reordering_once(models, sentences):
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", None])
-@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "greedy", "constants"])
+@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "greedy", "beam", "constants"])
 def test_a_damaged_file_is_told_in_one_line(models, tmp_path, content, name):
     damaged = tmp_path / models.files[name].name
     whole = models.files[name].read_bytes()
@@ -130,7 +130,7 @@ def test_constants_of_another_model_are_told(models, make_models):
         OnnxModel(**models.files | {"constants": other.files["constants"]}, vocabulary=50)
 
 
-@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "greedy", "constants"])
+@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "greedy", "beam", "constants"])
 def test_a_missing_file_is_told_in_one_line(models, tmp_path, name):
     missing = tmp_path / models.files[name].name
     with pytest.raises(BundleError) as caught:
@@ -249,7 +249,7 @@ def test_graphs_and_shortlist_must_belong_together(models):
         OnnxModel(**models.files, vocabulary=50, shortlist=Listed())
 
 
-@pytest.mark.parametrize("name", ["step", "greedy"])
+@pytest.mark.parametrize("name", ["step", "greedy", "beam"])
 @pytest.mark.parametrize(
     ("shortlist", "before"), [(None, {"rows": "parents"}), (Listed(), {"columns": "output_columns"})]
 )

@@ -122,6 +122,7 @@ class NormalizedStep(NamedTuple):
 
 class Ahead(NamedTuple):
     tokens: Any
+    parents: Any
     log_probs: Any
     state: Any
 
@@ -141,23 +142,33 @@ class LookingModel(TableModel):
             logits = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
         return NormalizedStep(self.to_kind(logits), found.weights, found.state)
 
-    def look_ahead(self, previous, state, *, most, ended, enough, eos_id):
+    def look_ahead(self, previous, state, *, log_probs, width, most, eos_id, ended, enough):
         assert most > 0
         assert ended.sum() < enough
-        if len(previous) > self.few:
+        assert previous.shape == log_probs.shape
+        if len(previous) > self.few or width > self.logits.shape[1]:
             return None
-        tokens, log_probs, shapes = [], [], list(self.shapes)
-        while len(tokens) < min(most, self.sight) and ended.sum() < enough:
-            found = self.step(previous, state)
-            logits = np.asarray(found.logits)[:, 0]
-            best = logits.argmax(1)
-            tokens.append(best)
-            log_probs.append(logits[np.arange(len(best)), best])
-            ended = ended | (best == eos_id)
-            previous, state = self.to_kind(best[:, None]), found.state
-        self.shapes[:] = shapes
-        self.looks.append(len(tokens))
-        return Ahead(self.to_kind(np.stack(tokens, 1)), self.to_kind(np.stack(log_probs, 1)), state)
+        found, shapes, reorders = [], list(self.shapes), list(self.reorders)
+        while len(found) < min(most, self.sight) and ended.sum() < enough:
+            step = self.step(previous, state)
+            totals = (log_probs[:, :, None] + np.asarray(step.logits)).reshape(len(log_probs), -1)
+            best = np.argsort(-totals, axis=1, kind="stable")[:, :width]
+            log_probs = np.take_along_axis(totals, best, axis=1)
+            parents, tokens = np.divmod(best, self.logits.shape[1])
+            found.append((tokens, parents, log_probs))
+            ended = ended | (tokens == eos_id).any(1)
+            previous, state = self.to_kind(tokens), step.state.reorder(self.to_kind(parents))
+        self.shapes[:], self.reorders[:] = shapes, reorders
+        self.looks.append(len(found))
+        return Ahead(*map(np.stack, zip(*found, strict=True)), state)
+
+
+class Stepping:
+    """A model that steps as another does, and does not look ahead."""
+
+    def __init__(self, model):
+        self.start, self.step = model.start, model.step
+        self.batch, self.bos = model.batch, model.bos
 
 
 def random_model(seed, *, kind="numpy", vocabulary=5, nodes=40, spread=2.0, eos_bias=0.0, make=TableModel):

@@ -103,46 +103,6 @@ def test_of_many_they_leave_together(tables, kind):
     assert delayed
 
 
-def test_what_a_model_takes_ahead_is_what_steps_take(tables, kind):
-    looked = stepped = 0
-    for seed in range(150):
-        model = tables.random_model(
-            seed, kind=kind, vocabulary=3 + seed % 9, eos_bias=seed % 4 - 2.0, make=tables.LookingModel
-        )
-        model.sight, model.few = [1000, 1, 4][seed % 3], [1000, 5][seed % 2]
-        starts, limits = range(14), [7 * n % 23 for n in range(14)]
-        options = {"limits": limits, "rules": [[], [forbid([1]), minimum_length(3, eos_id=0)]][seed % 5 == 0]}
-        if seed % 5 == 1:
-            options["rules"] = [no_repeat_ngram(2)]
-        beam = tables.search(beam_search, model, starts, beam_size=1, **options)
-        model.shapes.clear()
-        assert tables.search(greedy_search, model, starts, **options) == [one for [one] in beam]  # to the last bit
-        looked, stepped = looked + sum(model.looks), stepped + len(model.shapes)
-        if not options["rules"] and model.few > 14:
-            assert model.shapes == []
-    assert looked > 500
-    assert stepped > 500
-
-
-def test_once_a_rule_has_forbidden_what_was_taken_ahead_search_takes_steps(tables, kind):
-    tree = {(): [0.1, 0.2, 0.7], (2,): [0.1, 0.6, 0.3], (2, 2): [0.9, 0.1, 0.0]}
-    model = tables.tree_model(tree, kind=kind, vocabulary=3)
-    model = tables.LookingModel(model.logits, model.following, kind)
-    [one] = tables.search(greedy_search, model, [0], limits=9, rules=[forbid([1])])
-    assert (one.tokens, one.finished) == ([2, 2], True)  # B A is forbidden
-    assert math.exp(one.log_prob) == pytest.approx(0.7 * 0.3 * 0.9)
-    assert len(model.looks) == 1
-    assert model.shapes == [(1, 1)] * 3
-
-
-def test_scores_ahead_that_are_not_numbers_are_told_with_their_position(tables, kind):
-    model = tables.tree_model({(): [0.1, 0.9], (1,): [0.1, 0.9], (1, 1): [0.5, 0.5]}, kind=kind, vocabulary=2)
-    model = tables.LookingModel(model.logits, model.following, kind)
-    model.logits[2] = math.nan
-    with pytest.raises(RunError, match="the model's scores at target position 3 are not numbers"):
-        tables.search(greedy_search, model, [0], limits=9)
-
-
 def test_equals_go_to_the_lowest_id(tables, kind):
     model = tables.tree_model({(): [0.1, 0.3, 0.3, 0.3]}, kind=kind, vocabulary=4)
     # A is the first of three equals, then EOS the first of four
