@@ -30,9 +30,10 @@ def offered(translations: Ints, vocabulary: int) -> Ints:
 
 
 def lay_out(translations: Ints, chances: Array, words: Ints, vocabulary: int) -> Array:
-    """Give every word a column: translations and chances (B, S, N), words (B, U) padded with -1 → chances (B, S, U).
+    """Give every word a column: translations and chances (B, S, N), words (B, U) padded with -1 → (B, S, U).
 
-    Chances are probabilities in whatever unit. Translations that are not among the words are left out.
+    That is one more than their chances, which are probabilities in whatever unit: attention's weights, whose sum is 1,
+    so make of it what a step takes the logarithm of. Translations that are not among the words are left out.
     """
     sentences, length, _ = translations.shape
     width = words.shape[1]
@@ -42,4 +43,4 @@ def lay_out(translations: Ints, chances: Array, words: Ints, vocabulary: int) ->
     columns[rows, words] = np.arange(width)
     probabilities = np.zeros((sentences, length, width + 1), dtype=np.float32)
     probabilities[rows[:, :, None], np.arange(length)[:, None], columns[rows[:, :, None], translations]] = chances
-    return np.ascontiguousarray(probabilities[:, :, :width])
+    return np.asarray(probabilities[:, :, :width] + np.float32(1))

@@ -37,12 +37,13 @@ _POOL = ("output_weight", "output_scales", "output_bias")
 _TRANSLATIONS = ("translations", "chances")
 """What an encoder says of a lexicon, for `nmt.runtime.lexicon` to lay out."""
 
-_FEW_SCORES = 2**15
-"""Of so many log-probabilities at most a graph looks for the best itself."""
+_FEW_SCORES = 3 * 2**14
+"""Of so many log-probabilities at most a graph looks for the best itself; for several of each place it takes longer, as
+if they were so many times as many."""
 
-_LIKELY = 3
-"""So many translations of each source token are soon read as target tokens: of 200 sentences 122 others occur for the
-first time, of 707 (docs/RESULTS.md)."""
+_LIKELY = 8
+"""So many translations of each source token are at hand before one of them is read: graphs with a loop stop for others
+(docs/RESULTS.md)."""
 
 _KEPT_BYTES = 2**26
 """So much of the products of embeddings is kept at most; where all tokens of a vocabulary need less, nothing is ever

@@ -195,7 +195,7 @@ class StepBuilder(DecoderBuilder):
     def _favour(self, logits: str) -> str:
         """Add what the lexicon says where attention looks; see nmt.model.lexicon."""
         graph, add = self.graph, self.graph.add
-        scores = add("Log", add("Add", add("MatMul", "weights", "lexical"), graph.number(1.0)))
+        scores = add("Log", add("MatMul", "weights", "lexical"))
         if self.with_shortlist:
             return add("Add", logits, scores)
         words = self.for_places(add("Unsqueeze", "words", graph.integers(1)))
