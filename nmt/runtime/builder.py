@@ -86,7 +86,7 @@ class Builder(ABC):
 
     @property
     def lexical(self) -> Described:
-        """What a step reads of them: one more than each word's probability over ε, and without a shortlist which words."""
+        """What a step reads of them: 1 and each word's probability over ε, and without a shortlist which words."""
         if not self.config.lexicon_size:
             return {}
         words: Described = {} if self.with_shortlist else {"words": ("int64", ("B", "U"))}
