@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nmt.runtime.model import OnnxModel
 
 
-_PARTS = ("encoder", "embedding", "step", "greedy", "beam", "constants")
+_PARTS = ("encoder", "embedding", "step", "constants")
 """What every variant for ONNX Runtime is made of, by their names in config.json."""
 
 

@@ -27,10 +27,9 @@ class Graphs(NamedTuple):
     encoder: bytes
     embedding: bytes
     step: bytes
-    greedy: bytes
-    beam: bytes
     constants: bytes
-    """a .zip file of those large constants of the graphs, whose checksums tell damage"""
+    """a .zip file, whose checksums tell damage: the large constants of the graphs, and those graphs of many positions
+    that not every search needs, by the names of their builders"""
 
     def files(self) -> dict[str, tuple[str, bytes]]:
         """Name the file of each, with its content."""
@@ -53,12 +52,13 @@ def build_graphs(
         KeyError: a weight is missing.
     """
     constants: Constants = {}
-    encoder, embedding, step, greedy, beam = (
-        builder(config, weights, arithmetic, with_shortlist).build(constants)
-        for builder in (EncoderBuilder, EmbeddingBuilder, StepBuilder, GreedyBuilder, BeamBuilder)
+    builders = (EncoderBuilder, EmbeddingBuilder, StepBuilder, GreedyBuilder, BeamBuilder)
+    encoder, embedding, step, *ahead = (
+        builder(config, weights, arithmetic, with_shortlist).build(constants) for builder in builders
     )
+    constants |= zip((builder.name for builder in builders[3:]), ahead, strict=True)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for name, constant in constants.items():
             archive.writestr(zipfile.ZipInfo(name), constant)  # without the time, so that equal models are equal files
-    return Graphs(encoder, embedding, step, greedy, beam, content.getvalue())
+    return Graphs(encoder, embedding, step, content.getvalue())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,9 +28,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 _OWN_INPUTS = ("products", "embedded", "rows")
 """What a step reads beside memory and states: products of embeddings, each place's row of these and of the states."""
 
-_AHEAD_INPUTS = ("places", "most", "eos_id")
-_GREEDY, _BEAM = {"first_ended", "enough"}, {"first_so_far", "width"}
-"""What many positions read beside that, all of them and of either graph."""
+_AHEAD = ("greedy", "beam")
+"""The graphs of many positions, by the names that they have among the constants."""
 
 _POOL = ("output_weight", "output_scales", "output_bias")
 """What an encoder picks for all sentences together, of what the shortlist names."""
@@ -138,8 +138,6 @@ class OnnxModel:
         encoder: Path,
         embedding: Path,
         step: Path,
-        greedy: Path,
-        beam: Path,
         constants: Path,
         vocabulary: int,
         shortlist: Shortlist | None = None,
@@ -151,9 +149,7 @@ class OnnxModel:
             encoder: the graph that reads sources.
             embedding: the graph of what a token contributes to a position.
             step: the graph of one target position.
-            greedy: the graph of many of them, each with the best token.
-            beam: the graph of many of them, each with the best continuations of a sentence.
-            constants: the large constants of all of them.
+            constants: the large constants of all of them, with the graphs of many positions.
             vocabulary: V of the target.
             shortlist: what a translation may be made of, for graphs that were built for one.
             threads: of the CPU.
@@ -162,9 +158,15 @@ class OnnxModel:
             BundleError: a file is missing or damaged, or not for this version of ONNX Runtime.
         """
         outside = _read_constants(constants)
-        self._encoder, embeddings = (_load(path, outside, threads, hoard=False) for path in (encoder, embedding))
-        self._step, self._greedy, self._beam = (
-            _load(path, outside, threads, hoard=True) for path in (step, greedy, beam)
+        ahead = [outside.pop(name, b"") for name in _AHEAD]
+        if not all(ahead):
+            raise BundleError(f"{constants} was exported by an nmt that lays graphs out in another way")
+        self._encoder, embeddings = (
+            _load(path, _parts(_read(path), outside), threads, hoard=False) for path in (encoder, embedding)
+        )
+        self._step = _load(step, _parts(_read(step), outside), threads, hoard=True)
+        self._greedy, self._beam = (
+            _Later(partial(_load, constants, _parts(graph, outside), threads, hoard=True)) for graph in ahead
         )
         self._shortlist = shortlist
         after = [value.name for value in self._step.get_outputs()]
@@ -182,15 +184,9 @@ class OnnxModel:
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
         self._last = [f"last_{name}" for name in self._states]
         expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
-        ahead = {*expected, *_AHEAD_INPUTS, *(("candidates",) if shortlist else ())}
-        graphs = (
-            (step, self._step, expected),
-            (greedy, self._greedy, ahead | _GREEDY),
-            (beam, self._beam, ahead | _BEAM),
-        )
-        for path, session, inputs in graphs:
-            if {value.name for value in session.get_inputs()} != inputs or self._outputs[0] not in after:
-                raise BundleError(f"{path} was exported by an nmt that lays graphs out in another way")
+        reads = {value.name for value in self._step.get_inputs()}
+        if reads != expected or self._outputs[0] not in after:
+            raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)
 
     def start(self, source: Ints, lengths: Ints) -> OnnxState:
@@ -278,6 +274,24 @@ class OnnxModel:
         return {"lexical": lay_out(translations, chances, words, self._vocabulary), "words": words}
 
 
+class _Later:
+    """A graph that is loaded when it is first run: each takes memory for its weights, and no search runs them all."""
+
+    def __init__(self, load: Callable[[], onnxruntime.InferenceSession]) -> None:
+        self._load: Callable[[], onnxruntime.InferenceSession] | None = load
+        self._session: onnxruntime.InferenceSession | None = None
+        self._lock = threading.Lock()
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:
+        """Compute the outputs of these names."""
+        with self._lock:
+            if self._load is not None:
+                self._session, self._load = self._load(), None  # its constants are let go
+        assert self._session is not None
+        found: list[Any] = self._session.run(names, inputs)
+        return found
+
+
 def _read_constants(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -288,8 +302,20 @@ def _read_constants(path: Path) -> dict[str, bytes]:
         raise BundleError(f"{path} is damaged or cannot be read ({' '.join(str(error).split())[:200]})") from None
 
 
-def _load(path: Path, constants: Mapping[str, bytes], threads: int, *, hoard: bool) -> onnxruntime.InferenceSession:
-    """Load a graph; `hoard` lets it keep the memory it worked in, for what runs often."""
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
+
+
+def _parts(graph: bytes, constants: Mapping[str, bytes]) -> list[bytes]:
+    """List a graph and the constants that it names: one after the other they are the whole, see nmt.runtime.graph."""
+    return [graph, *(constant for name, constant in constants.items() if name.encode() in graph)]
+
+
+def _load(path: Path, parts: Sequence[bytes], threads: int, *, hoard: bool) -> onnxruntime.InferenceSession:
+    """Load a graph of this file; `hoard` lets it keep the memory it worked in, for what runs often."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -301,12 +327,7 @@ def _load(path: Path, constants: Mapping[str, bytes], threads: int, *, hoard: bo
     # Idle threads that spin take the processor from whatever else runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        graph = path.read_bytes()
-        # A graph and the constants that it names, one after the other, are the whole graph: see nmt.runtime.graph.
-        whole = b"".join([graph, *(constant for name, constant in constants.items() if name.encode() in graph)])
-        return onnxruntime.InferenceSession(whole, options, providers=["CPUExecutionProvider"])
-    except OSError as error:
-        raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
+        return onnxruntime.InferenceSession(b"".join(parts), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions have no common class
         reason = " ".join(str(error).split())[:200]
         raise BundleError(f"{path} is damaged, or not for onnxruntime {onnxruntime.__version__} ({reason})") from None

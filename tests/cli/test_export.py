@@ -39,7 +39,7 @@ def exported(bundle_path, tmp_path_factory):
         assert all(re.search(r" \(\d+\.\d kB\)$", line) for line in lines)
         assert [line.partition(" (")[0] for line in lines] == [
             f"nmt-export: wrote {path / precision / name}"
-            for name in ("encoder.onnx", "embedding.onnx", "step.onnx", "greedy.onnx", "beam.onnx", "constants.zip")
+            for name in ("encoder.onnx", "embedding.onnx", "step.onnx", "constants.zip")
         ]
     return path
 

@@ -39,9 +39,7 @@ def best(make_bundle, tmp_path):
     return path
 
 
-PARTS = {name: f"{name}.onnx" for name in ("encoder", "embedding", "step", "greedy", "beam")} | {
-    "constants": "constants.zip"
-}
+PARTS = {name: f"{name}.onnx" for name in ("encoder", "embedding", "step")} | {"constants": "constants.zip"}
 
 
 def parts(precision):

@@ -1,5 +1,6 @@
 """The step model on NumPy arrays: states are values, batches do not mix, damaged files are told in one line."""
 
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -87,7 +88,7 @@ def test_reordering_twice_is_reordering_once(models, sentences):
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", None])
-@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "greedy", "beam", "constants"])
+@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "constants"])
 def test_a_damaged_file_is_told_in_one_line(models, tmp_path, content, name):
     damaged = tmp_path / models.files[name].name
     whole = models.files[name].read_bytes()
@@ -130,7 +131,7 @@ def test_constants_of_another_model_are_told(models, make_models):
         OnnxModel(**models.files | {"constants": other.files["constants"]}, vocabulary=50)
 
 
-@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "greedy", "beam", "constants"])
+@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "constants"])
 def test_a_missing_file_is_told_in_one_line(models, tmp_path, name):
     missing = tmp_path / models.files[name].name
     with pytest.raises(BundleError) as caught:
@@ -249,19 +250,38 @@ def test_graphs_and_shortlist_must_belong_together(models):
         OnnxModel(**models.files, vocabulary=50, shortlist=Listed())
 
 
-@pytest.mark.parametrize("name", ["step", "greedy", "beam"])
 @pytest.mark.parametrize(
     ("shortlist", "before"), [(None, {"rows": "parents"}), (Listed(), {"columns": "output_columns"})]
 )
-def test_a_graph_of_another_layout_is_told(make_models, tmp_path, shortlist, before, name):
+def test_a_step_of_another_layout_is_told(make_models, tmp_path, shortlist, before):
     models = make_models(shortlist=shortlist)
-    graph = onnx.load(models.files[name])
-    nodes = list(graph.graph.node)
-    inside = [node for outer in nodes for attribute in outer.attribute for node in attribute.g.node]
-    for node in [*nodes, *inside]:
-        node.input[:] = [before.get(value, value) for value in node.input]
-    for value in graph.graph.input:
+    step = onnx.load(models.files["step"])
+    for node in step.graph.node:
+        node.input[:] = [before.get(name, name) for name in node.input]
+    for value in step.graph.input:
         value.name = before.get(value.name, value.name)
-    onnx.save(graph, tmp_path / f"{name}.onnx")
-    with pytest.raises(BundleError, match=rf"{name}\.onnx was exported by an nmt that lays graphs out in another way"):
-        OnnxModel(**models.files | {name: tmp_path / f"{name}.onnx"}, vocabulary=50, shortlist=shortlist)
+    onnx.save(step, tmp_path / "step.onnx")
+    with pytest.raises(BundleError, match=r"step\.onnx was exported by an nmt that lays graphs out in another way"):
+        OnnxModel(**models.files | {"step": tmp_path / "step.onnx"}, vocabulary=50, shortlist=shortlist)
+
+
+@pytest.mark.parametrize("name", ["greedy", "beam"])
+def test_a_graph_that_is_missing_among_the_constants_is_told(models, tmp_path, name):
+    with zipfile.ZipFile(models.files["constants"]) as whole, zipfile.ZipFile(tmp_path / "c.zip", "w") as less:
+        for each in whole.namelist():
+            if each != name:
+                less.writestr(each, whole.read(each))
+    with pytest.raises(BundleError, match=r"c\.zip was exported by an nmt that lays graphs out in another way"):
+        OnnxModel(**models.files | {"constants": tmp_path / "c.zip"}, vocabulary=50)
+
+
+@pytest.mark.parametrize("search", [greedy_search, beam_search])
+def test_threads_may_be_the_first_to_look_ahead(make_models, sentences, search):
+    def translate(model, row):
+        source, lengths = padded([row])
+        return search(model, source, lengths, max_lengths=[12], bos_id=2, eos_id=3)
+
+    alone, shared = (make_models().exported for _ in range(2))
+    expected = [translate(alone, row) for row in sentences]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(partial(translate, shared), sentences)) == expected
