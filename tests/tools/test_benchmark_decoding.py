@@ -5,10 +5,15 @@ import os
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from nmt.checkpoint import save_bundle
 from nmt.errors import BundleError, ConfigError
+from nmt.runtime.export import export
+from nmt.runtime.model import OnnxModel
+from nmt.shortlist import Shortlist
 from nmt.translator import Translator
 
 LINES = ["a small red house", "the old river stands near", "", "river", "a house near a river", "river"]
@@ -105,6 +110,27 @@ def test_what_is_counted_is_what_a_search_does(decoding, bundle, folder):
     assert found["flop"] == 2 * products
     assert found["hypotheses"][3] == found["hypotheses"][5] == translations[distinct.index("river")].text
     assert found["target_tokens"] == steps + translations[distinct.index("river")].target_tokens
+
+
+@pytest.mark.parametrize(("beam", "batch"), [(1, 1), (1, 4), (3, 1)])
+@pytest.mark.parametrize("listed", [False, True])
+def test_positions_taken_ahead_count_as_steps(decoding, make_bundle, tmp_path, monkeypatch, beam, batch, listed):
+    bundle = make_bundle()
+    with torch.no_grad():  # nothing that is forbidden, for which search takes back what was taken ahead
+        bundle.model.output_bias[[0, 1, 2, *bundle.target_subwords.control_ids, *([3] if beam > 1 else [])]] = -100
+    save_bundle(bundle, tmp_path / "bundle")
+    vocabulary = bundle.target_subwords.vocabulary_size
+    everything = np.arange(vocabulary)
+    offsets = np.zeros(bundle.source_subwords.vocabulary_size + 1, dtype=np.int64)
+    shortlist = Shortlist(offsets, everything[:0], everything[: vocabulary // 2], vocabulary) if listed else None
+    export(tmp_path / "bundle", "fp32", shortlist=None if shortlist is None else lambda said: shortlist)
+    request = {"bundle": str(tmp_path / "bundle"), "engine": "fp32", "source": LINES, "began": 0.0}
+    request["words"] = ["--beam-size", str(beam), "--batch-size", str(batch), "--threads", "1"]
+    ahead = decoding.measure(request)
+    taken = []
+    monkeypatch.setattr(OnnxModel, "look_ahead", lambda *given, **options: taken.append(given))
+    assert decoding.measure(request)["flop"] == ahead["flop"]
+    assert taken
 
 
 def test_rows_are_chosen_by_patterns(decoding):

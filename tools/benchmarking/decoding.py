@@ -112,7 +112,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     load_seconds = time.time() - request["began"]
     # Engines compile and allocate for the first shapes that they meet.
     translator.translate(lines[: max(_WARM_UP_SENTENCES, _WARM_UP_BATCHES * translator.search.batch_size)])
-    counted = _Counted(translator._model)
+    counted = _Counted(translator._model, _read_config(Path(request["bundle"]), "subwords")["target_vocabulary"])
     translator._model = counted  # type: ignore[assignment]
     timed = translate_text(translator, lines)
     memory = peak_memory()  # before anything else takes some
@@ -165,8 +165,10 @@ def _read_config(bundle: Path, key: str) -> dict[str, Any]:
 class _Counted:
     """A step model that counts what it is asked for, and is the one within in all else."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
+    def __init__(self, model: Any, vocabulary: int) -> None:
+        self._model, self._vocabulary = model, vocabulary
+        if hasattr(model, "look_ahead"):
+            self.look_ahead = self._look_ahead
         self.sentences = self.source_positions = self.rows = self.outputs = 0
         self.is_exported = not hasattr(model, "device")  # as Translator tells them apart
 
@@ -180,10 +182,19 @@ class _Counted:
 
     def step(self, previous: Any, state: Any, **options: Any) -> Any:
         found = self._model.step(previous, state, **options)
-        rows = previous.shape[0] * previous.shape[1]
-        self.rows += rows
-        self.outputs += rows * found.logits.shape[-1]
+        self._count(previous.shape[0] * previous.shape[1], found.logits.shape[-1])
         return found
+
+    def _look_ahead(self, previous: Any, state: Any, **options: Any) -> Any:
+        found = self._model.look_ahead(previous, state, **options)
+        if found is not None:
+            columns = self._vocabulary if state.candidates is None else state.candidates.shape[1]
+            self._count(previous.size + found.tokens[:-1].size, columns)  # of the last tokens none is read
+        return found
+
+    def _count(self, rows: int, columns: int) -> None:
+        self.rows += rows
+        self.outputs += rows * columns
 
 
 def _flop(counted: _Counted, bundle: Path) -> float:
