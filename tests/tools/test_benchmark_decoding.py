@@ -120,9 +120,9 @@ def test_positions_taken_ahead_count_as_steps(decoding, make_bundle, tmp_path, m
         bundle.model.output_bias[[0, 1, 2, *bundle.target_subwords.control_ids, *([3] if beam > 1 else [])]] = -100
     save_bundle(bundle, tmp_path / "bundle")
     vocabulary = bundle.target_subwords.vocabulary_size
-    everything = np.arange(vocabulary)
-    offsets = np.zeros(bundle.source_subwords.vocabulary_size + 1, dtype=np.int64)
-    shortlist = Shortlist(offsets, everything[:0], everything[: vocabulary // 2], vocabulary) if listed else None
+    nothing = np.zeros(bundle.source_subwords.vocabulary_size + 1, dtype=np.int64)
+    always = np.array([*range(4), *range(vocabulary // 2, vocabulary)])
+    shortlist = Shortlist(nothing, nothing[:0], always, vocabulary) if listed else None
     export(tmp_path / "bundle", "fp32", shortlist=None if shortlist is None else lambda said: shortlist)
     request = {"bundle": str(tmp_path / "bundle"), "engine": "fp32", "source": LINES, "began": 0.0}
     request["words"] = ["--beam-size", str(beam), "--batch-size", str(batch), "--threads", "1"]
