@@ -79,7 +79,7 @@ ONLY = {
     "omegaconf": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "safetensors": {"nmt.checkpoint", "nmt.runtime.export"},
     "onnx": {"nmt.runtime.graph", "nmt.runtime.arithmetic", "nmt.runtime.encoder", "nmt.runtime.ahead"},
-    "onnxruntime": {"nmt.runtime.model"},
+    "onnxruntime": {"nmt.runtime.sessions"},
     "yaml": {"nmt.training.outcome", "nmt.cli.train_help"},
     "pickle": {"nmt.training.state"},
     "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate", "nmt.cli.export"},

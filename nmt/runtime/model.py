@@ -7,18 +7,16 @@ together, R rows of the states, P products of embeddings, G·H gates of the deco
 from __future__ import annotations
 
 import threading
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from nmt.errors import BundleError
 from nmt.runtime.lexicon import lay_out, offered
+from nmt.runtime.sessions import Later, Session, load, parts_of, read, read_constants
 from nmt.search.interface import Ahead, Step
 from nmt.shortlist import Shortlist, pooled
 
@@ -94,7 +92,7 @@ class _Products:
     Threads may share it: a row is written before it is told, and a table that is full is replaced, not changed.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, *, vocabulary: int) -> None:
+    def __init__(self, session: Session, *, vocabulary: int) -> None:
         (made,) = session.get_outputs()
         self._session, self._vocabulary, self._width = session, vocabulary, int(made.shape[1])
         self._kind = np.dtype(np.float16 if made.type == "tensor(float16)" else np.float32)
@@ -157,16 +155,16 @@ class OnnxModel:
         Raises:
             BundleError: a file is missing or damaged, or not for this version of ONNX Runtime.
         """
-        outside = _read_constants(constants)
+        outside = read_constants(constants)
         ahead = [outside.pop(name, b"") for name in _AHEAD]
         if not all(ahead):
             raise BundleError(f"{constants} was exported by an nmt that lays graphs out in another way")
         self._encoder, embeddings = (
-            _load(path, _parts(_read(path), outside), threads, hoard=False) for path in (encoder, embedding)
+            load(path, parts_of(read(path), outside), threads, hoard=False) for path in (encoder, embedding)
         )
-        self._step = _load(step, _parts(_read(step), outside), threads, hoard=True)
+        self._step = load(step, parts_of(read(step), outside), threads, hoard=True)
         self._greedy, self._beam = (
-            _Later(partial(_load, constants, _parts(graph, outside), threads, hoard=True)) for graph in ahead
+            Later(partial(load, constants, parts_of(graph, outside), threads, hoard=True)) for graph in ahead
         )
         self._shortlist = shortlist
         after = [value.name for value in self._step.get_outputs()]
@@ -272,62 +270,3 @@ class OnnxModel:
             return {"lexical": lay_out(translations, chances, candidates, self._vocabulary)}
         words = offered(translations, self._vocabulary)
         return {"lexical": lay_out(translations, chances, words, self._vocabulary), "words": words}
-
-
-class _Later:
-    """A graph that is loaded when it is first run: each takes memory for its weights, and no search runs them all."""
-
-    def __init__(self, load: Callable[[], onnxruntime.InferenceSession]) -> None:
-        self._load: Callable[[], onnxruntime.InferenceSession] | None = load
-        self._session: onnxruntime.InferenceSession | None = None
-        self._lock = threading.Lock()
-
-    def run(self, names: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:
-        """Compute the outputs of these names."""
-        with self._lock:
-            if self._load is not None:
-                self._session, self._load = self._load(), None  # its constants are let go
-        assert self._session is not None
-        found: list[Any] = self._session.run(names, inputs)
-        return found
-
-
-def _read_constants(path: Path) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name: archive.read(name) for name in archive.namelist()}
-    except FileNotFoundError as error:
-        raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
-    except Exception as error:  # of zipfile, zlib and more, depending on where the damage is
-        raise BundleError(f"{path} is damaged or cannot be read ({' '.join(str(error).split())[:200]})") from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
-
-
-def _parts(graph: bytes, constants: Mapping[str, bytes]) -> list[bytes]:
-    """List a graph and the constants that it names: one after the other they are the whole, see nmt.runtime.graph."""
-    return [graph, *(constant for name, constant in constants.items() if name.encode() in graph)]
-
-
-def _load(path: Path, parts: Sequence[bytes], threads: int, *, hoard: bool) -> onnxruntime.InferenceSession:
-    """Load a graph of this file; `hoard` lets it keep the memory it worked in, for what runs often."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # What ONNX Runtime has to say of a graph that does not load is in the exception too.
-    options.log_severity_level = 4
-    # Patterns of memory are kept for every shape; here shapes change with every sentence that ends.
-    options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = hoard
-    # Idle threads that spin take the processor from whatever else runs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(b"".join(parts), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions have no common class
-        reason = " ".join(str(error).split())[:200]
-        raise BundleError(f"{path} is damaged, or not for onnxruntime {onnxruntime.__version__} ({reason})") from None
