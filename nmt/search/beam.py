@@ -107,9 +107,8 @@ def beam_search(
                     ended=ended,
                     enough=1,
                 )
-                if ahead is not None:
-                    growth = _grown_ahead(beam, ahead, history, rules)
-                    look_ahead = look_ahead if growth else None
+                growth = None if ahead is None else _grown_ahead(beam, ahead, history, rules)
+                look_ahead = look_ahead if growth else None
             if growth is None:
                 step = model.step(operations.from_host(beam.tokens), state, with_weights=with_weights)
                 growth = _grown(beam, step, history, rules, with_weights=with_weights, operations=operations)
