@@ -36,8 +36,8 @@ _TRANSLATIONS = ("translations", "chances")
 """What an encoder says of a lexicon, for `nmt.runtime.lexicon` to lay out."""
 
 _FEW_SCORES = 3 * 2**14
-"""Of so many log-probabilities at most a graph looks for the best itself; for several of each place it takes longer, as
-if they were so many times as many."""
+"""Of so many log-probabilities at most a graph looks for the best itself, each counted as often as many are wanted of a
+place; of more NumPy finds them so much faster that steps are as fast (docs/RESULTS.md)."""
 
 _LIKELY = 8
 """So many translations of each source token are at hand before one of them is read: graphs with a loop stop for others
