@@ -1,7 +1,7 @@
 """The graphs of a model, straight from its weights: what nmt.model computes, read off and laid out for speed.
 
 The encoder reads whole sources and makes all that does not change from step to step; the step scores the next token of
-every place, and reads what the graph of embeddings makes of each token once. Folded beforehand, exactly: the
+every place, and reads what the graph of embeddings makes of each token once; two more take many. Folded beforehand, exactly: the
 embeddings' scale √E into what multiplies them, a cell's two biases into one, and the half of the attentional layer that
 reads the context into the values, so that attention's weighted sum is its output (h~ = tanh(W_c [c; q]) with
 c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)).
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from nmt.config import ModelConfig
 from nmt.runtime.ahead import BeamBuilder, GreedyBuilder
-from nmt.runtime.builder import MakeArithmetic, Weights
+from nmt.runtime.builder import Builder, MakeArithmetic, Weights
 from nmt.runtime.encoder import EncoderBuilder
 from nmt.runtime.graph import Constants
 from nmt.runtime.step import EmbeddingBuilder, StepBuilder
@@ -52,13 +52,14 @@ def build_graphs(
         KeyError: a weight is missing.
     """
     constants: Constants = {}
-    builders = (EncoderBuilder, EmbeddingBuilder, StepBuilder, GreedyBuilder, BeamBuilder)
-    encoder, embedding, step, *ahead = (
-        builder(config, weights, arithmetic, with_shortlist).build(constants) for builder in builders
-    )
-    constants |= zip((builder.name for builder in builders[3:]), ahead, strict=True)
+
+    def build(builder: type[Builder]) -> bytes:
+        return builder(config, weights, arithmetic, with_shortlist).build(constants)
+
+    encoder, embedding, step = map(build, (EncoderBuilder, EmbeddingBuilder, StepBuilder))
+    ahead = {builder.name: build(builder) for builder in (GreedyBuilder, BeamBuilder)}
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for name, constant in constants.items():
-            archive.writestr(zipfile.ZipInfo(name), constant)  # without the time, so that equal models are equal files
+        for name, part in (constants | ahead).items():
+            archive.writestr(zipfile.ZipInfo(name), part)  # without the time, so that equal models are equal files
     return Graphs(encoder, embedding, step, content.getvalue())

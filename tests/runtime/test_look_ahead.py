@@ -1,6 +1,7 @@
 """Many positions in one run of a graph are what as many steps are."""
 
 import itertools
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,6 +117,25 @@ def test_it_stops_where_a_token_was_never_read(make_models):
         parts.append(found.tokens)
     assert len(parts) > 2
     np.testing.assert_array_equal(np.concatenate(parts, 1), expected)
+
+
+def test_what_a_lexicon_makes_likely_is_computed_with_the_source(make_models, monkeypatch):
+    """In one run for all of it, and what is known already in none."""
+    model = make_models(lexicon_size=6).exported
+    computed = []
+    run = model._products._session.run
+    monkeypatch.setattr(
+        model._products,
+        "_session",
+        SimpleNamespace(run=lambda names, inputs: computed.append(inputs["tokens"]) or run(names, inputs)),
+    )
+    state = model.start(sources(), LENGTHS)
+    [tokens] = computed
+    assert len(tokens) > 10
+    wide = state.reorder(np.zeros((6, len(tokens)), dtype=np.int64))
+    model.step(np.tile(tokens, (6, 1)), wide)
+    model.start(sources(), LENGTHS)
+    assert len(computed) == 1
 
 
 def test_it_stops_when_enough_sentences_have_ended(make_models):

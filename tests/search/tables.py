@@ -134,6 +134,7 @@ class LookingModel(TableModel):
     sight: int = 1000
     few: int = 1000
     looks: list = field(default_factory=list)  # of how many positions each was
+    asked: int = 0
 
     def step(self, previous, state, *, with_weights=False):
         found = super().step(previous, state, with_weights=with_weights)
@@ -143,6 +144,7 @@ class LookingModel(TableModel):
         return NormalizedStep(self.to_kind(logits), found.weights, found.state)
 
     def look_ahead(self, previous, state, *, log_probs, width, most, eos_id, ended, enough):
+        self.asked += 1
         assert most > 0
         assert ended.sum() < enough
         assert previous.shape == log_probs.shape

@@ -88,6 +88,14 @@ def test_beam_search_looks_no_further_than_where_something_ends(tables, kind):
     assert model.shapes == [(1, 2)]  # A A A ends too, one of three equals
 
 
+def test_a_model_that_declines_is_not_asked_at_every_step_of_a_beam(tables, kind):
+    model = looking(tables, TREE, kind)
+    model.few = 0
+    tables.search(beam_search, model, [0], limits=9, beam_size=2)
+    assert model.asked == 1
+    assert len(model.shapes) > 1
+
+
 @pytest.mark.parametrize("search", [greedy_search, beam_search])
 def test_scores_that_are_no_numbers_are_told_with_their_position(tables, kind, search):
     model = looking(tables, {(): [0.0, 1.0], (1,): [0.0, 1.0], (1, 1): [0.5, 0.5]}, kind)
