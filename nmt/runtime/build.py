@@ -1,10 +1,10 @@
 """The graphs of a model, straight from its weights: what nmt.model computes, read off and laid out for speed.
 
 The encoder reads whole sources and makes all that does not change from step to step; the step scores the next token of
-every place, and reads what the graph of embeddings makes of each token once; two more take many. Folded beforehand, exactly: the
-embeddings' scale √E into what multiplies them, a cell's two biases into one, and the half of the attentional layer that
-reads the context into the values, so that attention's weighted sum is its output (h~ = tanh(W_c [c; q]) with
-c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)).
+every place, and reads what the graph of embeddings makes of each token once; two more take many steps. Folded
+beforehand, exactly: the embeddings' scale √E into what multiplies them, a cell's two biases into one, and the half of
+the attentional layer that reads the context into the values, so that attention's weighted sum is its output
+(h~ = tanh(W_c [c; q]) with c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)).
 """
 
 from __future__ import annotations

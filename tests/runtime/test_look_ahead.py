@@ -162,6 +162,29 @@ def test_of_many_scores_numpy_finds_the_best_faster(make_models, monkeypatch):
     assert ahead(model, np.full((6, 1), 2), state) is None
 
 
+def test_a_beam_looks_ahead_for_one_sentence_and_not_too_many_places(make_models, monkeypatch):
+    model = make_models().exported
+
+    def looks(sentences, width):
+        state = model.start(sources()[:sentences], LENGTHS[:sentences])
+        found = model.look_ahead(
+            np.full((sentences, 1), 2),
+            state,
+            log_probs=np.zeros((sentences, 1)),
+            width=width,
+            most=3,
+            eos_id=EOS,
+            ended=np.zeros(sentences, dtype=np.bool_),
+            enough=1,
+        )
+        return found is not None
+
+    assert [looks(1, width) for width in (1, 5, 50, 51)] == [True, True, True, False]  # of 50 words
+    assert [looks(2, width) for width in (1, 2)] == [True, False]
+    monkeypatch.setattr("nmt.runtime.model._FEW_SCORES", 4 * 50)
+    assert [looks(1, width) for width in (4, 5)] == [True, False]
+
+
 class Stepping:
     """A model without its `look_ahead`."""
 
