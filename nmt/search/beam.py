@@ -14,7 +14,7 @@ import numpy as np
 
 from nmt.errors import ConfigError
 from nmt.search.arrays import Bools, Floats, Ints, Operations, operations_for, to_host
-from nmt.search.candidates import Prefix, Rule, all_allowed, best_candidates
+from nmt.search.candidates import Prefix, Rule, best_candidates, forbidden_ahead
 from nmt.search.history import Endings, History
 from nmt.search.interface import Ahead, Array, Hypothesis, State, StepLike, StepModel
 from nmt.search.scores import LengthNormalizer
@@ -238,13 +238,13 @@ def _grown(
 
 def _grown_ahead(beam: _Beam, ahead: Ahead, history: History, rules: Sequence[Rule]) -> _Growth | None:
     """Let a beam grow by what a model took ahead; None if a rule forbids any of it, or its scores are not numbers."""
-    before, nobody = beam, np.zeros(len(beam.sentences), dtype=np.bool_)
-    is_allowed = bool(np.isfinite(ahead.log_probs).all())
+    if not np.isfinite(ahead.log_probs).all():
+        return None
+    before = beam
     for position, (tokens, parents, log_probs) in enumerate(zip(*ahead[:3], strict=True)):
         before = beam
         prefix = Prefix(beam.sentences, beam.length, partial(history.prefixes, beam.sentences, beam.tokens.shape[1]))
-        is_allowed = is_allowed and all_allowed(ahead, position, but=nobody, rules=rules, prefix=prefix)
-        if not is_allowed:
+        if forbidden_ahead(ahead, position, rules=rules, prefix=prefix) is not None:
             history.take_back(position)
             return None
         history.append(beam.sentences, parents, tokens, None)

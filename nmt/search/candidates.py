@@ -86,13 +86,13 @@ def best_candidates(
     return _ranked(found, len(log_probs), count)
 
 
-def all_allowed(ahead: Ahead, position: int, *, but: Bools, rules: Sequence[Rule], prefix: Prefix) -> bool:
-    """Tell whether the rules allow all that a model took ahead at a position, `but` for some sentences (B,)."""
+def forbidden_ahead(ahead: Ahead, position: int, *, rules: Sequence[Rule], prefix: Prefix) -> Bools | None:
+    """Tell of which sentences (B,) the rules forbid something that a model took ahead at a position; None: of none."""
     tokens = ahead.tokens[position]
     sentences = np.arange(len(tokens)).repeat(tokens.shape[1])
     taken = (each[position].reshape(-1) for each in (ahead.parents, ahead.tokens, ahead.log_probs))
     allowed = allowed_by(rules, Continuations(sentences, *taken), prefix)
-    return allowed is None or bool((allowed | but[sentences]).all())
+    return None if allowed is None else ~allowed.reshape(tokens.shape).all(1)
 
 
 def _allowed(

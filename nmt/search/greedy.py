@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.search.arrays import Bools, Floats, Ints, operations_for, to_host
-from nmt.search.candidates import Prefix, Rule, all_allowed, best_candidates
+from nmt.search.candidates import Prefix, Rule, best_candidates, forbidden_ahead
 from nmt.search.interface import Ahead, Array, Hypothesis, State, StepModel
 from nmt.search.scores import LengthNormalizer
 
@@ -194,8 +194,10 @@ def _is_allowed(ahead: Ahead, here: Ints, gone: Bools, path: _Path, *, rules: Se
         def read(position: int = position) -> Ints:
             return np.concatenate([path.prefixes(here), ahead.tokens[:position, :, 0].T[:, None]], axis=2)
 
-        ended = gone | (ahead.tokens[:position, :, 0] == eos_id).any(0)
         prefix = Prefix(here, path.length + position, read)
-        if not all_allowed(ahead, position, but=ended, rules=rules, prefix=prefix):
-            return False
+        forbidden = forbidden_ahead(ahead, position, rules=rules, prefix=prefix)
+        if forbidden is not None:
+            ended = gone | (ahead.tokens[:position, :, 0] == eos_id).any(0)
+            if (forbidden & ~ended).any():
+                return False
     return True
