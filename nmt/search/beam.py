@@ -14,7 +14,7 @@ import numpy as np
 
 from nmt.errors import ConfigError
 from nmt.search.arrays import Bools, Floats, Ints, Operations, operations_for, to_host
-from nmt.search.candidates import Prefix, Rule, best_candidates, forbidden_ahead
+from nmt.search.candidates import Prefix, Rule, best_candidates, forbidden_ahead, in_question
 from nmt.search.history import Endings, History
 from nmt.search.interface import Ahead, Array, Hypothesis, State, StepLike, StepModel
 from nmt.search.scores import LengthNormalizer
@@ -240,6 +240,7 @@ def _grown_ahead(beam: _Beam, ahead: Ahead, history: History, rules: Sequence[Ru
     """Let a beam grow by what a model took ahead; None if a rule forbids any of it, or its scores are not numbers."""
     if not np.isfinite(ahead.log_probs).all():
         return None
+    rules = in_question(rules, ahead, beam.length)
     before = beam
     for position, (tokens, parents, log_probs) in enumerate(zip(*ahead[:3], strict=True)):
         before = beam

@@ -86,8 +86,23 @@ def best_candidates(
     return _ranked(found, len(log_probs), count)
 
 
+def in_question(rules: Sequence[Rule], ahead: Ahead, length: int) -> Sequence[Rule]:
+    """Leave out the rules that have nothing against what a model took ahead of prefixes of `length` tokens.
+
+    These say so in a method of theirs, ``allows_all(tokens: Ints, length: int) -> bool``: tokens (T, B, K), whatever
+    came before them but for how many they are.
+    """
+    return [rule for rule in rules if not getattr(rule, "allows_all", _doubts)(ahead.tokens, length)]
+
+
+def _doubts(tokens: Ints, length: int) -> bool:
+    return False
+
+
 def forbidden_ahead(ahead: Ahead, position: int, *, rules: Sequence[Rule], prefix: Prefix) -> Bools | None:
     """Tell of which sentences (B,) the rules forbid something that a model took ahead at a position; None: of none."""
+    if not rules:
+        return None
     tokens = ahead.tokens[position]
     sentences = np.arange(len(tokens)).repeat(tokens.shape[1])
     taken = (each[position].reshape(-1) for each in (ahead.parents, ahead.tokens, ahead.log_probs))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.search.arrays import Bools, Floats, Ints, operations_for, to_host
-from nmt.search.candidates import Prefix, Rule, best_candidates, forbidden_ahead
+from nmt.search.candidates import Prefix, Rule, best_candidates, forbidden_ahead, in_question
 from nmt.search.interface import Ahead, Array, Hypothesis, State, StepModel
 from nmt.search.scores import LengthNormalizer
 
@@ -189,6 +189,9 @@ def _is_allowed(ahead: Ahead, here: Ints, gone: Bools, path: _Path, *, rules: Se
     """
     if not np.isfinite(ahead.log_probs[-1]).all():
         return False
+    rules = in_question(rules, ahead, path.length)
+    if not rules:
+        return True
     for position in range(len(ahead.tokens)):
 
         def read(position: int = position) -> Ints:

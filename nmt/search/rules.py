@@ -1,7 +1,8 @@
 """What may be emitted: rules that any decoder asks about the candidates of each step.
 
 A rule is a callable (possible continuations, tokens so far) → which of them are allowed; see
-nmt.search.candidates.Rule.
+nmt.search.candidates.Rule. One that can tell more cheaply that it has nothing against many positions at once does so in
+a method `allows_all`; see nmt.search.candidates.in_question.
 """
 
 from __future__ import annotations
@@ -11,35 +12,52 @@ from collections.abc import Iterable
 import numpy as np
 
 from nmt.errors import ConfigError
-from nmt.search.arrays import Bools, Continuations
+from nmt.search.arrays import Bools, Continuations, Ints
 from nmt.search.candidates import Prefix, Rule
 
 
 def forbid(ids: Iterable[int]) -> Rule:
     """Never emit these token ids: padding, BOS, control symbols."""
-    forbidden = sorted(set(ids))
-    # The last entry stands for all ids from there on.
-    allowed = np.ones(max(forbidden, default=0) + 2, dtype=np.bool_)
-    allowed[forbidden] = False
-    last = len(allowed) - 1
-
-    def rule(found: Continuations, prefix: Prefix) -> Bools | None:
-        if found.tokens.min(initial=last) >= last:  # special symbols have the lowest ids: nearly always
-            return None
-        return np.asarray(allowed[np.minimum(found.tokens, last)])
-
-    return rule
+    return _Forbidden(ids)
 
 
 def minimum_length(tokens: int, *, eos_id: int) -> Rule:
     """Do not end before so many tokens are emitted, EOS not counted; the length limit still cuts."""
+    return _MinimumLength(tokens, eos_id)
 
-    def rule(found: Continuations, prefix: Prefix) -> Bools | None:
-        if prefix.length >= tokens:
+
+class _Forbidden:
+    def __init__(self, ids: Iterable[int]) -> None:
+        forbidden = sorted(set(ids))
+        # The last entry stands for all ids from there on.
+        self._allowed = np.ones(max(forbidden, default=0) + 2, dtype=np.bool_)
+        self._allowed[forbidden] = False
+        self._last = len(self._allowed) - 1
+
+    def __call__(self, found: Continuations, prefix: Prefix) -> Bools | None:
+        return self._among(found.tokens)
+
+    def allows_all(self, tokens: Ints, length: int) -> bool:
+        allowed = self._among(tokens)
+        return allowed is None or bool(allowed.all())
+
+    def _among(self, tokens: Ints) -> Bools | None:
+        if tokens.min(initial=self._last) >= self._last:  # special symbols have the lowest ids: nearly always
             return None
-        return np.asarray(found.tokens != eos_id)
+        return np.asarray(self._allowed[np.minimum(tokens, self._last)])
 
-    return rule
+
+class _MinimumLength:
+    def __init__(self, tokens: int, eos_id: int) -> None:
+        self._tokens, self._eos_id = tokens, eos_id
+
+    def __call__(self, found: Continuations, prefix: Prefix) -> Bools | None:
+        if prefix.length >= self._tokens:
+            return None
+        return np.asarray(found.tokens != self._eos_id)
+
+    def allows_all(self, tokens: Ints, length: int) -> bool:
+        return self._eos_id not in tokens[: max(0, self._tokens - length)]
 
 
 def no_repeat_ngram(size: int) -> Rule:

@@ -8,8 +8,9 @@ import pytest
 from nmt.errors import ConfigError
 from nmt.search.arrays import Continuations
 from nmt.search.beam import beam_search
-from nmt.search.candidates import Prefix
+from nmt.search.candidates import Prefix, in_question
 from nmt.search.greedy import greedy_search
+from nmt.search.interface import Ahead
 from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
 
 
@@ -64,6 +65,44 @@ def test_forbidding_says_at_once_that_everything_is_allowed():
         ids = np.array(tokens, dtype=np.int64)
         found = rule(Continuations(np.zeros_like(ids), np.zeros_like(ids), ids, np.zeros(len(ids))), prefix)
         assert found is None if allowed is None else found.tolist() == allowed
+
+
+def ahead_of(tokens):
+    """What a model took ahead: tokens (T, B, K)."""
+    return Ahead(tokens, np.zeros_like(tokens), np.zeros(tokens.shape), None)
+
+
+def test_a_rule_that_has_nothing_against_many_positions_is_not_asked_about_each():
+    random = np.random.default_rng(1)
+    rules = [forbid([0, 2]), forbid([]), minimum_length(3, eos_id=1), no_repeat_ngram(2)]
+    outcomes = set()
+    for _ in range(200):
+        tokens = random.choice(9, size=(4, 2, 3), p=[0.005, 0.05, 0.005, *[0.94 / 6] * 6])
+        length = int(random.integers(4))
+        left = in_question(rules, ahead_of(tokens), length)
+        assert rules[1] not in left
+        assert rules[3] in left  # one that does not say so is asked
+        expected = [(tokens == 0) | (tokens == 2), (tokens == 1) & (np.arange(4)[:, None, None] + length < 3)]
+        assert [rule in left for rule in (rules[0], rules[2])] == [forbidden.any() for forbidden in expected]
+        outcomes.add(tuple(forbidden.any() for forbidden in expected))
+    assert len(outcomes) == 4
+
+
+@pytest.mark.parametrize("search", [greedy_search, beam_search])
+def test_what_is_beyond_question_is_not_asked(tables, search):
+    class Counted:
+        asked = 0
+
+        def __init__(self, *, allows_all):
+            self.allows_all = lambda tokens, length: allows_all
+
+        def __call__(self, found, prefix):
+            self.asked += 1
+
+    model = tables.random_model(3, kind="numpy", vocabulary=9, make=tables.LookingModel)
+    sure, unsure = Counted(allows_all=True), Counted(allows_all=False)
+    tables.search(search, model, [0], limits=9, rules=[sure, unsure])
+    assert unsure.asked - sure.asked == sum(model.looks) > 0
 
 
 def test_no_repeat_ngram_of_nothing_is_an_error():
