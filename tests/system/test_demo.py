@@ -80,6 +80,19 @@ def test_three_lines_in_three_lines_out(nmt_translate, demo_bundle):
     assert (finished.code, finished.out, finished.err) == (0, "Ein Hund läuft.\n\n\n", "")
 
 
+def test_a_smaller_model_learns_from_a_larger_one(demo_bundle, nmt_translate, nmt_train, tiny, tmp_path):
+    """The commands that the README gives for distillation."""
+    text = (tmp_path / "train.en").read_text(encoding="utf-8")
+    again = nmt_translate(demo_bundle, text=text)
+    assert again.code == 0, again.err
+    (tmp_path / "again.en").write_text(text, encoding="utf-8", newline="\n")
+    (tmp_path / "again.de").write_text(again.out, encoding="utf-8", newline="\n")
+    finished = nmt_train(*tiny, "corpus.extra=[again]", "trainer.max_updates=3")
+    assert finished.code == 0, finished.err
+    assert re.search(r"training text corpus\.extra=again\b.*: 240 pairs kept", finished.err)
+    assert len(nmt_translate(tmp_path / "run" / "best", text=text).out.splitlines()) == 240
+
+
 def test_the_model_card_names_languages_and_scores(demo_bundle, bundle):
     card = (demo_bundle / "README.md").read_text(encoding="utf-8")
     assert card.startswith("# en → de\n")
