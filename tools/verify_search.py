@@ -4,6 +4,8 @@ Batches of 1, 7 and 64, in order and shuffled, must give the same translations (
 1e-5 is the only excuse); beam 1 must equal greedy; every log-probability must equal its teacher-forced rescoring.
 
     python tools/verify_search.py runs/multi30k_en_de/best corpora/multi30k/test_2016_flickr.en
+
+With --precision it tells of an exported variant, or of bf16, how many translations depend on the batch.
 """
 
 from __future__ import annotations
@@ -12,22 +14,24 @@ import copy
 import dataclasses
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from nmt.checkpoint import Bundle, load_bundle
+from nmt.choices import PRECISIONS
 from nmt.cli.common import Parser, run
 from nmt.config import SearchConfig
 from nmt.data.corpus import read_lines
 from nmt.errors import RunError
+from nmt.loading import load
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Hypothesis
 from nmt.search.rules import forbid, minimum_length
-from nmt.translator import TextHypothesis, Translator
+from nmt.translator import TextHypothesis, Translating, Translator
 
 NAME = "verify_search.py"
 _TIE = 1e-5
@@ -48,11 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", type=Path, metavar="MODEL", help="a bundle")
     parser.add_argument("source", type=Path, metavar="FILE", help="sentences to translate")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N lines (default: all)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="count what differs, of this variant or in bf16")
 
     def command() -> int:
         arguments = parser.parse_args(argv)
-        lines = list(read_lines(arguments.source))
-        return verify(load_bundle(arguments.model), lines[: arguments.limit or None])
+        lines = list(read_lines(arguments.source))[: arguments.limit or None]
+        if arguments.precision:
+            return count(load(arguments.model, precision=arguments.precision), lines)
+        return verify(load_bundle(arguments.model), lines)
 
     return run(command, NAME)
 
@@ -67,18 +74,11 @@ def verify(bundle: Bundle, lines: list[str]) -> int:
     broken = []
     for beam in (1, 5):
         alone = translate(bundle, lines, beam=beam, batch=1)
-        shuffled = random.Random(1).sample(range(len(lines)), len(lines))
-        for name, batch, order in (
-            ("7", 7, range(len(lines))),
-            ("64", 64, range(len(lines))),
-            ("64 shuffled", 64, shuffled),
-        ):
-            found = translate(bundle, [lines[i] for i in order], beam=beam, batch=batch)
-            together = dict(zip(order, found, strict=True))
+        for name, together in in_batches(bundle, lines, beam=beam):
             differences = [
-                Difference(i + 1, abs(rescore(precise, lines[i], alone[i]) - rescore(precise, lines[i], together[i])))
-                for i in range(len(lines))
-                if alone[i].tokens != together[i].tokens
+                Difference(i + 1, abs(rescore(precise, line, here) - rescore(precise, line, there)))
+                for i, (line, here, there) in enumerate(zip(lines, alone, together, strict=True))
+                if here.tokens != there.tokens
             ]
             broken += [d for d in differences if d.gap > _TIE]
             ties = sum(d.gap <= _TIE for d in differences)
@@ -95,7 +95,31 @@ def verify(bundle: Bundle, lines: list[str]) -> int:
     return 0
 
 
-def translate(bundle: Bundle, lines: list[str], *, beam: int, batch: int) -> list[TextHypothesis]:
+def count(bundle: Translating, lines: list[str]) -> int:
+    """Print how many translations are others in a batch, and by how much the scores of the rest are; return 0."""
+    for beam in (1, 5):
+        alone = translate(bundle, lines, beam=beam, batch=1)
+        for name, together in in_batches(bundle, lines, beam=beam):
+            gaps = [abs(a.log_prob - b.log_prob) for a, b in zip(alone, together, strict=True) if a.tokens == b.tokens]
+            differ, apart = len(lines) - len(gaps), sum(gap > 0 for gap in gaps)
+            print(
+                f"beam {beam}, batch {name} against 1: {len(lines)} sentences, {differ} differ; "
+                f"of the others {apart} log-probabilities do, by {max(gaps, default=0):.1e} at most"
+            )
+    return 0
+
+
+def in_batches(bundle: Translating, lines: list[str], *, beam: int) -> Iterator[tuple[str, list[TextHypothesis]]]:
+    """Yield the lines' translations in batches of each kind, with its name."""
+    everyone = range(len(lines))
+    shuffled = random.Random(1).sample(everyone, len(lines))
+    for name, batch, order in (("7", 7, everyone), ("64", 64, everyone), ("64 shuffled", 64, shuffled)):
+        found = translate(bundle, [lines[i] for i in order], beam=beam, batch=batch)
+        together = dict(zip(order, found, strict=True))
+        yield name, [together[i] for i in everyone]
+
+
+def translate(bundle: Translating, lines: list[str], *, beam: int, batch: int) -> list[TextHypothesis]:
     """Translate with the bundle's settings but for the beam and the batch."""
     search: SearchConfig = dataclasses.replace(bundle.search, beam_size=beam, batch_size=batch)
     return [item.hypotheses[0] for item in Translator(bundle, search=search).translate(lines)]

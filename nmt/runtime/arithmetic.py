@@ -4,8 +4,8 @@ In int8 every weight is a whole number from -64 to 64 times a scale of its own o
 read is bounded by the network itself: states, attentional vectors and what is added up from them come out of a tanh. So
 their scales are known before any sentence is seen, and a row's result depends on that row alone, whatever else is in
 the batch. (A projection's sums have a bound that hardly any exceed, and are cut off there.) What has no bound, an
-LSTM's last cell states, is scaled by the largest element of each row. The one exception is the encoder's LSTM, which is
-ONNX Runtime's own and measures the scale of its inputs over the whole batch.
+LSTM's last cell states, is scaled by the largest element of each row. The encoder's LSTM is ONNX Runtime's own, which
+measures its scales over the whole batch: there every row is given the largest elements that there can be (`Int8`).
 
 Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden.
 """
@@ -35,6 +35,12 @@ _TINY = 1e-30
 
 _HALF = 128
 """The unsigned byte that stands for 0."""
+
+_GUARDS = np.array([[[1, -1]]], dtype=np.float32)
+"""(1, 1, 2) the largest and the smallest that a state can be."""
+
+_SATURATED = 20.0
+"""Of this sigmoid and tanh are 1 in fp32, of its negative the sigmoid is as good as 0."""
 
 
 class Activation(NamedTuple):
@@ -90,7 +96,11 @@ class Arithmetic(ABC):
         """Multiply inputs (..., I), laid side by side, by a weight (O, I), and add a bias (O,): (..., O)."""
 
     @abstractmethod
-    def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
+    def largest(self, table: Matrix) -> Matrix:
+        """Of what is looked up in a table (V, E), tell each column's largest magnitude, (E,)."""
+
+    @abstractmethod
+    def recurrence(self, inputs: Activation, lengths: str, layer: Recurrence) -> list[str]:
         """Run a layer in both directions over inputs (S, B, I): outputs (S, 2, B, H), last states (2, B, H) each."""
 
     @abstractmethod
@@ -151,14 +161,18 @@ class Float32(Arithmetic):
         joined = self._concatenated([item.name for item in inputs])
         return self._with_bias(joined, self.graph.constant(weight.T), bias, name)
 
-    def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
+    def largest(self, table: Matrix) -> Matrix:
+        """See `Arithmetic`."""
+        return np.asarray(np.abs(table).max(0))
+
+    def recurrence(self, inputs: Activation, lengths: str, layer: Recurrence) -> list[str]:
         """See `Arithmetic`."""
         graph = self.graph
         weights = [graph.constant(part) for part in layer[1:]]
         more: dict[str, Any] = {} if layer.cell == "lstm" else {"linear_before_reset": 1}
         return graph.add_many(
             layer.cell.upper(),
-            inputs,
+            inputs.name,
             *weights,
             lengths,
             names=[""] * (3 if layer.cell == "lstm" else 2),
@@ -225,29 +239,48 @@ class Int8(Arithmetic):
         bounds = np.concatenate([np.full(item.width, item.bound, dtype=np.float32) for item in inputs])
         return self._multiply(codes, *self._quantized(weight * bounds), bias=added, name=name)
 
-    def recurrence(self, inputs: str, lengths: str, layer: Recurrence) -> list[str]:
-        """See `Arithmetic`; a GRU, for which ONNX Runtime has no int8 layer, stays in fp32."""
+    def largest(self, table: Matrix) -> Matrix:
+        """See `Arithmetic`."""
+        codes, scales = quantize_rows(table)
+        return np.asarray(np.abs(codes * scales[:, None]).max(0))
+
+    def recurrence(self, inputs: Activation, lengths: str, layer: Recurrence) -> list[str]:
+        """See `Arithmetic`; a GRU, for which ONNX Runtime has no int8 layer, stays in fp32.
+
+        The operator scales its inputs by the largest and the smallest of the whole batch, and at every step its states
+        too. So that these are the same whatever is in the batch, each row of the inputs has two elements more, their
+        bound and its negative, and the layer two cells more, whose states are 1 and -1 at any step. Their weights are
+        0: nothing else knows of them.
+        """
         if layer.cell != "lstm":
             return Float32(self.graph).recurrence(inputs, lengths, layer)
-        graph = self.graph
+        graph, add = self.graph, self.graph.add
+        assert inputs.bound is not None
+        size, wide = layer.state_weights.shape[-1], _with_guards(layer)
+        one = graph.integers(1)
+        places = add("Concat", add("Shape", inputs.name, end=2), one, axis=0)  # S, B, 1
+        guards = add("Expand", graph.constant(inputs.bound * _GUARDS), places)
+        begun = np.concatenate([np.zeros((1, 1, size), dtype=np.float32), _SATURATED * _GUARDS], axis=-1)
+        both_sides = add("Concat", graph.integers(2), add("Shape", lengths), one, axis=0)  # 2, B, 1
         parts = []
-        for weight in (layer.input_weights, layer.state_weights):
+        for weight in (wide.input_weights, wide.state_weights):
             codes, scales = quantize_rows(weight)
             zeros = np.zeros(scales.shape, dtype=np.int8)
             parts.append([graph.constant(codes.transpose(0, 2, 1)), graph.constant(scales), graph.constant(zeros)])
-        return graph.add_many(
+        found = graph.add_many(
             "DynamicQuantizeLSTM",
-            inputs,
+            self._concatenated([inputs.name, guards]),
             *(codes for codes, _, _ in parts),
-            graph.constant(layer.biases),
+            graph.constant(wide.biases),
             lengths,
-            *("", "", ""),
+            *("", add("Expand", graph.constant(begun), both_sides), ""),
             *(name for _, scales, zeros in parts for name in (scales, zeros)),
             names=["", "", ""],
             domain=_MICROSOFT,
             direction="bidirectional",
-            hidden_size=layer.state_weights.shape[-1],
+            hidden_size=begun.shape[-1],
         )
+        return [add("Slice", name, *(graph.integers(n) for n in (0, size, -1))) for name in found]
 
     def select(self, weight: Matrix, bias: Matrix, pool: str, *, bound: float) -> None:
         """See `Arithmetic`."""
@@ -309,3 +342,21 @@ def quantize_rows(weight: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:
     scales = np.where(largest > 0, largest / _LARGEST, 1.0).astype(np.float32)
     codes = np.rint(weight / scales[..., None]).astype(np.int8)
     return codes, scales
+
+
+def _with_guards(layer: Recurrence) -> Recurrence:
+    """Give an LSTM layer inputs more, which nothing reads, and cells more, which keep the states they begin with."""
+    size, more = layer.state_weights.shape[-1], _GUARDS.size
+
+    def widened(part: Matrix, *, columns: int) -> Matrix:
+        gates = part.reshape(2, -1, size, part.shape[-1])
+        return np.pad(gates, ((0, 0), (0, 0), (0, more), (0, columns))).reshape(2, -1, part.shape[-1] + columns)
+
+    gates = np.pad(layer.biases.reshape(2, -1, size), ((0, 0), (0, 0), (0, more)))
+    # Input, output, forget: they let nothing in, show all, and forget nothing.
+    gates[:, :3, size:] = np.array([[-_SATURATED], [_SATURATED], [_SATURATED]])
+    return layer._replace(
+        input_weights=widened(layer.input_weights, columns=more),
+        state_weights=widened(layer.state_weights, columns=more),
+        biases=gates.reshape(2, -1),
+    )

@@ -7,6 +7,7 @@ sentences together.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import numpy as np
 from onnx import TensorProto
@@ -49,11 +50,11 @@ class EncoderBuilder(Builder):
         graph, add = self.graph, self.graph.add
         lengths = add("Cast", "lengths", to=TensorProto.INT32)
         ids = add("Transpose", "source", perm=[1, 0])
-        inputs = Activation(self._embedded(ids), self.config.embedding_size, None)
+        inputs = Activation(self._embedded(ids), self.config.embedding_size, BOUND)
         is_residual = self.config.encoder_layers > 2
         summaries = []
         for i in range(self.config.encoder_layers):
-            outputs, *last = self.arithmetic.recurrence(inputs.name, lengths, self._recurrence(i))
+            outputs, *last = self.arithmetic.recurrence(inputs, lengths, self._recurrence(i))
             # (S, 2, B, H) → (S, B, 2, H) → (S, B, 2H), and (2, B, H) → (B, 2H)
             sides = add("Transpose", outputs, perm=[0, 2, 1, 3])
             name = add("Reshape", sides, graph.integers(0, 0, self.value_size))
@@ -66,12 +67,21 @@ class EncoderBuilder(Builder):
         return inputs, summaries
 
     def _embedded(self, ids: str) -> str:
-        """Look up the sources' embeddings, which may be the target's, in the units of these."""
-        if "source_embedding.weight" in self.weights:
-            return self.arithmetic.lookup(self.weights["source_embedding.weight"], ids)
-        table, units = self.target_embeddings
-        rows = self.arithmetic.lookup(table, ids)
-        return rows if (units == 1).all() else self.graph.add("Mul", rows, self.graph.constant(1 / units))
+        """Look up the sources' embeddings, each element as a share of the largest that its column has."""
+        rows = self.arithmetic.lookup(self._embeddings[0], ids)
+        return self.graph.add("Mul", rows, self.graph.constant(1 / self._largest))
+
+    @cached_property
+    def _embeddings(self) -> tuple[Matrix, Matrix]:
+        """The sources' embeddings (V, E), which may be the target's, and what their columns are multiples of, (E,)."""
+        own = self.weights.get("source_embedding.weight")
+        return self.target_embeddings if own is None else (own, np.ones(own.shape[1], dtype=np.float32))
+
+    @cached_property
+    def _largest(self) -> Matrix:
+        """The largest elements of these as they are looked up, (E,), or a hair more."""
+        largest = self.arithmetic.largest(self._embeddings[0]) * np.float32(1 + 1e-6)
+        return np.where(largest > 0, largest, 1).astype(np.float32)
 
     def _side_by_side(self, last: str, bound: float | None) -> Activation:
         add = self.graph.add
@@ -85,7 +95,9 @@ class EncoderBuilder(Builder):
         def both(name: str) -> Matrix:
             return np.stack([order(self.weights[side.format(name)]) for side in sides])
 
-        inputs = both("weight_ih") * (self.scale if i == 0 else np.float32(1))
+        inputs = both("weight_ih")
+        if i == 0:
+            inputs = inputs * (self.scale * self._largest / self._embeddings[1])
         biases = np.concatenate([both("bias_ih"), both("bias_hh")], axis=1)
         return Recurrence(self.config.cell.value, inputs, both("weight_hh"), biases)
 

@@ -5,10 +5,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from nmt.runtime.arithmetic import Activation, Float32, Int8, quantize_rows
+from nmt.runtime.arithmetic import Activation, Float32, Int8, Recurrence, quantize_rows
 from nmt.runtime.graph import Graph
 
 TYPES = {"int64": "int64", "float32": "float", "float16": "float16"}
+BOUND = 2.5
 
 
 def computed(graph, outputs, **inputs):
@@ -130,3 +131,51 @@ def test_a_rows_result_depends_on_that_row_alone(draw):
     (together,) = session.run(["y"], {"x": rows})
     for i in range(70):
         np.testing.assert_array_equal(session.run(["y"], {"x": rows[i : i + 1]})[0][0], together[i])
+
+
+def recurrent(draw, arithmetic, *, size):
+    """A function that runs an LSTM layer with drawn weights, whose inputs (S, B, 6) are within `BOUND`."""
+    layer = Recurrence("lstm", *(draw.uniform(-1, 1, (2, *shape)).astype(np.float32) for shape in shapes(size)))
+    graph = Graph("recurrence")
+    products = arithmetic(graph)
+    lengths = graph.add("Cast", "lengths", to=TensorProto.INT32)
+    found = products.recurrence(Activation("x", 6, BOUND), lengths, layer)
+    names = [
+        graph.add("Identity", part, name=name) for part, name in zip(found, ("all", "hidden", "cell"), strict=True)
+    ]
+    content = graph.to_bytes(
+        {"x": ("float", ("S", "B", 6)), "lengths": ("int64", ("B",))},
+        dict(zip(names, [("float", ("S", 2, "B", size)), *[("float", (2, "B", size))] * 2], strict=True)),
+    )
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return lambda x, lengths: session.run(names, {"x": x, "lengths": lengths})
+
+
+def shapes(size):
+    return (4 * size, 6), (4 * size, size), (8 * size,)
+
+
+@pytest.mark.parametrize("size", [5, 64])
+def test_a_row_of_a_recurrent_layer_depends_on_that_row_alone(draw, size):
+    """Some rows have large inputs and others small ones, so that scales of a whole batch would not be those of each."""
+    run = recurrent(draw, Int8, size=size)
+    lengths = np.array([9, 3, 1, 7, 9, 2])
+    x = draw.uniform(-1, 1, (9, 6, 6)).astype(np.float32) * np.array([BOUND, 0.01, 1, 0.3, 0.1, BOUND])[:, None]
+    x = x.astype(np.float32)
+    together = run(x, lengths)
+    for i, length in enumerate(lengths):
+        outputs, hidden, cell = run(x[:length, i : i + 1], lengths[i : i + 1])
+        np.testing.assert_array_equal(outputs[:, :, 0], together[0][:length, :, i])
+        np.testing.assert_array_equal(hidden[:, 0], together[1][:, i])
+        np.testing.assert_array_equal(cell[:, 0], together[2][:, i])
+
+
+def test_a_recurrent_layer_in_int8_is_nearly_that_in_fp32():
+    x = np.random.default_rng(2).uniform(-BOUND, BOUND, (40, 3, 6)).astype(np.float32)
+    lengths = np.array([40, 11, 25])
+    exact, found = (
+        recurrent(np.random.default_rng(1), arithmetic, size=32)(x, lengths) for arithmetic in (Float32, Int8)
+    )
+    for here, there in zip(found, exact, strict=True):
+        assert here.shape == there.shape
+        assert np.corrcoef(here.ravel(), there.ravel())[0, 1] > 0.995

@@ -49,12 +49,15 @@ def test_search_finds_what_it_finds_with_pytorch(models, sentences):
             np.testing.assert_allclose(here.weights, there.weights, atol=1e-4)
 
 
-def test_in_fp32_a_sentence_does_not_depend_on_its_batch(models, sentences):
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("lexicon", [0, 5])
+def test_a_sentence_does_not_depend_on_its_batch(make_models, sentences, precision, lexicon):
+    model = make_models(precision=precision, encoder_layers=2, lexicon_size=lexicon).exported
     options = {"bos_id": 2, "eos_id": 3, "beam_size": 4}
 
     def translate(rows):
         source, lengths = padded(rows)
-        found = beam_search(models.exported, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
+        found = beam_search(model, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
         return [hypotheses[0] for hypotheses in found]
 
     alone = [translate([row])[0] for row in sentences]
@@ -227,9 +230,10 @@ def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would(
         assert (found[len(ids) :] == -np.inf).all()
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
 @pytest.mark.parametrize("lexicon", [0, 5])
-def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, sentences, lexicon):
-    model = make_models(shortlist=Listed(), lexicon_size=lexicon).exported
+def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, sentences, precision, lexicon):
+    model = make_models(precision=precision, shortlist=Listed(), lexicon_size=lexicon).exported
     options = {"bos_id": 2, "eos_id": 3, "beam_size": 4}
 
     def translate(rows):
