@@ -125,8 +125,9 @@ class EncoderBuilder(Builder):
         """Look up what the lexicon has for every source position."""
         graph, add = self.graph, self.graph.add
         if self.translations:
-            targets = graph.constant(self.weights["lexicon.targets"].astype(np.int32))
-            add("Cast", add("Gather", targets, "source", axis=0), to=TensorProto.INT64, name="translations")
+            targets = self.weights["lexicon.targets"].astype(np.int64)
+            narrow = graph.constant(targets.astype(np.min_scalar_type(targets.max())))  # two bytes, mostly
+            add("Cast", add("Gather", narrow, "source", axis=0), to=TensorProto.INT64, name="translations")
             # In units of ε, so that no step needs to divide by it.
             chances = self.weights["lexicon.probabilities"] / np.float32(self.config.lexicon_epsilon)
             add("Gather", graph.constant(chances), "source", axis=0, name="chances")
