@@ -78,7 +78,7 @@ ONLY = {
     "hydra": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "omegaconf": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "safetensors": {"nmt.checkpoint", "nmt.runtime.export"},
-    "onnx": {"nmt.runtime.graph", "nmt.runtime.arithmetic", "nmt.runtime.encoder", "nmt.runtime.ahead"},
+    "onnx": {"nmt.runtime.graph", "nmt.runtime.int8", "nmt.runtime.encoder", "nmt.runtime.ahead"},
     "onnxruntime": {"nmt.runtime.sessions"},
     "yaml": {"nmt.training.outcome", "nmt.cli.train_help"},
     "pickle": {"nmt.training.state"},

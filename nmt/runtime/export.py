@@ -26,9 +26,10 @@ from nmt.data.corpus import CorpusPaths, Filters, read_pairs
 from nmt.data.encoding import Side, encode_pairs
 from nmt.errors import BundleError, ConfigError
 from nmt.files import finish_saving, identity, replace_directory
-from nmt.runtime.arithmetic import Float32, Int8
+from nmt.runtime.arithmetic import Float32
 from nmt.runtime.build import build_graphs
 from nmt.runtime.builder import Weights
+from nmt.runtime.int8 import Int8
 from nmt.shortlist import Shortlist
 
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}

@@ -5,8 +5,9 @@ import torch
 
 from nmt.config import ModelConfig
 from nmt.model.seq2seq import build_model
-from nmt.runtime.arithmetic import Float32, Int8
+from nmt.runtime.arithmetic import Float32
 from nmt.runtime.build import build_graphs
+from nmt.runtime.int8 import Int8
 from nmt.runtime.model import OnnxModel
 
 SIZES = {"embedding_size": 16, "encoder_hidden_size": 12, "decoder_hidden_size": 24, "attention_size": 10}
