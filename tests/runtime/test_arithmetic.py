@@ -161,8 +161,8 @@ def test_a_row_of_a_recurrent_layer_depends_on_that_row_alone(draw, size):
     """Some rows have large inputs and others small ones, so that scales of a whole batch would not be those of each."""
     run = recurrent(draw, Int8, size=size)
     lengths = np.array([9, 3, 1, 7, 9, 2])
-    x = draw.uniform(-1, 1, (9, 6, 6)).astype(np.float32) * np.array([BOUND, 0.01, 1, 0.3, 0.1, BOUND])[:, None]
-    x = x.astype(np.float32)
+    largest = np.array([BOUND, 0.01, 1, 0.3, 0.1, BOUND])[:, None]
+    x = (draw.uniform(-1, 1, (9, 6, 6)) * largest).astype(np.float32)
     together = run(x, lengths)
     for i, length in enumerate(lengths):
         outputs, hidden, cell = run(x[:length, i : i + 1], lengths[i : i + 1])
