@@ -89,6 +89,14 @@ def test_a_lexicon_favours_what_it_does_with_pytorch(make_models, network):
         assert np.abs(found - plain).max() > 1.0
 
 
+@pytest.mark.parametrize("target_vocabulary", [300, 70_000])
+def test_a_lexicon_may_name_words_by_large_numbers(make_models, target_vocabulary):
+    sizes = {"source_vocabulary": 60, "target_vocabulary": target_vocabulary}
+    models = make_models(lexicon_size=6, lexicon_epsilon=0.01, tying=Tying.none, **sizes)
+    for (logits, _), (found, _) in zip(*both(models), strict=True):
+        np.testing.assert_allclose(found, logits, atol=1e-4)
+
+
 def test_vocabularies_may_differ(make_models):
     for tying in (Tying.none, Tying.target):
         models = make_models(source_vocabulary=60, target_vocabulary=50, tying=tying)
