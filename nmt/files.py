@@ -2,7 +2,8 @@
 
 A directory is replaced by renames through sibling names, because it cannot be renamed onto a full one:
 ``best.partial`` is written and flushed, renamed to ``best.new`` (whole from here on), ``best`` steps aside to
-``best.old``, ``best.new`` takes its place, ``best.old`` goes. Whoever finds an interrupted swap finishes it. One saves
+``best.old``, ``best.new`` takes its place, ``best.old`` goes. A swap that was killed after ``best`` stepped aside is
+finished by whoever finds it; one that was killed before is forgotten. A swap that fails leaves nothing behind. One saves
 at a time; those who read wait for nobody.
 """
 
@@ -11,13 +12,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from nmt.errors import RunError
+from nmt.errors import ConfigError, RunError
 
 _ELSEWHERE = "make it writable or choose another run_dir"
+_MOUNTS = Path("/proc/self/mountinfo")
 
 
 @contextlib.contextmanager
@@ -26,13 +30,33 @@ def saving(path: Path, *, elsewhere: str = _ELSEWHERE) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        hint = elsewhere
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some space and run the same command again"
-        else:
-            hint = elsewhere
+        elif error.errno == errno.EFBIG:
+            hint = "raise the limit of a file's size (ulimit -f) and run the same command again"
         raise RunError(
             f"cannot save {path}: {error.strerror or error}; what was saved before is intact; {hint}"
         ) from error
+
+
+def require_regular(path: Path) -> None:
+    """Refuse to read what is no file on a disk: a device never ends, and a pipe may never begin.
+
+    Raises:
+        OSError: there is nothing at `path`, or it is no regular file; the message says what it is.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(mode), "a device")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+
+
+def read_regular(path: Path) -> bytes:
+    """Read a regular file; OSError as `require_regular`."""
+    require_regular(path)
+    return path.read_bytes()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -66,10 +90,12 @@ def replace_directory(
         elsewhere: what to do where the disk does not let it, but has space.
 
     Raises:
+        ConfigError: `path` is a mount point.
         RunError: the disk is full or not writable; what was at `path` is untouched.
     """
     with saving(path, elsewhere=elsewhere):
         path = path.resolve()
+        require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
             _clear(path)
@@ -89,10 +115,41 @@ def replace_directory(
 
 
 def finish_saving(path: Path, *, elsewhere: str = _ELSEWHERE) -> None:
-    """Finish or clear away what a killed save to `path` left; RunError as from `saving` where that is not possible."""
+    """Finish or clear away what a killed save to `path` left.
+
+    Raises:
+        ConfigError: `path` is a mount point.
+        RunError: as from `saving`, where the disk does not let it.
+    """
     path = path.resolve()
+    require_replaceable(path)
     with saving(path, elsewhere=elsewhere), _alone(path):
         _clear(path)
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse a directory that cannot be renamed: a mount point, such as a container's volume.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    if _is_mount_point(path):
+        raise ConfigError(
+            f"{path} is a mount point, which cannot be replaced as a whole; mount the directory above it, "
+            "or name a directory inside it"
+        )
+
+
+def _is_mount_point(path: Path) -> bool:
+    # os.path.ismount does not see a directory that is mounted from the same file system; Linux lists all mounts.
+    try:
+        lines = _MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return os.path.ismount(path)
+    # Field 5 is the place; spaces and the like are written as three octal digits.
+    places = (line.split(b" ")[4] for line in lines if line.count(b" ") > 4)
+    unescaped = (re.sub(rb"\\([0-7]{3})", lambda digits: bytes([int(digits[1], 8)]), place) for place in places)
+    return os.fsencode(path) in unescaped
 
 
 @contextlib.contextmanager
@@ -150,32 +207,51 @@ def _sibling(path: Path, suffix: str) -> Path:
 
 
 def _swap(partial: Path, path: Path) -> None:
+    """Put `partial` into the place of `path`; where that fails, `path` is as it was and nothing lies beside it."""
     new, old = _sibling(path, "new"), _sibling(path, "old")
+    replaces = path.exists()  # asked first: where nothing is there, a reader may put `new` there at once
     os.rename(partial, new)
-    if path.exists():
-        os.rename(path, old)
     try:
-        os.rename(new, path)
-    except OSError:
-        # Whoever loads between the two renames takes the swap for an interrupted one, and has put one of both there.
-        if not path.exists():
-            raise
-        _finish_swap(path)
+        if replaces:
+            os.rename(path, old)
+        _take_place(new, path, old)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if not path.exists():
+                os.rename(old, path)
+        shutil.rmtree(new, ignore_errors=True)
+        raise
     _flush_directory(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _finish_swap(path: Path) -> None:
-    """Finish a swap that was interrupted: ``.new`` is whole whenever it exists, ``.old`` is what it replaces."""
-    new, old = _sibling(path, "new"), _sibling(path, "old")
-    if new.exists():
-        if path.exists():
+def _take_place(new: Path, path: Path, old: Path) -> None:
+    """Rename `new` to `path`, which was free a moment ago.
+
+    Whoever loads between two renames takes the swap for an interrupted one, and has put `new` or `old` there.
+    """
+    try:
+        os.rename(new, path)
+    except OSError:
+        if not path.exists():
+            raise
+        if new.exists():
             shutil.rmtree(old, ignore_errors=True)
             os.rename(path, old)
-        os.rename(new, path)
-    elif not path.exists() and old.exists():
-        os.rename(old, path)
-    shutil.rmtree(old, ignore_errors=True)
+            os.rename(new, path)
+
+
+def _finish_swap(path: Path) -> None:
+    """Finish a swap that was killed: ``.new`` is whole whenever it exists, ``.old`` is what it replaces.
+
+    What stands at `path` stays. A swap that had not moved it away was not begun, and it may be another one by now.
+    """
+    new, old = _sibling(path, "new"), _sibling(path, "old")
+    for whole in (new, old):
+        if not path.exists() and whole.exists():
+            os.rename(whole, path)
+    for rest in (new, old):
+        shutil.rmtree(rest, ignore_errors=True)
 
 
 def _flush_directory(path: Path) -> None:

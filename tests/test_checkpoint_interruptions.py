@@ -17,7 +17,7 @@ from nmt import bundle as bundle_module
 from nmt import checkpoint, files
 from nmt.checkpoint import load_bundle, save_bundle
 from nmt.choices import Tying
-from nmt.errors import BundleError, RunError
+from nmt.errors import BundleError, ConfigError, RunError
 
 
 def siblings(path):
@@ -212,7 +212,7 @@ def test_an_interrupted_swap_loads_where_nothing_can_be_written(
     [
         (errno.ENOSPC, "free some space and run the same command again"),
         (errno.EDQUOT, "free some space and run the same command again"),
-        (errno.EFBIG, "free some space and run the same command again"),
+        (errno.EFBIG, "raise the limit of a file's size (ulimit -f) and run the same command again"),
         (errno.EROFS, "make it writable or choose another run_dir"),
         (errno.EIO, "make it writable or choose another run_dir"),
     ],
@@ -284,7 +284,7 @@ def test_a_disk_that_is_really_full_ends_in_one_line_and_the_old_bundle(make_bun
     assert finished.returncode == 1
     assert finished.stderr == (
         f"nmt-train: error: cannot save {path}: File too large; what was saved before is intact; "
-        "free some space and run the same command again\n"
+        "raise the limit of a file's size (ulimit -f) and run the same command again\n"
     )
     assert_same_bundle(load_bundle(path), make_bundle(1))
     assert siblings(path) == []
@@ -375,3 +375,118 @@ def test_what_a_link_leads_to_is_replaced(make_bundle, loaded_updates, tmp_path,
     assert link.is_symlink()
     assert sorted(other.name for other in tmp_path.iterdir()) == ["current", "run"]
     assert siblings(path) == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("error", [OSError(errno.EBUSY, os.strerror(errno.EBUSY)), KeyboardInterrupt()])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_swap_that_fails_leaves_nothing_behind(
+    make_bundle, loaded_updates, tmp_path, monkeypatch, number, error, exists
+):
+    """What it left would be taken for an interrupted save by the next one, and replace what lies there then."""
+    path = tmp_path / "best"
+    bundles = {seed: make_bundle(seed) for seed in (1, 2)}
+    if exists:
+        save_bundle(bundles[1], path)
+    really, calls = files.os.rename, []
+
+    def rename(old, new):
+        calls.append(new)
+        if len(calls) == number:
+            raise error
+        really(old, new)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "rename", rename)
+        if number == 3 and not exists:  # there are two renames then
+            save_bundle(bundles[1], path)
+        else:
+            with pytest.raises((RunError, KeyboardInterrupt)):
+                save_bundle(bundles[2], path)
+    assert siblings(path) == []
+    if exists or number == 3:
+        assert loaded_updates(path, bundles) == 1
+    else:
+        assert not path.exists()
+
+
+def test_a_reader_that_finds_the_very_first_bundle_before_its_writer_puts_it_there(
+    make_bundle, loaded_updates, tmp_path, monkeypatch
+):
+    path = tmp_path / "best"
+    really = files.os.rename
+
+    def rename(old, new):
+        really(old, new)
+        if Path(new).name == "best.new":
+            with monkeypatch.context() as patched:
+                patched.setattr(files.os, "rename", really)
+                assert files.find_whole(path) == path
+
+    monkeypatch.setattr(files.os, "rename", rename)
+    bundles = {1: make_bundle(1)}
+    save_bundle(bundles[1], path)
+    assert loaded_updates(path, bundles) == 1
+    assert siblings(path) == []
+
+
+def test_what_a_save_left_that_was_killed_before_the_swap_replaces_nothing(make_bundle, loaded_updates, tmp_path):
+    """Somebody may have put another bundle there since."""
+    path = tmp_path / "best"
+    bundles = {seed: make_bundle(seed) for seed in (1, 2)}
+    save_bundle(bundles[1], path)
+    save_bundle(bundles[2], path.with_name("best.new"))
+    files.finish_saving(path)
+    assert loaded_updates(path, bundles) == 1
+    assert siblings(path) == []
+
+
+MOUNT = "36 35 0:31 /some/where {} rw,relatime shared:1 - ext4 /dev/vda rw\n"
+
+
+@pytest.fixture
+def mount(tmp_path, monkeypatch):
+    """A function that lets a directory be a mount point, as far as nmt.files can tell."""
+
+    def pretend(path):
+        escaped = str(path).replace("\\", "\\134").replace(" ", "\\040")
+        (tmp_path / "mountinfo").write_text("1 0 0:1 / / rw - ext4 /dev/vda rw\n" + MOUNT.format(escaped))
+        monkeypatch.setattr(files, "_MOUNTS", tmp_path / "mountinfo")
+
+    return pretend
+
+
+@pytest.mark.parametrize("do", ["save", "finish"])
+def test_a_mount_point_is_refused_before_anything_is_made(make_bundle, loaded_updates, tmp_path, mount, do):
+    path = tmp_path / "my models" / "be\\st"
+    bundles = {seed: make_bundle(seed) for seed in (1, 2)}
+    save_bundle(bundles[1], path)
+    mount(path)
+    with pytest.raises(ConfigError) as caught:
+        save_bundle(bundles[2], path) if do == "save" else files.finish_saving(path)
+    assert str(caught.value) == (
+        f"{path} is a mount point, which cannot be replaced as a whole; mount the directory above it, "
+        "or name a directory inside it"
+    )
+    assert siblings(path) == []
+    assert loaded_updates(path, bundles) == 1
+    save_bundle(bundles[2], path / "inside")
+    assert loaded_updates(path / "inside", bundles) == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mount")
+def test_a_directory_that_is_really_mounted_is_refused(make_bundle, loaded_updates, tmp_path):
+    path, place = tmp_path / "best", tmp_path / "volume"
+    bundles = {seed: make_bundle(seed) for seed in (1, 2)}
+    save_bundle(bundles[1], path)
+    place.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(["mount", "--bind", path, place], capture_output=True)
+    if not mounted or mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        with pytest.raises(ConfigError, match="is a mount point"):
+            save_bundle(bundles[2], place)
+    finally:
+        subprocess.run(["umount", place], check=True)
+    assert siblings(place) == ["best"]
+    assert loaded_updates(path, bundles) == 1
