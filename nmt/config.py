@@ -5,7 +5,6 @@ Only the standard library is imported here, so that ``--help`` answers at once a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 from nmt.choices import (
@@ -19,7 +18,7 @@ from nmt.choices import (
 )
 from nmt.config_training import OptimizerConfig, TrainerConfig
 from nmt.errors import ConfigError, require
-from nmt.schema import flatten, to_dict
+from nmt.schema import check_ranges, within
 
 
 @dataclass
@@ -34,21 +33,21 @@ class CorpusConfig:
     """test text, named like corpus.train, scored once at the end; empty: none"""
     extra: list[str] = field(default_factory=list)
     """further training texts, each named like corpus.train, as in corpus.extra=[data/synthetic]"""
-    weights: list[float] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list, metadata=within(0.001, 1000))
     """how many times an epoch goes through corpus.train and each of corpus.extra; empty: once through each"""
-    tags: list[int] = field(default_factory=list)
+    tags: list[int] = field(default_factory=list, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
     source: str = ""
     """source language, the suffix of the source files"""
     target: str = ""
     """target language, the suffix of the target files"""
-    max_source_tokens: int = 256
+    max_source_tokens: int = field(default=256, metadata=within(1, 1_000_000))
     """pairs with more source subwords are left out of training"""
-    max_target_tokens: int = 256
+    max_target_tokens: int = field(default=256, metadata=within(1, 1_000_000))
     """pairs with more target subwords are left out of training"""
-    max_length_ratio: float = 4.0
+    max_length_ratio: float = field(default=4.0, metadata=within(1, 1_000_000))
     """pairs whose longer side has more than this many times the subwords of the shorter (plus 10) are left out"""
-    valid_pairs: int = 1000
+    valid_pairs: int = field(default=1000, metadata=within(1, 1_000_000_000))
     """pairs to hold out when corpus.valid is empty, and never more than a tenth of the corpus"""
     cache_dir: str = ""
     """where encoded corpora are kept; empty: the user's cache directory, or $NMT_CACHE"""
@@ -72,9 +71,7 @@ class CorpusConfig:
                 )
         if self.source == self.target:
             raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
-        for key in ("max_source_tokens", "max_target_tokens", "valid_pairs"):
-            require(getattr(self, key) >= 1, f"corpus.{key}", getattr(self, key), "1 or more")
-        require(self.max_length_ratio >= 1, "corpus.max_length_ratio", self.max_length_ratio, "1 or more")
+        check_ranges(self, "corpus.")
         self._validate_lists()
 
     def _validate_lists(self) -> None:
@@ -87,10 +84,6 @@ class CorpusConfig:
                     f"corpus.{key}={values} has {len(values)} entries for {corpora} training texts: give one for "
                     "corpus.train and one for each of corpus.extra, or none"
                 )
-        for weight in self.weights:
-            require(0 < weight <= 1000, "corpus.weights", self.weights, "numbers above 0, at most 1000")
-        for tag in self.tags:
-            require(-1 <= tag <= 15, "corpus.tags", self.tags, "whole numbers between 0 and 15, or -1")
 
 
 @dataclass
@@ -99,7 +92,7 @@ class SubwordsConfig:
 
     kind: SubwordKind = SubwordKind.unigram
     """segmentation: unigram, bpe or char"""
-    vocabulary_size: int = 8000
+    vocabulary_size: int = field(default=8000, metadata=within(32, 1_000_000))
     """subwords of one model, special symbols included; lowered to what the text supports"""
     joint: bool = True
     """one model for both languages; false: one for each"""
@@ -113,20 +106,16 @@ class SubwordsConfig:
     """spell unknown characters as bytes instead of the unknown symbol"""
     normalization: Normalization = Normalization.identity
     """Unicode normalisation before segmentation: identity (text as it is) or nfc"""
-    character_coverage: float = 0.0
+    character_coverage: float = field(default=0.0, metadata=within(0.9, 1, also=0))
     """share of the text's characters that get a symbol of their own; 0: all, up to half of the vocabulary"""
-    sampling_alpha: float = 0.0
+    sampling_alpha: float = field(default=0.0, metadata=within(0, 1))
     """subword regularisation in training: unigram smoothing (0.1 to 0.5) or BPE dropout; 0: always the best split"""
     sampled_sides: Sides = Sides.both
     """whose splits are sampled: both, source or target"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
-        require(self.vocabulary_size >= 32, "subwords.vocabulary_size", self.vocabulary_size, "32 or more")
-        if self.character_coverage:
-            value = self.character_coverage
-            require(0.9 <= value <= 1, "subwords.character_coverage", value, "between 0.9 and 1, or 0")
-        require(0 <= self.sampling_alpha <= 1, "subwords.sampling_alpha", self.sampling_alpha, "between 0 and 1")
+        check_ranges(self, "subwords.")
         if bool(self.source_model) != bool(self.target_model):
             raise ConfigError(
                 "subwords.source_model and subwords.target_model belong together: set both, "
@@ -142,50 +131,38 @@ class ModelConfig:
 
     cell: Cell = Cell.lstm
     """recurrence: lstm or gru"""
-    embedding_size: int = 256
+    embedding_size: int = field(default=256, metadata=within(1, 65_536))
     """E, width of the embeddings"""
-    encoder_layers: int = 1
+    encoder_layers: int = field(default=1, metadata=within(1, 64))
     """layers of the bidirectional encoder"""
-    encoder_hidden_size: int = 256
+    encoder_hidden_size: int = field(default=256, metadata=within(1, 65_536))
     """H of the encoder, in each direction"""
-    decoder_layers: int = 1
+    decoder_layers: int = field(default=1, metadata=within(1, 64))
     """layers of the decoder"""
-    decoder_hidden_size: int = 512
+    decoder_hidden_size: int = field(default=512, metadata=within(1, 65_536))
     """H of the decoder"""
     attention: AttentionKind = AttentionKind.general
     """scoring of encoder positions: dot, general (Luong et al. 2015) or additive (Bahdanau et al. 2015)"""
-    attention_size: int = 256
+    attention_size: int = field(default=256, metadata=within(1, 65_536))
     """A, width of additive attention's hidden layer"""
-    attentional_size: int = 0
+    attentional_size: int = field(default=0, metadata=within(0, 65_536))
     """width of the attentional vector, which is projected to the embeddings' where the output is tied to them; 0: the
     embedding size"""
     input_feeding: bool = False
     """feed the attentional vector back into the next step (Luong et al. 2015, section 3.3); slower to train"""
     tying: Tying = Tying.all
     """shared embedding matrices: none, target (target and output) or all (source too; needs one joint subword model)"""
-    dropout: float = 0.2
+    dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
-    lexicon_size: int = 0
+    lexicon_size: int = field(default=0, metadata=within(0, 1000))
     """translations of each source subword, from word alignments of the training text, that are favoured where attention
     reads it (Arthur et al. 2016); 0: none"""
-    lexicon_epsilon: float = 1e-4
+    lexicon_epsilon: float = field(default=1e-4, metadata=within(0, 1, above=True))
     """added to the probability that they give a word: the less it is, the more they weigh"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible or two of them exclude each other."""
-        for key in (
-            "embedding_size",
-            "encoder_layers",
-            "encoder_hidden_size",
-            "decoder_layers",
-            "decoder_hidden_size",
-            "attention_size",
-        ):
-            require(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "1 or more")
-        require(0 <= self.dropout < 1, "model.dropout", self.dropout, "0 or more and below 1")
-        for key in ("attentional_size", "lexicon_size"):
-            require(getattr(self, key) >= 0, f"model.{key}", getattr(self, key), "0 or more")
-        require(self.lexicon_epsilon > 0, "model.lexicon_epsilon", self.lexicon_epsilon, "above 0")
+        check_ranges(self, "model.")
         if self.attention is AttentionKind.dot and self.decoder_hidden_size != 2 * self.encoder_hidden_size:
             raise ConfigError(
                 f"model.attention=dot needs model.decoder_hidden_size ({self.decoder_hidden_size}) to be twice "
@@ -197,40 +174,26 @@ class ModelConfig:
 class SearchConfig:
     """How a trained model searches for a translation; stored in the bundle as its default."""
 
-    beam_size: int = 5
+    beam_size: int = field(default=5, metadata=within(1, 10_000))
     """places of the beam; 1 is greedy"""
-    length_penalty: float = 1.0
+    length_penalty: float = field(default=1.0, metadata=within(0, 10))
     """exponent of the length normalisation; 0: plain log-probability"""
     normalization: LengthNormalization = LengthNormalization.average
     """length normalisation: gnmt (Wu et al. 2016, equation 14) or average (log-probability / length^penalty)"""
-    max_length_ratio: float = 2.0
+    max_length_ratio: float = field(default=2.0, metadata=within(0, 1000, above=True))
     """a translation may have this many subwords for each source subword, plus 10"""
-    max_source_tokens: int = 512
+    max_source_tokens: int = field(default=512, metadata=within(1, 1_000_000))
     """longer sources are cut here, with a warning"""
-    batch_size: int = 64
+    batch_size: int = field(default=64, metadata=within(1, 1_000_000))
     """sentences decoded together, fewer where they have more than 128 subwords"""
-    no_repeat_ngram: int = 0
+    no_repeat_ngram: int = field(default=0, metadata=within(0, 1_000_000))
     """no sequence of this many subwords may occur twice in a translation; 0: off"""
-    source_tag: int = -1
+    source_tag: int = field(default=-1, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) put before every source, as corpus.tags did in training; -1: none"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
-        for key in ("beam_size", "max_source_tokens", "batch_size"):
-            require(getattr(self, key) >= 1, f"search.{key}", getattr(self, key), "1 or more")
-        require(self.length_penalty >= 0, "search.length_penalty", self.length_penalty, "0 or more")
-        require(self.max_length_ratio > 0, "search.max_length_ratio", self.max_length_ratio, "above 0")
-        require(self.no_repeat_ngram >= 0, "search.no_repeat_ngram", self.no_repeat_ngram, "0 or more")
-        require(-1 <= self.source_tag <= 15, "search.source_tag", self.source_tag, "between 0 and 15, or -1")
-        # Far beyond what is of use; numbers that overflow would end a training at its first validation.
-        for key, most in (
-            ("beam_size", 10_000),
-            ("batch_size", 1_000_000),
-            ("max_source_tokens", 1_000_000),
-            ("length_penalty", 10),
-            ("max_length_ratio", 1000),
-        ):
-            require(getattr(self, key) <= most, f"search.{key}", getattr(self, key), f"at most {most}")
+        check_ranges(self, "search.")
 
 
 @dataclass
@@ -241,7 +204,7 @@ class TrainConfig:
     """name of the run"""
     run_dir: str = "runs/${name}"
     """directory of the run: best/ and last/ (bundles), train.log, metrics.jsonl, state.pt, config.yaml"""
-    seed: int = 1
+    seed: int = field(default=1, metadata=within(0, 2**63 - 1))
     """seed of initial weights, batches, dropout and subword sampling"""
     init_from: str = ""
     """a bundle whose weights, subwords and model settings training starts from; empty: from scratch"""
@@ -256,13 +219,10 @@ class TrainConfig:
         """Raise ConfigError for the first key, in any group, that is missing, impossible or at odds with another."""
         for group in (self.corpus, self.subwords, self.model, self.optimizer, self.trainer, self.search):
             group.validate()
-        require(self.seed >= 0, "seed", self.seed, "0 or more")
-        require(self.seed < 2**63, "seed", self.seed, "below 2^63")
+        check_ranges(self)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )
-        for key, value in flatten(to_dict(self)).items():
-            require(not isinstance(value, float) or math.isfinite(value), key, value, "a finite number")

@@ -1,13 +1,18 @@
-"""Which device and how many threads the arithmetic uses."""
+"""Which device and how many threads the arithmetic uses, and how much memory there is."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+from pathlib import Path
 
 import torch
 
 from nmt.errors import ConfigError
+
+_MEMORY = Path("/proc/meminfo")
+_CONTAINER = Path("/sys/fs/cgroup")
 
 
 def choose_device(name: str, *, local_rank: int = 0) -> torch.device:
@@ -70,3 +75,27 @@ def set_threads(threads: int) -> int:
     if threads:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Tell how many bytes of a device's memory can still be had; None where the system does not say.
+
+    A container may have less than its machine.
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found: list[int] = []
+    with contextlib.suppress(OSError, KeyError, ValueError):
+        found.append(_numbers(_MEMORY)["MemAvailable:"] * 1024)
+    with contextlib.suppress(OSError, KeyError, ValueError):
+        limit = int((_CONTAINER / "memory.max").read_text(encoding="ascii"))
+        used = int((_CONTAINER / "memory.current").read_text(encoding="ascii"))
+        # What files have in memory is counted as used, and given up where it is wanted.
+        found.append(limit - used + _numbers(_CONTAINER / "memory.stat")["file"])
+    return max(0, min(found)) if found else None
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    """Read lines of a name and a number."""
+    rows = (line.split() for line in path.read_text(encoding="ascii").splitlines())
+    return {row[0]: int(row[1]) for row in rows}

@@ -2,9 +2,9 @@
 
 A directory is replaced by renames through sibling names, because it cannot be renamed onto a full one:
 ``best.partial`` is written and flushed, renamed to ``best.new`` (whole from here on), ``best`` steps aside to
-``best.old``, ``best.new`` takes its place, ``best.old`` goes. A swap that was killed after ``best`` stepped aside is
-finished by whoever finds it; one that was killed before is forgotten. A swap that fails leaves nothing behind. One saves
-at a time; those who read wait for nobody.
+``best.old``, ``best.new`` takes its place, ``best.old`` goes. Whoever finds a swap that was killed after ``best``
+stepped aside finishes it; one that was killed before is forgotten. A swap that fails leaves nothing behind. One process
+saves at a time; those who read wait for nobody.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be said of any configuration dataclass: as plain values, from plain values, and its fields' docstrings."""
+"""What can be said of any configuration dataclass: as plain values, from them, its docstrings and its ranges."""
 
 from __future__ import annotations
 
@@ -6,12 +6,81 @@ import ast
 import dataclasses
 import functools
 import inspect
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, require
 
 T = TypeVar("T")
+_RANGE = "range"
+_KINDS = {int: "whole numbers", float: "numbers"}
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which numbers a key may have."""
+
+    least: float
+    most: float
+    above: bool = False
+    """whether `least` itself is too little"""
+    below: bool = False
+    """whether `most` itself is too much"""
+    also: float | None = None
+    """one number more, with a meaning of its own"""
+
+    def __contains__(self, value: float) -> bool:
+        """Tell whether a number is one of them; nan never is."""
+        enough = value > self.least if self.above else value >= self.least
+        return (enough and (value < self.most if self.below else value <= self.most)) or value == self.also
+
+    def __str__(self) -> str:
+        """Write it as messages have it, such as ``between 1 and 64`` or ``above 0, at most 1``."""
+        text = f"between {self.least} and {self.most}"
+        if self.above or self.below:
+            text = f"above {self.least}" if self.above else f"{self.least} or more"
+            text += f" and below {self.most}" if self.below else f", at most {self.most}"
+        return text if self.also is None else f"{text}, or {self.also}"
+
+
+def within(
+    least: float, most: float, *, above: bool = False, below: bool = False, also: float | None = None
+) -> dict[str, Any]:
+    """Make the metadata of a field that holds a number, or a list of them, in a `Range`."""
+    return {_RANGE: Range(least, most, above, below, also)}
+
+
+def ranges(kind: type) -> dict[str, Range]:
+    """Return the range of every field of a configuration dataclass that holds a number or a list of numbers."""
+    return {item.name: item.metadata[_RANGE] for item in dataclasses.fields(kind) if _RANGE in item.metadata}
+
+
+def check_ranges(config: Any, prefix: str = "") -> None:
+    """Compare every number of a configuration dataclass, not of the groups in it, with its range.
+
+    Args:
+        config: the dataclass.
+        prefix: what stands before the names of its fields in a message, as in ``trainer.``.
+
+    Raises:
+        ConfigError: a number is out of its range, or none of its type.
+    """
+    types = get_type_hints(type(config))
+    for name, allowed in ranges(type(config)).items():
+        value, kind = getattr(config, name), types[name]
+        if kind in _KINDS:
+            require(_is_of(value, kind), prefix + name, value, f"a {_KINDS[kind].removesuffix('s')}")
+            require(value in allowed, prefix + name, value, str(allowed))
+            continue
+        [element] = get_args(kind)
+        fits = all(_is_of(each, element) and each in allowed for each in value)
+        require(fits, prefix + name, value, f"{_KINDS[element]} {allowed}")
+
+
+def _is_of(value: Any, kind: type) -> bool:
+    """Tell whether a value is a whole number, or a number, which a truth value is not."""
+    return isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -32,6 +32,10 @@ WINDOW_BATCHES = 16
 _EXTRA_LENGTH = 10
 _LONG = 128
 """Subwords of a row from which a batch takes fewer rows, in proportion, so that its memory is bounded."""
+_MOST_POSITIONS = 2**18
+"""Source positions of a batch, however large it was asked to be."""
+_MOST_SCORES = 2**28
+"""Scores of one step of a batch: 1 GiB."""
 
 
 class Translating(Protocol):
@@ -150,7 +154,8 @@ class Translator:
         rows = {tuple(ids[:limit]) for ids in encoded.values() if ids}
         order = sorted(rows, key=lambda ids: (-len(ids), ids))
         found: dict[tuple[int, ...], list[TextHypothesis]] = {}
-        for cut in cut_batches([len(ids) for ids in order], self.search.batch_size):
+        scores = self.search.beam_size * self._target.vocabulary_size
+        for cut in cut_batches([len(ids) for ids in order], self.search.batch_size, scores=scores):
             batch = order[cut]
             found.update(zip(batch, self._translate_batch(batch, n_best), strict=True))
 
@@ -225,11 +230,18 @@ class Translator:
         return warnings
 
 
-def cut_batches(lengths: Sequence[int], size: int) -> Iterator[slice]:
-    """Cut rows of these lengths, the longest first, into batches of at most `size`, of fewer where they are long."""
+def cut_batches(lengths: Sequence[int], size: int, *, scores: int = 1) -> Iterator[slice]:
+    """Cut rows, the longest first, into batches whose memory is bounded.
+
+    Args:
+        lengths: of the rows, in subwords.
+        size: rows of a batch at most; of long rows, or with many scores, it has fewer.
+        scores: floats that a step computes for each row.
+    """
     start = 0
     while start < len(lengths):
-        count = max(1, min(size, size * _LONG // lengths[start]))
+        most = min(_MOST_POSITIONS // lengths[start], _MOST_SCORES // scores)
+        count = max(1, min(size, size * _LONG // lengths[start], most))
         yield slice(start, start + count)
         start += count
 

@@ -28,6 +28,7 @@ _T = TypeVar("_T")
 _Tag = TypeVar("_Tag")
 # Signals are handled by the main thread, which notices them when it does not wait: it looks up so often.
 _IDLE_SECONDS = 0.5
+_MOST_WORKERS = 1024
 _LENGTH_BYTES = 8
 # Requests taken ahead for each worker: one that it works on and one that waits for it.
 _REQUESTS_EACH = 2
@@ -37,10 +38,11 @@ def worker_count(wanted: int) -> int:
     """Turn the number of an option into one of workers: 0 means one for each core that this process may use.
 
     Raises:
-        ConfigError: it is negative.
+        ConfigError: it is negative, or more than any machine has use for.
     """
-    if wanted < 0:
-        raise ConfigError(f"--workers {wanted} is not possible: it must be 1 or more, or 0 for one per core")
+    if not 0 <= wanted <= _MOST_WORKERS:
+        allowed = f"between 1 and {_MOST_WORKERS}, or 0 for one per core"
+        raise ConfigError(f"--workers {wanted} is not possible: it must be {allowed}")
     if wanted:
         return wanted
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

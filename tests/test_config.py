@@ -6,8 +6,10 @@ import math
 import pytest
 
 from nmt.choices import AttentionKind, Tying
+from nmt.cli.overrides import leaves, list_keys
 from nmt.config import CorpusConfig, ModelConfig, TrainConfig
 from nmt.errors import ConfigError
+from nmt.schema import ranges
 
 
 def possible(**changes):
@@ -30,127 +32,89 @@ def refusal(config):
     return str(caught.value)
 
 
-ONE = "1 or more"
-NONE = "0 or more"
-BELOW_ONE = "0 or more and below 1"
-RANGES = [
-    *((f"corpus.{key}", 0, ONE) for key in ("max_source_tokens", "max_target_tokens", "valid_pairs")),
-    ("corpus.max_length_ratio", 0.9, ONE),
-    ("subwords.vocabulary_size", 31, "32 or more"),
+MESSAGES = [
+    ("corpus.max_source_tokens", 0, "between 1 and 1000000"),
+    ("corpus.max_length_ratio", math.inf, "between 1 and 1000000"),
+    ("corpus.weights", [1.0, 1e-300], "numbers between 0.001 and 1000"),
+    ("corpus.weights", [1001.0, 1.0], "numbers between 0.001 and 1000"),
+    ("corpus.tags", [16, 0], "whole numbers between 0 and 15, or -1"),
+    ("corpus.tags", [-2, 0], "whole numbers between 0 and 15, or -1"),
+    ("subwords.vocabulary_size", 2147483648, "between 32 and 1000000"),
     ("subwords.character_coverage", 0.89, "between 0.9 and 1, or 0"),
-    ("subwords.character_coverage", 1.01, "between 0.9 and 1, or 0"),
-    ("subwords.sampling_alpha", -0.1, "between 0 and 1"),
-    ("subwords.sampling_alpha", 1.1, "between 0 and 1"),
-    *(
-        (f"model.{key}", 0, ONE)
-        for key in (
-            "embedding_size",
-            "encoder_layers",
-            "encoder_hidden_size",
-            "decoder_layers",
-            "decoder_hidden_size",
-            "attention_size",
-        )
-    ),
-    ("model.dropout", -0.1, BELOW_ONE),
-    ("model.dropout", 1.0, BELOW_ONE),
-    *((f"model.{key}", -1, NONE) for key in ("attentional_size", "lexicon_size")),
-    ("model.lexicon_epsilon", 0.0, "above 0"),
-    ("optimizer.lr", 0.0, "above 0"),
-    ("optimizer.warmup_updates", -1, NONE),
-    *((f"optimizer.{key}", value, BELOW_ONE) for key in ("beta1", "beta2") for value in (-0.1, 1.0)),
-    ("optimizer.epsilon", 0.0, "above 0"),
-    ("optimizer.weight_decay", -0.1, NONE),
-    ("optimizer.clip_norm", -1.0, NONE),
-    *(
-        (f"trainer.{key}", 0, ONE)
-        for key in ("max_updates", "batch_tokens", "accumulation", "validate_every", "valid_batch_size", "log_every")
-    ),
-    ("trainer.max_skipped", 0, ONE),
-    ("optimizer.skip_norm", -0.1, NONE),
-    ("corpus.weights", [0.0], "numbers above 0, at most 1000"),
-    ("corpus.weights", [1001.0], "numbers above 0, at most 1000"),
-    ("corpus.tags", [16], "whole numbers between 0 and 15, or -1"),
-    ("corpus.tags", [-2], "whole numbers between 0 and 15, or -1"),
-    ("search.source_tag", -2, "between 0 and 15, or -1"),
-    ("search.source_tag", 16, "between 0 and 15, or -1"),
-    *((f"trainer.{key}", -1, NONE) for key in ("max_epochs", "max_minutes", "patience", "threads", "sampled_words")),
-    *((f"trainer.{key}", value, BELOW_ONE) for key in ("label_smoothing", "ema_decay") for value in (-0.1, 1.0)),
-    ("trainer.max_unknown_rate", 0.0, "above 0, at most 1"),
+    ("model.embedding_size", 10**20 - 1, "between 1 and 65536"),
+    ("model.lexicon_size", 10**20 - 1, "between 0 and 1000"),
+    ("model.dropout", 1.0, "0 or more and below 1"),
+    ("optimizer.lr", 0.0, "above 0, at most 1000"),
+    ("optimizer.lr", math.nan, "above 0, at most 1000"),
     ("trainer.max_unknown_rate", 1.1, "above 0, at most 1"),
-    *((f"search.{key}", 0, ONE) for key in ("beam_size", "max_source_tokens", "batch_size")),
-    ("search.length_penalty", -0.1, NONE),
-    ("search.max_length_ratio", 0.0, "above 0"),
-    ("search.no_repeat_ngram", -1, NONE),
-    ("seed", -1, NONE),
-    ("seed", 2**63, "below 2^63"),
-    *(
-        (f"search.{key}", value, f"at most {most}")
-        for key, most in (
-            ("beam_size", 10_000),
-            ("batch_size", 1_000_000),
-            ("max_source_tokens", 1_000_000),
-            ("length_penalty", 10),
-            ("max_length_ratio", 1000),
-        )
-        for value in (most + 1, math.inf)
-    ),
-    ("trainer.max_minutes", math.inf, "at most 10000000"),
-    ("trainer.threads", 1025, "at most 1024"),
-    *((f"optimizer.{key}", math.inf, "a finite number") for key in ("lr", "epsilon", "weight_decay", "clip_norm")),
-    ("corpus.max_length_ratio", math.inf, "a finite number"),
-    ("model.lexicon_epsilon", math.inf, "a finite number"),
-]
-LIMITS = [
-    ("subwords.character_coverage", 0.9),
-    ("subwords.character_coverage", 1.0),
-    ("subwords.character_coverage", 0.0),
-    ("subwords.vocabulary_size", 32),
-    ("subwords.sampling_alpha", 1.0),
-    ("corpus.max_length_ratio", 1.0),
-    ("model.dropout", 0.0),
-    ("model.attentional_size", 256),
-    ("optimizer.warmup_updates", 0),
-    ("optimizer.clip_norm", 0.0),
-    ("trainer.label_smoothing", 0.0),
-    ("trainer.ema_decay", 0.0),
-    ("trainer.max_unknown_rate", 1.0),
-    ("search.length_penalty", 0.0),
-    ("search.beam_size", 1),
-    ("optimizer.skip_norm", 0.0),
-    ("corpus.weights", [1000.0]),
-    ("corpus.tags", [15]),
-    ("corpus.tags", [-1]),
-    ("search.source_tag", 15),
-    ("seed", 0),
-    ("seed", 2**63 - 1),
-    ("search.length_penalty", 10.0),
-    ("trainer.threads", 1024),
+    ("trainer.threads", 1025, "between 0 and 1024"),
+    ("search.beam_size", 10_001, "between 1 and 10000"),
+    ("search.source_tag", -2, "between 0 and 15, or -1"),
+    ("seed", 2**63, "between 0 and 9223372036854775807"),
+    ("trainer.patience", 2.5, "a whole number"),
+    ("trainer.patience", True, "a whole number"),
+    ("optimizer.lr", "fast", "a number"),
+    ("corpus.tags", [0.5, 1], "whole numbers between 0 and 15, or -1"),
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "allowed"), RANGES)
+@pytest.mark.parametrize(("key", "value", "allowed"), MESSAGES)
 def test_a_value_out_of_range_is_named_with_what_is_allowed(key, value, allowed):
-    config = possible(**{key.replace(".", "__"): value})
+    config = possible(corpus__extra=["data/more"], **{key.replace(".", "__"): value})
     assert refusal(config) == f"{key}={value} is not possible: it must be {allowed}"
 
 
-@pytest.mark.parametrize(("key", "value"), LIMITS)
-def test_the_limits_themselves_are_allowed(key, value):
-    possible(**{key.replace(".", "__"): value}).validate()
+GROUPS = [
+    (item.name, item.default_factory)
+    for item in dataclasses.fields(TrainConfig)
+    if dataclasses.is_dataclass(item.default_factory)
+]
+RANGES = {
+    f"{prefix}{name}": allowed
+    for prefix, kind in (("", TrainConfig), *((f"{name}.", kind) for name, kind in GROUPS))
+    for name, allowed in ranges(kind).items()
+}
 
 
 def test_every_number_has_a_range():
     """A number whose range nobody checks fails deep inside."""
-    checked = {key for key, *_ in RANGES}
-    numbers = {
-        f"{group.name}.{item.name}"
-        for group in dataclasses.fields(TrainConfig)
-        if dataclasses.is_dataclass(group.default_factory)
-        for item in dataclasses.fields(group.default_factory)
-        if type(getattr(group.default_factory(), item.name)) in (int, float)
-    }
-    assert numbers <= checked
+    numbers = {leaf.key for leaf in leaves() if type(leaf.default) in (int, float) or leaf.element in (int, float)}
+    assert numbers == set(RANGES)
+
+
+@pytest.mark.parametrize("key", RANGES)
+def test_a_number_at_its_limits_is_allowed_and_one_beyond_is_not(key):
+    allowed, is_list = RANGES[key], key in list_keys()
+    default = next(leaf.default for leaf in leaves() if leaf.key == key)
+    whole = leaf_type(key) is int
+
+    def refused(value):
+        values = [value] if is_list else value
+        config = possible(**{key.replace(".", "__"): values})
+        if key == "model.attention_size":
+            config.model.attention = AttentionKind.additive
+        try:
+            config.validate()
+        except ConfigError as error:
+            return str(error) == f"{key}={values} is not possible: it must be {prefix}{allowed}"
+        return False
+
+    prefix = ("whole numbers " if whole else "numbers ") if is_list else ""
+    assert is_list or default in allowed
+    step = 1 if whole else 1e-6
+    for limit, beyond, open_end in ((allowed.least, -step, allowed.above), (allowed.most, step, allowed.below)):
+        assert refused(limit) == open_end
+        outside = limit + beyond * max(1, abs(limit))
+        assert refused(outside) == (outside != allowed.also)
+    for never in (-(10**30), 10**30) if whole else (-1e30, 1e30, math.inf, -math.inf, math.nan):
+        assert refused(never)
+    if allowed.also is not None:
+        assert not refused(int(allowed.also) if whole else float(allowed.also))
+
+
+def leaf_type(key):
+    leaf = next(leaf for leaf in leaves() if leaf.key == key)
+    return leaf.element or type(leaf.default)
 
 
 def test_text_that_must_be_set():

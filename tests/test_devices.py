@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from nmt.devices import choose_device, keep_freed_memory, set_threads
+from nmt import devices
+from nmt.devices import choose_device, free_memory, keep_freed_memory, set_threads
 from nmt.errors import ConfigError
 
 
@@ -109,3 +110,36 @@ def test_other_c_libraries_are_left_as_they_are(monkeypatch):
 
     monkeypatch.setattr("ctypes.CDLL", refuse)
     keep_freed_memory()
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """A function that writes what the system says of its memory, in kB, and of a container's, in bytes."""
+
+    def write(available=None, **container):
+        monkeypatch.setattr(devices, "_MEMORY", tmp_path / "meminfo")
+        monkeypatch.setattr(devices, "_CONTAINER", tmp_path)
+        if available is not None:
+            (tmp_path / "meminfo").write_text(f"MemTotal: 9000 kB\nMemAvailable: {available} kB\n", encoding="ascii")
+        for name, text in container.items():
+            (tmp_path / f"memory.{name}").write_text(text, encoding="ascii")
+        return free_memory(torch.device("cpu"))
+
+    return write
+
+
+def test_the_memory_that_is_free(system):
+    assert system() is None
+    assert system(available=5000) == 5000 * 1024
+    # No limit, a limit above what the machine has, and one below, where files that can be forgotten count as free.
+    assert system(max="max\n", current="7\n", stat="anon 5\nfile 2\n") == 5000 * 1024
+    assert system(max="90000000\n") == 5000 * 1024
+    assert system(max="1000\n", current="700\n", stat="anon 500\nfile 200\n") == 500
+    assert system(current="5000\n") == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says it")
+def test_this_machine_has_memory():
+    free = free_memory(torch.device("cpu"))
+    assert free is not None
+    assert 1e7 < free <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

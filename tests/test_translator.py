@@ -10,7 +10,7 @@ from nmt.config import ModelConfig, SearchConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
 from nmt.subwords import SubwordModel
-from nmt.translator import Translation, Translator, windows
+from nmt.translator import Translation, Translator, cut_batches, windows
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
 
@@ -293,7 +293,7 @@ def test_average_normalisation_reaches_the_search(bundle):
 
 
 def test_impossible_settings_are_refused(bundle):
-    with pytest.raises(ConfigError, match=r"search\.beam_size=0 is not possible: it must be 1 or more"):
+    with pytest.raises(ConfigError, match=r"search\.beam_size=0 is not possible: it must be between 1 and 10000"):
         Translator(bundle, search=SearchConfig(beam_size=0))
     with pytest.raises(
         ConfigError, match="n_best=4 is not possible with beam_size=3: it must be between 1 and the beam size"
@@ -319,3 +319,21 @@ def test_translations_leave_no_trace_in_the_model(bundle):
 def test_windows_count_lines_from_one():
     assert list(windows(["a", "b", "c"], 2)) == [(1, ["a", "b"]), (3, ["c"])]
     assert list(windows([], 2)) == []
+
+
+@pytest.mark.parametrize(
+    ("lengths", "size", "scores", "rows"),
+    [
+        ([9] * 5, 2, 1, [2, 2, 1]),
+        ([300, 256, 128, 5], 2, 1, [1, 1, 2]),
+        ([2**17] * 2 + [2**16] * 5, 10_000, 1, [2, 4, 1]),
+        ([2**19, 1], 10_000, 1, [1, 1]),
+        ([9] * 5, 64, 2**27, [2, 2, 1]),
+        ([9] * 2, 64, 2**40, [1, 1]),
+    ],
+    ids=["size", "long", "positions", "very long", "scores", "very many scores"],
+)
+def test_the_memory_of_a_batch_is_bounded(lengths, size, scores, rows):
+    cuts = list(cut_batches(lengths, size, scores=scores))
+    assert [len(lengths[cut]) for cut in cuts] == rows
+    assert [place for cut in cuts for place in range(len(lengths))[cut]] == list(range(len(lengths)))

@@ -179,5 +179,7 @@ def test_a_request_that_comes_as_the_last_worker_is_found_dead_ends_too(start, m
 def test_the_number_of_workers():
     assert workers.worker_count(3) == 3
     assert workers.worker_count(0) >= 1
-    with pytest.raises(ConfigError, match="--workers -1 is not possible: it must be 1 or more, or 0 for one per core"):
+    with pytest.raises(
+        ConfigError, match="--workers -1 is not possible: it must be between 1 and 1024, or 0 for one per core"
+    ):
         workers.worker_count(-1)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nmt.shortlist import Shortlist
 
 NAME = "nmt-export"
+_MOST_LISTED = 1_000_000
 
 _DESCRIPTION = """\
 Write a variant of a model into its bundle, for ONNX Runtime: several times as fast on a CPU, and without PyTorch.
@@ -67,8 +68,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--quiet", action="store_true", help="do not say on standard error what was written")
     arguments = parser.parse_args(argv)
-    if arguments.shortlist is not None and arguments.shortlist < 1:
-        raise ConfigError(f"--shortlist {arguments.shortlist} is not possible: it must be 1 or more, or left out")
+    if arguments.shortlist is not None and not 1 <= arguments.shortlist <= _MOST_LISTED:
+        allowed = f"between 1 and {_MOST_LISTED}, or left out"
+        raise ConfigError(f"--shortlist {arguments.shortlist} is not possible: it must be {allowed}")
     if arguments.train and arguments.shortlist is None:
         raise ConfigError("--train is the text of a shortlist: give --shortlist N too")
     return arguments

@@ -16,7 +16,7 @@ import yaml
 
 from nmt.cli.overrides import GROUPS, list_keys
 from nmt.config import TrainConfig
-from nmt.schema import describe, from_dict, to_dict
+from nmt.schema import describe, from_dict, ranges, to_dict
 
 _INTRODUCTION = """\
 usage: nmt-train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]
@@ -86,7 +86,7 @@ def choices(group: str) -> list[str]:
 def _keys(config: Any, prefix: str) -> list[str]:
     kind_of_config: type = type(config)
     described = describe(kind_of_config)
-    elements = list_keys()
+    elements, allowed = list_keys(), ranges(kind_of_config)
     lines = []
     for item in dataclasses.fields(config):
         if item.name not in described:
@@ -95,6 +95,8 @@ def _keys(config: Any, prefix: str) -> list[str]:
         kind = "|".join(type(value).__members__) if isinstance(value, Enum) else type(value).__name__
         if key in elements:
             kind = f"list of {elements[key].__name__}"
+        if item.name in allowed:
+            kind += f", {allowed[item.name]}"
         default = "''" if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
         lines.append(f"  {key}={default}  ({kind})")
         lines += wrap(described[item.name], width=100, initial_indent=" " * 6, subsequent_indent=" " * 6)

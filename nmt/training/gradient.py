@@ -22,6 +22,7 @@ from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq
 from nmt.subwords import SubwordModel
 from nmt.training.lexicon import Folds
+from nmt.training.monitor import LOG
 from nmt.training.parallel import World
 
 _WORDS = 2**31
@@ -56,6 +57,7 @@ class BatchGradient:
         """Prepare; with `folds` a pair is offered what these say, not what the model's own lexicon does."""
         self._model, self._precision, self._accumulation, self._world = model, precision, accumulation, world
         self._sampled_words, self._folds = sampled_words, folds
+        self._is_told = False
         self._loss = world.data_parallel(_SummedLoss(model, label_smoothing, folds.to(model.device) if folds else None))
 
     def __call__(self, batch: Batch, *, seed: int, update: int) -> BatchLoss:
@@ -75,17 +77,24 @@ class BatchGradient:
         # The processes' gradients are averaged, not summed.
         scale = self._world.size / tokens
         smoothed = negative_log_likelihood = 0.0
-        for number in range(self._accumulation):
-            part, weight = part_of(
-                batch, number * self._world.size + self._world.rank, parts=self._accumulation * self._world.size
-            )
-            last = number == self._accumulation - 1
+        parts = self._parts(len(batch.source))
+        for number in range(parts):
+            part, weight = part_of(batch, number * self._world.size + self._world.rank, parts=parts * self._world.size)
+            last = number == parts - 1
             with contextlib.nullcontext() if last else self._unsynchronized(), self._world.computing():
                 sums = self._forward(part, words)
                 (sums[0] * (scale * weight)).backward()  # type: ignore[no-untyped-call]
             smoothed += float(sums[0].detach()) * weight
             negative_log_likelihood += float(sums[1]) * weight
         return BatchLoss(smoothed, negative_log_likelihood, tokens)
+
+    def _parts(self, rows: int) -> int:
+        """Divide this process's share of so many rows into the parts that were asked for, or into single rows."""
+        most = -(-rows // self._world.size)
+        if self._accumulation > most and not self._is_told:
+            self._is_told = True
+            LOG.info("trainer.accumulation=%d: a batch of %d pairs has %d parts", self._accumulation, rows, most)
+        return min(self._accumulation, most)
 
     def words(self, batch: Batch, seed: int, update: int) -> Words | None:
         """Draw the words that the loss of a batch looks at; None: all."""

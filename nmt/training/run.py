@@ -20,6 +20,7 @@ from nmt.subwords import SubwordModel
 from nmt.training.directory import claimed, remove_outputs
 from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.lexicon import Folds, Sampling, learn_translations
+from nmt.training.memory import estimate, processes_here, require_memory
 from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard
 from nmt.training.parallel import World, join_world, logging_warnings
 from nmt.training.precision import choose_precision
@@ -61,6 +62,9 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         saved = start if isinstance(start, SavedState) else None
         require_one_state(saved, run_dir, world)
         material = _material(config, run_dir, start=start, world=world)
+        vocabularies = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
+        needed = estimate(config, material.corpus, vocabularies=vocabularies, processes=world.size)
+        world.from_main(lambda: require_memory(needed, config, device, processes=processes_here()))
         world.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
         trainer = _trainer(config, material, run_dir, device=device, threads=threads, start=start, world=world)
         if saved and saved.position.finished and (reason := trainer.limit_reached()):

@@ -185,7 +185,7 @@ def test_a_shortlist_is_learnt_from_the_text_of_the_run_or_from_what_is_named(bu
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--shortlist", "0"], "--shortlist 0 is not possible: it must be 1 or more, or left out"),
+        (["--shortlist", "0"], "--shortlist 0 is not possible: it must be between 1 and 1000000, or left out"),
         (["--train", "x"], "--train is the text of a shortlist: give --shortlist N too"),
         (
             ["--shortlist", "5", "--train", "no/such"],

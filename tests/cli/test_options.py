@@ -39,8 +39,8 @@ def test_what_is_not_given_is_as_the_model_says(parser):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--batch-size", "0"], "--batch-size 0 is not possible: it must be 1 or more"),
-        (["--max-length-ratio", "0"], "--max-length-ratio 0.0 is not possible: it must be above 0"),
+        (["--batch-size", "0"], "--batch-size 0 is not possible: it must be between 1 and 1000000"),
+        (["--max-length-ratio", "0"], "--max-length-ratio 0.0 is not possible: it must be above 0, at most 1000"),
         (["--source-tag", "16"], "--source-tag 16 is not possible: it must be between 0 and 15, or -1"),
         (["--source-tag", "-2"], "--source-tag -2 is not possible: it must be between 0 and 15, or -1"),
         (["--length-penalty", "nan"], "--length-penalty nan is not possible: it must be a finite number"),

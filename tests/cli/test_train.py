@@ -35,7 +35,7 @@ def nmt_train(nmt_translate, tmp_path):
         (["trainer.max_update=3"], "unknown key trainer.max_update; did you mean trainer.max_updates?"),
         (["model=huge"], "there is no model=huge; available are base, small, tiny"),
         (["optimizer.lr=fast"], "optimizer.lr=fast is not possible: it must be a number"),
-        (["corpus.train=x", "seed=-1"], "seed=-1 is not possible: it must be 0 or more"),
+        (["corpus.train=x", "seed=-1"], "seed=-1 is not possible: it must be between 0 and 9223372036854775807"),
         (["--fast"], "unknown option --fast; settings are written KEY=VALUE; see nmt-train --help"),
         ([], "corpus.train is not set: name the training text, as in corpus.train=data/train for data/train.en"),
         (

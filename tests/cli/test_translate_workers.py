@@ -91,7 +91,10 @@ def test_the_output_is_that_of_one_process(nmt_translate, quick_path, make_sente
 
 def test_wrong_use_is_one_line_also_where_a_worker_finds_it(nmt_translate, quick_path, tmp_path):
     for words, told in [
-        ((quick_path, "--workers", -1), "--workers -1 is not possible: it must be 1 or more, or 0 for one per core"),
+        (
+            (quick_path, "--workers", -1),
+            "--workers -1 is not possible: it must be between 1 and 1024, or 0 for one per core",
+        ),
         (
             (quick_path, *TWO, "--n-best", 3, "--format", "moses"),
             "--n-best 3 is more than the beam holds: set --beam-size 3 or more (it is 2)",

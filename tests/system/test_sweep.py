@@ -27,7 +27,7 @@ def test_a_job_that_fails_does_not_end_the_sweep(nmt_train, brief, tmp_path):
     finished = nmt_train("-m", "optimizer.lr=1e-3,-1,2e-3", *brief)
     assert (finished.code, finished.out) == (2, "")
     lines = finished.err.splitlines()
-    reason = "optimizer.lr=-1.0 is not possible: it must be above 0"
+    reason = "optimizer.lr=-1.0 is not possible: it must be above 0, at most 1000"
     assert [line for line in lines if line.startswith("nmt-train: ")] == [
         f"nmt-train: error: {reason}; the sweep goes on with its next job"
     ]

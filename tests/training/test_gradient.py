@@ -73,6 +73,25 @@ def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, sa
         torch.testing.assert_close(accumulated[name], gradient, rtol=1e-4, atol=1e-7, msg=name)
 
 
+def test_there_are_no_more_parts_than_pairs_and_one_line_says_so(batch, monkeypatch, caplog):
+    """A million parts of seven pairs would be computed for a quarter of an hour, nearly all of them for nothing."""
+    forward, calls = BatchGradient._forward, []
+
+    def counted(self, part, words):
+        calls.append(len(part.source))
+        return forward(self, part, words)
+
+    monkeypatch.setattr(BatchGradient, "_forward", counted)
+    caplog.set_level("INFO", logger="nmt")
+    _, seven = gradients(batch, accumulation=7, dropout=0.5)
+    assert calls == [1] * 7
+    assert caplog.messages == []
+    _, million = gradients(batch, accumulation=1_000_000, dropout=0.5)
+    assert calls == [1] * 14
+    assert caplog.messages == ["trainer.accumulation=1000000: a batch of 7 pairs has 7 parts"]
+    assert all(torch.equal(million[name], gradient) for name, gradient in seven.items())
+
+
 def test_the_mean_of_the_parts_means_would_be_another_gradient(batch):
     """The test above would not pass by chance: parts with fewer positions weigh less."""
     _, whole = gradients(batch)

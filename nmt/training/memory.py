@@ -1,0 +1,139 @@
+"""What a training needs of memory, at the least, compared with what is free before anything large is made.
+
+Shapes: V vocabulary, N translations of the lexicon, E embedding, H hidden, F attentional vector, S and T lengths.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nmt.choices import Cell
+from nmt.config import ModelConfig, TrainConfig
+from nmt.data.mixture import Mixture
+from nmt.devices import free_memory
+from nmt.errors import ConfigError
+from nmt.model.seq2seq import build_model
+
+_FLOAT = 4
+_COPIES = 5
+"""Of every parameter: its value, its gradient, AdamW's two moments, its average."""
+_FOLDS = 11
+"""The lexicon itself and what each fold is offered; an entry is an id and a probability."""
+_ROWS = 2**20
+"""Pairs that are looked at together."""
+_PRODUCTS = 2
+"""What one position leaves for the backward pass, in units of what its layer computes at the least."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes that a process needs while it trains, at the least."""
+
+    parameters: int
+    """how many there are; not bytes"""
+    model: int
+    batch: int
+    lexicon: int
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return self.model + self.batch + self.lexicon
+
+
+def estimate(config: TrainConfig, corpus: Mixture, *, vocabularies: Sequence[int], processes: int = 1) -> Estimate:
+    """Estimate what a training needs, without making any of it.
+
+    Args:
+        config: of the run.
+        corpus: the training text.
+        vocabularies: V of the source and of the target.
+        processes: of the whole run, which share every batch.
+    """
+    source_vocabulary, target_vocabulary = vocabularies
+    with torch.device("meta"):
+        model = build_model(config.model, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    lexicon = _FOLDS * 2 * _FLOAT * source_vocabulary * config.model.lexicon_size
+    return Estimate(
+        parameters,
+        model=_COPIES * _FLOAT * parameters,
+        batch=_batch_bytes(config, corpus, config.trainer.accumulation * processes),
+        lexicon=lexicon,
+    )
+
+
+def require_memory(needed: Estimate, config: TrainConfig, device: torch.device, *, processes: int = 1) -> None:
+    """Refuse a training that does not fit.
+
+    Args:
+        needed: by each process.
+        config: of the run.
+        device: where it trains.
+        processes: of this machine, which share its memory.
+
+    Raises:
+        ConfigError: more is needed than is free; the message has both and names the largest part.
+    """
+    free = free_memory(device)
+    if free is None or needed.total * processes <= free:
+        return
+    parts = {
+        f"{needed.parameters:,} parameters; make the model smaller, as with model=small": needed.model,
+        f"trainer.batch_tokens={config.trainer.batch_tokens}; lower it or corpus.max_source_tokens, or raise "
+        "trainer.accumulation": needed.batch,
+        f"model.lexicon_size={config.model.lexicon_size}; lower it": needed.lexicon,
+    }
+    largest = max(parts, key=lambda part: parts[part])
+    each = f" in each of {processes} processes" if processes > 1 else ""
+    raise ConfigError(
+        f"this training needs at least {gigabytes(needed.total)} of memory{each}, and {gigabytes(free)} are free on "
+        f"{device}: {gigabytes(parts[largest])} are for {largest}"
+    )
+
+
+def processes_here() -> int:
+    """Count the processes of the run on this machine, as ``torchrun`` says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def gigabytes(count: int) -> str:
+    """Write a number of bytes."""
+    return f"{count / 1e9:,.1f} GB"
+
+
+def _batch_bytes(config: TrainConfig, corpus: Mixture, parts: int) -> int:
+    """Estimate what the largest part of a batch leaves for its backward pass.
+
+    A part is a share of the batch, but one pair at least, however long that is.
+    """
+    positions = longest = attended = 0
+    for source, target in _lengths(corpus):
+        positions += int(max(source.sum(), target.sum()))
+        longest = max(longest, int(source.max()), int(target.max()))
+        attended = max(attended, int((source * target).max()))
+    positions = max(min(config.trainer.batch_tokens, positions) // parts, longest)
+    return _FLOAT * (positions * _floats_of_a_position(config.model) + attended)
+
+
+def _lengths(corpus: Mixture) -> Iterator[list[npt.NDArray[np.int64]]]:
+    """Yield the lengths of some pairs after the other, EOS counted: those of the sources and those of the targets."""
+    for part in corpus.parts:
+        for start in range(0, len(part.corpus), _ROWS):
+            rows = slice(start, start + _ROWS + 1)
+            yield [np.diff(side.offsets[rows]) + 1 for side in (part.corpus.source, part.corpus.target)]
+
+
+def _floats_of_a_position(model: ModelConfig) -> int:
+    """Count what layers compute for a source and a target position: embeddings, gates, states, attentional vector."""
+    gates = 4 if model.cell is Cell.lstm else 3
+    encoder = 2 * model.encoder_layers * model.encoder_hidden_size
+    decoder = model.decoder_layers * model.decoder_hidden_size
+    attentional = model.attentional_size or model.embedding_size
+    return 2 * model.embedding_size + (gates + _PRODUCTS) * (encoder + decoder) + attentional
