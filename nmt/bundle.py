@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from nmt import __version__
 from nmt.config import ModelConfig, SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
-from nmt.files import find_whole, identity
+from nmt.files import encoded, find_whole, identity, read_regular
 from nmt.schema import from_dict, to_dict
 from nmt.subwords import SubwordModel
 
@@ -25,6 +25,7 @@ FORMAT = 1
 """Raised when an older nmt can no longer read what a newer one writes."""
 
 CONFIG = "config.json"
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z")
 _JOINT, _SOURCE, _TARGET = "subwords.model", "subwords.source.model", "subwords.target.model"
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ def read_whole(path: Path, read: Callable[[Path], T]) -> T:
         whole = find_whole(path)
         if whole is None:
             raise BundleError(f"{path} does not exist; name a directory that nmt-train made, such as runs/demo/best")
+        if not whole.is_dir():
+            raise BundleError(_no_directory(whole))
         before = identity(whole)
         try:
             found = read(whole)
@@ -77,6 +80,15 @@ def read_whole(path: Path, read: Callable[[Path], T]) -> T:
         else:
             if identity(whole) == before:
                 return found
+
+
+def _no_directory(path: Path) -> str:
+    """Say what to do where a bundle was meant and a file was named."""
+    if (path.parent / CONFIG).is_file():
+        return f"{path} is a file of a bundle; name its directory: {path.parent}"
+    if path.suffix in _ARCHIVES:
+        return f"{path} is an archive, not a bundle; unpack it and name the directory that comes out"
+    return f"{path} is a file, not a bundle; name a directory that nmt-train made, such as runs/demo/best"
 
 
 def read_description(path: Path) -> Description:
@@ -152,7 +164,7 @@ def description_files(description: Description) -> Iterator[tuple[str, bytes]]:
 
 def config_bytes(config: dict[str, Any]) -> bytes:
     """Write config.json."""
-    return (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode()
+    return encoded(json.dumps(config, indent=2, ensure_ascii=False) + "\n")
 
 
 def files_of(path: Path) -> Iterator[tuple[str, Path]]:
@@ -169,7 +181,7 @@ def read_config(path: Path) -> dict[str, Any]:
         BundleError: it is missing or damaged, or its format is newer than this nmt.
     """
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        config = json.loads(read_regular(path / CONFIG))
         found = config["format"]
     except FileNotFoundError:
         if (path / "best" / CONFIG).is_file():
@@ -177,7 +189,9 @@ def read_config(path: Path) -> dict[str, Any]:
         raise BundleError(
             f"{path} is not a bundle: it has no {CONFIG}; name a directory that nmt-train made, such as runs/demo/best"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise BundleError(f"{path / CONFIG} cannot be read ({error.strerror}); copy the bundle again") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{path / CONFIG} cannot be read ({error}); copy the bundle again") from None
     if not isinstance(found, int) or found > FORMAT:
         raise BundleError(

@@ -29,7 +29,7 @@ from nmt.bundle import (
 )
 from nmt.config import ModelConfig
 from nmt.errors import BundleError
-from nmt.files import replace_directory
+from nmt.files import encoded, is_utf8, replace_directory, require_regular
 from nmt.model.seq2seq import Seq2Seq, build_model
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
@@ -62,7 +62,7 @@ def save_metadata(bundle: Bundle, path: Path) -> None:
 
     def contents() -> Iterator[tuple[str, bytes]]:
         yield CONFIG, config_bytes(read_config(path) | {"metadata": bundle.metadata})
-        yield _CARD, model_card(bundle).encode()
+        yield _CARD, encoded(model_card(bundle))
         for name, file in files_of(path):
             if name not in (CONFIG, _CARD):
                 yield name, file.read_bytes()
@@ -94,7 +94,7 @@ def _contents(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
     yield _WEIGHTS, safetensors.torch.save(inference_weights(bundle.model.state_dict()), {"format": "pt"})
     variants = {"fp32": {"weights": _WEIGHTS}}
     yield from description_files(Description(config=bundle.config, variants=variants, **bundle.surroundings()))
-    yield _CARD, model_card(bundle).encode()
+    yield _CARD, encoded(model_card(bundle))
 
 
 def inference_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -127,10 +127,19 @@ def model_card(bundle: Bundle) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _read_weights(path: Path, device: torch.device | str) -> dict[str, Tensor]:
+    require_regular(path)
+    if is_utf8(path):
+        return safetensors.torch.load_file(path, device=str(device))
+    return {name: tensor.to(device) for name, tensor in safetensors.torch.load(path.read_bytes()).items()}
+
+
 def _load_weights(model: Seq2Seq, path: Path, device: torch.device | str) -> None:
     try:
-        weights = safetensors.torch.load_file(path, device=str(device))
-    except (OSError, safetensors.SafetensorError) as error:
+        weights = _read_weights(path, device)
+    except OSError as error:
+        raise BundleError(f"{path} is missing or damaged ({error.strerror}); copy the bundle again") from None
+    except safetensors.SafetensorError as error:
         raise BundleError(f"{path} is missing or damaged ({error}); copy the bundle again") from None
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}

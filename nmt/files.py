@@ -21,6 +21,9 @@ from pathlib import Path
 from nmt.errors import ConfigError, RunError
 
 _ELSEWHERE = "make it writable or choose another run_dir"
+ESCAPED = "backslashreplace"
+"""How files of text are opened that may hold paths, see `encoded`."""
+
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -38,6 +41,24 @@ def saving(path: Path, *, elsewhere: str = _ELSEWHERE) -> Iterator[None]:
         raise RunError(
             f"cannot save {path}: {error.strerror or error}; what was saved before is intact; {hint}"
         ) from error
+
+
+def encoded(text: str) -> bytes:
+    r"""Encode a text as UTF-8, for a file.
+
+    It may hold a path that is not UTF-8, whose other bytes Python has as lone surrogates. These are written as escapes,
+    such as ``\udcf6``, which JSON and YAML read back as they were.
+    """
+    return text.encode("utf-8", errors=ESCAPED)
+
+
+def is_utf8(path: Path) -> bool:
+    """Tell whether a path can be given to a library that takes UTF-8 alone."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def require_regular(path: Path) -> None:

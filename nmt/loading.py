@@ -127,8 +127,11 @@ def _onnx_model(
             raise BundleError(f"{files['shortlist']} is of another bundle's subwords")
         return OnnxModel(**parts, vocabulary=sizes[1], shortlist=shortlist, threads=threads or 1)
     except BundleError as error:
-        words = f"--precision {name}{' --shortlist N' if 'shortlist' in files else ''}"
-        raise BundleError(f"{error}; make it again with: nmt-export {path} {words}") from None
+        reason = str(error)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        reason = f"{path}: a graph of the variant {name} is damaged ({error})"
+    words = f"--precision {name}{' --shortlist N' if 'shortlist' in files else ''}"
+    raise BundleError(f"{reason}; make it again with: nmt-export {path} {words}")
 
 
 def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32") -> LoadedBundle:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from nmt.alignment import Ints, learn_table
 from nmt.errors import BundleError, ConfigError
+from nmt.files import require_regular
 from nmt.subwords import SubwordModel
 
 _FORMAT = 1
@@ -162,6 +163,7 @@ class Shortlist:
             BundleError: it is missing, damaged, or written by a newer nmt.
         """
         try:
+            require_regular(path)
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
                 arrays = {name: found[name].astype(np.int64) for name in _ARRAYS}
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:

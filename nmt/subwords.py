@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import sentencepiece
 
 from nmt.errors import SubwordError
+from nmt.files import read_regular
 from nmt.segmentation import BpeSampler, Pieces, UnigramSampler
 
 KINDS = ("unigram", "bpe", "char")
@@ -119,7 +120,7 @@ class SubwordModel:
     def load(path: Path) -> SubwordModel:
         """Read a model file; raises SubwordError where it is missing or not a model of ours."""
         try:
-            data = path.read_bytes()
+            data = read_regular(path)
         except OSError as error:
             raise SubwordError(f"{path}: cannot read the subword model ({error.strerror}); check the path") from error
         return SubwordModel.from_bytes(data, origin=str(path))
@@ -206,7 +207,9 @@ def _load_processor(data: bytes, origin: str) -> Any:
         processor.LoadFromSerializedProto(data)
         count = int(processor.vocab_size())
         special = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
-    except RuntimeError as error:
+        for i in range(count):
+            processor.id_to_piece(i)  # a damaged one may be no UTF-8
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise SubwordError(f"{origin}: not a subword model, or damaged; copy it again or train a new one") from error
     controls = tuple(processor.id_to_piece(i) for i in SubwordModel.control_ids) if count > _RESERVED else ()
     if special != (0, 1, 2, 3) or controls != _CONTROLS:

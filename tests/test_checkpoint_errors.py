@@ -1,6 +1,8 @@
 """Loading bundles: everything that can be wrong with one, each told in one line."""
 
 import json
+import os
+import sys
 
 import pytest
 import safetensors.torch
@@ -47,10 +49,46 @@ def test_a_directory_that_is_no_bundle(tmp_path):
     )
 
 
-def test_a_file_instead_of_a_directory(tmp_path):
-    path = tmp_path / "file"
-    path.write_text("", encoding="utf-8")
-    assert refusal(path).startswith(f"{path}")
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("model.txt", "is a file, not a bundle; name a directory that nmt-train made, such as runs/demo/best"),
+        ("model.zip", "is an archive, not a bundle; unpack it and name the directory that comes out"),
+        ("model.tar.gz", "is an archive, not a bundle; unpack it and name the directory that comes out"),
+        ("best/config.json", "is a file of a bundle; name its directory: {0}/best"),
+        ("best/model.safetensors", "is a file of a bundle; name its directory: {0}/best"),
+    ],
+)
+def test_a_file_instead_of_a_directory(best, name, advice):
+    path = best.parent / name
+    path.touch()
+    assert refusal(path) == f"{path} {advice.format(best.parent)}"
+
+
+SPECIAL = {
+    "device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a file"),
+    "pipe": (os.mkfifo if hasattr(os, "mkfifo") else None, "it is a pipe, not a file"),
+    "directory": (os.mkdir, "it is a directory, not a file"),
+    "loop": (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+    "nowhere": (lambda path: path.symlink_to("/no/where"), "No such file or directory"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs pipes and devices")
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize("name", ["config.json", "subwords.model", "model.safetensors"])
+def test_what_is_no_file_is_not_read(best, name, kind):
+    """A device is read until memory is out, and a pipe waited for, for ever."""
+    make, reason = SPECIAL[kind]
+    (best / name).unlink()
+    make(best / name)
+    message = refusal(best)
+    if name == "config.json" and kind == "nowhere":  # as where there is none
+        assert message.startswith(f"{best} is not a bundle: it has no config.json")
+    else:
+        assert str(best / name) in message
+        assert reason in message
+        assert "Errno" not in message
 
 
 def test_a_newer_format_names_both_numbers(best):
@@ -61,7 +99,9 @@ def test_a_newer_format_names_both_numbers(best):
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 1', b"\xff\xfe", b"[]", b"3", b'{"model": {}}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"format": 1', b"\xff\xfe", b"[]", b"3", b'{"model": {}}', b"[" * 100_000]
+)
 def test_config_json_that_is_no_json_or_says_no_format(best, content):
     (best / "config.json").write_bytes(content)
     message = refusal(best)

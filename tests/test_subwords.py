@@ -262,3 +262,28 @@ def test_long_unbroken_text_samples_without_underflow():
     model = train()
     text = "banana" * 3000
     assert model.decode(model.sample_batch([text], alpha=1.0, seed=1)[0]) == text
+
+
+def test_a_piece_that_is_no_utf8_is_told(tmp_path):
+    """SentencePiece loads such a model, and fails where the piece is wanted."""
+    data = bytearray(train().to_bytes())
+    data[data.index("\u2581".encode()) + 1] = 0x29
+    path = tmp_path / "subwords.model"
+    path.write_bytes(data)
+    with pytest.raises(SubwordError) as caught:
+        SubwordModel.load(path)
+    assert str(caught.value) == f"{path}: not a subword model, or damaged; copy it again or train a new one"
+
+
+def test_any_byte_may_be_damaged():
+    data, outcomes = train().to_bytes(), set()
+    for place in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x80
+        try:
+            outcomes.add(type(SubwordModel(bytes(damaged)).encode("anna banana")))
+        except SubwordError as error:
+            outcomes.add(str(error))
+    damaged = "subword model: not a subword model, or damaged; copy it again or train a new one"
+    assert {list, damaged} <= outcomes
+    assert all("its special ids differ" in each for each in outcomes - {list, damaged})

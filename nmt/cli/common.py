@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import errno
+import io
 import os
 import signal
 import sys
@@ -19,7 +20,8 @@ from types import FrameType
 from typing import IO, Any, NamedTuple, NoReturn
 
 from nmt import __version__
-from nmt.errors import ConfigError, NmtError
+from nmt.errors import ConfigError, NmtError, is_out_of_memory
+from nmt.files import encoded
 
 EXIT_FAILED = 1
 EXIT_USER = 2
@@ -105,6 +107,8 @@ def run(command: Callable[[], int | None], name: str) -> int:
     # other's time, and training becomes ten times slower. They give up sooner here. Read when PyTorch is imported.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path in what is printed need not fit the terminal's encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     with _terminable():
         try:
             code = _exit_code(command, name)
@@ -126,7 +130,7 @@ def report(name: str, message: str) -> None:
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(f"{name}: {message}\n")
+        sys.stderr.write(encoded(f"{name}: {message}\n").decode())
         sys.stderr.flush()
     except (OSError, ValueError):
         pass
@@ -177,7 +181,7 @@ def explained(error: BaseException) -> Explained | None:
     if isinstance(error, RuntimeError) and "home directory" in str(error):  # of Path.expanduser
         message = "a path begins with ~ and a name that is no user's of this machine; ~/ is your own home directory"
         return Explained(message, EXIT_USER)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         message = "out of memory; use smaller batches, or close other programs, then run it again"
         return Explained(message, EXIT_FAILED)
     return None
@@ -206,16 +210,6 @@ def _missing(module: str) -> str:
         f"{package} is not installed: pip install {package}, or, in nmt's own directory, "
         f"pip install {everything} for all this command needs"
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # PyTorch's CPU allocator raises a RuntimeError, CUDA's a child of it; ONNX Runtime's exceptions are its own.
-    words: tuple[str, ...] = ()
-    if isinstance(error, RuntimeError):
-        words = ("can't allocate memory", "not enough memory", "out of memory")
-    if type(error).__module__.startswith("onnxruntime"):
-        words = ("Failed to allocate memory", "bad_alloc", "bad allocation")
-    return isinstance(error, MemoryError) or any(each in str(error) for each in words)
 
 
 def _is_closed_reader(error: BaseException) -> bool:

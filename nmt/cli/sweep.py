@@ -76,10 +76,10 @@ class Sweep:
         return Summary(read_outcome(path) for path in dict.fromkeys(self._run_dirs)).text(style)
 
     def _write_table(self) -> None:
-        from nmt.files import write_atomically
+        from nmt.files import encoded, write_atomically
 
         text = f"# Runs of a sweep\n\n{self._summary('markdown')}"
         for path in self._tables:
             # The table can be made anew from the runs (tools/summarize_runs.py), which must not end for want of it.
             with contextlib.suppress(OSError):
-                write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+                write_atomically(path, lambda partial: partial.write_bytes(encoded(text)))

@@ -173,6 +173,11 @@ def _sweep(root: Path, *, besides: Path) -> None:
 
 
 def _disk_error(root: Path, error: OSError) -> RunError | ConfigError:
+    if error.errno == errno.EFBIG:
+        return RunError(
+            f"{root}: the encoded corpus is larger than a file may be; raise that limit (ulimit -f), or set "
+            "corpus.cache_dir or $NMT_CACHE elsewhere"
+        )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return RunError(
             f"{root}: no space left to encode the corpus; free some, or set corpus.cache_dir or $NMT_CACHE elsewhere"

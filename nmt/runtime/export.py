@@ -25,7 +25,7 @@ from nmt.choices import VARIANTS
 from nmt.data.corpus import CorpusPaths, Filters, read_pairs
 from nmt.data.encoding import Side, encode_pairs
 from nmt.errors import BundleError, ConfigError
-from nmt.files import finish_saving, identity, replace_directory
+from nmt.files import finish_saving, identity, is_utf8, replace_directory, require_regular
 from nmt.runtime.arithmetic import Float32
 from nmt.runtime.build import build_graphs
 from nmt.runtime.builder import Weights
@@ -134,11 +134,18 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
             yield other, found.read_bytes()
 
 
+def _load_file(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    return safetensors.numpy.load(path.read_bytes())
+
+
 def _load_weights(path: Path) -> Weights:
     try:
-        weights = safetensors.numpy.load_file(path)
+        require_regular(path)
+        load = safetensors.numpy.load_file if is_utf8(path) else _load_file
+        weights = load(path)
     except (OSError, safetensors.SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise BundleError(
-            f"{path} is missing or damaged ({error}); a bundle is exported from the weights that training saved"
+            f"{path} is missing or damaged ({reason}); a bundle is exported from the weights that training saved"
         ) from None
     return {name: np.asarray(weight, dtype=np.float32) for name, weight in weights.items()}

@@ -93,7 +93,7 @@ class _Products:
     """
 
     def __init__(self, session: Session, *, vocabulary: int) -> None:
-        (made,) = session.get_outputs()
+        (made,) = session.outputs
         self._session, self._vocabulary, self._width = session, vocabulary, int(made.shape[1])
         self._kind = np.dtype(np.float16 if made.type == "tensor(float16)" else np.float32)
         self._lock, self._taken = threading.Lock(), 0
@@ -167,9 +167,9 @@ class OnnxModel:
             Later(partial(load, constants, parts_of(graph, outside), threads, hoard=True)) for graph in ahead
         )
         self._shortlist = shortlist
-        after = [value.name for value in self._step.get_outputs()]
+        after = [value.name for value in self._step.outputs]
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
-        made = [value.name for value in self._encoder.get_outputs() if value.name not in self._states]
+        made = [value.name for value in self._encoder.outputs if value.name not in self._states]
         self._translations = [name for name in made if name in _TRANSLATIONS]
         self._pool = [name for name in made if name in _POOL]
         self._memory = [name for name in made if name not in (*_TRANSLATIONS, *_POOL)]
@@ -177,12 +177,12 @@ class OnnxModel:
         lexical = ("lexical", "words")[: 1 if shortlist else 2] if self._translations else ()
         self._vocabulary = vocabulary
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
-        given = {value.name for value in self._encoder.get_inputs()} - {"source", "lengths"}
+        given = {value.name for value in self._encoder.inputs} - {"source", "lengths"}
         if bool(given) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
         self._last = [f"last_{name}" for name in self._states]
         expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
-        reads = {value.name for value in self._step.get_inputs()}
+        reads = {value.name for value in self._step.inputs}
         if reads != expected or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)

@@ -2,17 +2,76 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import onnxruntime
 
-from nmt.errors import BundleError
+from nmt.errors import BundleError, is_out_of_memory
+from nmt.files import read_regular, require_regular
 
-Session: TypeAlias = onnxruntime.InferenceSession
+_AGAIN = "export the bundle again"
+
+
+class Port(NamedTuple):
+    """An input or output of a graph."""
+
+    name: str
+    shape: Sequence[Any]
+    """sizes; names where they vary"""
+    type: str
+    """as ONNX Runtime writes it, such as ``tensor(float16)``"""
+
+
+class Session:
+    """A graph that ONNX Runtime has loaded."""
+
+    def __init__(self, path: Path, content: bytes, options: Any) -> None:
+        """Load a graph.
+
+        Args:
+            path: the file it comes from, for messages.
+            content: the graph.
+            options: ONNX Runtime's.
+
+        Raises:
+            BundleError: it is damaged, or not for this version of ONNX Runtime.
+        """
+        self._path = path
+        try:
+            # Its fallback to other devices would tell of a damaged graph on standard output.
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            )
+            self.inputs, self.outputs = (
+                [Port(port.name, port.shape, port.type) for port in ports]
+                for ports in (self._session.get_inputs(), self._session.get_outputs())
+            )
+        except Exception as error:  # ONNX Runtime's own exceptions have no common class
+            raise _damaged(path, error) from None
+
+    def run(self, names: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:
+        """Compute the outputs of these names.
+
+        Raises:
+            BundleError: the graph is damaged in a way that shows only now.
+        """
+        try:
+            found: list[Any] = self._session.run(names, inputs)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise BundleError(f"{_damaged(self._path, error)}; {_AGAIN}") from None
+        return found
+
+
+def _damaged(path: Path, error: Exception) -> BundleError:
+    reason = " ".join(re.sub(r"\[ONNXRuntimeError\] : \d+ : ", "", str(error)).split())[:200]
+    return BundleError(f"{path} is damaged, or not for onnxruntime {onnxruntime.__version__} ({reason})")
 
 
 class Later:
@@ -24,13 +83,16 @@ class Later:
         self._lock = threading.Lock()
 
     def run(self, names: Sequence[str], inputs: Mapping[str, Any]) -> list[Any]:
-        """Compute the outputs of these names."""
+        """Compute the outputs of these names; BundleError as from `Session`."""
         with self._lock:
             if self._load is not None:
-                self._session, self._load = self._load(), None  # its constants are let go
+                try:
+                    self._session = self._load()
+                except BundleError as error:
+                    raise BundleError(f"{error}; {_AGAIN}") from None
+                self._load = None  # its constants are let go
         assert self._session is not None
-        found: list[Any] = self._session.run(names, inputs)
-        return found
+        return self._session.run(names, inputs)
 
 
 def read_constants(path: Path) -> dict[str, bytes]:
@@ -40,10 +102,11 @@ def read_constants(path: Path) -> dict[str, bytes]:
         BundleError: it is missing or damaged.
     """
     try:
+        require_regular(path)
         with zipfile.ZipFile(path) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
-    except FileNotFoundError as error:
-        raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
+    except OSError as error:
+        raise BundleError(f"{path} is missing or cannot be read ({error.strerror or error})") from None
     except Exception as error:  # of zipfile, zlib and more, depending on where the damage is
         raise BundleError(f"{path} is damaged or cannot be read ({' '.join(str(error).split())[:200]})") from None
 
@@ -55,7 +118,7 @@ def read(path: Path) -> bytes:
         BundleError: it is missing.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise BundleError(f"{path} is missing or cannot be read ({error.strerror})") from None
 
@@ -87,8 +150,4 @@ def load(path: Path, parts: Sequence[bytes], threads: int, *, hoard: bool) -> Se
     options.enable_cpu_mem_arena = hoard
     # Idle threads that spin take the processor from whatever else runs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return Session(b"".join(parts), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions have no common class
-        reason = " ".join(str(error).split())[:200]
-        raise BundleError(f"{path} is damaged, or not for onnxruntime {onnxruntime.__version__} ({reason})") from None
+    return Session(path, b"".join(parts), options)

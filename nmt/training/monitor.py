@@ -16,7 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from nmt.errors import ConfigError
-from nmt.files import saving, write_atomically
+from nmt.files import ESCAPED, encoded, is_utf8, saving, write_atomically
 
 LOG = logging.getLogger("nmt")
 # Seconds since the log began: seconds between two lines from then on. That makes 90 lines of an
@@ -28,7 +28,7 @@ _INTERVALS = {0.0: 15.0, 600.0: 60.0, 7200.0: 300.0}
 def logging_to(path: Path) -> Iterator[None]:
     """Send the log to the file at `path` and, without time stamps, to standard error."""
     with saving(path):
-        stamped = _LogFile(path, encoding="utf-8")
+        stamped = _LogFile(path, encoding="utf-8", errors=ESCAPED)
     stamped.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     plain = _AboveTheBar()
     plain.setFormatter(logging.Formatter("%(message)s"))
@@ -64,7 +64,7 @@ class _AboveTheBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if sys.stderr is not None:  # tqdm would take that for standard output
             with _unless_nobody_reads():
-                tqdm.write(self.format(record), file=sys.stderr)
+                tqdm.write(encoded(self.format(record)).decode(), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -102,7 +102,7 @@ class Metrics:
                 lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
                 kept = [line for line in lines if _update_of(line) <= from_update]
                 write_atomically(path, lambda partial: partial.write_text("".join(kept), encoding="utf-8"))
-            self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+            self._file = open(path, "a", encoding="utf-8", errors=ESCAPED)  # noqa: SIM115 (closed by close)
 
     def write(self, kind: str, **values: Any) -> None:
         """Append one line and flush it."""
@@ -131,7 +131,7 @@ class TensorBoard:
             ConfigError: TensorBoard is not installed.
             RunError: the disk is full or not writable.
         """
-        require_tensorboard()
+        require_tensorboard(directory)
         from torch.utils.tensorboard import SummaryWriter
 
         self._directory = directory
@@ -152,12 +152,17 @@ class TensorBoard:
             self._writer.close()
 
 
-def require_tensorboard() -> None:
-    """Make sure that TensorBoard is installed.
+def require_tensorboard(run_dir: Path) -> None:
+    """Make sure that TensorBoard is installed, and takes the path that it is to write to.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not, or does not.
     """
+    if not is_utf8(run_dir):
+        raise ConfigError(
+            f"trainer.tensorboard=true needs a path that is UTF-8, and run_dir={run_dir} is not; "
+            "choose another run_dir, or leave it false (metrics.jsonl has the same numbers)"
+        )
     try:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError:

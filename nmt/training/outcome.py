@@ -20,6 +20,7 @@ import yaml
 from nmt.config import TrainConfig
 from nmt.config_training import TrainerConfig
 from nmt.errors import ConfigError
+from nmt.files import encoded
 from nmt.schema import flatten, to_dict
 from nmt.training.limits import Progress, limit_reached
 
@@ -147,7 +148,7 @@ def record_failure(run_dir: Path, message: str, *, trace: str = "") -> None:
     with contextlib.suppress(OSError):
         run_dir.mkdir(parents=True, exist_ok=True)
         text = f"{' '.join(message.split())}\n" + (f"\n{trace}" if trace else "")
-        (run_dir / FAILURE).write_text(text, encoding="utf-8")
+        (run_dir / FAILURE).write_bytes(encoded(text))
 
 
 def clear_failure(run_dir: Path) -> None:

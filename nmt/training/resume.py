@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+from nmt.checkpoint import load_bundle
 from nmt.choices import Schedule
 from nmt.config import TrainConfig
-from nmt.errors import ConfigError
+from nmt.errors import BundleError, ConfigError
 from nmt.schema import flatten, to_dict
+from nmt.training.limits import limit_reached
+from nmt.training.monitor import LOG
 from nmt.training.parallel import World
-from nmt.training.state import SavedState, load_state
+from nmt.training.state import Position, SavedState, load_state
 
 # A run may go on after these change: they shape neither the weights reached so far nor the course ahead, but for the
 # minutes and epochs, which say how long that is.
@@ -100,6 +104,40 @@ def require_one_state(saved: SavedState | None, run_dir: Path, world: World) -> 
             f"the processes of this run see different states in run_dir={run_dir} (after updates "
             f"{', '.join(map(str, updates))}); it must lie on a file system that all machines share"
         )
+
+
+def lost_best(run_dir: Path) -> str:
+    """Say what is wrong with the bundle of the best weights so far; nothing where it is whole."""
+    best = run_dir / "best"
+    if not best.exists():
+        return f"{best} is missing"
+    try:
+        load_bundle(best)
+    except BundleError as error:
+        return str(error).rpartition("; ")[0]
+    return ""
+
+
+def require_best(config: TrainConfig, saved: SavedState, run_dir: Path) -> Position:
+    """Look whether the best weights of a run that goes on are there; where they are lost, the next ones count as best.
+
+    Returns:
+        The run's position, with the best score that its bundle has.
+
+    Raises:
+        ConfigError: they are lost, and the run is finished, so that nothing would write them again.
+    """
+    position = saved.position
+    lost = lost_best(run_dir) if position.best_update else ""
+    if not lost:
+        return position
+    if limit_reached(config.trainer, position):
+        raise ConfigError(
+            f"{lost}, and the run in {run_dir} is finished, so that nothing writes it again; put it back, "
+            f"take {run_dir / 'last'}, or add trainer.overwrite=true to start anew"
+        )
+    LOG.warning("%s; the next validation writes it anew", lost)
+    return dataclasses.replace(position, best_bleu=-1.0, best_update=0, validations_since_best=0)
 
 
 def way_further(config: TrainConfig, reason: str) -> str:

@@ -11,9 +11,9 @@ from nmt.checkpoint import Bundle, load_bundle, save_metadata
 from nmt.choices import Precision
 from nmt.config import TrainConfig
 from nmt.devices import choose_device, keep_freed_memory, make_deterministic, set_threads
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, RunError
 from nmt.evaluation.metrics import corpus_scores, default_tokenizer
-from nmt.files import saving, write_atomically
+from nmt.files import encoded, saving, write_atomically
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
@@ -24,7 +24,15 @@ from nmt.training.memory import estimate, processes_here, require_memory
 from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard
 from nmt.training.parallel import World, join_world, logging_warnings
 from nmt.training.precision import choose_precision
-from nmt.training.resume import require_one_config, require_one_state, require_unchanged, saved_state, way_further
+from nmt.training.resume import (
+    lost_best,
+    require_best,
+    require_one_config,
+    require_one_state,
+    require_unchanged,
+    saved_state,
+    way_further,
+)
 from nmt.training.setup import Material, prepare
 from nmt.training.state import SavedState
 from nmt.training.trainer import Trainer
@@ -61,6 +69,8 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         world.from_main(config.validate)
         saved = start if isinstance(start, SavedState) else None
         require_one_state(saved, run_dir, world)
+        if saved:
+            saved.position = world.from_main(lambda: require_best(config, saved, run_dir))
         material = _material(config, run_dir, start=start, world=world)
         vocabularies = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
         needed = estimate(config, material.corpus, vocabularies=vocabularies, processes=world.size)
@@ -74,6 +84,8 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         else:
             reason = trainer.train()
             LOG.info("training ended: %s", reason)
+            if lost := world.from_main(lambda: lost_best(run_dir)):
+                raise RunError(f"{lost}: somebody else changed it during the training; take {run_dir / 'last'}")
         if material.test is not None:
             score_test(material, config, run_dir, device=device, world=world)
         _sum_up(trainer, run_dir)
@@ -83,7 +95,7 @@ def _require_possible(config: TrainConfig) -> None:
     if not config.init_from:  # whose settings may be what it lacks
         config.validate()
     if config.trainer.tensorboard:
-        require_tensorboard()
+        require_tensorboard(Path(config.run_dir))
 
 
 def _start(config: TrainConfig, run_dir: Path, chosen: Set[str]) -> tuple[TrainConfig, SavedState | Bundle | None]:
@@ -102,7 +114,7 @@ def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
     if config.trainer.overwrite:
         remove_outputs(run_dir)
     with saving(run_dir / "config.yaml"):
-        write_atomically(run_dir / "config.yaml", lambda path: path.write_text(config_text, encoding="utf-8"))
+        write_atomically(run_dir / "config.yaml", lambda path: path.write_bytes(encoded(config_text)))
 
 
 def score_test(material: Material, config: TrainConfig, run_dir: Path, *, device: torch.device, world: World) -> None:

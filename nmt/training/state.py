@@ -15,7 +15,7 @@ import torch
 
 from nmt.data.batches import Batch
 from nmt.errors import ConfigError
-from nmt.files import saving, write_atomically
+from nmt.files import require_regular, saving, write_atomically
 from nmt.training.limits import Progress
 
 STATE_FORMAT = 1
@@ -124,6 +124,7 @@ def load_state(path: Path) -> SavedState:
         ConfigError: the file is damaged or of a newer nmt.
     """
     try:
+        require_regular(path)
         _compare_checksums(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
         found = values.pop("format")
@@ -144,6 +145,8 @@ def load_state(path: Path) -> SavedState:
         pickle.UnpicklingError,
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
         raise ConfigError(
             f"{path} cannot be read ({reason}), so the run cannot be resumed; "
             "add trainer.overwrite=true to start anew, or choose another run_dir (its bundles still translate)"

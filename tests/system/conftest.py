@@ -47,6 +47,12 @@ class Command:
 
 
 @pytest.fixture
+def make_command(tmp_path):
+    """A function that makes the command of a module of nmt.cli."""
+    return lambda module: Command(module, tmp_path)
+
+
+@pytest.fixture
 def nmt_train(tmp_path):
     return Command("train", tmp_path)
 

@@ -73,7 +73,7 @@ def test_a_full_disk_costs_nothing_that_was_saved(
     name = run_dir / ("last" if size == 50_000 else "state.pt")
     assert finished.errors == [
         f"nmt-train: error: cannot save {name}: File too large; what was saved before is intact; "
-        "free some space and run the same command again"
+        "raise the limit of a file's size (ulimit -f) and run the same command again"
     ]
     assert saved(run_dir)["position"]["update"] == 3
     load_bundle(run_dir / "best")

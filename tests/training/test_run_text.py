@@ -1,11 +1,19 @@
 """What a run does with the text that it is given: files of every kind, good and bad."""
 
 import gzip
+import os
+import shutil
+import sys
 
 import pytest
+import yaml
 
 from nmt.checkpoint import load_bundle
+from nmt.loading import load
+from nmt.runtime.export import export
 from nmt.subwords import SubwordModel
+from nmt.training.outcome import read_outcome
+from nmt.translator import Translator
 
 
 def test_validation_text_is_held_out_where_none_is_named(command, tmp_path):
@@ -92,3 +100,23 @@ def test_tsv_and_gzip_train_as_plain_files_do(write_lines, command, tmp_path, co
         assert command(run_dir=tmp_path / run, **(paths if suffix is not None else {})).code == 0
         weights.append((tmp_path / run / "last" / "model.safetensors").read_bytes())
     assert weights[0] == weights[1] == weights[2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' paths are Unicode")
+def test_a_path_that_is_not_utf8_is_as_good_as_another(command, corpus, tmp_path):
+    """Of all that is written some names paths: the state, both bundles, config.yaml, the log."""
+    name = os.fsdecode(b"l\xf6c")
+    shutil.copytree(corpus, tmp_path / name)
+    run_dir, train = tmp_path / "runs" / name, tmp_path / name / "train"
+    for _ in range(2):  # the second finds a finished run
+        finished = command(run_dir=run_dir, corpus__train=train, corpus__test=tmp_path / name / "test")
+        assert finished.code == 0
+    bundle = load_bundle(run_dir / "best")
+    assert bundle.metadata["corpus"] == str(train)
+    assert bundle.metadata["test"].endswith(str(tmp_path / name / "test"))
+    assert yaml.safe_load((run_dir / "config.yaml").read_text(encoding="utf-8"))["corpus"]["train"] == str(train)
+    assert read_outcome(run_dir).test_bleu is not None
+    export(run_dir / "best", "int8")
+    [translation] = Translator(load(run_dir / "best", precision="int8")).translate(["A dog runs."])
+    assert translation.hypotheses[0].tokens
+    assert command(init_from=run_dir / "best", run_dir=tmp_path / "child").code == 0

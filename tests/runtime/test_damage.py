@@ -1,0 +1,104 @@
+"""Damaged files of an exported variant: one line that says which, whenever it shows."""
+
+import os
+import random
+import sys
+from collections import Counter
+
+import pytest
+
+from nmt.checkpoint import save_bundle
+from nmt.data.corpus import resolve
+from nmt.errors import BundleError, RunError
+from nmt.loading import load
+from nmt.runtime.export import export, learn_shortlist
+from nmt.translator import Translator
+
+LINES = ["a small red house", "the old river"]
+
+
+def texts(bundle):
+    return [translation.text for translation in Translator(bundle).translate(LINES)]
+
+
+@pytest.fixture
+def best(make_bundle, tmp_path):
+    path = tmp_path / "best"
+    save_bundle(make_bundle(), path)
+    return path
+
+
+@pytest.fixture
+def text(tmp_path):
+    """The lines as parallel text in the languages of the bundle."""
+    for language in ("en", "zh"):
+        (tmp_path / f"train.{language}").write_text("".join(f"{line}\n" for line in LINES), encoding="utf-8")
+    return resolve(str(tmp_path / "train"), source="en", target="zh", key="--train")
+
+
+def flipped(path, place, bit):
+    content = bytearray(path.read_bytes())
+    content[place] ^= bit
+    return bytes(content)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_a_flipped_bit_in_a_graph_is_told_in_one_line_or_does_not_show(best, precision, capfd):
+    """Some show when the graph is loaded, some when it first runs; nothing of that belongs to standard output."""
+    export(best, precision)
+    draw, outcomes, messages = random.Random(7), Counter(), []
+    for name in ("encoder", "step", "embedding"):
+        path = best / precision / f"{name}.onnx"
+        whole = path.read_bytes()
+        for _ in range(24):
+            path.write_bytes(flipped(path, draw.randrange(len(whole)), 1 << draw.randrange(8)))
+            try:
+                outcomes[len(texts(load(best, precision=precision))) == len(LINES)] += 1
+            except (BundleError, RunError) as error:
+                outcomes[type(error)] += 1
+                messages.append(str(error))
+            path.write_bytes(whole)
+    assert not [message for message in messages if "\n" in message or "ONNXRuntimeError" in message]
+    assert outcomes[BundleError] > 40
+    assert outcomes[True] > 2
+    assert outcomes[False] == 0
+    assert capfd.readouterr().out == ""
+
+
+def test_a_graph_that_fails_when_it_runs_is_told(best):
+    export(best, "fp32")
+    session = load(best, precision="fp32").model._step
+    with pytest.raises(
+        BundleError, match=r"step\.onnx is damaged, or not for onnxruntime .*; export the bundle again$"
+    ):
+        session.run(["log_probs"], {})
+
+
+def test_want_of_memory_is_no_damage(best, monkeypatch):
+    export(best, "fp32")
+    session = load(best, precision="fp32").model._step
+    Fail = type("Fail", (Exception,), {"__module__": "onnxruntime.capi"})
+
+    class Starved:
+        def run(self, names, inputs):
+            raise Fail("Failed to allocate memory for requested buffer of size 99")
+
+    monkeypatch.setattr(session, "_session", Starved())
+    with pytest.raises(Fail):
+        session.run(["log_probs"], {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs pipes and devices")
+@pytest.mark.parametrize("name", ["encoder.onnx", "step.onnx", "constants.zip", "shortlist.npz"])
+def test_what_is_no_file_is_not_read(best, text, name):
+    export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text], size=5))
+    path = best / "int8" / name
+    for make, kind in ((lambda: path.symlink_to("/dev/zero"), "device"), (lambda: os.mkfifo(path), "pipe")):
+        path.unlink()
+        make()
+        with pytest.raises(BundleError, match=rf"{name} is missing or .*it is a {kind}, not a file"):
+            load(best, precision="int8")
+    (best / "model.safetensors").unlink()
+    os.mkfifo(best / "model.safetensors")
+    with pytest.raises(BundleError, match=r"model\.safetensors is missing or damaged \(it is a pipe, not a file\)"):
+        export(best, "fp32")
