@@ -75,6 +75,7 @@ CONFIGURATION = ("nmt.errors", "nmt.choices", "nmt.schema", "nmt.config", "nmt.c
 ONLY = {
     "sentencepiece": {"nmt.subwords"},
     "sacrebleu": {"nmt.evaluation.metrics"},
+    "langcodes": {"nmt.evaluation.metrics"},
     "hydra": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "omegaconf": {"nmt.cli.train", "nmt.cli.explain", "nmt.cli.chosen"},
     "safetensors": {"nmt.checkpoint", "nmt.runtime.export"},
@@ -201,7 +202,7 @@ def test_the_configuration_is_standard_library_only():
     ],
 )
 def test_these_load_without_torch(names):
-    heavy = "torch sentencepiece sacrebleu hydra omegaconf onnx onnxruntime safetensors"
+    heavy = "torch sentencepiece sacrebleu langcodes hydra omegaconf onnx onnxruntime safetensors"
     code = f"import sys, {names}; print([name for name in '{heavy}'.split() if name in sys.modules])"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert finished.stderr == ""
@@ -210,7 +211,7 @@ def test_these_load_without_torch(names):
 
 def test_what_translates_an_exported_bundle_needs_three_packages():
     """NumPy, sentencepiece and onnxruntime: requirements-translate.txt lists them, nothing else may be imported."""
-    others = ["torch", "safetensors", "onnx", "sacrebleu", "hydra", "omegaconf"]
+    others = ["torch", "safetensors", "onnx", "sacrebleu", "langcodes", "hydra", "omegaconf"]
     others += ["yaml", "filelock", "platformdirs", "tqdm"]
     blocked = "".join(f"sys.modules[{name!r}] = None; " for name in others)
     code = f"import sys; {blocked}import nmt.cli.translate, nmt.loading, nmt.translator, nmt.runtime.model"

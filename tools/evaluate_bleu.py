@@ -112,7 +112,7 @@ def official_scores(hypotheses: Sequence[str], references: Sequence[str], *, lan
             with open(path, "w", encoding="utf-8", newline="\n") as file:
                 file.writelines(line + "\n" for line in lines)
         command = [sys.executable, "-m", "sacrebleu", str(paths[0]), "-i", str(paths[1]), "-m", "bleu", "chrf"]
-        command += ["-tok", default_tokenizer(language), "-w", str(_DIGITS), "--format", "json", "--force"]
+        command += ["-tok", default_tokenizer(language, references), "-w", str(_DIGITS), "--format", "json", "--force"]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         reason = " ".join(done.stderr.split()[-40:])

@@ -31,8 +31,9 @@ examples:
   nmt-evaluate runs/demo/best --source test.en --reference test.de --beam-size 1 --output test.out.de
   nmt-evaluate --hypotheses test.out.de --reference test.de --format json
 
-BLEU's tokenizer follows the target language: zh for Chinese, char for Japanese, Korean, Thai, Lao, Khmer and Burmese,
-13a for all others; without a model the language is the suffix of the reference file.
+BLEU's tokenizer follows the target language: zh for Chinese, char for Korean and for languages without spaces between
+words (Japanese, Thai, Lao, Khmer, Burmese, Tibetan and others), 13a for all others. Without a model the language is the
+suffix of the reference file; where it says nothing of the kind, the script of the references decides.
 
 exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
 
@@ -85,7 +86,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         NmtError: an option, the model or a file is not what it should be.
         OSError: a file cannot be written.
     """
-    from nmt.evaluation.metrics import check_tokenizer, corpus_scores, reference_warnings
+    from nmt.evaluation.metrics import check_tokenizer, corpus_scores, default_tokenizer, reference_warnings
     from nmt.evaluation.report import Report
 
     out = standard_output()
@@ -106,9 +107,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     language, speed, hypotheses = _suffix(arguments.reference), None, text
     if arguments.model:
         hypotheses, language, speed = _translate(arguments, text)
-    scores = corpus_scores(
-        hypotheses, references, language=language, tokenize=arguments.tokenize, lowercase=arguments.lowercase
-    )
+    tokenize = arguments.tokenize or default_tokenizer(language, references)
+    _warn_of_tokenizer(arguments, references, tokenize=tokenize, language=language)
+    scores = corpus_scores(hypotheses, references, tokenize=tokenize, lowercase=arguments.lowercase)
     failure = _save(arguments, hypotheses) if arguments.output else None
     names = {key: getattr(arguments, key) for key in ("model", "source", "hypotheses", "reference")}
     told = _render(Report(len(references), scores, speed, names), arguments.format)
@@ -135,6 +136,22 @@ def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[s
     search = loaded.translator.search
     speed = Speed(timed.seconds, len(source), timed.target_tokens, loaded.device, loaded.threads, search)
     return timed.hypotheses, loaded.bundle.target_language, speed
+
+
+def _warn_of_tokenizer(arguments: argparse.Namespace, references: list[str], *, tokenize: str, language: str) -> None:
+    from nmt.evaluation.metrics import tokenizer_warnings
+
+    if arguments.quiet:
+        return
+    warnings = tokenizer_warnings(
+        references,
+        tokenize=tokenize,
+        language=None if arguments.tokenize else language,
+        name=arguments.reference,
+        advice="--tokenize NAME takes another",
+    )
+    for warning in warnings:
+        report(NAME, f"warning: {warning}")
 
 
 def _render(result: Report, style: str) -> str:

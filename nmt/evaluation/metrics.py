@@ -1,7 +1,8 @@
 """BLEU, chrF and TER of detokenised text against raw references, each with the signature that says how it was made.
 
 The arithmetic is sacrebleu's (Post 2018, "A Call for Clarity in Reporting BLEU Scores"); this module chooses its
-tokenizer by the target language, refuses texts that do not align and points at references that look preprocessed.
+tokenizer by the target language and the text, refuses texts that do not align and points at references that look
+preprocessed or that BLEU cannot score.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import langcodes
 import sacrebleu
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
@@ -20,9 +22,28 @@ from nmt.errors import ConfigError, CorpusError
 
 METRICS = ("bleu", "chrf", "ter")
 
-# Languages written without spaces get sacrebleu's Chinese tokenizer, or one token a character: the dictionaries
-# that ja-mecab and ko-mecab need are separate downloads. Thai, Lao, Khmer and Burmese have no tokenizer of their own.
-_TOKENIZERS = {"zh": "zh", "yue": "zh"} | dict.fromkeys(("ja", "ko", "th", "lo", "km", "my"), "char")
+# Text of scripts without spaces between words gets sacrebleu's Chinese tokenizer, or one token a character: the
+# dictionaries that ja-mecab and ko-mecab need are separate downloads, and for the others there are none. Korean has
+# spaces, but few of its words recur whole.
+_CHINESE_SCRIPTS = {"Hans", "Hant", "Hani", "Hanb", "Bopo"}
+_SCRIPTS_BY_CHARACTER = {
+    *("Jpan", "Hrkt", "Hira", "Kana", "Kore", "Hang", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"),
+    *("Lana", "Tale", "Talu", "Tavt", "Java", "Bali", "Yiii"),
+}
+_KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d"
+_CHINESE = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3105-\u312f\u31a0-\u31bf\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+# In the order of the blocks: Thai and Lao, Tibetan, Burmese, Khmer, Tai Le and New Tai Lue, Tai Tham, Balinese, Yi,
+# Javanese, Burmese, Tai Viet.
+_OTHERS = (
+    "\u0e01-\u0ede\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3\u1950-\u19df\u1a20-\u1aad\u1b05-\u1b4c\ua000-\ua48c"
+    "\ua984-\ua9c0\ua9e0-\ua9fe\uaa60-\uaadf"
+)
+_KANA_LETTER, _CHINESE_LETTER = re.compile(f"[{_KANA}]"), re.compile(f"[{_CHINESE}]")
+_LETTER_WITHOUT_SPACES = re.compile(f"[{_KANA}{_CHINESE}{_OTHERS}]")
+# The longest n-grams that BLEU counts.
+_BLEU_ORDER = 4
 
 # Tokenised text has a space before its punctuation; French has one too, but only before the signs of two parts.
 _SPACED_PUNCTUATION = re.compile(r"\s[.,](\s|$)|&(apos|quot|amp|#\d+);|@@ |@-@")
@@ -48,9 +69,48 @@ class Score:
         return f"{self.name} {self.value:.2f} ({self.signature})"
 
 
-def default_tokenizer(language: str) -> str:
-    """Choose BLEU's tokenizer for a target language, given as in ``zh``, ``zh_TW`` or ``pt-BR``: ``13a`` for most."""
-    return _TOKENIZERS.get(re.split(r"[-_.]", language.lower())[0], "13a")
+def default_tokenizer(language: str, references: Sequence[str] = ()) -> str:
+    """Choose BLEU's tokenizer: by the script of the target language, else by that of the references.
+
+    Args:
+        language: a code as in ``zh``, ``cmn``, ``zho_Hans``, ``zh_TW`` or ``pt-BR``; any other text says nothing.
+        references: they decide where the language does not ask for a tokenizer of its own: if most of their letters
+            belong to scripts without spaces between words.
+
+    Returns:
+        "zh", "char", or "13a" for most languages.
+    """
+    script = _script(language)
+    if script in _CHINESE_SCRIPTS:
+        return "zh"
+    return "char" if script in _SCRIPTS_BY_CHARACTER else _tokenizer_of_text(references)
+
+
+def _script(language: str) -> str:
+    """Return the script that a language is written in, as in ``Hans``; empty where the text is no language code."""
+    tag = re.split(r"[.@]", language)[0]
+    for candidate in (tag, re.split(r"[-_]", tag)[0]):
+        try:
+            return langcodes.Language.get(candidate).maximize().script or ""
+        except ValueError:  # its LanguageTagError is one
+            continue
+    return ""
+
+
+def _tokenizer_of_text(references: Sequence[str]) -> str:
+    letters = without_spaces = chinese = kana = 0
+    for line in references:
+        letters += sum(map(str.isalpha, line))
+        if line.isascii():
+            continue
+        found = _LETTER_WITHOUT_SPACES.findall(line)
+        without_spaces += sum(map(str.isalpha, found))
+        chinese += len(_CHINESE_LETTER.findall(line))
+        kana += len(_KANA_LETTER.findall(line))
+    if 2 * without_spaces <= letters:
+        return "13a"
+    # Chinese text quotes some kana; a tenth of Japanese text and more is kana.
+    return "zh" if 2 * chinese > without_spaces and 10 * kana < without_spaces else "char"
 
 
 def check_tokenizer(tokenize: str) -> None:
@@ -117,7 +177,7 @@ def corpus_scores(
         hypotheses: one translation a line.
         references: the reference translations, as their authors wrote them.
         metrics: which of `METRICS`, in the order of the result.
-        language: target language, which chooses BLEU's tokenizer (`default_tokenizer`).
+        language: target language, which chooses BLEU's tokenizer with the references (`default_tokenizer`).
         tokenize: BLEU's tokenizer, whatever the language.
         lowercase: ignore case in BLEU and chrF (TER always does).
 
@@ -129,7 +189,7 @@ def corpus_scores(
     for name in metrics:
         if name not in functions:
             raise ConfigError(f"there is no metric {name!r}: take one of {', '.join(METRICS)}")
-    tokenize = tokenize or default_tokenizer(language)
+    tokenize = tokenize or default_tokenizer(language, references)
     return [functions[name](hypotheses, references, lowercase=lowercase, tokenize=tokenize) for name in metrics]
 
 
@@ -152,6 +212,32 @@ def reference_warnings(references: Sequence[str], *, name: str = "the reference"
     if len(lines) >= 10 and text == text.lower() != text.upper() and _has_case(text):
         warnings.append(
             f"{name} is lowercased throughout: scores against it do not compare with scores against the raw text"
+        )
+    return warnings
+
+
+def tokenizer_warnings(
+    references: Sequence[str], *, tokenize: str, language: str | None, name: str = "the reference", advice: str = ""
+) -> list[str]:
+    """Say what a user should know of BLEU's tokenizer: that the text chose it, or that it leaves nothing to count.
+
+    Args:
+        references: the reference translations.
+        tokenize: BLEU's tokenizer.
+        language: target language, as `default_tokenizer` was given it; None where the user chose the tokenizer.
+        name: what to call the references, such as their file.
+        advice: how to have another tokenizer, at the end of the warnings.
+    """
+    end = f"; {advice}" if advice else ""
+    warnings = []
+    if language is not None and tokenize != default_tokenizer(language):
+        given = f"{language!r} is no language written so" if language else "no language is named"
+        warnings.append(f"{name} has no spaces between words, and {given}: BLEU's tokenizer is {tokenize}{end}")
+    tokenized = _make_bleu(tokenize).tokenizer
+    if references and not any(len(tokenized(line.strip()).split()) >= _BLEU_ORDER for line in references):
+        warnings.append(
+            f"no line of {name} has {_BLEU_ORDER} words for BLEU's tokenizer {tokenize}: BLEU is 0 whatever the "
+            f"translations, so look at chrF{end}"
         )
     return warnings
 

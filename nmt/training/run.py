@@ -12,11 +12,12 @@ from nmt.choices import Precision
 from nmt.config import TrainConfig
 from nmt.devices import choose_device, keep_freed_memory, make_deterministic, set_threads
 from nmt.errors import ConfigError, RunError
-from nmt.evaluation.metrics import corpus_scores, default_tokenizer
+from nmt.evaluation.metrics import corpus_scores
 from nmt.files import encoded, saving, write_atomically
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
+from nmt.training.checks import warn_of_tokenizers
 from nmt.training.directory import claimed, remove_outputs
 from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.lexicon import Folds, Sampling, learn_translations
@@ -75,6 +76,7 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         vocabularies = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
         needed = estimate(config, material.corpus, vocabularies=vocabularies, processes=world.size)
         world.from_main(lambda: require_memory(needed, config, device, processes=processes_here()))
+        world.from_main(lambda: warn_of_tokenizers(config, material))
         world.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
         trainer = _trainer(config, material, run_dir, device=device, threads=threads, start=start, world=world)
         if saved and saved.position.finished and (reason := trainer.limit_reached()):
@@ -132,8 +134,7 @@ def score_test(material: Material, config: TrainConfig, run_dir: Path, *, device
         return
     own = Translator(bundle, device=device).translate(world.share(material.test.source))
     translations = world.join_shares([item.text for item in own])
-    tokenizer = default_tokenizer(config.corpus.target)
-    scores = corpus_scores(translations, material.test.target, metrics=("bleu", "chrf"), tokenize=tokenizer)
+    scores = corpus_scores(translations, material.test.target, metrics=("bleu", "chrf"), language=config.corpus.target)
     text = "; ".join(str(score) for score in scores)
     LOG.info("test (%s): %s", how, text)
     bundle.metadata.update(test=f"{text}, {how}", test_digest=digest)

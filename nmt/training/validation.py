@@ -47,7 +47,8 @@ def validate(
     finally:
         bundle.model.train(was_training)
     total, tokens = (sum(column) for column in zip(*world.gather_numbers(sums), strict=True))
-    tokenizer = default_tokenizer(bundle.target_language)
+    # All the references decide, not this process's share: every validation of a run takes the same tokenizer.
+    tokenizer = default_tokenizer(bundle.target_language, references)
     return Validation(perplexity(total, int(tokens)), bleu(translations, references, tokenize=tokenizer), translations)
 
 

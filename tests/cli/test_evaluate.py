@@ -92,8 +92,42 @@ def test_the_reference_suffix_chooses_the_tokenizer_and_an_option_overrides_it(t
     assert "tok:char" in signatures[1]
 
 
+@pytest.mark.parametrize("suffix", ["zh", "cmn", "zho_Hans", "lzh", "target", "txt"])
+def test_equal_chinese_files_have_the_best_score_whatever_they_are_called(tmp_path, capsys, suffix):
+    name = tmp_path / f"ref.{suffix}"
+    name.write_text("他昨天去了北京的大学。\n我们明天再来。\n", encoding="utf-8")
+    assert main(["--hypotheses", str(name), "--reference", str(name)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("BLEU   100.00  ")
+    assert "tok:zh" in out
+    told = ""
+    if suffix in ("target", "txt"):
+        told = (
+            f"nmt-evaluate: warning: {name} has no spaces between words, and {suffix!r} is no language written so: "
+            "BLEU's tokenizer is zh; --tokenize NAME takes another\n"
+        )
+    assert err == told
+    assert main(["--hypotheses", str(name), "--reference", str(name), "--quiet"]) == 0
+    assert capsys.readouterr() == (out, "")
+
+
+def test_a_score_of_0_for_want_of_words_is_explained(tmp_path, capsys):
+    name = tmp_path / "ref.zh"
+    name.write_text("他昨天去了北京的大学。\n", encoding="utf-8")
+    arguments = ["--hypotheses", str(name), "--reference", str(name)]
+    assert main([*arguments, "--tokenize", "13a"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("BLEU     0.00  ")
+    assert err == (
+        f"nmt-evaluate: warning: no line of {name} has 4 words for BLEU's tokenizer 13a: BLEU is 0 whatever the "
+        "translations, so look at chrF; --tokenize NAME takes another\n"
+    )
+    assert main([*arguments, "--tokenize", "char"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_tokenised_reference_is_warned_of(tmp_path, capsys):
-    (tmp_path / "out.en").write_text("A cat .\n" * 5, encoding="utf-8")
+    (tmp_path / "out.en").write_text("A cat sat .\n" * 5, encoding="utf-8")
     arguments = ["--hypotheses", str(tmp_path / "out.en"), "--reference", str(tmp_path / "out.en")]
     assert main(arguments) == 0
     assert capsys.readouterr().err == (

@@ -12,6 +12,7 @@ from nmt.evaluation.metrics import (
     default_tokenizer,
     reference_warnings,
     ter,
+    tokenizer_warnings,
 )
 
 REFERENCE = ["The cat sat on the old mat today.", "A small dog barked at the bright moon."]
@@ -50,12 +51,113 @@ def test_lowercase_ignores_case_and_says_so():
     assert chrf(shouted, REFERENCE, lowercase=True).value == pytest.approx(100)
 
 
-@pytest.mark.parametrize(
-    ("language", "tokenizer"),
-    [("en", "13a"), ("", "13a"), ("zh", "zh"), ("zh_TW", "zh"), ("zh-Hans", "zh"), ("ZH", "zh"), ("ja", "char")],
+CHINESE = (
+    "zh ZH zh_TW zh-Hans zho zho_Hans zho_Hant zh-Hant-HK chi cmn cmn_Hans yue yue_Hant wuu hak nan gan lzh und-Hani"
 )
-def test_the_target_language_chooses_the_tokenizer(language, tokenizer):
-    assert default_tokenizer(language) == tokenizer
+BY_CHARACTER = (
+    "ja JA jpn jpn_Jpan ko kor kor_Hang th tha tha_Thai lo lao lao_Laoo km khm khm_Khmr my mya bur mya_Mymr "
+    "bo bod tib bod_Tibt dz dzo nod shn shn_Mymr mnw jv-Java jav_Java ban-Bali ii khb tdd ja_JP.UTF-8"
+)
+WITH_SPACES = "en eng eng_Latn de pt-BR jv jav ru rus_Cyrl hi vie tr ceb zh-Latn zho_Latn ja-Latn no und root x-klingon"
+NO_CODES = [
+    "",
+    " ",
+    "x",
+    "target",
+    "ref",
+    "trg",
+    "txt",
+    "out",
+    "1",
+    "123",
+    "中文",
+    "\udce9",
+    "zzz" * 10_000,
+    "-",
+    "_",
+    "e n",
+]
+
+
+@pytest.mark.parametrize("language", CHINESE.split())
+def test_chinese_by_any_code_has_its_tokenizer(language):
+    assert default_tokenizer(language) == default_tokenizer(language, REFERENCE) == "zh"
+
+
+@pytest.mark.parametrize("language", BY_CHARACTER.split())
+def test_languages_without_spaces_are_scored_by_the_character(language):
+    assert default_tokenizer(language) == default_tokenizer(language, REFERENCE) == "char"
+
+
+@pytest.mark.parametrize("language", [*WITH_SPACES.split(), *NO_CODES])
+def test_other_languages_and_what_is_none_have_the_tokenizer_for_most(language):
+    assert default_tokenizer(language) == default_tokenizer(language, REFERENCE) == "13a"
+
+
+@pytest.mark.parametrize("language", ["zh_TW.UTF-8", "zh_CN@pinyin", "zh-", "zh.txt", "zh_中", "zh-" * 10_000])
+def test_of_an_odd_code_the_first_part_counts(language):
+    assert default_tokenizer(language) == "zh"
+
+
+SPACELESS = {
+    "zh": ["他昨天去了北京的大学。", "我昨天去了Peking的大學看他們，の一。", "𠀀的𠀁一𠀂是𠀃"],
+    "char": [
+        "彼は昨日、北京の大学へ行った。",
+        "コンピューター",
+        "เขาไปมหาวิทยาลัยเมื่อวานนี้",
+        "ລາວໄປມະຫາວິທະຍາໄລມື້ວານນີ້",
+        "គាត់បានទៅសាកលវិទ្យាល័យកាលពីម្សិលមិញ",
+        "သူမနေ့ကတက္ကသိုလ်ကိုသွားခဲ့တယ်။",
+        "ཁོང་ཁ་སང་སློབ་གྲྭ་ཆེན་མོར་ཕྱིན་པ་རེད།",
+        "ꦲꦏ꧀ꦱꦫꦗꦮ",
+    ],
+}
+
+
+@pytest.mark.parametrize(("tokenizer", "line"), [(name, line) for name, lines in SPACELESS.items() for line in lines])
+@pytest.mark.parametrize("language", ["", "target", "txt", "en"])
+def test_where_the_language_says_nothing_the_script_of_the_references_decides(tokenizer, line, language):
+    assert default_tokenizer(language, ["", line, "12.5 %"]) == tokenizer
+    (score,) = corpus_scores([line], [line], metrics=["bleu"], language=language)
+    assert score.value == pytest.approx(100)
+    assert f"tok:{tokenizer}" in score.signature
+
+
+def test_some_foreign_words_do_not_decide():
+    assert default_tokenizer("en", ["In Chinese it is called 北京大学, and so on."] * 3) == "13a"
+    assert default_tokenizer("", ["그는 어제 대학에 갔다."]) == "13a"  # Korean has spaces
+    assert default_tokenizer("", ["", "12.5 %"]) == "13a"
+
+
+def test_a_tokenizer_that_the_text_chose_is_told_of():
+    chinese = SPACELESS["zh"]
+    assert tokenizer_warnings(chinese, tokenize="zh", language="cmn") == []
+    assert tokenizer_warnings(chinese, tokenize="zh", language=None) == []
+    assert tokenizer_warnings(REFERENCE, tokenize="13a", language="target") == []
+    (warning,) = tokenizer_warnings(
+        chinese, tokenize="zh", language="target", name="ref.target", advice="--tokenize NAME takes another"
+    )
+    assert warning == (
+        "ref.target has no spaces between words, and 'target' is no language written so: "
+        "BLEU's tokenizer is zh; --tokenize NAME takes another"
+    )
+    (warning,) = tokenizer_warnings(chinese, tokenize="zh", language="")
+    assert warning == ("the reference has no spaces between words, and no language is named: BLEU's tokenizer is zh")
+
+
+@pytest.mark.parametrize(
+    ("references", "tokenize"), [(["House", "", "An old dog"], "13a"), (SPACELESS["zh"][:1], "none"), ([""], "char")]
+)
+def test_references_too_short_for_bleu_are_told_of(references, tokenize):
+    assert bleu(references, references, tokenize=tokenize).value == 0
+    (warning,) = tokenizer_warnings(references, tokenize=tokenize, language=None, name="ref.en")
+    assert warning == (
+        f"no line of ref.en has 4 words for BLEU's tokenizer {tokenize}: BLEU is 0 whatever the translations, "
+        "so look at chrF"
+    )
+    longer = [*references, "An old dog ."]
+    assert bleu(longer, longer, tokenize=tokenize).value == pytest.approx(100)
+    assert tokenizer_warnings(longer, tokenize=tokenize, language=None) == []
 
 
 def test_chinese_is_scored_by_its_characters():

@@ -120,3 +120,46 @@ def test_a_path_that_is_not_utf8_is_as_good_as_another(command, corpus, tmp_path
     [translation] = Translator(load(run_dir / "best", precision="int8")).translate(["A dog runs."])
     assert translation.hypotheses[0].tokens
     assert command(init_from=run_dir / "best", run_dir=tmp_path / "child").code == 0
+
+
+@pytest.fixture
+def chinese(text, tmp_path, write_lines):
+    """The toy corpus into Chinese of a kind: settings that name it, with a language that is no code."""
+    folder = tmp_path / "chinese"
+    folder.mkdir()
+    words = {}
+    for part, lines in (("train", slice(0, 240)), ("valid", slice(240, 262)), ("test", slice(262, 280))):
+        write_lines(folder / f"{part}.en", text[0][lines])
+        target = [
+            "".join(chr(0x4E00 + words.setdefault(word, len(words) % 150)) for word in line.split()) + "的一个人。"
+            for line in text[1][lines]
+        ]
+        write_lines(folder / f"{part}.target", target)
+    names = {f"corpus__{part}": folder / part for part in ("train", "valid", "test")}
+    return {**names, "corpus__target": "target", "subwords__vocabulary_size": 600}
+
+
+def test_text_without_spaces_is_scored_by_its_script_from_the_first_validation_on(command, metrics, chinese, tmp_path):
+    finished = command(**chinese)
+    assert finished.code == 0
+    for part in ("valid", "test"):
+        name = chinese[f"corpus__{part}"]
+        assert (
+            finished.err.splitlines().count(
+                f"corpus.{part}={name} has no spaces between words, and 'target' is no language written so: "
+                "BLEU's tokenizer is zh"
+            )
+            == 1
+        )
+    signatures = [value["signature"] for value in metrics(tmp_path / "run", "validation")]
+    assert len(signatures) == 2
+    assert all("tok:zh" in signature for signature in signatures)
+    assert "tok:zh" in load_bundle(tmp_path / "run" / "best").metadata["test"]
+
+
+def test_validation_text_too_short_for_bleu_is_told_of(command, corpus, tmp_path, write_lines):
+    write_lines(tmp_path / "words.en", ["dog", "cat"])
+    write_lines(tmp_path / "words.de", ["Hund", "Katze"])
+    told = f"no line of corpus.valid={tmp_path / 'words'} has 4 words for BLEU's tokenizer 13a: BLEU is 0 whatever"
+    assert told in command(corpus__valid=tmp_path / "words").err
+    assert "has 4 words" not in command(run_dir=tmp_path / "other").err

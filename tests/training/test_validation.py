@@ -109,10 +109,23 @@ def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
     assert found.perplexity == reference_perplexity(bundle, sources, references, batch_size=4)
 
 
-def test_the_tokenizer_follows_the_target_language(bundle, text):
-    chinese = replace(bundle, target_language="zh")
+@pytest.mark.parametrize("language", ["zh", "cmn", "zho_Hans", "target"])
+def test_the_tokenizer_follows_the_target_language_or_else_the_text(bundle, text, language):
+    chinese = replace(bundle, target_language=language)
     found = validate(chinese, text[0][:2], ["一只狗。", "两只猫。"], search=SearchConfig(beam_size=1))
     assert "tok:zh" in found.bleu.signature
+
+
+def test_all_references_decide_whichever_process_looks(bundle, text):
+    # The second process's share alone would be taken for Chinese.
+    references = ["Ein Hund. " * 9, "一只狗。"]
+    world = SimpleNamespace(
+        share=lambda items: items[1::2],
+        join_shares=lambda share: [*share, *share],
+        gather_numbers=lambda numbers: [list(numbers)] * 2,
+    )
+    found = validate(bundle, text[0][:2], references, search=SearchConfig(beam_size=1), world=world)
+    assert "tok:13a" in found.bleu.signature
 
 
 @pytest.mark.parametrize("training", [True, False])
