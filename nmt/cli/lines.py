@@ -10,8 +10,10 @@ import codecs
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
+
+from nmt.data.formats import HEAD_BYTES, recognise
 
 PAUSE_SECONDS = 0.05
 MAX_LINE_BYTES = 1 << 20
@@ -92,8 +94,15 @@ def read_windows(
             return
 
 
-def decode(line: RawLine, number: int) -> Text:
-    """Decode line `number` from UTF-8: what is not UTF-8 is replaced (U+FFFD), with a warning.
+def no_text(window: Sequence[RawLine]) -> str:
+    """Say in one line what a text is whose first window is no UTF-8 at all, as UTF-16 is not; empty for all others."""
+    head = b"\n".join(line.content for line in window)[:HEAD_BYTES]
+    found = recognise(head)
+    return f"the input is {found.what}; {found.advice} first" if found else ""
+
+
+def decode(line: RawLine, number: int, *, is_text: bool = True) -> Text:
+    """Decode line `number` from UTF-8: what is not UTF-8 is replaced (U+FFFD), with a warning if the input is text.
 
     A carriage return at the end belongs to the line end, a byte order mark at the start of the text is none of it.
     """
@@ -111,9 +120,10 @@ def decode(line: RawLine, number: int) -> Text:
     except UnicodeDecodeError as error:
         text = content.decode("utf-8", errors="replace")
         byte = content[error.start]
-        warnings.append(
-            f"line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}); such bytes were replaced"
-        )
+        if is_text:
+            warnings.append(
+                f"line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}); such bytes were replaced"
+            )
     return Text(text, warnings)
 
 

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt import workers
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
-from nmt.cli.lines import RawLine, Text, decode, read_windows
+from nmt.cli.lines import RawLine, Text, decode, no_text, read_windows
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import ConfigError
 
@@ -170,10 +170,15 @@ class Share(NamedTuple):
 
 def _shares(read: Callable[[int], bytes | None], sizes: workers.Message, count: int) -> Iterator[Share]:
     """Read lines in windows, and cut each into as many shares as there are workers."""
-    number = 1
+    number, wrong = 1, ""
     for window in read_windows(read, max_lines=sizes["full"] * count, first_lines=sizes["first"] * count):
+        if number == 1:
+            wrong = no_text(window)
         for part in split(window, count):
-            yield Share(number, [decode(line, number + i) for i, line in enumerate(part)])
+            lines = [decode(line, number + i, is_text=not wrong) for i, line in enumerate(part)]
+            if wrong and number == 1:
+                lines[0].warnings.insert(0, wrong)
+            yield Share(number, lines)
             number += len(part)
 
 

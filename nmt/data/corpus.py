@@ -9,16 +9,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.resources
+import itertools
 import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
+from nmt.data.formats import HEAD_BYTES, no_gzip, no_text, recognise
 from nmt.errors import CorpusError
 
 _PACKAGE = "pkg://"
@@ -122,13 +123,16 @@ def read_lines(file: TextFile) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, plain or gzipped, without their ends.
 
     Raises:
-        CorpusError: unreadable, not UTF-8 (names the line), or a damaged gzip file.
+        CorpusError: unreadable, no text (says what it is), not UTF-8 (names the line), or a damaged gzip file.
     """
     number = 0
     try:
         with file.open("rb") as raw:
             stream: Any = gzip.GzipFile(fileobj=raw) if file.name.endswith(".gz") else raw
-            for number, line in enumerate(stream, start=1):
+            head = stream.read(HEAD_BYTES)
+            if found := recognise(head):
+                raise CorpusError(no_text(str(file), found))
+            for number, line in enumerate(_lines(head, stream), start=1):
                 if number == 1:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
@@ -138,11 +142,24 @@ def read_lines(file: TextFile) -> Iterator[str]:
             f"convert the file, for example with iconv -f LATIN1 -t UTF-8"
         ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise CorpusError(
-            f"{file}: damaged gzip file ({error} after line {number}); fetch or compress it again"
-        ) from error
+        raise _damaged(file, error, number) from error
     except OSError as error:
         raise CorpusError(f"{file}: cannot be read ({error.strerror or error}); check the file") from error
+
+
+def _lines(head: bytes, stream: Any) -> Iterator[bytes]:
+    """Yield the lines of a stream, with their ends, of which `head` has been read."""
+    *lines, rest = head.split(b"\n")
+    rest += stream.readline()
+    return itertools.chain((line + b"\n" for line in lines), [rest] if rest else [], stream)
+
+
+def _damaged(file: TextFile, error: Exception, number: int) -> CorpusError:
+    if file.is_file():  # a pipe is not there a second time
+        with file.open("rb") as raw:
+            if message := no_gzip(str(file), raw.read(HEAD_BYTES)):
+                return CorpusError(message)
+    return CorpusError(f"{file}: damaged gzip file ({error} after line {number}); fetch or compress it again")
 
 
 def read_pairs(paths: CorpusPaths) -> Iterator[Pair]:
@@ -155,7 +172,7 @@ def read_pairs(paths: CorpusPaths) -> Iterator[Pair]:
         yield from _read_columns(paths.source)
         return
     source_lines, target_lines = read_lines(paths.source), read_lines(paths.target)
-    for count, (source, target) in enumerate(zip_longest(source_lines, target_lines)):
+    for count, (source, target) in enumerate(itertools.zip_longest(source_lines, target_lines)):
         if source is None or target is None:
             longer = count + 1 + sum(1 for _ in (target_lines if source is None else source_lines))
             counts = (count, longer) if source is None else (longer, count)

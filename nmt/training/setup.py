@@ -201,15 +201,29 @@ def _encoded(
 
 def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig) -> None:
     limit = config.trainer.max_unknown_rate
-    advice = "leave subwords.model empty, or set subwords.byte_fallback=true"
-    if config.init_from:
-        advice = f"fine-tuning keeps the subwords of init_from={config.init_from}, so take another parent"
     for side, rate in (("source", corpus.source_unknown_rate), ("target", corpus.target_unknown_rate)):
         if rate > limit:
             raise CorpusError(
                 f"{label}: {rate:.1%} of the {side} subwords are unknown to the subword model "
-                f"(trainer.max_unknown_rate={limit:g}); it was trained on other text: {advice}"
+                f"(trainer.max_unknown_rate={limit:g}); {_why_unknown(config)}"
             )
+
+
+def _why_unknown(config: TrainConfig) -> str:
+    """Say why a subword model does not know the text, and what to do."""
+    settings = config.subwords
+    if config.init_from:
+        return (
+            f"it was trained on other text: fine-tuning keeps the subwords of init_from={config.init_from}, "
+            "so take another parent"
+        )
+    if settings.model or settings.source_model:
+        given = "subwords.model" if settings.model else "subwords.source_model and subwords.target_model"
+        return f"it was trained on other text: leave {given} empty, or set subwords.byte_fallback=true"
+    return (
+        f"the rarest characters of this text have no place among subwords.vocabulary_size={settings.vocabulary_size}: "
+        "raise it, or set subwords.byte_fallback=true; check that the files are text in this language"
+    )
 
 
 def _weights(config: TrainConfig) -> list[float]:

@@ -202,6 +202,20 @@ def test_wrong_use_is_one_line(options, message, bundle_path, tmp_path, monkeypa
     assert capsys.readouterr() == ("", f"nmt-evaluate: error: {message}\n")
 
 
+@pytest.mark.parametrize("option", ["--source", "--reference", "--hypotheses"])
+def test_a_file_that_is_no_text_is_named(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "three").write_text("a\nb\nc\n")
+    (tmp_path / "wrong").write_bytes("Ein Hund läuft.\n".encode("utf-16"))
+    model = ["nowhere"] if option == "--source" else []
+    other = "--hypotheses" if option == "--reference" else "--reference"
+    assert main([*model, option, "wrong", other, "three"]) == 2
+    assert capsys.readouterr().err == (
+        "nmt-evaluate: error: wrong is UTF-16 text (little-endian), not UTF-8; "
+        "convert it with iconv -f UTF-16LE -t UTF-8\n"
+    )
+
+
 def test_where_translations_cannot_be_kept_is_told_before_they_are_made(tmp_path, monkeypatch, capsys):
     (tmp_path / "three").write_text("a\n\nb", encoding="utf-8")
     monkeypatch.chdir(tmp_path)

@@ -1,3 +1,4 @@
+import gzip
 import io
 import threading
 import time
@@ -5,7 +6,7 @@ import time
 import pytest
 
 from nmt.cli import lines
-from nmt.cli.lines import RawLine, decode, read_windows
+from nmt.cli.lines import RawLine, decode, no_text, read_windows
 
 
 def whole(data, *, chunk=1 << 16, max_lines=1000):
@@ -142,3 +143,32 @@ def test_a_cut_inside_a_character_drops_it_with_one_warning():
         "a",
         ["line 3: only its first 2 bytes were read; give one sentence a line"],
     )
+
+
+def test_of_what_is_no_text_bytes_are_replaced_without_a_word():
+    assert decode(RawLine(b"caf\xe9 x", 0), 12, is_text=False) == ("caf\ufffd x", [])
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (
+            "Ein Hund.\nÜber\n".encode("utf-16"),
+            "UTF-16 text (little-endian), not UTF-8; convert it with iconv -f UTF-16LE -t UTF-8",
+        ),
+        (
+            "A dog.\n".encode("utf-16-be"),
+            "UTF-16 text (big-endian), not UTF-8; convert it with iconv -f UTF-16BE -t UTF-8",
+        ),
+        (gzip.compress(b"A dog.\n"), "gzip-compressed; unpack it with gunzip"),
+    ],
+)
+def test_a_text_that_is_none_is_recognised_by_its_first_window(data, told):
+    (window,) = read_windows(io.BytesIO(data).read, max_lines=100)
+    assert no_text(window) == f"the input is {told} first"
+
+
+@pytest.mark.parametrize("data", [b"a\0b\n", b"a dog\n", b"caf\xe9\n", b"\n", b"\0\n" * 3, "漢字\n".encode()])
+def test_any_other_text_is_one(data):
+    (window,) = read_windows(io.BytesIO(data).read, max_lines=100)
+    assert no_text(window) == ""

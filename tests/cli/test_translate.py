@@ -49,6 +49,22 @@ def test_one_line_out_for_each_line_in_whatever_it_holds(nmt_translate, bundle_p
     ]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_input_in_another_encoding_is_translated_with_one_warning(nmt_translate, bundle_path, workers):
+    text = ("The old river.\nMany trées.\n" * 30).encode("utf-16")
+    options = ("--max-length-ratio", 9, "--workers", workers)
+    result = nmt_translate(bundle_path, *options, text=text)
+    assert (result.code, result.out.count(b"\n")) == (0, text.count(b"\n") + 1)
+    warnings = [line for line in result.err.splitlines() if "did not end" not in line and "max_source" not in line]
+    assert warnings[0] == (
+        "nmt-translate: warning: the input is UTF-16 text (little-endian), not UTF-8; "
+        "convert it with iconv -f UTF-16LE -t UTF-8 first"
+    )
+    assert not any("not UTF-8" in line for line in warnings[1:])
+    quiet = nmt_translate(bundle_path, *options, "--quiet", text=text)
+    assert (quiet.code, quiet.out, quiet.err) == (0, result.out, "")
+
+
 def test_a_translation_does_not_depend_on_the_batch(nmt_translate, bundle_path, make_sentences):
     text = "\n".join(make_sentences(25)) + "\n"
     one, many = (nmt_translate(bundle_path, "--batch-size", n, "--quiet", text=text) for n in (1, 7))

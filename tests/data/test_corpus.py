@@ -1,7 +1,10 @@
 """The aligned reader: what ends a line, which errors name what, and which pairs are held out."""
 
 import gzip
+import lzma
+import os
 import random
+import threading
 from collections import Counter
 
 import pytest
@@ -17,6 +20,7 @@ from nmt.data.corpus import (
     read_text,
     resolve,
 )
+from nmt.data.formats import HEAD_BYTES
 from nmt.errors import CorpusError
 
 
@@ -140,8 +144,6 @@ def test_not_utf8(tmp_path):
         f"{tmp_path}/train.de: line 2 is not UTF-8 (byte 0xfc at column 2); "
         f"convert the file, for example with iconv -f LATIN1 -t UTF-8"
     )
-    (tmp_path / "wide").write_bytes("one\n".encode("utf-16"))
-    assert "wide: line 1 is not UTF-8 (byte 0xff at column 1)" in error(read_lines, tmp_path / "wide")
 
 
 def test_damaged_gzip(tmp_path):
@@ -149,9 +151,82 @@ def test_damaged_gzip(tmp_path):
     whole = gzip.compress(bytes(random.Random(1).choices(b"abcdefgh\n", k=20_000)))
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 0xFF
-    for damaged in (b"plain text\n", whole[: len(whole) // 2], bytes(flipped)):
+    for damaged in (whole[: len(whole) // 2], bytes(flipped), b"\x1f\x8b"):
         path.write_bytes(damaged)
         assert error(read_lines, path).startswith(f"{path}: damaged gzip file (")
+
+
+@pytest.mark.parametrize("name", ["text.en", "text.gz"])
+@pytest.mark.parametrize(("order", "word"), [("LE", "little-endian"), ("BE", "big-endian")])
+def test_utf_16_is_named_with_what_converts_it(tmp_path, name, order, word):
+    data = "Ein Hund läuft.\n".encode(f"utf-16-{order.lower()}")
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    assert error(read_lines, path) == (
+        f"{path} is UTF-16 text ({word}), not UTF-8; convert it with iconv -f UTF-16{order} -t UTF-8"
+    )
+
+
+def test_gzip_under_a_wrong_name(tmp_path):
+    packed = gzip.compress(b"one\teins\n")
+    (tmp_path / "train.tsv").write_bytes(packed)
+    assert error(read_pairs, find(tmp_path / "train.tsv")) == (
+        f"{tmp_path}/train.tsv is gzip-compressed; unpack it with gunzip, or rename it: called {tmp_path}/train.tsv.gz "
+        "it is read as it is"
+    )
+    (tmp_path / "train.tsv").rename(tmp_path / "train.tsv.gz")
+    assert list(read_pairs(find(tmp_path / "train.tsv.gz"))) == [("one", "eins")]
+    (tmp_path / "train.tsv.gz").write_bytes(gzip.compress(packed))
+    assert error(read_pairs, find(tmp_path / "train.tsv.gz")) == (
+        f"{tmp_path}/train.tsv.gz is gzip-compressed; unpack it with gunzip once more"
+    )
+
+
+def test_what_is_called_gz_and_is_none(tmp_path):
+    path = tmp_path / "text.gz"
+    path.write_bytes(b"plain text\n")
+    assert error(read_lines, path) == (
+        f"{path} is not gzip-compressed, though it is called .gz; rename it: leave off .gz"
+    )
+    path.write_bytes(lzma.compress(b"one\n"))
+    assert error(read_lines, path) == f"{path} is xz-compressed, though it is called .gz; unpack it with xz -d"
+    assert (path.write_bytes(b""), list(read_lines(path))) == (0, [])
+
+
+@pytest.mark.parametrize("side", ["en", "de"])
+def test_either_side_of_a_corpus_is_looked_at(tmp_path, side):
+    paths = write(tmp_path, b"one\n" * 20, b"eins\n" * 20)
+    (tmp_path / f"train.{side}").write_bytes(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + b"x\n" * 18)
+    told = f"{tmp_path}/train.{side} is a PDF document; write its text out first, for example with pdftotext"
+    assert error(read_pairs, paths) == told
+    assert error(read_text, paths) == told
+    assert error(lambda: [hold_out_threshold(paths, 1)]) == told
+
+
+def test_lines_longer_than_what_is_looked_at_are_whole(tmp_path):
+    lines = ["x" * length for length in (HEAD_BYTES - 1, HEAD_BYTES, 1, 3 * HEAD_BYTES, 0, HEAD_BYTES + 1)]
+    for end in ("\n", ""):
+        for first in range(len(lines)):
+            (tmp_path / "text").write_text("\n".join(lines[first:]) + end, newline="\n")
+            assert list(read_lines(tmp_path / "text")) == lines[first:]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.parametrize("name", ["text", "text.gz"])
+def test_a_pipe_is_read_once(tmp_path, name):
+    path = tmp_path / name
+    os.mkfifo(path)
+    data = b"one\n" * 10_000
+    for content, lines in ((gzip.compress(data) if name.endswith("gz") else data, 10_000), (b"BZh", 0)):
+        writer = threading.Thread(target=path.write_bytes, args=(content,), daemon=True)
+        writer.start()
+        if lines:
+            assert list(read_lines(path)) == ["one"] * lines
+        elif name.endswith("gz"):
+            assert error(read_lines, path).startswith(f"{path}: damaged gzip file (Not a gzipped file")
+        else:
+            assert list(read_lines(path)) == ["BZh"]
+        writer.join()
 
 
 def test_unreadable_file(tmp_path):

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import random
 import shutil
 import sys
 
@@ -51,6 +52,26 @@ def test_subwords_of_another_script_are_refused(command, tmp_path, corpus):
     assert not (tmp_path / "run" / "best").exists()
 
 
+@pytest.mark.parametrize("joint", [True, False])
+def test_unknown_subwords_are_not_blamed_on_a_model_that_nobody_gave(command, write_lines, tmp_path, joint):
+    draw = random.Random(1)
+    common = [chr(0x4E00 + n) for n in range(30)]
+    rare = [chr(0x5E00 + n) for n in range(1000)]
+    lines = ["".join([*draw.choices(common, k=48), draw.choice(rare)]) for _ in range(200)]
+    for side in ("en", "de"):
+        write_lines(tmp_path / f"rare.{side}", lines)
+    changes = {"corpus__train": tmp_path / "rare", "subwords__vocabulary_size": 100}
+    changes |= {"subwords__character_coverage": 0.98, "subwords__joint": joint, "model__tying": "target"}
+    changes |= {"trainer__max_unknown_rate": 0.01}
+    message = command(**changes).mistake
+    assert message.startswith(f"corpus.train={tmp_path / 'rare'}: ")
+    assert message.endswith(
+        "(trainer.max_unknown_rate=0.01); the rarest characters of this text have no place among "
+        "subwords.vocabulary_size=100: raise it, or set subwords.byte_fallback=true; check that the files are text in "
+        "this language"
+    )
+
+
 def make_broken(folder, kind, write_lines):
     """Write a corpus that cannot be read; return what the message must say."""
     source, target = folder / "text.en", folder / "text.de"
@@ -62,6 +83,12 @@ def make_broken(folder, kind, write_lines):
     if kind == "unequal":
         write_lines(target, ["Ein Hund."])
         return f"{source} has 3 lines, {target} has 1 lines; each line needs its translation on the same line"
+    if kind == "UTF-16":
+        target.write_bytes("Ein Hund.\nEine Katze.\nEine Kuh.\n".encode("utf-16-be"))
+        return f"{target} is UTF-16 text (big-endian), not UTF-8; convert it with iconv -f UTF-16BE -t UTF-8"
+    if kind == "gzip":
+        source.write_bytes(gzip.compress(source.read_bytes()))
+        return f"{source} is gzip-compressed; unpack it with gunzip, or rename it: called {source}.gz it is read as it"
     if kind == "not UTF-8":
         target.write_bytes("Ein Hund.\nEine Kätzin.\n".encode("latin-1"))
         return f"{target}: line 2 is not UTF-8 (byte 0xe4 at column 7); convert the file, for example with iconv"
@@ -70,7 +97,7 @@ def make_broken(folder, kind, write_lines):
     return "subwords cannot be trained: the training text has no words; check the corpus files"
 
 
-@pytest.mark.parametrize("kind", ["missing", "unequal", "not UTF-8", "empty"])
+@pytest.mark.parametrize("kind", ["missing", "unequal", "not UTF-8", "UTF-16", "gzip", "empty"])
 @pytest.mark.parametrize("key", ["train", "valid", "test"])
 def test_a_corpus_that_cannot_be_read(write_lines, command, tmp_path, key, kind):
     expected = make_broken(tmp_path, kind, write_lines)

@@ -139,6 +139,10 @@ def test_separate_subwords_with_their_own_unknown_rates(make_config, text, tmp_p
     with pytest.raises(CorpusError) as error:
         prepare(config)
     assert "of the target subwords are unknown to the subword model (trainer.max_unknown_rate=0.05)" in str(error.value)
+    assert str(error.value).endswith(
+        "; it was trained on other text: leave subwords.source_model and subwords.target_model empty, "
+        "or set subwords.byte_fallback=true"
+    )
     config.init_from = "runs/general/best"
     with pytest.raises(CorpusError) as error:
         prepare(config)
