@@ -101,6 +101,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
         )
     if not references:
         raise CorpusError(f"{arguments.reference} is empty: there is nothing to score")
+    if not any(line.strip() for line in references):
+        raise CorpusError(
+            f"{arguments.reference} is blank in all its {len(references)} lines: no score would mean anything"
+        )
     if not arguments.quiet:
         for warning in reference_warnings(references, name=arguments.reference):
             report(NAME, f"warning: {warning}")

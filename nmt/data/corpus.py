@@ -12,7 +12,7 @@ import importlib.resources
 import itertools
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol, cast
@@ -197,7 +197,7 @@ def read_text(paths: CorpusPaths) -> ParallelText:
     """Read a whole corpus as it stands, for validation and tests, where the raw reference counts.
 
     Raises:
-        CorpusError: as `read_pairs`, or no pair at all.
+        CorpusError: as `read_pairs`, or no pair at all, or none with text on both sides.
     """
     text = ParallelText([], [])
     for source, target in read_pairs(paths):
@@ -205,12 +205,19 @@ def read_text(paths: CorpusPaths) -> ParallelText:
         text.target.append(target)
     if not text.source:
         raise CorpusError(f"{paths.label}: {paths.source} is empty; name a corpus with text")
+    if not any(map(has_text, zip(*text, strict=True))):
+        raise CorpusError(f"{paths.label}: no line has text on both sides; name a corpus with text")
     return text
 
 
 def is_blank(text: str) -> bool:
     """Whether a text has nothing to translate."""
     return not text.strip()
+
+
+def has_text(pair: Iterable[str]) -> bool:
+    """Whether both sides of a pair have something to translate."""
+    return not any(map(is_blank, pair))
 
 
 @dataclass(frozen=True)
@@ -271,7 +278,7 @@ def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
     Raises:
         CorpusError: as `read_pairs`, or too few different sentences to hold any out.
     """
-    hashes = np.sort(np.fromiter((_hash(p.source) for p in read_pairs(paths) if not _half(p)), np.uint64))
+    hashes = np.sort(np.fromiter((_hash(p.source) for p in read_pairs(paths) if has_text(p)), np.uint64))
     values, starts = np.unique(hashes, return_index=True)
     if len(values) < 2:
         raise CorpusError(
@@ -286,11 +293,7 @@ def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
 
 def is_held_out(pair: Pair, threshold: int) -> bool:
     """Whether the pair is validation text under a threshold of `hold_out_threshold`; 0 holds nothing out."""
-    return threshold > 0 and _hash(pair.source) < threshold and not _half(pair)
-
-
-def _half(pair: Pair) -> bool:
-    return is_blank(pair.source) or is_blank(pair.target)
+    return threshold > 0 and _hash(pair.source) < threshold and has_text(pair)
 
 
 def _hash(text: str) -> int:

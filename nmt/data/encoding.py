@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.corpus import FilterCounts, Filters, Pair, ParallelText, is_blank, is_held_out
+from nmt.data.corpus import FilterCounts, Filters, Pair, ParallelText, has_text, is_held_out
 from nmt.errors import CorpusError
 from nmt.subwords import SubwordModel
 
@@ -177,7 +177,7 @@ class Encoder:
         training: list[Pair] = []
         places: list[int] = []
         for place, pair in enumerate(chunk):
-            if is_blank(pair.source) or is_blank(pair.target):
+            if not has_text(pair):
                 reasons["empty"] += 1
             elif is_held_out(pair, self.hold_out):
                 held_out.source.append(pair.source)

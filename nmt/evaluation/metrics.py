@@ -194,7 +194,7 @@ def corpus_scores(
 
 
 def reference_warnings(references: Sequence[str], *, name: str = "the reference") -> list[str]:
-    """Say what makes a score against these references incomparable with others: preprocessed text.
+    """Say what makes a score against these references incomparable with others: preprocessed text, many blank lines.
 
     Args:
         references: the reference translations.
@@ -202,6 +202,8 @@ def reference_warnings(references: Sequence[str], *, name: str = "the reference"
     """
     lines = [line for line in references if line.strip()]
     warnings = []
+    if 2 * len(lines) < len(references):
+        warnings.append(f"{len(references) - len(lines):,} of the {len(references):,} lines of {name} are blank")
     if sum(bool(_SPACED_PUNCTUATION.search(line)) for line in lines) > len(lines) / 2:
         warnings.append(
             f"{name} looks tokenised (spaces before its punctuation): "

@@ -3,26 +3,96 @@
 from __future__ import annotations
 
 from nmt.config import TrainConfig
-from nmt.data.corpus import ParallelText
+from nmt.data.corpus import ParallelText, has_text
+from nmt.data.overlap import Overlap, count_overlaps
 from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings
 from nmt.training.monitor import LOG
 from nmt.training.setup import Material
 
+# Real corpora have a few short sentences in common. More than this says that a text was cut from the training text.
+_FEW_PAIRS = 0.01
+_FEW_SOURCES = 0.1
 
-def scored_texts(config: TrainConfig, material: Material) -> dict[str, ParallelText]:
-    """Return the texts that scores are made of, each under the setting that names it: ``corpus.valid=data/valid``."""
+
+def warn_of_texts(config: TrainConfig, material: Material) -> None:
+    """Log what makes scores of the validation and the test text worth less than they seem."""
+    _warn_of_blanks(config, material)
+    _warn_of_tokenizers(config, material)
+    _warn_of_overlaps(config, material)
+
+
+def _named_texts(config: TrainConfig, material: Material) -> dict[str, ParallelText]:
+    """Return the texts that the configuration names to score on, each under its setting: ``corpus.valid=data/valid``.
+
+    What is held out of the training text is none of them.
+    """
     settings = config.corpus
-    held_out = f"the text held out of corpus.train={settings.train}"
-    texts = {f"corpus.valid={settings.valid}" if settings.valid else held_out: material.valid}
+    texts = {f"corpus.valid={settings.valid}": material.valid} if settings.valid else {}
     if material.test is not None:
         texts[f"corpus.test={settings.test}"] = material.test
     return texts
 
 
-def warn_of_tokenizers(config: TrainConfig, material: Material) -> None:
-    """Log what `tokenizer_warnings` says of every text that is scored."""
+def _warn_of_blanks(config: TrainConfig, material: Material) -> None:
+    for label, text in _named_texts(config, material).items():
+        blank = sum(not has_text(pair) for pair in zip(*text, strict=True))
+        if 2 * blank > len(text.source):
+            LOG.warning(
+                "%s of the %s lines of %s have no text on one side or both: its scores are made of the others",
+                f"{blank:,}",
+                f"{len(text.source):,}",
+                label,
+            )
+
+
+def _warn_of_tokenizers(config: TrainConfig, material: Material) -> None:
+    texts = _named_texts(config, material)
+    if not config.corpus.valid:
+        texts[f"the text held out of corpus.train={config.corpus.train}"] = material.valid
     language = config.corpus.target
-    for label, text in scored_texts(config, material).items():
+    for label, text in texts.items():
         tokenize = default_tokenizer(language, text.target)
         for warning in tokenizer_warnings(text.target, tokenize=tokenize, language=language, name=label):
             LOG.warning("%s", warning)
+
+
+def _warn_of_overlaps(config: TrainConfig, material: Material) -> None:
+    texts = _named_texts(config, material)
+    for (label, text), overlap in zip(texts.items(), _overlaps(material, list(texts.values())), strict=True):
+        shared = overlap.pairs + overlap.sources
+        if not shared:
+            continue
+        count = len(text.source)
+        line = _overlap(label, overlap, count)
+        if overlap.pairs <= _FEW_PAIRS * count and shared <= _FEW_SOURCES * count:
+            LOG.info("%s", line)
+            continue
+        advice = (
+            "leave corpus.valid empty to hold out pairs of the training text"
+            if label.startswith("corpus.valid=")
+            else "tools/split_corpus.py takes a test set off the training text"
+        )
+        LOG.warning("%s: its scores say little about new text; take them out of one of both, or %s", line, advice)
+
+
+def _overlap(label: str, overlap: Overlap, count: int) -> str:
+    """Say how much of a text of so many pairs is in the training text."""
+    pairs, sources = overlap
+    number, what = (pairs, "pairs") if pairs else (sources, "sources")
+    line = f"{number:,} of the {count:,} {what} of {label} ({number / count:.2%}) are in the training text too"
+    if not pairs:
+        return f"{line}, translated otherwise"
+    return f"{line}, and {sources:,} of its other sources, translated otherwise" if sources else line
+
+
+def _overlaps(material: Material, texts: list[ParallelText]) -> list[Overlap]:
+    """`count_overlaps`, which goes through the whole training text, remembered."""
+    if not texts:
+        return []
+    key = ("overlaps", material.corpus_digest, material.valid_digest, material.test_digest, len(texts))
+    known = material.memo.get(*key)
+    if isinstance(known, list) and len(known) == len(texts):
+        return [Overlap(*counts) for counts in known]
+    found = count_overlaps((part.corpus for part in material.corpus.parts), texts)
+    material.memo.put(found, *key)
+    return found

@@ -17,7 +17,7 @@ from nmt.files import encoded, saving, write_atomically
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel
-from nmt.training.checks import warn_of_tokenizers
+from nmt.training.checks import warn_of_texts
 from nmt.training.directory import claimed, remove_outputs
 from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.lexicon import Folds, Sampling, learn_translations
@@ -76,7 +76,7 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         vocabularies = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
         needed = estimate(config, material.corpus, vocabularies=vocabularies, processes=world.size)
         world.from_main(lambda: require_memory(needed, config, device, processes=processes_here()))
-        world.from_main(lambda: warn_of_tokenizers(config, material))
+        world.from_main(lambda: warn_of_texts(config, material))
         world.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
         trainer = _trainer(config, material, run_dir, device=device, threads=threads, start=start, world=world)
         if saved and saved.position.finished and (reason := trainer.limit_reached()):

@@ -73,13 +73,15 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
     texts = [resolve(name, key=key, **languages) for key, name in names]
     valid_paths = resolve(settings.valid, key="corpus.valid", **languages) if settings.valid else None
     test_paths = resolve(settings.test, key="corpus.test", **languages) if settings.test else None
+    # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
+    valid, test = (read_text(paths) if paths else None for paths in (valid_paths, test_paths))
     memo = Memo(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
 
-    hold_out = 0 if valid_paths else _hold_out(texts[0], settings.valid_pairs, memo)
+    hold_out = 0 if valid else _hold_out(texts[0], settings.valid_pairs, memo)
     source, target = subwords or subword_models(config.subwords, texts, hold_out=hold_out, memo=memo)
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
     corpora = _encoded(config, texts, source=source, target=target, filters=filters, hold_out=hold_out, memo=memo)
-    if valid_paths is None:
+    if valid is None:
         LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpora[0].held_out.source))
     digests = [memo.digests(paths) for paths in texts]
     digest = _digest(digests, source.digest, target.digest, repr(filters), hold_out)
@@ -92,8 +94,8 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
-        valid=corpora[0].held_out if valid_paths is None else read_text(valid_paths),
-        test=read_text(test_paths) if test_paths else None,
+        valid=valid or corpora[0].held_out,
+        test=test,
         memo=memo,
     )
 

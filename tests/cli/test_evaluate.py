@@ -162,6 +162,14 @@ def test_a_tokenised_reference_is_warned_of(tmp_path, capsys):
         ),
         (["--hypotheses", "empty", "--reference", "empty"], "empty is empty: there is nothing to score"),
         (
+            ["--hypotheses", "three", "--reference", "blank"],
+            "blank is blank in all its 3 lines: no score would mean anything",
+        ),
+        (
+            ["nowhere", "--source", "three", "--reference", "blank"],
+            "blank is blank in all its 3 lines: no score would mean anything",
+        ),
+        (
             ["--hypotheses", "nowhere", "--reference", "three"],
             "nowhere: cannot be read (No such file or directory); check the file",
         ),
@@ -197,6 +205,7 @@ def test_wrong_use_is_one_line(options, message, bundle_path, tmp_path, monkeypa
     (tmp_path / "two").write_text("a\nb\n")
     (tmp_path / "three").write_text("a\n\nb")
     (tmp_path / "empty").write_text("")
+    (tmp_path / "blank").write_text("\n \n\n")
     (tmp_path / "latin").write_bytes(b"a\ncaf\xe9\nb\n")
     assert main([str(bundle_path) if word == "MODEL" else word for word in options]) == 2
     assert capsys.readouterr() == ("", f"nmt-evaluate: error: {message}\n")

@@ -227,3 +227,9 @@ def test_lowercased_references_are_pointed_at():
     assert warning == (
         "the reference is lowercased throughout: scores against it do not compare with scores against the raw text"
     )
+
+
+def test_references_that_are_mostly_blank_are_pointed_at():
+    (warning,) = reference_warnings([*REFERENCE, *[" "] * 3], name="test.en")
+    assert warning == "3 of the 5 lines of test.en are blank"
+    assert reference_warnings([*REFERENCE, "", ""]) == []
