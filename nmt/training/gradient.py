@@ -8,6 +8,7 @@ batch's gradient; the mean of the parts' means would weigh positions in short se
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -60,12 +61,20 @@ class BatchGradient:
         self._is_told = False
         self._loss = world.data_parallel(_SummedLoss(model, label_smoothing, folds.to(model.device) if folds else None))
 
-    def __call__(self, batch: Batch, *, seed: int, update: int) -> BatchLoss:
+    def __call__(
+        self, batch: Batch, *, seed: int, update: int, between: Callable[[], None] = lambda: None
+    ) -> BatchLoss:
         """Make the gradient of the batch's mean loss per real target position.
 
         Dropout is a function of the seed, the update, the rank and how the batch is divided: a resumed run that divides
         it alike draws what the uninterrupted one drew.
         Sampled words are a function of the seed, the update and the whole batch, the same for all parts.
+
+        Args:
+            batch: what all processes share.
+            seed: of the run.
+            update: its number.
+            between: is called between two parts, and may raise.
 
         Raises:
             RunError: another process of the run is gone.
@@ -79,6 +88,7 @@ class BatchGradient:
         smoothed = negative_log_likelihood = 0.0
         parts = self._parts(len(batch.source))
         for number in range(parts):
+            between()
             part, weight = part_of(batch, number * self._world.size + self._world.rank, parts=parts * self._world.size)
             last = number == parts - 1
             with contextlib.nullcontext() if last else self._unsynchronized(), self._world.computing():

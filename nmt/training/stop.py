@@ -1,14 +1,25 @@
-"""Stopping by signal: the first one waits for the update in progress and its save, a second one does not."""
+"""Stopping by signal: the first one waits for the update in progress and its save, a second one does not.
+
+An update that takes too long is given up: what it would have made, the run that goes on makes from the last one.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 
 from nmt.training.monitor import LOG
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_PATIENCE_SECONDS = 10.0
+"""How long a signal waits for the update in progress."""
+
+
+class UpdateGivenUp(Exception):
+    """A signal waited too long for the update in progress."""
 
 
 class StopSignal:
@@ -16,6 +27,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.arrived: signal.Signals | None = None
+        self._arrived_at = 0.0
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> StopSignal:
@@ -29,6 +41,11 @@ class StopSignal:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._restore()
 
+    def give_up_late(self) -> None:
+        """Raise `UpdateGivenUp` when a signal has waited too long; for the midst of an update."""
+        if self.arrived and time.monotonic() - self._arrived_at > _PATIENCE_SECONDS:
+            raise UpdateGivenUp
+
     def raise_again(self, number: int) -> None:
         """Let a signal do what it did before this context: end the command with its exit code; 0 is none."""
         self._restore()
@@ -36,7 +53,7 @@ class StopSignal:
             signal.raise_signal(number)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.arrived = signal.Signals(number)
+        self.arrived, self._arrived_at = signal.Signals(number), time.monotonic()
         self._restore()  # first, so that whoever reads the line can count on it
         LOG.info("%s: saving after this update; once more to stop at once", self.arrived.name)
 

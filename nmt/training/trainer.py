@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 from nmt.training.parallel import World
 from nmt.training.setup import Material
 from nmt.training.state import Position, SavedState, Sums, save_state
-from nmt.training.stop import StopSignal
+from nmt.training.stop import StopSignal, UpdateGivenUp
 from nmt.training.validation import greedy, validate
 
 
@@ -96,9 +97,16 @@ class Trainer:
         with contextlib.closing(self), StopSignal() as stop:
             if not self.position.update:
                 self._save()  # bundles without a state, as a kill could leave them, would be taken for another run's
+            before = dataclasses.replace(self.position)
             for batch in self._batches():
                 self._set_learning_rate()
-                loss = self._forward_backward(batch)
+                try:
+                    loss = self._forward_backward(batch, stop)
+                except UpdateGivenUp:
+                    self.position = before
+                    self._save()
+                    stop.raise_again(int(stop.arrived or 0))
+                    raise
                 gradient_norm = self._clip()
                 self._update(gradient_norm)
                 self.position.seconds = time.monotonic() - began
@@ -110,6 +118,7 @@ class Trainer:
                 if stopped:
                     self._save()
                     stop.raise_again(stopped)
+                before = dataclasses.replace(self.position)
             self._finish()
             stop.raise_again(max(self.world.gather(int(stop.arrived or 0))))
         return self.position.finished
@@ -162,8 +171,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _forward_backward(self, batch: Batch) -> BatchLoss:
-        return self.gradient(batch, seed=self.config.seed, update=self.position.update)
+    def _forward_backward(self, batch: Batch, stop: StopSignal) -> BatchLoss:
+        # Of several processes none may give up alone.
+        between = stop.give_up_late if self.world.size == 1 else lambda: None
+        return self.gradient(batch, seed=self.config.seed, update=self.position.update, between=between)
 
     def _clip(self) -> float:
         largest = self.config.optimizer.clip_norm or math.inf

@@ -1,12 +1,15 @@
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from nmt.training.stop import StopSignal
+from nmt.training import stop as stop_module
+from nmt.training.gradient import BatchGradient
+from nmt.training.stop import StopSignal, UpdateGivenUp
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def handlers():
     """Let signals count how often they reach the handlers from before, and put back the real ones."""
     reached = []
@@ -70,3 +73,45 @@ def test_threads_do_not_touch_signals():
     thread.start()
     thread.join()
     assert found == [(before, None)]
+
+
+def test_an_update_is_given_up_once_a_signal_has_waited_long(handlers, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(stop_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with StopSignal() as stop:
+        now[0] += 1000
+        stop.give_up_late()
+        signal.raise_signal(signal.SIGINT)
+        now[0] += 9.9
+        stop.give_up_late()
+        now[0] += 0.2
+        with pytest.raises(UpdateGivenUp):
+            stop.give_up_late()
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_run_whose_update_was_given_up_ends_as_an_uninterrupted_one(
+    command, monkeypatch, saved, same, metrics, tmp_path, parts
+):
+    """One Ctrl-C ends any training, also where an update would take for ever."""
+    settings = {"trainer__accumulation": 4, "trainer__log_every": 1, "corpus__valid": None}
+    whole = command(run_dir=tmp_path / "whole", **settings)
+    assert whole.code == 0
+    forward, count = BatchGradient._forward, []
+
+    def interrupted(self, part, words):
+        count.append(len(part.source))
+        if len(count) == 2 * 4 + parts:  # in the midst of the third update
+            signal.raise_signal(signal.SIGINT)
+        return forward(self, part, words)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BatchGradient, "_forward", interrupted)
+        patched.setattr(stop_module, "_PATIENCE_SECONDS", 0.0)
+        stopped = command(**settings)
+    assert stopped.code == 130
+    assert saved(tmp_path / "run")["position"]["update"] == (2 if parts < 4 else 3)
+    assert len(count) == 2 * 4 + parts
+    assert command(**settings).code == 0
+    assert same(saved(tmp_path / "run"), saved(tmp_path / "whole"))
+    assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
