@@ -172,6 +172,13 @@ class SubwordModel:
         rows: list[list[int]] = self._processor.encode([self._normalized(text) for text in texts], num_threads=threads)
         return rows
 
+    def unknown_characters(self, text: str) -> str:
+        """Return the characters of a text that no subword spells, in their order, without those that nobody sees."""
+        text = self._normalized(text)
+        ids, pieces = self._processor.encode(text), self._processor.encode(text, out_type=str)
+        unknown = "".join(piece for i, piece in zip(ids, pieces, strict=True) if i == self.unk_id)
+        return "".join(c for c in unknown if unicodedata.category(c) not in ("Cc", "Cf", "Zs", "Zl", "Zp"))
+
     def sample_batch(self, texts: Sequence[str], *, alpha: float, seed: int) -> list[list[int]]:
         """Sample one segmentation a text: an exact function of (texts, alpha, seed), whatever the process or thread.
 

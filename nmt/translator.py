@@ -86,6 +86,8 @@ class Translation:
     """the best first; one at least, and as many as were asked for where the search found them"""
     warnings: list[str] = field(default_factory=list)
     """what a user should know, each naming the line"""
+    unknown: str = ""
+    """characters of the line that the vocabulary lacks, so that no translation has them"""
 
     @property
     def text(self) -> str:
@@ -163,7 +165,9 @@ class Translator:
         for i in range(len(lines)):
             ids = encoded.get(i, [])
             hypotheses = found[tuple(ids[:limit])] if ids else [TextHypothesis("", 0.0, 0.0, True, [])]
-            translations.append(Translation(hypotheses, self._warnings(first_line + i, len(ids), hypotheses[0])))
+            warnings = self._warnings(first_line + i, len(ids), hypotheses[0])
+            unknown = self._source.unknown_characters(lines[i]) if self._source.unk_id in ids else ""
+            translations.append(Translation(hypotheses, warnings, unknown))
         return translations
 
     def _translate_batch(self, batch: Sequence[Sequence[int]], n_best: int) -> list[list[TextHypothesis]]:

@@ -287,3 +287,22 @@ def test_any_byte_may_be_damaged():
     damaged = "subword model: not a subword model, or damaged; copy it again or train a new one"
     assert {list, damaged} <= outcomes
     assert all("its special ids differ" in each for each in outcomes - {list, damaged})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_characters_that_no_subword_spells_are_named(kind):
+    lines = ["A small dog runs.", "caf\u00e9 cats"] * 20
+    model = SubwordModel.train(lines, kind=kind, vocabulary_size=60)
+    for text, unknown in {
+        "A 😀 dog.": "😀",
+        "漢a字 😀😀漢 dog Q": "漢字😀😀漢Q",
+        "dog\u0301": "\u0301",
+        "A\0dog\t runs\u00a0\u200b\u2028.\ufeff": "",  # nobody misses them
+        "a small dog": "",
+        "": "",
+    }.items():
+        assert model.unknown_characters(text) == unknown
+    composing = SubwordModel.train(lines, kind=kind, vocabulary_size=60, normalization="nfc")
+    assert composing.unknown_characters("cafe\u0301 u\u0308") == "ü"
+    spelling = SubwordModel.train(lines, kind="unigram", vocabulary_size=330, byte_fallback=True)
+    assert spelling.unknown_characters("漢 😀") == ""

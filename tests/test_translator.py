@@ -337,3 +337,10 @@ def test_the_memory_of_a_batch_is_bounded(lengths, size, scores, rows):
     cuts = list(cut_batches(lengths, size, scores=scores))
     assert [len(lengths[cut]) for cut in cuts] == rows
     assert [place for cut in cuts for place in range(len(lengths))[cut]] == list(range(len(lengths)))
+
+
+def test_what_the_vocabulary_lacks_is_kept_with_every_line_that_has_it(make_bundle):
+    translator = Translator(make_bundle())
+    lines = ["the old river", "the 😀 old", "", "漢字", "the 😀 old"]
+    assert [item.unknown for item in translator.translate(lines)] == ["", "😀", "", "漢字", "😀"]
+    assert all(not item.warnings or "line" in item.warnings[0] for item in translator.translate(lines))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.cli.common import Parser, report, run, standard_output
+from nmt.cli.lines import Unknown
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import ConfigError, CorpusError
 
@@ -137,6 +138,8 @@ def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[s
         for translation in timed.translations:
             for warning in translation.warnings:
                 report(NAME, f"warning: {arguments.source}: {warning}")
+        if warning := Unknown.of(timed.translations, 1).warning:
+            report(NAME, f"warning: {arguments.source}: {warning}")
     search = loaded.translator.search
     speed = Speed(timed.seconds, len(source), timed.target_tokens, loaded.device, loaded.threads, search)
     return timed.hypotheses, loaded.bundle.target_language, speed

@@ -10,15 +10,19 @@ import codecs
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.data.formats import HEAD_BYTES, recognise
+
+if TYPE_CHECKING:
+    from nmt.translator import Translation
 
 PAUSE_SECONDS = 0.05
 MAX_LINE_BYTES = 1 << 20
 MAX_WINDOW_BYTES = 8 << 20
 
+_SHOWN_CHARACTERS = 10
 _CHUNK_BYTES = 1 << 16
 _QUEUED_CHUNKS = 16
 # A signal may arrive at a thread that is not waiting; the one that waits looks for it so often.
@@ -40,6 +44,43 @@ class Text(NamedTuple):
     text: str
     warnings: list[str]
     """what had to be changed, naming the line"""
+
+
+class Unknown(NamedTuple):
+    """Lines with characters that a model's vocabulary lacks; all of a run in constant memory."""
+
+    lines: int = 0
+    first_line: int = 0
+    """number of the first of them, counted from 1"""
+    characters: str = ""
+    """of that line"""
+
+    @staticmethod
+    def of(translations: Iterable[Translation], first_line: int) -> Unknown:
+        """Look through translations, of which the first is that of line `first_line`."""
+        found = [(number, each.unknown) for number, each in enumerate(translations, first_line) if each.unknown]
+        return Unknown(len(found), *found[0]) if found else Unknown()
+
+    def and_then(self, later: Unknown) -> Unknown:
+        """Add those of later lines."""
+        return self._replace(lines=self.lines + later.lines) if self.lines else later
+
+    @property
+    def warning(self) -> str:
+        """What a user is told of them, in one line; empty if there are none."""
+        if not self.lines:
+            return ""
+        distinct = "".join(dict.fromkeys(self.characters))
+        shown = distinct if len(distinct) <= _SHOWN_CHARACTERS else f"{distinct[:_SHOWN_CHARACTERS]}…"
+        what, of_which, them = (
+            (f"{self.lines:,} lines have", "the first is line", "the translations")
+            if self.lines > 1
+            else ("1 line has", "it is line", "its translation")
+        )
+        return (
+            f"{what} characters that the model's vocabulary lacks, {of_which} {self.first_line:,} ({shown!r}); "
+            f"they are missing from {them}"
+        )
 
 
 def read_windows(

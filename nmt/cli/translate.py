@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt import workers
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
-from nmt.cli.lines import RawLine, Text, decode, no_text, read_windows
+from nmt.cli.lines import RawLine, Text, Unknown, decode, no_text, read_windows
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import ConfigError
 
@@ -95,18 +95,24 @@ def translate(arguments: argparse.Namespace) -> None:
         OSError: a stream failed.
     """
     read, out = _standard_input(), standard_output()
+    unknown = Unknown()
     if arguments.workers == 1:
         sizes, answer = prepare(arguments)
         _hint(arguments)
         for share in _shares(read, sizes, 1):
-            _write(out, share, answer(share.request()), arguments)
-        return
-    command = workers.worker_command("nmt.cli.translate", "serve", arguments.words)
-    with workers.Workers(command, arguments.workers) as pool:
-        _hint(arguments)
-        shares = _shares(read, pool.greeting, arguments.workers)
-        for share, reply in pool.map((share, share.request()) for share in shares):
+            reply = answer(share.request())
             _write(out, share, reply, arguments)
+            unknown = unknown.and_then(Unknown(*reply["unknown"]))
+    else:
+        command = workers.worker_command("nmt.cli.translate", "serve", arguments.words)
+        with workers.Workers(command, arguments.workers) as pool:
+            _hint(arguments)
+            shares = _shares(read, pool.greeting, arguments.workers)
+            for share, reply in pool.map((share, share.request()) for share in shares):
+                _write(out, share, reply, arguments)
+                unknown = unknown.and_then(Unknown(*reply["unknown"]))
+    if unknown.warning and not arguments.quiet:
+        report(NAME, f"warning: {unknown.warning}")
 
 
 def prepare(arguments: argparse.Namespace) -> tuple[workers.Message, Callable[[workers.Message], workers.Message]]:
@@ -136,7 +142,11 @@ def prepare(arguments: argparse.Namespace) -> tuple[workers.Message, Callable[[w
             )
         )
         output = "".join(line + "\n" for line in rendered)
-        return {"output": output, "warnings": [translation.warnings for translation in translations]}
+        return {
+            "output": output,
+            "warnings": [translation.warnings for translation in translations],
+            "unknown": Unknown.of(translations, first),
+        }
 
     return {"full": search.batch_size * WINDOW_BATCHES, "first": search.batch_size}, answer
 

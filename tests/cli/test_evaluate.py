@@ -41,7 +41,20 @@ def test_a_model_is_scored_against_the_raw_reference(bundle_path, test_set, caps
     assert speed.startswith("13 sentences in ")
     assert "sentences/s" in speed
     assert "target tokens/s (beam 2, batches of 8, cpu, 1 CPU thread)" in speed
-    assert all(f"warning: {folder / 'test.en'}: line " in line for line in err.splitlines())
+    assert all(f"warning: {folder / 'test.en'}: " in line for line in err.splitlines())
+
+
+def test_characters_that_vanish_are_told_of_once(bundle_path, tmp_path, capsys):
+    (tmp_path / "a.en").write_text("The old river.\nThe 😀.\n漢\n", encoding="utf-8")
+    (tmp_path / "a.de").write_text("Der alte Fluss ist da.\n" * 3, encoding="utf-8")
+    arguments = [str(bundle_path), "--source", str(tmp_path / "a.en"), "--reference", str(tmp_path / "a.de")]
+    assert main(arguments) == 0
+    assert [line for line in capsys.readouterr().err.splitlines() if "vocabulary" in line] == [
+        f"nmt-evaluate: warning: {tmp_path / 'a.en'}: 2 lines have characters that the model's vocabulary lacks, "
+        "the first is line 2 ('😀'); they are missing from the translations"
+    ]
+    assert main([*arguments, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_translations_are_scored_without_a_model(test_set, capsys, tmp_path):

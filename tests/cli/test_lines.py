@@ -2,11 +2,12 @@ import gzip
 import io
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from nmt.cli import lines
-from nmt.cli.lines import RawLine, decode, no_text, read_windows
+from nmt.cli.lines import RawLine, Unknown, decode, no_text, read_windows
 
 
 def whole(data, *, chunk=1 << 16, max_lines=1000):
@@ -172,3 +173,22 @@ def test_a_text_that_is_none_is_recognised_by_its_first_window(data, told):
 def test_any_other_text_is_one(data):
     (window,) = read_windows(io.BytesIO(data).read, max_lines=100)
     assert no_text(window) == ""
+
+
+def test_lines_with_unknown_characters_add_up():
+    def of(*characters, first_line):
+        return Unknown.of([SimpleNamespace(unknown=each) for each in characters], first_line)
+
+    none, two, one = of("", "", first_line=1), of("", "ab", "c", first_line=3), of("d", first_line=1200)
+    assert (none, two, one) == (Unknown(), Unknown(2, 4, "ab"), Unknown(1, 1200, "d"))
+    assert none.warning == ""
+    assert none.and_then(two).and_then(none).and_then(one) == Unknown(3, 4, "ab")
+    assert none.and_then(two).and_then(one).warning == (
+        "3 lines have characters that the model's vocabulary lacks, the first is line 4 ('ab'); "
+        "they are missing from the translations"
+    )
+    assert none.and_then(one).warning == (
+        "1 line has characters that the model's vocabulary lacks, it is line 1,200 ('d'); "
+        "they are missing from its translation"
+    )
+    assert "('abcdefghij…')" in Unknown(1, 1, "aabcdefghijklm" * 2).warning

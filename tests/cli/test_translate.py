@@ -46,6 +46,8 @@ def test_one_line_out_for_each_line_in_whatever_it_holds(nmt_translate, bundle_p
         "nmt-translate: warning: line 6: not UTF-8 (byte 0xe9 at position 4); such bytes were replaced",
         f"nmt-translate: warning: line 7: its {len(translator._source.encode(texts[6]))} subwords were cut to "
         "max_source_tokens=50; give one sentence a line",
+        "nmt-translate: warning: 2 lines have characters that the model's vocabulary lacks, the first is line 6 "
+        "('cf�'); they are missing from the translations",
     ]
 
 
@@ -63,6 +65,33 @@ def test_input_in_another_encoding_is_translated_with_one_warning(nmt_translate,
     assert not any("not UTF-8" in line for line in warnings[1:])
     quiet = nmt_translate(bundle_path, *options, "--quiet", text=text)
     assert (quiet.code, quiet.out, quiet.err) == (0, result.out, "")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_characters_that_vanish_are_told_of_once_at_the_end(nmt_translate, bundle_path, workers):
+    lines = ["The old river.", "The 😀 river.", "", *["The 漢字."] * 30, "The 😀 river."]
+    options = ("--batch-size", 2, "--max-length-ratio", 0.1, "--workers", workers)
+    result = nmt_translate(bundle_path, *options, text="\n".join(lines))
+    assert (result.code, result.out.count(b"\n")) == (0, len(lines))
+    assert [line for line in result.err.splitlines() if "vocabulary" in line] == [
+        "nmt-translate: warning: 32 lines have characters that the model's vocabulary lacks, the first is line 2 "
+        "('😀'); they are missing from the translations"
+    ]
+    assert result.err.splitlines()[-1].endswith("missing from the translations")
+    assert nmt_translate(bundle_path, *options, "--quiet", text="\n".join(lines)).err == ""
+    assert "vocabulary" not in nmt_translate(bundle_path, *options, text="The old river.\u00a0\n").err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_closed_reader_hears_nothing_of_them(nmt_translate, bundle_path, tmp_path):
+    (tmp_path / "input").write_text("漢字\n" + "\n" * 1_000_000, encoding="utf-8")
+    with open(tmp_path / "input", "rb") as text:
+        process = nmt_translate.start(bundle_path, "--max-length-ratio", 1000, stdin=text)
+        process.stdout.readline()
+        process.stdout.close()
+        error = process.stderr.read()
+        process.stderr.close()
+    assert (process.wait(60), b"vocabulary" in error) == (0, False)
 
 
 def test_a_translation_does_not_depend_on_the_batch(nmt_translate, bundle_path, make_sentences):
