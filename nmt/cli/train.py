@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nmt import __version__
 from nmt.cli.chosen import chosen_keys
@@ -32,7 +33,23 @@ def main(arguments: list[str] | None = None) -> int:
         return run_command(_help, _NAME)
     if "--version" in words:
         return run_command(lambda: print(f"{_NAME} {__version__}"), _NAME)
-    return run_command(lambda: _train(words), _NAME)
+    code = run_command(lambda: _train(words), _NAME)
+    # Whoever has not imported it is alone.
+    if "nmt.training.parallel" in sys.modules:
+        from nmt.training.parallel import leave_world
+
+        if not leave_world():
+            _end_at_once(code)
+    return code
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """End the process without shutting Python down, which a thread of PyTorch's would turn into an abort."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # full, closed or missing
+            stream.flush()
+    os._exit(code)
 
 
 def _help() -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
+import importlib
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +33,8 @@ T = TypeVar("T")
 _CONNECTION = re.compile(r"gloo|nccl|connection|socket|peer|timed? ?out|rendezvous", re.IGNORECASE)
 _PATIENCE = timedelta(hours=6)
 """How long to wait for another process, which may be encoding a large corpus; one that dies is noticed at once."""
+_FAREWELL_SECONDS = 30.0
+"""How long the end of a command waits for an exchange in progress, which another process may never answer."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +145,34 @@ def join_world() -> World:
             "torchrun, or unset WORLD_SIZE to train with one"
         ) from None
     if not dist.is_initialized():
+        # Its functions have the process group of the moment as a default. DistributedDataParallel imports it: after the
+        # group is made, these defaults would keep the group, and its threads, for as long as Python runs.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("torch.distributed.nn.functional")
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         with _answering():
             dist.init_process_group(backend, timeout=_PATIENCE)
         atexit.register(_leave)
     return world
+
+
+def leave_world() -> bool:
+    """Let go of the other processes, and end PyTorch's threads that exchange with them.
+
+    Such a thread frees the tensors of its last exchange, for which it takes Python's lock. Once Python shuts down,
+    asking for the lock ends the thread, and with it, amid C++, the process: "terminate called without an active
+    exception". So the threads end first. Nothing may refer to the trainer any more, nor any exception in flight.
+
+    Returns:
+        Whether they ended; False while one still waits for another process. Python must not shut down then.
+    """
+    atexit.unregister(_leave)
+    if not dist.is_initialized():
+        return True
+    leaving = threading.Thread(target=_leave, name="leave", daemon=True)
+    leaving.start()
+    leaving.join(_FAREWELL_SECONDS)
+    return not leaving.is_alive()
 
 
 @contextlib.contextmanager
@@ -165,7 +193,12 @@ def logging_warnings(rank: int) -> Iterator[None]:
 
 
 def _leave() -> None:
-    if dist.is_initialized():
+    if not dist.is_initialized():
+        return
+    # What wraps the model refers to the process group, and lies in cycles of references.
+    gc.collect()
+    # Of another process that is gone this one has told, if that mattered.
+    with contextlib.suppress(RuntimeError):
         dist.destroy_process_group()
 
 

@@ -1,5 +1,6 @@
 """Several processes that train one model, as torchrun starts them."""
 
+import atexit
 import json
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from nmt.training.state import load_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and signals")
 ROOT = Path(nmt.__file__).parent.parent
+THREADS = Path("/proc/self/task")  # Linux names a process's threads there, those of C++ too
 
 
 def _become_command(words, environment, directory, log):
@@ -30,19 +32,31 @@ def _become_command(words, environment, directory, log):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     from nmt.cli.train import main
 
-    sys.exit(main(words))
+    code = main(words)
+    if THREADS.exists():
+        names = [path.read_text(encoding="utf-8").strip() for path in THREADS.glob("*/comm")]
+        log.with_suffix(".threads").write_text(" ".join(names), encoding="utf-8")
+    sys.exit(code)
+
+
+def _context():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "nmt.cli.train", "nmt.training.run"])
+    return context
+
+
+def _free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
 
 
 class Group:
     """Processes of one run, with their standard errors."""
 
     def __init__(self, directory, words, size):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch", "nmt.cli.train", "nmt.training.run"])
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        self.logs = [directory / f"stderr.{rank}" for rank in range(size)]
+        context, port = _context(), _free_port()
+        self.logs = [directory / f"stderr-{rank}.txt" for rank in range(size)]
         self.processes = []
         for rank in range(size):
             environment = {"OMP_NUM_THREADS": "1"}
@@ -56,7 +70,7 @@ class Group:
             process.start()
 
     def wait(self, timeout=120):
-        """Exit codes of all, which must end by themselves."""
+        """Exit codes of all, which must end by themselves, and their threads that exchange before Python does."""
         end = time.monotonic() + timeout
         for process in self.processes:
             process.join(max(0.1, end - time.monotonic()))
@@ -64,6 +78,8 @@ class Group:
         for rank in stuck:
             self.processes[rank].kill()
         assert not stuck, [log.read_text(encoding="utf-8") for log in self.logs]
+        for names in (log.with_suffix(".threads") for log in self.logs):
+            assert not names.exists() or "gloo" not in names.read_text(encoding="utf-8")
         return [process.exitcode for process in self.processes]
 
     def errors(self, rank):
@@ -230,6 +246,47 @@ def test_a_world_without_a_rank_is_refused(nmt_train, tiny):
     finished = nmt_train(*tiny)
     assert finished.code == 2
     assert "start several processes with torchrun, or unset WORLD_SIZE" in finished.err
+
+
+def _leave_amid_an_exchange(rank, port, code):
+    """Rank 0 begins an exchange that rank 1 takes no part in, and ends as the command does."""
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+    from nmt.cli import train
+    from nmt.training import parallel
+
+    parallel._FAREWELL_SECONDS = 0.5
+    os.dup2(os.open(f"out-{rank}.txt", os.O_WRONLY | os.O_CREAT), 1)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+
+    def joined(words):
+        parallel.join_world()
+        if rank == 1:
+            time.sleep(600)
+        torch.distributed.all_reduce(torch.zeros(1), async_op=True)
+        atexit.register(print, "and that")
+        print("this", end=" ")
+        return code
+
+    train._train = joined
+    train.main(["name=any"])
+    os._exit(99)  # not reached: Python may not shut down
+
+
+@pytest.mark.parametrize("code", [0, 1, 143])
+def test_a_process_ends_in_time_with_its_code_when_another_does_not_answer(tmp_path, monkeypatch, code):
+    monkeypatch.chdir(tmp_path)
+    context, port = _context(), _free_port()
+    processes = [context.Process(target=_leave_amid_an_exchange, args=(rank, port, code)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    try:
+        processes[0].join(60)
+        assert processes[0].exitcode == code
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+    assert (tmp_path / "out-0.txt").read_text(encoding="utf-8") == "this and that\n"
 
 
 def test_torchrun_trains_and_passes_a_signal_on(nmt_train, endless, tmp_path):
