@@ -2,6 +2,13 @@
 PYTHON ?= python3
 # The PyTorch that the project is tested with; for another one: make demo TORCH='torch==2.12.0'
 TORCH ?= torch==2.13.0
+# Where no NVIDIA driver is found, PyTorch's CPU build does: a fifth of what the package index has for Linux. With
+# TORCH_INDEX= that is taken after all.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+NVIDIA_DRIVER ?= $(wildcard /proc/driver/nvidia/version /dev/nvidiactl) $(shell command -v nvidia-smi 2>/dev/null)
+# Elsewhere the package index has a CPU build anyway. A + or / in TORCH names one build, and settles it.
+WANTS_CPU = $(and $(filter Linux,$(shell uname)),$(TORCH_INDEX),$(if $(strip $(NVIDIA_DRIVER)),,yes),$(if \
+	$(findstring +,$(TORCH))$(findstring /,$(TORCH)),,yes))
 VENV ?= .venv
 BIN := $(VENV)/bin
 # The tests take the demo that `make demo` left, and train their own where there is none.
@@ -14,8 +21,13 @@ export NMT_DEMO_BUNDLE
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 16
 
+# One request, which fails soon: what PyTorch needs comes with the next command, from where all else does.
+INSTALL_CPU = $(BIN)/python -m pip install --quiet --no-deps --timeout 10 --retries 1 --index-url '$(TORCH_INDEX)' \
+	'$(TORCH)' 2>/dev/null || echo "No CPU build of $(TORCH) at $(TORCH_INDEX): going on with the package index." >&2
+
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(if $(WANTS_CPU),$(INSTALL_CPU))
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@
