@@ -114,7 +114,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
         hypotheses, language, speed = _translate(arguments, text)
     tokenize = arguments.tokenize or default_tokenizer(language, references)
     _warn_of_tokenizer(arguments, references, tokenize=tokenize, language=language)
-    scores = corpus_scores(hypotheses, references, tokenize=tokenize, lowercase=arguments.lowercase)
+    metrics = _metrics(arguments, hypotheses, references, tokenize=tokenize)
+    scores = corpus_scores(hypotheses, references, metrics=metrics, tokenize=tokenize, lowercase=arguments.lowercase)
     failure = _save(arguments, hypotheses) if arguments.output else None
     names = {key: getattr(arguments, key) for key in ("model", "source", "hypotheses", "reference")}
     told = _render(Report(len(references), scores, speed, names), arguments.format)
@@ -143,6 +144,22 @@ def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[s
     search = loaded.translator.search
     speed = Speed(timed.seconds, len(source), timed.target_tokens, loaded.device, loaded.threads, search)
     return timed.hypotheses, loaded.bundle.target_language, speed
+
+
+def _metrics(
+    arguments: argparse.Namespace, hypotheses: list[str], references: list[str], *, tokenize: str
+) -> Sequence[str]:
+    """Choose the metrics: all, but TER where a line is too long for it."""
+    from nmt.evaluation.metrics import METRICS, MOST_WORDS_FOR_TER, too_long_for_ter
+
+    number = too_long_for_ter(hypotheses, references, tokenize=tokenize)
+    if not number:
+        return METRICS
+    if not arguments.quiet:
+        report(
+            NAME, f"warning: line {number} has more than {MOST_WORDS_FOR_TER} words: TER, which is slow, is left out"
+        )
+    return [metric for metric in METRICS if metric != "ter"]
 
 
 def _warn_of_tokenizer(arguments: argparse.Namespace, references: list[str], *, tokenize: str, language: str) -> None:

@@ -21,6 +21,8 @@ from sacrebleu.metrics.ter import TER
 from nmt.errors import ConfigError, CorpusError
 
 METRICS = ("bleu", "chrf", "ter")
+MOST_WORDS_FOR_TER = 250
+"""Of a longer line TER takes minutes: its shifts are looked for in time that grows with the square of the length."""
 
 # Text of scripts without spaces between words gets sacrebleu's Chinese tokenizer, or one token a character: the
 # dictionaries that ja-mecab and ko-mecab need are separate downloads, and for the others there are none. Korean has
@@ -42,6 +44,7 @@ _OTHERS = (
 )
 _KANA_LETTER, _CHINESE_LETTER = re.compile(f"[{_KANA}]"), re.compile(f"[{_CHINESE}]")
 _LETTER_WITHOUT_SPACES = re.compile(f"[{_KANA}{_CHINESE}{_OTHERS}]")
+_BY_CHARACTER = ("zh", "char", "ja-mecab", "ko-mecab")
 # The longest n-grams that BLEU counts.
 _BLEU_ORDER = 4
 
@@ -158,7 +161,7 @@ def ter(
         CorpusError: the texts do not have the same number of lines, or none.
     """
     del lowercase  # TER ignores case, as Tercom does
-    by_character = tokenize in ("zh", "char", "ja-mecab", "ko-mecab")
+    by_character = tokenize in _BY_CHARACTER
     return _score(TER(normalized=by_character, asian_support=by_character), hypotheses, references)
 
 
@@ -216,6 +219,21 @@ def reference_warnings(references: Sequence[str], *, name: str = "the reference"
             f"{name} is lowercased throughout: scores against it do not compare with scores against the raw text"
         )
     return warnings
+
+
+def too_long_for_ter(hypotheses: Sequence[str], references: Sequence[str], *, tokenize: str = "13a") -> int:
+    """Return the number, from 1, of the first line that has too many words for TER on either side; 0 if there is none.
+
+    Args:
+        hypotheses: one translation a line.
+        references: the reference translations.
+        tokenize: BLEU's tokenizer, which says as for `ter` what a word is.
+    """
+    by_character = tokenize in _BY_CHARACTER
+    for number, pair in enumerate(zip(hypotheses, references, strict=False), start=1):
+        if max(len(line) if by_character else len(line.split()) for line in pair) > MOST_WORDS_FOR_TER:
+            return number
+    return 0
 
 
 def tokenizer_warnings(

@@ -13,6 +13,7 @@ from nmt.evaluation.metrics import (
     reference_warnings,
     ter,
     tokenizer_warnings,
+    too_long_for_ter,
 )
 
 REFERENCE = ["The cat sat on the old mat today.", "A small dog barked at the bright moon."]
@@ -233,3 +234,21 @@ def test_references_that_are_mostly_blank_are_pointed_at():
     (warning,) = reference_warnings([*REFERENCE, *[" "] * 3], name="test.en")
     assert warning == "3 of the 5 lines of test.en are blank"
     assert reference_warnings([*REFERENCE, "", ""]) == []
+
+
+@pytest.mark.parametrize(
+    ("tokenize", "line", "expected"),
+    [
+        ("13a", "word " * 250, 0),
+        ("13a", "word " * 251, 2),
+        ("13a", "字" * 251, 0),
+        ("zh", "字" * 251, 2),
+        ("char", "字" * 250, 0),
+    ],
+)
+def test_a_line_that_ter_would_take_minutes_for(tokenize, line, expected):
+    short = ["a b", "c d", "e f"]
+    long = ["a b", line, line]
+    assert too_long_for_ter(short, short, tokenize=tokenize) == 0
+    assert too_long_for_ter(long, short, tokenize=tokenize) == expected
+    assert too_long_for_ter(short, long, tokenize=tokenize) == expected
