@@ -156,9 +156,7 @@ def _metrics(
     if not number:
         return METRICS
     if not arguments.quiet:
-        report(
-            NAME, f"warning: line {number} has more than {MOST_WORDS_FOR_TER} words: TER, which is slow, is left out"
-        )
+        report(NAME, f"warning: line {number} has over {MOST_WORDS_FOR_TER} words: TER, which is slow, is left out")
     return [metric for metric in METRICS if metric != "ter"]
 
 

@@ -283,3 +283,17 @@ def test_the_command_itself(nmt_evaluate, tmp_path):
     assert (result.code, result.err) == (0, "")
     assert result.lines[0].split()[:2] == ["BLEU", "100.00"]
     assert result.lines[3] == "1 sentence"
+
+
+def test_a_line_too_long_for_ter_costs_ter_alone(tmp_path, capsys):
+    """TER alone would take minutes for it."""
+    for name, word in (("out.de", "ein"), ("test.de", "das")):
+        (tmp_path / name).write_text("Ein Hund läuft.\n" + f"{word} " * 10_000 + "\n", encoding="utf-8")
+    words = ["--hypotheses", str(tmp_path / "out.de"), "--reference", str(tmp_path / "test.de")]
+    assert main([*words, "--format", "json"]) == 0
+    out, err = capsys.readouterr()
+    assert [score["name"] for score in json.loads(out)["scores"]] == ["BLEU", "chrF2"]
+    warning = "nmt-evaluate: warning: line 2 has over 250 words: TER, which is slow, is left out\n"
+    assert err.endswith(warning)
+    assert main([*words, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""

@@ -256,7 +256,7 @@ def _leave_amid_an_exchange(rank, port, code):
 
     parallel._FAREWELL_SECONDS = 0.5
     os.dup2(os.open(f"out-{rank}.txt", os.O_WRONLY | os.O_CREAT), 1)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (open to the end)
 
     def joined(words):
         parallel.join_world()
