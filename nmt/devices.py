@@ -84,15 +84,15 @@ def free_memory(device: torch.device) -> int | None:
     """
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found: list[int] = []
+    amounts: list[int] = []
     with contextlib.suppress(OSError, KeyError, ValueError):
-        found.append(_numbers(_MEMORY)["MemAvailable:"] * 1024)
+        amounts.append(_numbers(_MEMORY)["MemAvailable:"] * 1024)
     with contextlib.suppress(OSError, KeyError, ValueError):
         limit = int((_CONTAINER / "memory.max").read_text(encoding="ascii"))
         used = int((_CONTAINER / "memory.current").read_text(encoding="ascii"))
         # What files have in memory is counted as used, and given up where it is wanted.
-        found.append(limit - used + _numbers(_CONTAINER / "memory.stat")["file"])
-    return max(0, min(found)) if found else None
+        amounts.append(limit - used + _numbers(_CONTAINER / "memory.stat")["file"])
+    return max(0, min(amounts)) if amounts else None
 
 
 def _numbers(path: Path) -> dict[str, int]:

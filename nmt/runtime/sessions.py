@@ -61,12 +61,12 @@ class Session:
             BundleError: the graph is damaged in a way that shows only now.
         """
         try:
-            found: list[Any] = self._session.run(names, inputs)
+            outputs: list[Any] = self._session.run(names, inputs)
         except Exception as error:
             if is_out_of_memory(error):
                 raise
             raise BundleError(f"{_damaged(self._path, error)}; {_AGAIN}") from None
-        return found
+        return outputs
 
 
 def _damaged(path: Path, error: Exception) -> BundleError:
