@@ -81,7 +81,7 @@ ONLY = {
     "safetensors": {"nmt.checkpoint", "nmt.runtime.export"},
     "onnx": {"nmt.runtime.graph", "nmt.runtime.int8", "nmt.runtime.encoder", "nmt.runtime.ahead"},
     "onnxruntime": {"nmt.runtime.sessions"},
-    "yaml": {"nmt.training.outcome", "nmt.cli.train_help"},
+    "yaml": {"nmt.training.outcome", "nmt.cli.train_help", "nmt.cli.explain"},
     "pickle": {"nmt.training.state"},
     "argparse": {"nmt.cli.common", "nmt.cli.options", "nmt.cli.translate", "nmt.cli.evaluate", "nmt.cli.export"},
 }

@@ -10,6 +10,7 @@ import difflib
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -170,12 +171,12 @@ class Explained(NamedTuple):
 def explained(error: BaseException) -> Explained | None:
     """Put an error that was foreseen into one line; None for a defect, of which only its traceback tells."""
     if isinstance(error, NmtError):
-        return Explained(" ".join(str(error).split()), error.exit_code)
+        return Explained(_one_line(str(error)), error.exit_code)
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         advice = _ADVICE.get(error.errno or 0, "")
         message = f"{where}{error.strerror}" + (f"; {advice}" if advice else "")
-        return Explained(message, EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED)
+        return Explained(_one_line(message), EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("nmt"):
         return Explained(_missing(error.name.partition(".")[0]), EXIT_USER)
     if isinstance(error, RuntimeError) and "home directory" in str(error):  # of Path.expanduser
@@ -185,6 +186,11 @@ def explained(error: BaseException) -> Explained | None:
         message = "out of memory; use smaller batches, or close other programs, then run it again"
         return Explained(message, EXIT_FAILED)
     return None
+
+
+def _one_line(message: str) -> str:
+    """Write a message in one line; what a name holds of control characters shall not act on the terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", " ".join(message.split()))
 
 
 def _fail(name: str, error: BaseException) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import difflib
+import os
 import re
 from collections.abc import Iterator
 from enum import Enum
@@ -18,8 +20,17 @@ _SWITCHES = ("--resolve", "--multirun", "-m", "--hydra-help", "--shell-completio
 _PARTS = ("job", "hydra", "all")
 # Options with a value, and the values that Hydra takes; none: any.
 _VALUED: dict[str, tuple[str, ...]] = {"--cfg": _PARTS, "-c": _PARTS, "--package": (), "-p": ()}
-_VALUED |= dict.fromkeys(("--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"), ())
+_PATHS = ("--config-path", "-cp")
+_VALUED |= dict.fromkeys((*_PATHS, "--config-name", "-cn", "--config-dir", "-cd"), ())
 _INFORM = ("--info", "-i")
+_TOPICS = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+_OURS = ("--help", "-h", "--version")
+# What each asks for instead of a training, under the name that a mistake is told with; one of them at a time.
+_TASKS = {"--multirun": "-m", "-m": "-m", "--cfg": "--cfg", "-c": "--cfg", "--info": "--info", "-i": "--info"}
+_TASKS |= {"--hydra-help": "--hydra-help", "--shell-completion": "-sc", "-sc": "-sc"}
+_COMPLETION = re.compile(r"(install|uninstall|query)=(bash|zsh|fish)")
+# What stands for the value of another key; after an odd number of backslashes it is text.
+REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\$\{")
 # What Hydra takes for a number, a truth value or nothing: name=1.10 would become 1.1.
 _NO_TEXT = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*(e[+-]?\d+)?|[+-]?(inf|nan)|true|false|null", re.IGNORECASE)
 # An element of a list up to the next comma; a comma inside quotes belongs to it.
@@ -71,26 +82,65 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
     """
     options: list[str] = []
     settings: list[str] = []
-    rest = iter(words)
-    for word in rest:
+    rest = collections.deque(words)
+    while rest:
+        word = rest.popleft()
         flag, equals, value = word.partition("=")
         if not word.startswith("-"):
             settings.append(word)
         elif flag in _VALUED:
-            value = value if equals else next(rest, "")
-            if not value or value not in (_VALUED[flag] or (value,)):
-                allowed = "one of " + ", ".join(_VALUED[flag]) if _VALUED[flag] else "a value"
-                raise ConfigError(f"{flag} needs {allowed} after it; see nmt-train --help")
-            options += [flag, value]
+            value = value if equals else rest.popleft() if rest else ""
+            _check_value(flag, value, _VALUED[flag])
+            options += [flag, _from_here(value) if flag in _PATHS else value]
         elif flag in _INFORM:
-            options.append(word if equals else f"{flag}=all")
+            topic = value if equals else rest.popleft() if rest and rest[0] in _TOPICS else "all"
+            _check_value(flag, topic, _TOPICS)
+            options.append(f"{flag}={topic}")
         elif word in _SWITCHES:
             options.append(word)
+        elif flag in (*_SWITCHES, *_OURS):
+            raise ConfigError(f"{flag} takes no value; write {flag} alone")
         else:
-            raise _unknown_option(flag, value if equals else next(rest, ""))
+            raise _unknown_option(flag, value if equals else rest.popleft() if rest else "")
     for number in range(len(settings)):
         _check_setting(settings, number)
-    return options, settings
+    _check_options(options, settings)
+    return options, [] if "--hydra-help" in options else settings
+
+
+def _check_value(flag: str, value: str, allowed: tuple[str, ...]) -> None:
+    if not value or value not in (allowed or (value,)):
+        wanted = "one of " + ", ".join(allowed) if allowed else "a value"
+        raise ConfigError(f"{flag} needs {wanted} after it; see nmt-train --help")
+
+
+def _from_here(path: str) -> str:
+    """Make a path of the current directory, as a user means it; Hydra would look for it among our modules."""
+    return path if re.match(r"\w+://", path) else os.path.abspath(os.path.expanduser(path))
+
+
+def _check_options(options: list[str], settings: list[str]) -> None:
+    """Raise ConfigError for options that exclude each other or lack the one that they belong to."""
+    flags = {word.partition("=")[0]: value for word, value in zip(options, [*options[1:], ""], strict=False)}
+    tasks = list(dict.fromkeys(_TASKS[flag] for flag in flags if flag in _TASKS))
+    if len(tasks) > 1:
+        raise ConfigError(f"{tasks[0]} and {tasks[1]} exclude each other: take one of them")
+    prints = "--cfg" in tasks
+    if "--resolve" in flags and not prints:
+        raise ConfigError("--resolve needs --cfg job: it prints the configuration with the values of all ${...}")
+    for flag in ("--package", "-p"):
+        if flag not in flags:
+            continue
+        if not prints:
+            raise ConfigError(f"{flag} needs --cfg job: it prints a part of the configuration")
+        if "job" in (flags.get("--cfg"), flags.get("-c")) and flags[flag] not in GROUPS[:-1]:
+            raise ConfigError(
+                f"{flag} {flags[flag]} is no part of the configuration: take one of {', '.join(GROUPS[:-1])}"
+            )
+    if "-sc" in tasks and not any(map(_COMPLETION.fullmatch, settings)):
+        raise ConfigError(
+            "-sc needs what to do after it: -sc install=bash, or zsh or fish; uninstall=bash takes it back"
+        )
 
 
 def _unknown_option(flag: str, value: str) -> ConfigError:
@@ -101,7 +151,7 @@ def _unknown_option(flag: str, value: str) -> ConfigError:
         given = "VALUE" if not value or value.startswith("-") or "=" in value else value
         meant = " or ".join(f"{key}={given}" for key in keys)
         return ConfigError(f"unknown option {flag}; settings are written without dashes: {meant}")
-    near = difflib.get_close_matches(flag, [*_VALUED, *_INFORM, *_SWITCHES, "--help", "--version"], n=1)
+    near = difflib.get_close_matches(flag, [*_VALUED, *_INFORM, *_SWITCHES, *_OURS], n=1)
     hint = f"did you mean {near[0]}?" if near else "settings are written KEY=VALUE; see nmt-train --help"
     return ConfigError(f"unknown option {flag}; {hint}")
 
@@ -114,12 +164,12 @@ def _check_setting(settings: list[str], number: int) -> None:
     """Raise ConfigError if one of the words is not KEY=VALUE, nor ``~KEY``, which takes a key away."""
     word = settings[number]
     key, equals, _ = word.partition("=")
-    if key.startswith("+"):
+    if key.startswith("+") and key.strip("+"):
         _check_added(key.lstrip("+"))
     shown, meant = _without_spaces(settings[number:])
     if meant != shown:
         raise ConfigError(f"there is a space in '{shown}'; write {meant}")
-    if (equals and key) or word.startswith("~"):
+    if (equals and key.lstrip("+")) or (word.startswith("~") and key != "~"):
         return
     if word in known_keys():
         raise ConfigError(f"{word} has no value; write {word}=VALUE")
@@ -155,33 +205,44 @@ def _check_added(key: str) -> None:
 
 def unknown_key(key: str) -> ConfigError:
     """Say that there is no such key, and which one was meant."""
+    key = printable(key)
     near = difflib.get_close_matches(key, [*known_keys(), *GROUPS], n=1, cutoff=0.5)
     near = near or _keys_ending_in(key.rpartition(".")[2])[:1]
     hint = f"did you mean {near[0]}?" if near else "nmt-train --help lists the keys"
     return ConfigError(f"unknown key {key}; {hint}")
 
 
+def printable(text: str, *, most: int = 100) -> str:
+    """Show a text that may hold anything in one line: control characters as escapes, cut where it is long."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
+    return f"{shown}…" if len(text) > most else shown
+
+
 def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
     r"""Quote the values of keys that hold text, which Hydra's lexer would otherwise stumble over.
 
     ``corpus.train=données/mes phrases=1`` has a letter, a space and an equals sign that Hydra's grammar does not allow
-    in a bare value; the same goes for the elements of a list of texts. Values that are quoted already, refer to another
-    key (``${name}``) or list the values of a sweep stay as they are.
+    in a bare value; the same goes for the elements of a list of texts and the texts of a sweep, and for the names of
+    choices. Values that are quoted already, or refer to another key (``${name}``) in plain letters, stay as they are.
     """
     text_keys = {key for key, value in known_keys().items() if isinstance(value, str) and not isinstance(value, Enum)}
     lists_of_text = {key for key, element in list_keys().items() if element is str}
 
     def quote(word: str) -> str:
         key, equals, value = word.partition("=")
-        if not equals or "${" in value:
+        is_plain = value.isascii() and value.isprintable()
+        if not equals or (REFERENCE.search(value) and (is_plain or re.search(r"\$\{[^}]*,", value))):
             return word
         if key in lists_of_text and value.startswith("["):
             # Several lists are a sweep, or a mistake that Hydra explains.
             lists = re.split(r"(?<=\]),(?=\[)", value)
             return f"{key}={','.join(map(_quote_elements, lists))}"
-        if key not in text_keys | lists_of_text or (multirun and "," in value):
-            return word
-        return f"{key}={quote_text(value)}"
+        if multirun and "," in value and key in (*text_keys, *GROUPS):
+            # Functions make the values of a sweep too, as choice(a,b).
+            return word if is_plain else f"{key}={_quote_elements(f'[{value}]')[1:-1]}"
+        if key in text_keys | lists_of_text or (key in GROUPS and not is_plain):
+            return f"{key}={quote_text(value)}"
+        return word
 
     return [quote(word) for word in words]
 

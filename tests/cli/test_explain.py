@@ -74,3 +74,59 @@ def test_the_choices_of_ones_own_are_listed_too(mine):
         "there is no experiment=mien; did you mean experiment=mine? available are 3am_zh_en, demo, mine, "
         "multi30k_en_de, multi30k_en_fr, tatoeba_zh_en"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "corpus: [a\n",
+            "line 3, column 1: expected ',' or ']', but got '<stream end>'; a settings file is written in YAML",
+        ),
+        (
+            "corpus:\n\ttrain: a\n",
+            "line 3, column 1: found character '\\t' that cannot start any token; a settings file is written in YAML",
+        ),
+        ("seed: 1\nseed: 2\n", "line 3, column 1: found duplicate key seed; a settings file is written in YAML"),
+        (
+            "name: \x01\n",
+            "it has a character that YAML does not allow (special characters are not allowed); take it out",
+        ),
+        ("model: {cell: 日本}\n", "model.cell=日本 is not possible: it must be one of lstm, gru"),
+    ],
+)
+def test_a_settings_file_that_cannot_be_read_is_named_with_the_place(mine, tmp_path, text, message):
+    file = "settings/experiment/mine.yaml"
+    assert mine(FIRST + text).removeprefix(f"{tmp_path}/") == f"{file}: {message}"
+
+
+def test_a_settings_file_that_cannot_be_taken_is_one_line(mine):
+    assert mine(FIRST + "defaults: 3\n") == (
+        "experiment/mine.yaml: defaults must be a list, as in defaults: [override /model: tiny]"
+    )
+    assert mine(FIRST + "seed: &a [*a]\n") == (
+        "a settings file has a value inside itself (&name and *name); write it out"
+    )
+    assert mine(FIRST + OWN + "name: ${name}\n") == (
+        "name=${name} is not possible: it refers to itself; name another key"
+    )
+
+
+def test_a_settings_file_in_another_encoding_is_named(mine, tmp_path, capsys):
+    mine(FIRST + OWN)
+    (tmp_path / "settings" / "experiment" / "mine.yaml").write_bytes((FIRST + "name: é\n").encode("latin-1"))
+    assert main(["-cd", "settings", "experiment=mine"]) == 2
+    assert capsys.readouterr().err == (
+        "nmt-train: error: settings/experiment/mine.yaml is not UTF-8; save it as UTF-8\n"
+    )
+
+
+def test_a_settings_file_may_have_any_name(mine, tmp_path, capsys):
+    mine(FIRST + OWN)
+    for name in ("实验", "a b"):
+        (tmp_path / "settings" / "experiment" / "mine.yaml").replace(
+            tmp_path / "settings" / "experiment" / f"{name}.yaml"
+        )
+        assert main(["-cd", "settings", f"experiment={name}"]) == 2
+        assert "corpus.train=nowhere: there is no file nowhere.en" in capsys.readouterr().err
+        mine(FIRST + OWN)

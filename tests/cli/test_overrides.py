@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from nmt.cli.overrides import known_keys, quote_overrides, split_words
 from nmt.cli.train import main
@@ -80,6 +81,43 @@ def test_a_sweep_keeps_its_commas():
     assert quote_overrides(words, multirun=True) == ["corpus.train=a,b", "corpus.valid='mes phrases'", "seed=1,2"]
 
 
+@pytest.mark.parametrize(
+    ("word", "quoted"),
+    [
+        ("corpus.source=日本,de", "corpus.source='日本',de"),
+        ("corpus.train='a,b',données", "corpus.train='a,b','données'"),
+        ("experiment=demo,实验", "experiment=demo,'实验'"),
+        ("corpus.source=日本,", "corpus.source='日本',"),  # for Hydra to refuse
+        ("corpus.source=choice(fr,de)", "corpus.source=choice(fr,de)"),
+        ("optimizer.lr=1,٣", "optimizer.lr=1,٣"),
+    ],
+)
+def test_the_texts_of_a_sweep_are_quoted_one_by_one(word, quoted):
+    assert quote_overrides([word], multirun=True) == [quoted]
+
+
+def test_a_choice_of_ones_own_may_be_called_anything():
+    assert quote_overrides(["experiment=实验", "model=tiny"], multirun=False) == ["experiment='实验'", "model=tiny"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\\${b}", "a${b}"),
+        ("a\\${", "a${"),
+        ("données \\${b}", "données ${b}"),
+        ("données/${name}", "données/run"),
+        ("it's ${name}: é", "it's run: é"),
+        ("${name}/a b", "run/a b"),
+    ],
+)
+def test_references_work_in_any_text_and_escaped_ones_are_text(value, text):
+    (word,) = quote_overrides([f"corpus.train={value}"], multirun=False)
+    read = OverridesParser.create().parse_override(word).value()
+    config = OmegaConf.create({"name": "run", "train": read if type(read) is str else read.text})
+    assert config.train == text
+
+
 def test_a_bundle_to_start_from_is_text(tmp_path):
     (word,) = quote_overrides([f"init_from={tmp_path}/mes modèles/best"], multirun=False)
     assert OverridesParser.create().parse_override(word).value() == f"{tmp_path}/mes modèles/best"
@@ -125,9 +163,21 @@ def test_known_keys_are_the_leaves_of_the_configuration():
 
 
 def test_options_and_settings_may_come_in_any_order():
-    words = ["seed=1", "-cd", "my=dir", "--cfg=job", "a=-1", "--info", "-m", "model=tiny"]
-    options = ["-cd", "my=dir", "--cfg", "job", "--info=all", "-m"]
+    words = ["seed=1", "-cd", "my=dir", "--cfg=job", "a=-1", "--resolve", "model=tiny"]
+    options = ["-cd", "my=dir", "--cfg", "job", "--resolve"]
     assert split_words(words) == (options, ["seed=1", "a=-1", "model=tiny"])
+    assert split_words(["--info", "seed=1"]) == (["--info=all"], ["seed=1"])
+    assert split_words(["-i", "defaults-tree", "seed=1"]) == (["-i=defaults-tree"], ["seed=1"])
+    assert split_words(["--hydra-help", "seed=1"]) == (["--hydra-help"], [])  # whose configuration has no such key
+
+
+def test_a_path_of_settings_is_one_of_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert split_words(["-cp", "mine", "--config-path=/else"]) == (
+        ["-cp", str(tmp_path / "mine"), "--config-path", "/else"],
+        [],
+    )
+    assert split_words(["-cp", "pkg://nmt.conf"]) == (["-cp", "pkg://nmt.conf"], [])
 
 
 @pytest.mark.parametrize(
@@ -137,6 +187,35 @@ def test_options_and_settings_may_come_in_any_order():
         (["--epochs=3"], "unknown option --epochs; settings are written KEY=VALUE; see nmt-train --help"),
         (["--cfg", "everything"], "--cfg needs one of job, hydra, all after it; see nmt-train --help"),
         (["seed=1", "-c"], "-c needs one of job, hydra, all after it; see nmt-train --help"),
+        (
+            ["--info=nope"],
+            "--info needs one of all, config, defaults, defaults-tree, plugins, searchpath after it; "
+            "see nmt-train --help",
+        ),
+        (["--resolve"], "--resolve needs --cfg job: it prints the configuration with the values of all ${...}"),
+        (["-m", "--resolve"], "--resolve needs --cfg job: it prints the configuration with the values of all ${...}"),
+        (["--package", "model"], "--package needs --cfg job: it prints a part of the configuration"),
+        (["-p=model", "--info"], "-p needs --cfg job: it prints a part of the configuration"),
+        (
+            ["-c", "job", "-p", "nope"],
+            "-p nope is no part of the configuration: take one of corpus, subwords, model, optimizer, trainer, search",
+        ),
+        (["--cfg", "job", "-m"], "--cfg and -m exclude each other: take one of them"),
+        (["--multirun", "-i"], "-m and --info exclude each other: take one of them"),
+        (["--hydra-help", "-c", "all"], "--hydra-help and --cfg exclude each other: take one of them"),
+        (
+            ["--shell-completion"],
+            "-sc needs what to do after it: -sc install=bash, or zsh or fish; uninstall=bash takes it back",
+        ),
+        (
+            ["-sc", "install=cmd"],
+            "-sc needs what to do after it: -sc install=bash, or zsh or fish; uninstall=bash takes it back",
+        ),
+        (["-m=seed"], "-m takes no value; write -m alone"),
+        (["--resolve=true"], "--resolve takes no value; write --resolve alone"),
+        (["--version=1"], "--version takes no value; write --version alone"),
+        (["+=3"], "+=3 is no setting; settings are written KEY=VALUE; see nmt-train --help"),
+        (["~"], "~ is no setting; settings are written KEY=VALUE; see nmt-train --help"),
         (["--config-dir="], "--config-dir needs a value after it; see nmt-train --help"),
         (["+sed=1"], "unknown key sed; did you mean seed?"),
         (["--name", "x"], "unknown option --name; settings are written without dashes: name=x"),
@@ -196,6 +275,9 @@ def test_settings_that_look_odd_and_are_none_the_worse(words):
 
 
 OWN = ["corpus.train=nowhere", "corpus.source=en", "corpus.target=de"]
+REFERENCES = (
+    "${KEY} stands for the value of another key, ${oc.env:NAME} for an environment variable, and \\${ for a plain ${"
+)
 WRONG = {
     # unknown keys, with what was meant
     "trainer.max_update=3": "unknown key trainer.max_update; did you mean trainer.max_updates?",
@@ -237,7 +319,62 @@ WRONG = {
         "corpus.weights=[1.0, 2.0] has 2 entries for 1 training texts: give one for corpus.train and one for each of "
         "corpus.extra, or none"
     ),
+    # what Hydra's grammar does not know
+    "model.cell=日本": "model.cell=日本 is not possible: it must be one of lstm, gru",
+    "model.cell='lstm": "model.cell='lstm is not possible: it must be one of lstm, gru",
+    "optimizer.lr=٣": "optimizer.lr=٣ is not possible: it must be a number, written with the digits 0 to 9",
+    "trainer.max_updates=１": (
+        "trainer.max_updates=１ is not possible: it must be a whole number, written with the digits 0 to 9"
+    ),
+    "model.dropout={a:": "model.dropout={a: is not possible: it must be a number",
+    "model.dropout=(1": "model.dropout=(1 is not possible: it must be a number",
+    "model.dropout=[1": "model.dropout=[1 is not possible: it must be a number",
+    "model.dropout='1": "model.dropout='1 is not possible: it must be a number",
+    'model.dropout=1"': 'model.dropout=1" is not possible: it must be a number',
+    "model.dropout=\x01": "model.dropout=\\x01 is not possible: it must be a number",
+    "model.dropout=1\n2": "model.dropout=1\\n2 is not possible: it must be a number",
+    "optimizer.lr=a=b=c": "optimizer.lr=a=b=c is not possible: it must be a number",
+    "seed=foo(1)": "seed=foo(1) is not possible: it must be a whole number",
+    "seed=int(a)": "seed=int(a) is not possible: it must be a whole number",
+    f"seed={'(' * 500}": f"seed={'(' * 100}… is not possible: it must be a whole number",
+    "model=日本": "there is no model=日本; available are base, small, tiny",
+    "model=a=b": "there is no model=a=b; available are base, small, tiny",
+    "hydra/launcher=nope": "there is no hydra/launcher=nope; see nmt-train --hydra-help",
+    "日本=3": "unknown key 日本; nmt-train --help lists the keys",
+    "~日本": "unknown key 日本; nmt-train --help lists the keys",
+    "corpus.weights=[1,,2]": "corpus.weights must be a list of numbers, as in corpus.weights=[1,0.5]",
+    "corpus.extra=a,b]": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.extra=[,]": "corpus.extra must be a list of texts, as in corpus.extra=[data/one,data/two]",
+    "corpus.train=a\x1b[1m": (
+        "corpus.train=a\\x1b[1m: there is no file a\\x1b[1m.en (nor a\\x1b[1m.en.gz); check the path and the languages"
+    ),
+    # references to other keys
+    "corpus.train=a${b}/train": f"corpus.train=a${{b}}/train is not possible: there is no key b; {REFERENCES}",
+    "corpus.train=é ${b}": f"corpus.train=é ${{b}} is not possible: there is no key b; {REFERENCES}",
+    "corpus.extra=[a,'${b}']": f"corpus.extra[1]=${{b}} is not possible: there is no key b; {REFERENCES}",
+    "corpus.train=${}": f"corpus.train=${{}} is not possible: it refers to nothing; {REFERENCES}",
+    "corpus.train='${'": f"corpus.train=${{ is not possible: it refers to nothing; {REFERENCES}",
+    "corpus.train=${": f"corpus.train=${{ is not possible: it refers to nothing; {REFERENCES}",
+    "seed=${": f"seed=${{ is not possible: it refers to nothing; {REFERENCES}",
+    "corpus.train=${nope:1}": f"corpus.train=${{nope:1}} is not possible: there is no nope to refer to; {REFERENCES}",
+    "corpus.train=${oc.env:}": f"corpus.train=${{oc.env:}} is not possible: it refers to nothing; {REFERENCES}",
+    "corpus.train=${oc.env:NMT_NOT_SET}": (
+        "corpus.train=${oc.env:NMT_NOT_SET} is not possible: the environment variable NMT_NOT_SET is not set; "
+        "set it, or give a default: ${oc.env:NMT_NOT_SET,DEFAULT}"
+    ),
+    "name=${name}": "name=${name} is not possible: it refers to itself; name another key",
+    "corpus.train=${corpus}": "corpus.train=${corpus} is not possible: it refers to itself; name another key",
+    "seed=${model.cell}": "seed=lstm is not possible: it must be a whole number",
+    "seed=${corpus}": "seed=${corpus} is not possible: it must be a whole number",
+    "model=${name}": "${name} cannot be a choice, which is made before keys have values; name one",
+    "corpus.train=a\\${b}": (
+        "corpus.train=a${b}: there is no file a${b}.en (nor a${b}.en.gz); check the path and the languages"
+    ),
+    "corpus.train=${oc.env:NMT_NOT_SET,x}": (
+        "corpus.train=x: there is no file x.en (nor x.en.gz); check the path and the languages"
+    ),
     # several values
+    "seed=range(1,3)": "seed=range(1,3) has several values; to train with each of them add -m",
     "seed=1,2": "seed=1,2 has several values; to train with each of them add -m",
     "model=tiny,small": "model=tiny,small has several values; to train with each of them add -m",
     "corpus.extra=[a],[b]": "corpus.extra=[a],[b] has several values; to train with each of them add -m",
@@ -312,6 +449,36 @@ def test_any_other_mistake_ends_in_one_line_too(nmt_train, words):
     assert len(lines) == 1
     assert lines[0].startswith("nmt-train: error: ")
     assert len(lines[0]) < 400
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config-name=none"], "--config-name none: there is no such configuration; nmt-train's own is train"),
+        (
+            ["-cn", "model/tiny", "seed=1"],
+            "--config-name model/tiny names a configuration without corpus.train; nmt-train's own is train",
+        ),
+        (["-cd", "nowhere"], "--config-dir: there is no directory {here}/nowhere; check the path"),
+        (["-cp", "nowhere"], "--config-path: there is no directory {here}/nowhere; check the path"),
+        (
+            ["-cp", "."],
+            "--config-path names a directory without train.yaml; for settings files of your own, beside nmt-train's, "
+            "use --config-dir",
+        ),
+        (["--resolve"], "--resolve needs --cfg job: it prints the configuration with the values of all ${...}"),
+        (["--cfg", "job", "-m"], "--cfg and -m exclude each other: take one of them"),
+        (
+            ["--cfg", "job", "--resolve", "corpus.train=a${b}"],
+            f"a value that refers to another key is not possible: there is no key b; {REFERENCES}",
+        ),
+        (["-m", "seed=range(1,3"], "seed=range(1,3 is not possible: it must be a whole number"),
+        (["-m", "model.cell=日本,lstm"], "model.cell=日本,lstm is not possible: it must be one of lstm, gru"),
+    ],
+)
+def test_options_that_lead_nowhere_are_one_line(nmt_train, tmp_path, words, message):
+    told = message.replace("{here}", str(tmp_path))
+    assert nmt_train(*OWN, *words) == (2, [f"nmt-train: error: {told}"])
 
 
 def test_norwegian_in_a_file_of_ones_own(nmt_train, tmp_path):
