@@ -1,6 +1,7 @@
 """The wheel holds what nmt-train needs, and trains from any directory without the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+import nmt
+
 ROOT = Path(__file__).parents[1]
+# A comma or a bracket ends what pip is told, in a sentence.
+OTHER_PROJECT = re.compile(r"pip3? install(?:\s+[\w.~=<>!\[\]'\"{}/-]+)*?\s+['\"]?nmt(?![\w-]|'s)")
 COMMANDS = ("nmt-train", "nmt-translate", "nmt-evaluate", "nmt-export")
 TINY = [
     "experiment=demo",
@@ -95,6 +100,37 @@ def test_it_names_its_commands_and_licence(wheel):
         module = command.removeprefix("nmt-")
         assert f"{command} = nmt.cli.{module}:main" in commands
     assert "LICENSE" in texts
+
+
+def test_its_name_is_not_that_of_another_project_on_the_package_index(wheel):
+    assert wheel.name.startswith(f"nmt_lstm-{nmt.__version__}-")
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (archive.read(name).decode("utf-8") for name in archive.namelist() if name.endswith("/METADATA"))
+    assert "\nName: nmt-lstm\n" in metadata
+
+
+@pytest.mark.parametrize(
+    ("text", "leads_astray"),
+    [
+        ("pip install nmt", True),
+        ("pip3 install --upgrade 'nmt[export]'", True),
+        ("pip install\n    torch nmt==1.0", True),
+        ("pip install torch, or run nmt-export", False),
+        ("in nmt's own directory, pip install .", False),
+        ("pip install nmt-lstm", False),
+    ],
+)
+def test_what_would_install_the_other_project_is_recognised(text, leads_astray):
+    assert bool(OTHER_PROJECT.search(text)) is leads_astray
+
+
+def test_no_text_says_to_install_the_other_project():
+    files = [path for path in ROOT.iterdir() if path.is_file()]
+    for folder in ("nmt", "conf", "docs", "tests", "tools"):
+        files += [path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md", ".yaml", ".txt")]
+    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in files if path != Path(__file__)}
+    assert {ROOT / "README.md", ROOT / "requirements-translate.txt", ROOT / "nmt" / "cli" / "common.py"} <= set(texts)
+    assert [path for path, text in texts.items() if OTHER_PROJECT.search(text)] == []
 
 
 def test_it_trains_and_translates_from_any_directory(installed, elsewhere):

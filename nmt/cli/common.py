@@ -210,7 +210,7 @@ def _fail(name: str, error: BaseException) -> int:
 def _missing(module: str) -> str:
     """Say what to install: nmt-translate can do with less than the other commands."""
     package = _PACKAGES.get(module, module)
-    # From its directory: what an index has under so short a name need not be this.
+    # From its directory: what the package index has under the name nmt is another project.
     everything = "'.[export]'" if module in _FOR_EXPORT else "."
     return (
         f"{package} is not installed: pip install {package}, or, in nmt's own directory, "
