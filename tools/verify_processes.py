@@ -101,7 +101,7 @@ def start(number: int, directory: Path, arguments: argparse.Namespace) -> str:
 
 @contextmanager
 def _corpus() -> Iterator[Path]:
-    """A directory with the first pairs of the embedded corpus."""
+    """Make a directory with the first pairs of the embedded corpus, and remove it in the end."""
     with tempfile.TemporaryDirectory() as name:
         for part, pairs in _PAIRS.items():
             for side in ("en", "de"):

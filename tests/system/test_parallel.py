@@ -1,6 +1,5 @@
 """Several processes that train one model, as torchrun starts them."""
 
-import atexit
 import json
 import multiprocessing
 import os
@@ -39,23 +38,15 @@ def _become_command(words, environment, directory, log):
     sys.exit(code)
 
 
-def _context():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "nmt.cli.train", "nmt.training.run"])
-    return context
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return str(free.getsockname()[1])
-
-
 class Group:
     """Processes of one run, with their standard errors."""
 
     def __init__(self, directory, words, size):
-        context, port = _context(), _free_port()
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["torch", "nmt.cli.train", "nmt.training.run"])
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
         self.logs = [directory / f"stderr-{rank}.txt" for rank in range(size)]
         self.processes = []
         for rank in range(size):
@@ -246,47 +237,6 @@ def test_a_world_without_a_rank_is_refused(nmt_train, tiny):
     finished = nmt_train(*tiny)
     assert finished.code == 2
     assert "start several processes with torchrun, or unset WORLD_SIZE" in finished.err
-
-
-def _leave_amid_an_exchange(rank, port, code):
-    """Rank 0 begins an exchange that rank 1 takes no part in, and ends as the command does."""
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
-    from nmt.cli import train
-    from nmt.training import parallel
-
-    parallel._FAREWELL_SECONDS = 0.5
-    os.dup2(os.open(f"out-{rank}.txt", os.O_WRONLY | os.O_CREAT), 1)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (open to the end)
-
-    def joined(words):
-        parallel.join_world()
-        if rank == 1:
-            time.sleep(600)
-        torch.distributed.all_reduce(torch.zeros(1), async_op=True)
-        atexit.register(print, "and that")
-        print("this", end=" ")
-        return code
-
-    train._train = joined
-    train.main(["name=any"])
-    os._exit(99)  # not reached: Python may not shut down
-
-
-@pytest.mark.parametrize("code", [0, 1, 143])
-def test_a_process_ends_in_time_with_its_code_when_another_does_not_answer(tmp_path, monkeypatch, code):
-    monkeypatch.chdir(tmp_path)
-    context, port = _context(), _free_port()
-    processes = [context.Process(target=_leave_amid_an_exchange, args=(rank, port, code)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    try:
-        processes[0].join(60)
-        assert processes[0].exitcode == code
-    finally:
-        for process in processes:
-            process.kill()
-            process.join()
-    assert (tmp_path / "out-0.txt").read_text(encoding="utf-8") == "this and that\n"
 
 
 def test_torchrun_trains_and_passes_a_signal_on(nmt_train, endless, tmp_path):
