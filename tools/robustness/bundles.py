@@ -1,0 +1,56 @@
+"""Cases of damaged bundles: each command on a bundle of which a file or two are not as they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from robustness.cases import BUNDLE, Case, generator
+from robustness.damages import damage
+from robustness.models import Model, training_words
+
+KIND = "bundles"
+_TEXT = b"A dog runs.\n\nThe small pigs want to fall asleep.\n"
+_USES = (
+    (6, "translate"),
+    (4, "translate fp32"),
+    (1, "translate bf16"),
+    (4, "translate int8"),
+    (1, "translate workers"),
+    (2, "evaluate"),
+    (2, "export int8"),
+    (2, "export fp32"),
+    (2, "export shortlist"),
+    (3, "train"),
+)
+
+
+def make(seed: int, number: int, models: Sequence[Model]) -> Case:
+    """Make a case."""
+    draw = generator(seed, KIND, number)
+    model = draw.choice(models)
+    parts = tuple(damage(draw, list(model.files)) for _ in range(draw.choice((1, 1, 1, 1, 2))))
+    (use,) = draw.choices([use for _, use in _USES], [weight for weight, _ in _USES])
+    command, _, way = use.partition(" ")
+    words: tuple[str, ...] = (BUNDLE,)
+    if command == "translate":
+        words += ("--workers", "2") if way == "workers" else ("--precision", way) if way else ()
+        words += draw.choice(((), (), ("--beam-size", "1"), ("--format", "jsonl"), ("--scores",)))
+    elif command == "evaluate":
+        words += ("--source", "test.en", "--reference", "test.de", *draw.choice(((), ("--precision", "fp32"))))
+    elif command == "export":
+        shortlist = ("--shortlist", "5", *draw.choice(((), ("--train", "train"))))
+        words += ("--precision", "int8", *shortlist) if way == "shortlist" else ("--precision", way)
+    else:
+        words = (*training_words(), f"init_from={BUNDLE}")
+        if draw.random() < 0.3:
+            words = (*training_words(), f"subwords.model={BUNDLE}/{draw.choice(model.files)}")
+    return Case(
+        kind=KIND,
+        number=number,
+        command=f"nmt-{command}",
+        words=words,
+        parts=parts,
+        text=_TEXT if command == "translate" else b"",
+        model=model.name,
+        other=draw.choice(models).name,
+    )
