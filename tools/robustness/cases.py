@@ -106,3 +106,8 @@ def quoted(word: str) -> str:
 def generator(seed: int, kind: str, number: int) -> Random:
     """Make the source of all that is drawn for a case."""
     return Random(f"{seed}/{kind}/{number}")
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Part a text at its spaces: a list of words that is easy to read."""
+    return tuple(text.split())

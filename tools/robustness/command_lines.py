@@ -6,219 +6,58 @@ from collections.abc import Sequence
 from random import Random
 
 from nmt.cli.overrides import GROUPS, known_keys
-from robustness.cases import BUNDLE, Case, Part, Streams, generator
+from robustness.cases import BUNDLE, Case, Part, Streams, generator, words_of
 from robustness.models import Model, training_words
 from robustness.values import NUMBERS, PATHS, SAFE_PATHS, TEXTS, TRUTHS
 
 KIND = "commands"
 _KEYS = tuple(known_keys())
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "nmt-translate": (
-        *("--format", "--n-best", "--scores", "--quiet", "--beam-size", "--length-penalty", "--normalization"),
-        *(
-            "--max-length-ratio",
-            "--max-source-tokens",
-            "--batch-size",
-            "--no-repeat-ngram",
-            "--source-tag",
-            "--precision",
-        ),
-        *("--threads", "--device", "--workers", "--help", "-h", "--version"),
+    "nmt-translate": words_of(
+        """
+        --format --n-best --scores --quiet --beam-size --length-penalty --normalization --max-length-ratio
+        --threads --max-source-tokens --batch-size --no-repeat-ngram --source-tag --precision --device
+        --workers --help -h --version
+        """
     ),
-    "nmt-evaluate": (
-        *("--source", "--hypotheses", "--reference", "--format", "--output", "--quiet", "--tokenize", "--lowercase"),
-        *("--beam-size", "--precision", "--threads", "--device", "--help", "--version"),
+    "nmt-evaluate": words_of(
+        """
+        --source --hypotheses --reference --format --output --quiet --tokenize --lowercase --beam-size
+        --precision --threads --device --help --version
+        """
     ),
-    "nmt-export": ("--precision", "--shortlist", "--train", "--quiet", "--help", "-h", "--version"),
-    "nmt-train": (
-        *(
-            "--help",
-            "-h",
-            "--version",
-            "-m",
-            "--multirun",
-            "-c",
-            "--cfg",
-            "--resolve",
-            "--package",
-            "-p",
-            "--config-path",
-        ),
-        *(
-            "-cp",
-            "--config-name",
-            "-cn",
-            "--config-dir",
-            "-cd",
-            "--info",
-            "-i",
-            "--hydra-help",
-            "--shell-completion",
-            "-sc",
-        ),
-        *("--cfg=job", "--cfg=all", "--cfg=hydra", "--info=plugins", "--info=defaults", "--info=x", "--run", "-r"),
+    "nmt-export": words_of(
+        """
+        --precision --shortlist --train --quiet --help -h --version
+        """
+    ),
+    "nmt-train": words_of(
+        """
+        --help -h --version -m --multirun -c --cfg --resolve --package -p --config-path -cp --config-name
+        -cn --config-dir -cd --info -i --hydra-help --shell-completion -sc --cfg=job --cfg=all --cfg=hydra
+        --info=plugins --info=defaults --info=x --run -r
+        """
     ),
 }
 _ODD = (
-    *(
-        "",
-        " ",
-        "-",
-        "--",
-        "---",
-        "=",
-        "==",
-        "a=",
-        "=b",
-        "a=b=c",
-        "-=",
-        "--=",
-        "+",
-        "++",
-        "~",
-        "+a",
-        "++a=1",
-        "~a",
-        "~a=1",
+    *words_of(
+        """
+        - -- --- = == a= =b a=b=c -= --= + ++ ~ +a ++a=1 ~a ~a=1 @file x ' 'a ${ ${x} $x * ? [ ] { } ( ) , ; # %
+        %s ! & | -1 1 0 --beam --beam-siz -beam-size --BEAM-SIZE --beam_size --beam-size= --=1 -mm -c -cjob -cfg
+        --cfg --cfg=x --hydra-help=1 --help=3 --version=x -hm ~corpus ~corpus.train ~trainer +corpus.x=1
+        ++seed=2 seed seed= seed==1 =1 lr=1 optimizer.lr optimiser.lr=1 corpus corpus= corpus. corpus..train=x
+        .corpus=x corpus.train.x=1 hydra.run.dir=out hydra.job.chdir=true hydra/launcher=x
+        hydra/job_logging=default hydra.verbose=true hydra.searchpath=[file:///x] +hydra.x=1 hydra=x ~hydra
+        hydra.output_subdir=x hydra.mode=MULTIRUN seed=1,2 seed=range(1,3) seed=choice(1,2) seed=shuffle(1,2)
+        model.cell=lstm,gru trainer.x=1 /corpus=x corpus@x=demo model@y=tiny +model@z=tiny
+        experiment=[demo,demo] +experiment=demo ~model model=tiny@x text jsonl moses int8 fp32 average cpu
+        cuda:9 mps auto 13a
+        """
     ),
-    *(
-        "@file",
-        "x",
-        "x" * 100_000,
-        "\udcff",
-        "--\udce9",
-        "\udce9=1",
-        "\u00e9",
-        "\U0001f642=1",
-        "a\nb",
-        "a\nb=1",
-        "\t=1",
-    ),
-    *(
-        "'",
-        '"',
-        "'a",
-        "\\",
-        "${",
-        "${x}",
-        "$x",
-        "*",
-        "?",
-        "[",
-        "]",
-        "{",
-        "}",
-        "(",
-        ")",
-        ",",
-        ";",
-        "#",
-        "%",
-        "%s",
-        "!",
-        "&",
-        "|",
-    ),
-    *(
-        "-1",
-        "1",
-        "0",
-        "--beam",
-        "--beam-siz",
-        "-beam-size",
-        "--BEAM-SIZE",
-        "--beam_size",
-        "--beam-size=",
-        "--=1",
-        "-mm",
-        "-c",
-    ),
-    *(
-        "-cjob",
-        "-cfg",
-        "--cfg",
-        "--cfg=x",
-        "--hydra-help=1",
-        "--help=3",
-        "--version=x",
-        "-hm",
-        "\x01",
-        "\u202e",
-        "~corpus",
-    ),
-    *(
-        "~corpus.train",
-        "~trainer",
-        "+corpus.x=1",
-        "++seed=2",
-        "seed",
-        "seed=",
-        "seed==1",
-        "seed =1",
-        "seed",
-        "=1",
-        "lr=1",
-    ),
-    *(
-        "optimizer.lr",
-        "optimiser.lr=1",
-        "corpus",
-        "corpus=",
-        "corpus.",
-        "corpus..train=x",
-        ".corpus=x",
-        "corpus.train.x=1",
-    ),
-    *(
-        "hydra.run.dir=out",
-        "hydra.job.chdir=true",
-        "hydra/launcher=x",
-        "hydra/job_logging=default",
-        "hydra.verbose=true",
-    ),
-    *(
-        "hydra.searchpath=[file:///x]",
-        "+hydra.x=1",
-        "hydra=x",
-        "hydra.output_subdir=x",
-        "hydra.mode=MULTIRUN",
-        "~hydra",
-    ),
-    *(
-        "seed=1,2",
-        "seed=range(1,3)",
-        "seed=choice(1,2)",
-        "seed=shuffle(1,2)",
-        "model.cell=lstm,gru",
-        "trainer.x=1",
-        "/corpus=x",
-    ),
-    *(
-        "corpus@x=demo",
-        "model@y=tiny",
-        "+model@z=tiny",
-        "experiment=[demo,demo]",
-        "+experiment=demo",
-        "~model",
-        "model=tiny@x",
-    ),
+    *("é", "🙂=1", '"', "\\", "\u202e", "", " ", "x" * 100_000, "\udcff", "--\udce9", "\udce9=1", "a\nb"),
+    *("a\nb=1", "\t=1", "seed =1", "\x01"),
 )
-_FURTHER = (
-    "text",
-    "jsonl",
-    "moses",
-    "int8",
-    "fp32",
-    "bf16",
-    "average",
-    "gnmt",
-    "cpu",
-    "cuda",
-    "cuda:9",
-    "mps",
-    "auto",
-    "13a",
-)
+_FURTHER = words_of("text jsonl moses int8 fp32 bf16 average gnmt cpu cuda cuda:9 mps auto 13a")
 
 
 def make(seed: int, number: int, models: Sequence[Model]) -> Case:

@@ -112,6 +112,8 @@ def launch(
             try:
                 os.close(reading)
                 os.setsid()
+                for number in (signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_DFL)
                 ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
                 _arrange(streams, directory, stdin.fileno(), stdout.fileno(), writing)
                 _become(commands, command, words, environment or {}, fresh=streams.ascii_locale)

@@ -10,9 +10,9 @@ from random import Random
 
 from nmt.cli.overrides import Leaf, leaves
 from nmt.config import SearchConfig
-from robustness.cases import BUNDLE, Case, Part, generator
+from robustness.cases import BUNDLE, Case, Part, generator, words_of
 from robustness.models import Model, training_words
-from robustness.values import LISTS, NUMBERS, PATHS, SAFE_PATHS, TEXTS, TRUTHS, of_type
+from robustness.values import LISTS, MODERATE, NUMBERS, PATHS, SAFE_PATHS, TEXTS, TRUTHS, of_type
 
 KIND = "settings"
 _LEAVES = list(leaves())
@@ -20,46 +20,25 @@ _WRITES = ("run_dir", "corpus.cache_dir", "name")
 _READS = ("init_from", "corpus.train", "corpus.valid", "corpus.test", "subwords.model", "subwords.source_model")
 _READS += ("subwords.target_model", "corpus.extra")
 _CHOICES = (
-    *("corpus=demo", "corpus=custom", "model=base", "model=tiny", "model=x", "model=", "subwords=char", "subwords=bpe"),
-    *(
-        "subwords=unigram",
-        "optimizer=adamw_open_end",
-        "trainer=default",
-        "search=greedy",
-        "search=beam",
-        "experiment=x",
+    *words_of(
+        """
+        corpus=demo corpus=custom model=base model=tiny model=x model= subwords=char subwords=bpe
+        subwords=unigram optimizer=adamw_open_end trainer=default search=greedy search=beam experiment=x
+        experiment=null model=null corpus=null search=[beam,greedy] model=../tiny
+        """
     ),
-    *("experiment=null", "model=null", "corpus=null", "search=[beam,greedy]", "model=\udce9", "model=../tiny"),
+    *("model=\udce9",),
 )
 # A file of settings has values that no command line has.
 _YAML = (
-    *("nan", ".nan", ".inf", "-.inf", "2020-01-01", "0o17", "0x1f", "1_000", "1:30", "~", "''", "'x'", "|\n  x\n  y"),
-    *(
-        "!!binary aGk=",
-        "!!python/object/apply:os.getcwd []",
-        "!!float 1",
-        "&a 1",
-        "*a",
-        "{a: 1}",
-        "[1, [2]]",
-        "? x",
-        "off",
+    *words_of(
+        """
+        nan .nan .inf -.inf 2020-01-01 0o17 0x1f 1_000 1:30 ~ '' 'x' *a off 1e3 1e400 '1' ${seed} ${missing} '
+        @x
+        """
     ),
-    *(
-        "1e3",
-        "1e400",
-        "'1'",
-        "\udce9",
-        "\x01",
-        "\t1",
-        "${seed}",
-        "${missing}",
-        "9" * 5000,
-        "[" * 5000,
-        "- 1",
-        "'",
-        "@x",
-    ),
+    *("|\n  x\n  y", "!!binary aGk=", "!!python/object/apply:os.getcwd []", "!!float 1", "&a 1", "{a: 1}"),
+    *("[1, [2]]", "? x", "\udce9", "\x01", "\t1", "9" * 5000, "[" * 5000, "- 1"),
 )
 
 
@@ -106,6 +85,8 @@ def _values(draw: Random, leaf: Leaf) -> tuple[str, ...]:
         return (*type(leaf.default).__members__, *(name.upper() for name in type(leaf.default).__members__))
     if draw.random() < 0.2:
         return draw.choice((NUMBERS, LISTS, TRUTHS, TEXTS))
+    if isinstance(leaf.default, (int, float)) and not isinstance(leaf.default, bool) and draw.random() < 0.4:
+        return MODERATE
     return of_type(leaf.default, leaf.element)
 
 

@@ -6,134 +6,60 @@ import json
 from random import Random
 from typing import Any
 
+from robustness.cases import words_of
+
 NUMBERS = (
-    *("0", "-1", "1", "2", "3", "7", "31", "32", "1000", "65536", "1000000", "2147483647", "2147483648", "4294967296"),
-    *("9223372036854775807", "9223372036854775808", "-9223372036854775809", "18446744073709551616"),
-    *("1e308", "-1e308", "1e-308", "5e-324", "1e400", "1e-400", "nan", "inf", "-inf", "-0.0", "0.5", "1e3", "1.0"),
-    *(
-        "0x10",
-        "1_000",
-        "\u0663",
-        "\u00b2",
-        "1,2",
-        "1.2.3",
-        "+1",
-        "- 1",
-        "1e",
-        "--1",
-        "1 2",
-        "9" * 400,
-        "0." + "0" * 400,
+    *words_of(
+        """
+        0 -1 1 2 3 7 31 32 1000 65536 1000000 2147483647 2147483648 4294967296 9223372036854775807
+        9223372036854775808 -9223372036854775809 18446744073709551616 1e308 -1e308 1e-308 5e-324 1e400 1e-400
+        nan inf -inf -0.0 0.5 1e3 1.0 0x10 1_000 1,2 1.2.3 +1 1e --1 0.9999999999999999 1.0000000000000002 16 15
+        1024 10000
+        """
     ),
-    *("9" * 5000, "0.9999999999999999", "1.0000000000000002", "16", "15", "1024", "10000"),
+    *("\u0663", "\u00b2", "- 1", "1 2", "9" * 400, "0." + "0" * 400, "9" * 5000),
 )
+MODERATE = words_of("0 1 2 3 5 10 16 33 100 0.5 0.1 0.9 1e-3 0.99 1.5 20 64")
+"""Numbers that many keys take."""
 PATHS = (
-    *(
-        "train.en",
-        "train",
-        "test",
-        ".",
-        "..",
-        "../x",
-        "./",
-        "/",
-        "/dev/null",
-        "/dev/null/x",
-        "/proc/x",
-        "/proc/self/mem",
+    *words_of(
+        """
+        train.en train test . .. ../x ./ / /dev/null /dev/null/x /proc/x /proc/self/mem train.en/x missing
+        missing/x ~ ~/x ~nobody-of-this-name/x odd/fifo odd/zero odd/loop odd/dangling odd/empty odd/directory
+        odd/text.zip odd/binary odd/socket odd/sparse model/best model model/best/subwords.model
+        model/best/model.safetensors model/best/config.json pkg:// pkg://x pkg://nmt.corpora/demo/missing
+        pkg://nmt.cli/x file:///x http://localhost:1/x - -x a:b
+        """
     ),
-    *("train.en/x", "missing", "missing/x", "missing\n/x", "caf\udce9", "\udcff\udcfe/x", "x" * 300, "x/" * 3000, "~"),
-    *(
-        "~/x",
-        "~nobody-of-this-name/x",
-        "odd/fifo",
-        "odd/zero",
-        "odd/loop",
-        "odd/dangling",
-        "odd/empty",
-        "odd/directory",
-    ),
-    *("odd/text.zip", "odd/binary", "odd/socket", "odd/sparse", "model/best", "model", "model/best/subwords.model"),
-    *("model/best/model.safetensors", "model/best/config.json", "pkg://", "pkg://x", "pkg://nmt.corpora/demo/missing"),
-    *("pkg://nmt.cli/x", "file:///x", "http://localhost:1/x", "-", "-x", "C:\\x", "a:b", "caf\u00e9", "\U0001f642"),
+    *("missing\n/x", "caf\udce9", "\udcff\udcfe/x", "x" * 300, "x/" * 3000, "C:\\x", "caf\u00e9"),
+    *("\U0001f642",),
 )
 # Where training writes: the roots of the machine are no place for that.
 SAFE_PATHS = tuple(path for path in PATHS if path not in ("/", "/dev/null"))
 TEXTS = (
-    *(
-        "",
-        "''",
-        '""',
-        "x",
-        "x" * 300,
-        "x" * 100_000,
-        "a\nb",
-        "a\rb",
-        "caf\udce9",
-        "\udc80",
-        "'",
-        '"',
-        "\\",
-        "x\\",
-        "\\'",
+    *words_of(
+        """
+        '' x ' it's a"b'c ${name} ${seed} ${oc.env:HOME} ${oc.env:MISSING_VARIABLE} ${ ${} ${missing} ${a:b} $ {
+        } {} {{a}} {a:1} {a:{b:{c:[{}]}}} [ ] [] [a [a,b] ( a,b a=b #x ~ null true no 1.10 nan a:b
+        !!python/object:os.system << *a &a %s %(x)s {0} en de EN e/n ../en a.b . shuffle(1,2) range(1,5)
+        choice(1,2) int(1) glob(*) sort(2,1) ??? @ `id` $(id) ; |
+        """
     ),
-    *(
-        "it's",
-        "a\"b'c",
-        "${name}",
-        "${seed}",
-        "${oc.env:HOME}",
-        "${oc.env:MISSING_VARIABLE}",
-        "${",
-        "${}",
-        "${missing}",
-    ),
-    *("${a:b}", "$", "{", "}", "{}", "{{a}}", "{a:1}", "{a:{b:{c:[{}]}}}", "[", "]", "[]", "[a", "[a,b]", "(", "a,b"),
-    *("a=b", "#x", "~", "null", "true", "no", "1.10", "nan", " ", "  x  ", "\t", "\u00e9", "\U0001f642", "\u2028"),
-    *("\u202e", "\x1b[31m", "a:b", "k: v", "!!python/object:os.system", "<<", "*a", "&a", "%s", "%(x)s", "{0}", "en"),
-    *("de", "EN", "e/n", "../en", "a.b", ".", "\ufeff", "e\u0301" * 50, "shuffle(1,2)", "range(1,5)", "choice(1,2)"),
-    *("int(1)", "glob(*)", "sort(2,1)", "???", "x" * 255, "@", "`id`", "$(id)", ";", "|", "\x7f", "\x01"),
+    *("", '""', "x" * 300, "x" * 100_000, "a\nb", "a\rb", "caf\udce9", "\udc80", '"', "\\", "x\\", "\\'"),
+    *(" ", "  x  ", "\t", "\u00e9", "\U0001f642", "\u2028", "\u202e", "\x1b[31m", "k: v", "\ufeff"),
+    *("e\u0301" * 50, "x" * 255, "\x7f", "\x01"),
 )
 LISTS = (
-    *("[]", "[[]]", "[1", "1]", "[a,b]", "[,]", "[1,]", "[[1],[2]]", "[null]", "[1,null]", "[nan]", "[inf,1]", "[-1]"),
-    *(
-        "[1e308,1e308]",
-        "[0,0]",
-        "[1,1]",
-        "[1,1,1]",
-        "a",
-        "1",
-        "",
-        "{}",
-        "[{}]",
-        "[true,false]",
-        "[1;2]",
-        "[16]",
-        "[-2]",
+    *words_of(
+        """
+        [] [[]] [1 1] [a,b] [,] [1,] [[1],[2]] [null] [1,null] [nan] [inf,1] [-1] [1e308,1e308] [0,0] [1,1]
+        [1,1,1] a 1 {} [{}] [true,false] [1;2] [16] [-2] [''] ['a,b'] ["x]"] [train] [train,train] [missing]
+        [.5,.5] [1],[2] [1e400] [9223372036854775808] [odd/fifo] null
+        """
     ),
-    *(
-        "[''," * 2,
-        "['']",
-        "['a,b']",
-        '["x]"]',
-        "[train]",
-        "[train,train]",
-        "[missing]",
-        "[\udce9]",
-        "[.5,.5]",
-        "[1],[2]",
-    ),
-    *(
-        "[" * 100,
-        "[" + "1," * 3000 + "1]",
-        "[" * 50 + "]" * 50,
-        "[1e400]",
-        "[9223372036854775808]",
-        "[odd/fifo]",
-        "null",
-    ),
+    *("", "[''," * 2, "[\udce9]", "[" * 100, "[" + "1," * 3000 + "1]", "[" * 50 + "]" * 50),
 )
-TRUTHS = ("true", "false", "yes", "no", "on", "TRUE", "1", "0", "2", "null", "", "''", "[true]", "tru", "1.0", "nan")
+TRUTHS = (*words_of("true false yes no on TRUE 1 0 2 null '' [true] tru 1.0 nan"), "")
 
 
 def of_type(default: Any, element: type | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from collections.abc import Sequence
 
 from robustness.models import Model, make_model
@@ -24,6 +25,7 @@ class Worker:
     def start(cls, runner: Runner, seed: int) -> None:
         """Keep what every case takes; to be called before anything else, in each process."""
         cls._runner, cls._seed = runner, seed
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which ends this process when all is done
 
     @classmethod
     def make_model(cls, name: str) -> Model:
