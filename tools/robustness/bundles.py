@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustness.cases import BUNDLE, Case, generator
-from robustness.damages import damage
+from robustness.damages import draw_damages
 from robustness.models import Model, training_words
 
 KIND = "bundles"
@@ -28,7 +28,7 @@ def make(seed: int, number: int, models: Sequence[Model]) -> Case:
     """Make a case."""
     draw = generator(seed, KIND, number)
     model = draw.choice(models)
-    parts = tuple(damage(draw, list(model.files)) for _ in range(draw.choice((1, 1, 1, 1, 2))))
+    parts = draw_damages(draw, model.files)
     (use,) = draw.choices([use for _, use in _USES], [weight for weight, _ in _USES])
     command, _, way = use.partition(" ")
     words: tuple[str, ...] = (BUNDLE,)

@@ -9,7 +9,7 @@ import shutil
 import socket
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -21,10 +21,15 @@ from robustness.values import edited, json_value
 _SPARSE_BYTES = 20 << 30
 
 
-def damage(draw: Random, files: list[str]) -> Part:
-    """Draw one damage of a bundle of these files, of BUNDLE in the directory of the case."""
-    name = draw.choice(files)
-    seed = draw.random()
+def draw_damages(draw: Random, files: Sequence[str]) -> tuple[Part, ...]:
+    """Draw damages of a bundle of these files, which lies in BUNDLE: of a file or two, or of it as a whole."""
+    if draw.random() < 0.06:
+        return (_part(_whole, "", draw.random()),)
+    names = draw.sample(files, draw.choice((1, 1, 1, 1, 2)))
+    return tuple(_draw_damage(draw, name) for name in names)
+
+
+def _draw_damage(draw: Random, name: str) -> Part:
     fitting: list[tuple[int, Callable[[Path, str, Random], str]]] = [(5, _bytes), (1, _special), (1, _exchange)]
     if name.endswith(".json"):
         fitting = [(1, _bytes), (1, _special), (8, _json)]
@@ -32,15 +37,16 @@ def damage(draw: Random, files: list[str]) -> Part:
         fitting += [(5, _safetensors)]
     if name.endswith((".zip", ".npz")):
         fitting += [(5, _archive)]
-    if draw.random() < 0.06:
-        fitting = [(1, _whole)]
     weights, ways = zip(*fitting, strict=True)
     (way,) = draw.choices(ways, weights)
+    return _part(way, name, draw.random())
 
+
+def _part(way: Callable[[Path, str, Random], str], name: str, seed: float) -> Part:
     def change(work: Path) -> None:
         way(work, name, Random(seed))
 
-    return Part(f"{name}: {way.__name__.strip('_')} {seed:.6f}", change=change)
+    return Part(f"{way.__name__.strip('_')} of {name or 'the bundle'}", change=change)
 
 
 def _say(work: Path, name: str, what: str) -> str:
@@ -139,7 +145,8 @@ def _exchange(work: Path, name: str, draw: Random) -> str:
     """Take the file of another bundle, or another file of this one."""
     path = work / BUNDLE / name
     source = draw.choice((work / OTHER, work / BUNDLE))
-    files = sorted(file for file in source.rglob("*") if file.is_file() and not file.is_symlink())
+    regular = (file for file in source.rglob("*") if file.is_file() and not file.is_symlink())
+    files = sorted(file for file in regular if file.stat().st_size < _SPARSE_BYTES)
     same = source / name
     other = same if source == work / OTHER and same.is_file() else draw.choice(files)
     content = other.read_bytes()
@@ -257,12 +264,11 @@ def _other_array(content: bytes, draw: Random) -> tuple[bytes, str]:
         made = array.astype(np.int64).copy()
         made.reshape(-1)[: draw.choice((1, 1 << 30))] = -1 if way == "negative" else 1 << 40
     elif way in ("float", "nan"):
-        made = array.astype(np.float64) + 0.5
-        made[...] = np.nan if way == "nan" else made
+        made = np.asarray(array.astype(np.float64) + (np.nan if way == "nan" else 0.5))
     else:
-        made = {"empty": array[:0], "flat": array.reshape(-1), "shorter": array[: array.size // 2]}.get(
-            way, array.reshape(-1)[:1].reshape(()) if way == "scalar" and array.size else array[None, None]
-        )
+        flat = array.reshape(-1)
+        others = {"empty": flat[:0], "shorter": flat[: array.size // 2], "deep": array[None, None]}
+        made = others.get(way, flat if way == "flat" or not flat.size else flat[0])
     buffer = io.BytesIO()
     np.save(buffer, made)
     return buffer.getvalue(), f"an array made {way}"
