@@ -25,10 +25,11 @@ from multiprocessing.pool import Pool
 from pathlib import Path
 
 from benchmarking.machine import cores
-from robustness.launch import Limits, load_commands
+from robustness.launch import load_commands
 from robustness.models import VARIANTS, Model, take_bundle
 from robustness.report import Told, finding, groups, summary
 from robustness.run import KINDS, Runner
+from robustness.watch import Limits
 from robustness.worker import Worker
 
 from nmt.cli.common import Parser, report, run, standard_output

@@ -25,10 +25,10 @@ def tool(load_tool):
 @pytest.fixture
 def judged(load_tool, tmp_path):
     """A function that lets a fake run as nmt-translate, and returns the first thing that is wrong with it."""
-    running, launching, cases = (load_tool(f"robustness.{name}") for name in ("run", "launch", "cases"))
+    running, watching, cases = (load_tool(f"robustness.{name}") for name in ("run", "watch", "cases"))
 
     def judge(fake, *, command=NAME, seconds=20, memory_bytes=64 << 30, **fields):
-        limits = launching.Limits(seconds=seconds, memory_bytes=memory_bytes)
+        limits = watching.Limits(seconds=seconds, memory_bytes=memory_bytes)
         runner = running.Runner(commands={command: fake}, scratch=tmp_path, limits=limits)
         case = cases.Case(kind="texts", number=0, command=command, **({"text": TEXT} | fields))
         result = runner.run(case)

@@ -18,7 +18,7 @@ import numpy as np
 from robustness.cases import BUNDLE, OTHER, Part
 from robustness.values import edited, json_value
 
-_SPARSE_BYTES = 20 << 30
+_SPARSE_BYTES = 8 << 30
 
 
 def draw_damages(draw: Random, files: Sequence[str]) -> tuple[Part, ...]:

@@ -11,7 +11,6 @@ import importlib
 import io
 import os
 import resource
-import select
 import signal
 import sys
 import tempfile
@@ -19,11 +18,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from robustness.cases import Streams
+from robustness.watch import KEPT_BYTES, Limits, Outcome, watch
 
 Commands = Mapping[str, Callable[[], "int | None"]]
 """Name of a command → what it runs; it takes its words from sys.argv."""
@@ -35,10 +34,7 @@ _LOADED_LATER = (
     *("safetensors.torch", "tqdm", "nmt.cli.chosen", "nmt.cli.train_help", "nmt.evaluation.report", "nmt.loading"),
     *("nmt.runtime.export", "nmt.runtime.model", "nmt.training.run", "nmt.training.summary", "nmt.translator"),
 )
-_KEPT_BYTES = 1 << 22
-_WATCH_MS = 20
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
-_GRACE_SECONDS = 2.0
 
 
 def load_commands() -> Commands:
@@ -48,34 +44,6 @@ def load_commands() -> Commands:
     for name in _LOADED_LATER:
         importlib.import_module(name)
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How long a command may take, and how much memory."""
-
-    seconds: float = 30.0
-    memory_bytes: int = 6 << 30
-    """resident, of the command and all that it started"""
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What became of a command."""
-
-    code: int = 0
-    """exit code, or minus the signal that ended it"""
-    out: bytes = b""
-    err: bytes = b""
-    seconds: float = 0.0
-    peak_bytes: int = 0
-    """the most resident memory that was seen"""
-    too_long: bool = False
-    """whether it was killed for its time"""
-    too_large: bool = False
-    """whether it was killed for its memory"""
-    left_running: bool = False
-    """whether a process that it started outlived it"""
 
 
 def launch(
@@ -122,7 +90,7 @@ def launch(
         os.close(writing)
         outcome = Outcome()
         try:
-            _watch(pid, reading, outcome, limits or Limits())
+            watch(pid, reading, outcome, limits or Limits())
         finally:
             os.close(reading)
             with contextlib.suppress(ProcessLookupError):
@@ -131,76 +99,8 @@ def launch(
         outcome.code = os.waitstatus_to_exitcode(status)
         outcome.seconds = time.monotonic() - began
         stdout.seek(0)
-        outcome.out = stdout.read(_KEPT_BYTES)
+        outcome.out = stdout.read(KEPT_BYTES)
     return outcome
-
-
-def _watch(pid: int, pipe: int, outcome: Outcome, limits: Limits) -> None:
-    """Read what a process says until it ends; kill it when it takes too much."""
-    began, heard, held = time.monotonic(), [], 0
-    os.set_blocking(pipe, False)
-    ended = os.pidfd_open(pid)
-    waiting = select.poll()
-    for handle in (ended, pipe):
-        waiting.register(handle, select.POLLIN)
-    try:
-        while True:
-            ready = dict(waiting.poll(_WATCH_MS))
-            if pipe in ready:
-                part = _read(pipe)
-                if not part:
-                    waiting.unregister(pipe)
-                elif held < _KEPT_BYTES:
-                    heard.append(part)
-                    held += len(part)
-            if ended in ready:
-                while part := _read(pipe):
-                    heard.append(part)
-                outcome.left_running = _outlived(pid)
-                break
-            outcome.peak_bytes = max(outcome.peak_bytes, _resident_bytes(pid))
-            outcome.too_large = outcome.peak_bytes > limits.memory_bytes
-            outcome.too_long = time.monotonic() - began > limits.seconds
-            if outcome.too_large or outcome.too_long:
-                break
-    finally:
-        os.close(ended)
-    outcome.err = b"".join(heard)
-
-
-def _read(pipe: int) -> bytes:
-    try:
-        return os.read(pipe, 1 << 16)
-    except BlockingIOError:
-        return b""
-
-
-def _resident_bytes(pid: int) -> int:
-    """Bytes of resident memory of a process and of those that it started."""
-    total = 0
-    with contextlib.suppress(OSError, IndexError):
-        total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-        for path in Path(f"/proc/{pid}/task").glob("*/children"):
-            total += sum(_resident_bytes(int(child)) for child in path.read_text().split())
-    return total
-
-
-def _outlived(group: int) -> bool:
-    """Whether anything of a process group still runs a while after its first process ended."""
-    deadline = time.monotonic() + _GRACE_SECONDS
-    while time.monotonic() < deadline:
-        if not any(_runs_in(path, group) for path in Path("/proc").glob("[0-9]*/stat")):
-            return False
-        time.sleep(0.1)
-    return True
-
-
-def _runs_in(stat: Path, group: int) -> bool:
-    try:
-        state, _, its_group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
-    except (OSError, ValueError):
-        return False
-    return int(its_group) == group and state not in "ZX"
 
 
 def _arrange(streams: Streams, directory: Path, stdin: int, stdout: int, stderr: int) -> None:

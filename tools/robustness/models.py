@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nmt.errors import RunError
-from robustness.launch import Commands, Limits, launch
+from robustness.launch import Commands, launch
+from robustness.watch import Limits
 
 _PAIRS, _TEST_PAIRS = 300, 10
 VARIANTS: dict[str, tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from robustness.cases import BUNDLE, Case
-from robustness.launch import Outcome
+from robustness.watch import Outcome
 
 _WITHOUT_DIGEST = 64 << 20
 _REASONS = re.compile(
@@ -113,6 +113,8 @@ def _messages(case: Case, outcome: Outcome) -> Iterator[Complaint]:
     elif foreign := _EXCEPTION.search(text) or _NATIVE.search(text):
         line = next((line for line in lines if foreign[0] in line), foreign[0])
         yield Complaint("words of the program", line[:600])
+    elif case.streams.stdout == "closed" and outcome.code == 0 and asks_for_information(case):
+        return  # argparse takes stderr then
     elif strange := [
         line for line in lines if case.command != "nmt-train" and not line.startswith(f"{case.command}: ")
     ]:
@@ -135,6 +137,11 @@ def _messages(case: Case, outcome: Outcome) -> Iterator[Complaint]:
         yield Complaint("an error line with exit code 0", errors[-1][:600])
 
 
+def asks_for_information(case: Case) -> bool:
+    """Whether the command line has an option that prints something and ends the command."""
+    return not {*_INFORMATION}.isdisjoint(case.arguments())
+
+
 def _innermost(lines: list[str]) -> str:
     """Find the last line of our own in a traceback, and the exception."""
     frames = [line.strip() for line in lines if re.search(r'File "[^"]*/nmt/', line)]
@@ -153,7 +160,7 @@ def _output(case: Case, outcome: Outcome) -> Iterator[Complaint]:
             yield Complaint("stdout is not UTF-8", str(error))
         return
     words = case.arguments()
-    if case.command != "nmt-translate" or case.streams.stdout != "file" or {*_INFORMATION} & {*words}:
+    if case.command != "nmt-translate" or case.streams.stdout != "file" or asks_for_information(case):
         return
     expected = count_lines(case.text) if case.streams.stdin == "text" else 0
     if outcome.code == 0 and text and not text.endswith("\n"):

@@ -96,7 +96,7 @@ def describe(result: Result) -> Iterator[str]:
     if result.damages:
         yield f"- files: {result.damages}"
     for part in case.parts:
-        if not part.words and not result.damages:
+        if (part.change or not part.words) and not result.damages:
             yield f"- files: {part.about}"
     usual = dataclasses.asdict(type(case.streams)())
     odd = {name: value for name, value in dataclasses.asdict(case.streams).items() if value != usual[name]}

@@ -13,9 +13,10 @@ from pathlib import Path
 from robustness import bundles, command_lines, settings, texts
 from robustness.cases import BUNDLE, MODEL, OTHER, Case
 from robustness.damages import make_special
-from robustness.launch import Commands, Limits, Outcome, launch
+from robustness.launch import Commands, launch
 from robustness.models import Model, write_texts
 from robustness.oracle import Complaint, count_lines, judge, last_lines, snapshot
+from robustness.watch import Limits, Outcome
 
 KINDS: Mapping[str, Callable[[int, int, Sequence[Model]], Case]] = {
     module.KIND: module.make for module in (bundles, settings, texts, command_lines)
