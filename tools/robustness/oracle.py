@@ -25,7 +25,7 @@ _ADVICE = re.compile(
 )
 _EXCEPTION = re.compile(r"\b[A-Z]\w+(Error|Exception|Warning)\b|Traceback \(most recent")
 _NATIVE = re.compile(
-    r"\w+\.(cc|cpp|h)[(:]\d+|\[[WEF]:|^\[(WARN|ERR)|terminate called|\b(at|c10|std)::|0x[0-9a-f]{6,}| object at |"
+    r"\w+\.(cc|cpp|h)[(:]\d+|\[[WEF]:|^\[(WARN|ERR)|terminate called|\b(at|c10|std)::|0x[0-9a-f]{6,}|"
     r"bad_alloc",
     re.MULTILINE,
 )
