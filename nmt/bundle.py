@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from nmt import __version__
 from nmt.config import ModelConfig, SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
-from nmt.files import encoded, find_whole, identity, read_regular
+from nmt.files import encoded, find_whole, identity, read_regular, require_regular
 from nmt.schema import from_dict, to_dict
 from nmt.subwords import SubwordModel
 
@@ -66,7 +66,10 @@ def read_whole(path: Path, read: Callable[[Path], T]) -> T:
         BundleError: there is no bundle at `path`, or `read` says so.
     """
     while True:
-        whole = find_whole(path)
+        try:
+            whole = find_whole(path)
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read ({error.strerror}); check the path") from None
         if whole is None:
             raise BundleError(f"{path} does not exist; name a directory that nmt-train made, such as runs/demo/best")
         if not whole.is_dir():
@@ -172,6 +175,19 @@ def files_of(path: Path) -> Iterator[tuple[str, Path]]:
     for file in sorted(path.rglob("*")):
         if file.is_file():
             yield file.relative_to(path).as_posix(), file
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file of a bundle, to write it into the next one.
+
+    Raises:
+        BundleError: it cannot be read.
+    """
+    try:
+        require_regular(path)
+        return path.read_bytes() if path.suffix == ".safetensors" else read_regular(path)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); copy the bundle again") from None
 
 
 def read_config(path: Path) -> dict[str, Any]:

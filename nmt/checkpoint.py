@@ -25,6 +25,7 @@ from nmt.bundle import (
     files_of,
     read_config,
     read_description,
+    read_file,
     read_whole,
 )
 from nmt.config import ModelConfig
@@ -65,7 +66,7 @@ def save_metadata(bundle: Bundle, path: Path) -> None:
         yield _CARD, encoded(model_card(bundle))
         for name, file in files_of(path):
             if name not in (CONFIG, _CARD):
-                yield name, file.read_bytes()
+                yield name, read_file(file)
 
     replace_directory(path, contents())
 
@@ -139,8 +140,10 @@ def _load_weights(model: Seq2Seq, path: Path, device: torch.device | str) -> Non
         weights = _read_weights(path, device)
     except OSError as error:
         raise BundleError(f"{path} is missing or damaged ({error.strerror}); copy the bundle again") from None
-    except safetensors.SafetensorError as error:
-        raise BundleError(f"{path} is missing or damaged ({error}); copy the bundle again") from None
+    except safetensors.SafetensorError:
+        raise BundleError(
+            f"{path} is missing or damaged (it is no whole safetensors file); copy the bundle again"
+        ) from None
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != found:

@@ -106,7 +106,7 @@ class SubwordsConfig:
     """spell unknown characters as bytes instead of the unknown symbol"""
     normalization: Normalization = Normalization.identity
     """Unicode normalisation before segmentation: identity (text as it is) or nfc"""
-    character_coverage: float = field(default=0.0, metadata=within(0.9, 1, also=0))
+    character_coverage: float = field(default=0.0, metadata=within(0.98, 1, also=0))
     """share of the text's characters that get a symbol of their own; 0: all, up to half of the vocabulary"""
     sampling_alpha: float = field(default=0.0, metadata=within(0, 1))
     """subword regularisation in training: unigram smoothing (0.1 to 0.5) or BPE dropout; 0: always the best split"""
@@ -174,7 +174,7 @@ class ModelConfig:
 class SearchConfig:
     """How a trained model searches for a translation; stored in the bundle as its default."""
 
-    beam_size: int = field(default=5, metadata=within(1, 10_000))
+    beam_size: int = field(default=5, metadata=within(1, 1000))
     """places of the beam; 1 is greedy"""
     length_penalty: float = field(default=1.0, metadata=within(0, 10))
     """exponent of the length normalisation; 0: plain log-probability"""

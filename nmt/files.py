@@ -24,6 +24,7 @@ _ELSEWHERE = "make it writable or choose another run_dir"
 ESCAPED = "backslashreplace"
 """How files of text are opened that may hold paths, see `encoded`."""
 
+_MOST_BYTES = 2**31
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -75,8 +76,10 @@ def require_regular(path: Path) -> None:
 
 
 def read_regular(path: Path) -> bytes:
-    """Read a regular file; OSError as `require_regular`."""
+    """Read a regular file; OSError as `require_regular`, and for one of 2 GiB, which only a damaged one has."""
     require_regular(path)
+    if path.stat().st_size >= _MOST_BYTES:
+        raise OSError(errno.EFBIG, "it is larger than 2 GiB, as no file of its kind is", str(path))
     return path.read_bytes()
 
 
@@ -115,7 +118,7 @@ def replace_directory(
         RunError: the disk is full or not writable; what was at `path` is untouched.
     """
     with saving(path, elsewhere=elsewhere):
-        path = path.resolve()
+        path = _resolved(path)
         require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
@@ -142,7 +145,8 @@ def finish_saving(path: Path, *, elsewhere: str = _ELSEWHERE) -> None:
         ConfigError: `path` is a mount point.
         RunError: as from `saving`, where the disk does not let it.
     """
-    path = path.resolve()
+    with saving(path, elsewhere=elsewhere):
+        path = _resolved(path)
     require_replaceable(path)
     with saving(path, elsewhere=elsewhere), _alone(path):
         _clear(path)
@@ -195,7 +199,7 @@ def find_whole(path: Path) -> Path | None:
     """Return where the whole directory is, after putting it in its place if that can be written."""
     if path.exists():
         return path
-    path = path.resolve()
+    path = _resolved(path)
     # Nothing that is in the place may be moved away: a save may be in progress, and be further than it was.
     for suffix in ("new", "old"):
         with contextlib.suppress(OSError):
@@ -204,6 +208,14 @@ def find_whole(path: Path) -> Path | None:
         if candidate.exists():
             return candidate
     return None
+
+
+def _resolved(path: Path) -> Path:
+    """Follow links; OSError where they lead in a circle, for which Python has other errors before 3.13."""
+    try:
+        return path.resolve()
+    except RuntimeError:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
 
 
 def identity(path: Path) -> tuple[int, int] | None:

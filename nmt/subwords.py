@@ -26,6 +26,8 @@ from nmt.segmentation import BpeSampler, Pieces, UnigramSampler
 
 KINDS = ("unigram", "bpe", "char")
 NORMALIZATIONS = ("identity", "nfc")
+LEAST_COVERAGE = 0.98
+"""Share of the characters' occurrences that SentencePiece gives an id at the least."""
 SPACE = "\u2581"  # SentencePiece's visible space
 _BYTES = 256
 _CONTROLS = tuple(f"<tag{i}>" for i in range(16))
@@ -105,7 +107,7 @@ class SubwordModel:
         room = vocabulary_size - reserved
         coverage = character_coverage
         if coverage is None:
-            coverage = _coverage(lines, room if kind == "char" else room // 2)
+            coverage = max(LEAST_COVERAGE, _coverage(lines, room if kind == "char" else room // 2))
         data = _train_bytes(lines, kind, vocabulary_size, byte_fallback, coverage)
         model = SubwordModel(data + (_NFC_NOTE if normalization == "nfc" else b""))
         if model.vocabulary_size < vocabulary_size:

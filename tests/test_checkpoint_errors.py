@@ -12,7 +12,7 @@ import nmt
 from nmt import bundle, files
 from nmt.checkpoint import load_bundle, save_bundle
 from nmt.config import ModelConfig, SearchConfig
-from nmt.errors import BundleError
+from nmt.errors import BundleError, RunError
 
 
 def edit(path, change):
@@ -215,3 +215,25 @@ def test_the_directory_of_a_run_points_at_its_best_bundle(make_bundle, tmp_path)
     save_bundle(make_bundle(), tmp_path / "mine" / "best")
     with pytest.raises(BundleError, match=r"mine is a run, not a bundle; did you mean .*mine.best\?$"):
         load_bundle(tmp_path / "mine")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs files with holes")
+@pytest.mark.parametrize("name", ["config.json", "subwords.model"])
+def test_a_file_larger_than_any_of_its_kind_is_not_read(best, name):
+    os.truncate(best / name, 2**31)
+    message = refusal(best)
+    assert str(best / name) in message
+    assert message.endswith(
+        "(it is larger than 2 GiB, as no file of its kind is); copy the bundle again"
+        if name == "config.json"
+        else "(it is larger than 2 GiB, as no file of its kind is); check the path"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_a_link_that_leads_to_itself(tmp_path):
+    path = tmp_path / "best"
+    path.symlink_to(path)
+    assert refusal(path) == f"{path} cannot be read (Too many levels of symbolic links); check the path"
+    with pytest.raises(RunError, match="Too many levels of symbolic links"):
+        files.finish_saving(path)

@@ -306,3 +306,15 @@ def test_characters_that_no_subword_spells_are_named(kind):
     assert composing.unknown_characters("cafe\u0301 u\u0308") == "ü"
     spelling = SubwordModel.train(lines, kind="unigram", vocabulary_size=330, byte_fallback=True)
     assert spelling.unknown_characters("漢 😀") == ""
+
+
+def test_characters_that_occur_alike_often_get_an_id_nearly_all():
+    """SentencePiece takes no coverage below 0.98, however small the vocabulary."""
+    characters = [chr(0x4E00 + number) for number in range(300)]
+    lines = ["".join(characters[start:] + characters[:start]) for start in range(0, 300, 10)]
+    model = train(lines, vocabulary_size=400)
+    assert model.vocabulary_size <= 400
+    spelt = sum(len(piece) == 1 for piece in model.pieces)
+    assert spelt >= 0.98 * 300
+    with pytest.raises(SubwordError, match=r"^subwords\.vocabulary_size=200 is too small: characters and reserved ids"):
+        train(lines, vocabulary_size=200)

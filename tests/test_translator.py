@@ -293,7 +293,7 @@ def test_average_normalisation_reaches_the_search(bundle):
 
 
 def test_impossible_settings_are_refused(bundle):
-    with pytest.raises(ConfigError, match=r"search\.beam_size=0 is not possible: it must be between 1 and 10000"):
+    with pytest.raises(ConfigError, match=r"search\.beam_size=0 is not possible: it must be between 1 and 1000"):
         Translator(bundle, search=SearchConfig(beam_size=0))
     with pytest.raises(
         ConfigError, match="n_best=4 is not possible with beam_size=3: it must be between 1 and the beam size"

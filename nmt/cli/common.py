@@ -29,6 +29,9 @@ EXIT_USER = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
+_MOST_CHARACTERS = 2000
+"""Of a message, which may repeat what somebody typed."""
+
 # What pip calls the packages whose modules have other names.
 _PACKAGES = {"hydra": "hydra-core", "omegaconf": "hydra-core", "yaml": "pyyaml"}
 _FOR_EXPORT = ("onnx", "onnxruntime")
@@ -172,6 +175,8 @@ def explained(error: BaseException) -> Explained | None:
     """Put an error that was foreseen into one line; None for a defect, of which only its traceback tells."""
     if isinstance(error, NmtError):
         return Explained(_one_line(str(error)), error.exit_code)
+    if isinstance(error, FileNotFoundError) and not error.filename:  # of os.getcwd
+        return Explained("the current directory was deleted; change to one that exists", EXIT_USER)
     if isinstance(error, OSError) and error.strerror:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         advice = _ADVICE.get(error.errno or 0, "")
@@ -189,8 +194,10 @@ def explained(error: BaseException) -> Explained | None:
 
 
 def _one_line(message: str) -> str:
-    """Write a message in one line; what a name holds of control characters shall not act on the terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", " ".join(message.split()))
+    """Write a message in one line that can be read; what a name holds of control characters does not act on it."""
+    line = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", " ".join(message.split()))
+    half = _MOST_CHARACTERS // 2
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[:half]} … {line[-half:]}"
 
 
 def _fail(name: str, error: BaseException) -> int:

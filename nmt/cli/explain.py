@@ -42,7 +42,7 @@ def explain(error: Exception, *, options: Sequence[str] = ()) -> ConfigError | N
     while link is not None and link not in chain:
         chain.append(link)
         link = link.__cause__ or link.__context__
-    if broken := _broken_file(chain, options):
+    if broken := _broken_file(chain, options) or _endless_number(chain):
         return broken
     if not any(isinstance(link, (HydraException, OmegaConfBaseException)) for link in chain):
         return None
@@ -91,6 +91,13 @@ def _broken_file(chain: list[BaseException], options: Sequence[str]) -> ConfigEr
             return ConfigError(f"{found[1]}.yaml: defaults must be a list, as in defaults: [override /model: tiny]")
         if isinstance(link, RecursionError):
             return ConfigError("a settings file has a value inside itself (&name and *name); write it out")
+    return None
+
+
+def _endless_number(chain: list[BaseException]) -> ConfigError | None:
+    """Explain a number of more digits than Python reads."""
+    if any(isinstance(link, ValueError) and "integer string conversion" in str(link) for link in chain):
+        return ConfigError("a setting has a number of more than 4,300 digits, which no key takes; write a smaller one")
     return None
 
 
@@ -222,6 +229,8 @@ def _wrong_value(chain: list[BaseException], text: str) -> ConfigError | None:
     value = reference or value  # the value of a group is all its keys
     if key in list_keys():
         return _no_list(key, f": {printable(value[1])} is not possible, it" if value else "")
+    if "is not Optional" in text:
+        return _not_possible(key, "null")
     known_kind = isinstance(default, Enum) or "not a valid" in text or "could not be converted" in text
     if known_kind or "incompatible" in text.lower():
         return _not_possible(key, value[1] if value else None)

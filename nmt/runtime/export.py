@@ -19,6 +19,7 @@ from nmt.bundle import (
     files_of,
     read_config,
     read_description,
+    read_file,
     read_whole,
 )
 from nmt.choices import VARIANTS
@@ -118,6 +119,8 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
         graphs = build_graphs(said.config, weights, _ARITHMETIC[precision], with_shortlist=shortlist is not None)
     except KeyError as error:
         raise BundleError(f"{path}: the weights lack {error}; copy the bundle again") from None
+    except (IndexError, TypeError, ValueError) as error:
+        raise BundleError(f"{path}: the weights are not those of {CONFIG} ({error}); copy the bundle again") from None
     entry = {}
     for name, (file, content) in graphs.files().items():
         entry[name] = f"{precision}/{file}"
@@ -131,7 +134,7 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
     yield CONFIG, config_bytes(config)
     for other, found in files_of(path):
         if other != CONFIG and not other.startswith(f"{precision}/"):
-            yield other, found.read_bytes()
+            yield other, read_file(found)
 
 
 def _load_file(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -144,7 +147,7 @@ def _load_weights(path: Path) -> Weights:
         load = safetensors.numpy.load_file if is_utf8(path) else _load_file
         weights = load(path)
     except (OSError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else "it is no whole safetensors file"
         raise BundleError(
             f"{path} is missing or damaged ({reason}); a bundle is exported from the weights that training saved"
         ) from None

@@ -71,7 +71,9 @@ class Session:
 
 def _damaged(path: Path, error: Exception) -> BundleError:
     reason = " ".join(re.sub(r"\[ONNXRuntimeError\] : \d+ : ", "", str(error)).split())[:200]
-    return BundleError(f"{path} is damaged, or not for onnxruntime {onnxruntime.__version__} ({reason})")
+    # Some of its messages are places in its own source.
+    shown = "" if "onnxruntime_src" in reason or "::" in reason else f" ({reason})"
+    return BundleError(f"{path} is damaged, or not for onnxruntime {onnxruntime.__version__}{shown}")
 
 
 class Later:

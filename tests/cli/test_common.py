@@ -252,3 +252,23 @@ def test_what_libraries_read_is_set_unless_the_user_says_otherwise(monkeypatch, 
     seen = []
     assert run(lambda: seen.append(os.environ.get(name)), "nmt-test") == 0
     assert seen == [found]
+
+
+def test_what_somebody_typed_is_repeated_in_part_where_it_is_endless(capsys):
+    assert run(raising(ConfigError(f"--n-best {'9' * 100_000}; see --help")), "nmt-test") == 2
+    line = capsys.readouterr().err
+    assert 1900 < len(line) < 2100
+    assert line.startswith("nmt-test: error: --n-best 999")
+    assert " … 999" in line
+    assert line.endswith("; see --help\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the directory")
+def test_a_current_directory_that_is_gone_is_told(tmp_path):
+    path = str(tmp_path / "gone")
+    process = script(f"os.mkdir({path!r}); os.chdir({path!r}); os.rmdir({path!r}); os.getcwd()")
+    assert finish(process) == (
+        2,
+        "",
+        "nmt-test: error: the current directory was deleted; change to one that exists\n",
+    )

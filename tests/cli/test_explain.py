@@ -130,3 +130,26 @@ def test_a_settings_file_may_have_any_name(mine, tmp_path, capsys):
         assert main(["-cd", "settings", f"experiment={name}"]) == 2
         assert "corpus.train=nowhere: there is no file nowhere.en" in capsys.readouterr().err
         mine(FIRST + OWN)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(FIRST + OWN + f"seed: {'9' * 5000}\n", []), (FIRST + OWN, [f"seed={'9' * 5000}"])],
+    ids=["file", "word"],
+)
+def test_a_number_of_more_digits_than_python_reads(mine, text, words):
+    assert mine(text, *words) == (
+        "a setting has a number of more than 4,300 digits, which no key takes; write a smaller one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "allowed"),
+    [
+        ("subwords.byte_fallback", "true or false"),
+        ("trainer.max_updates", "a whole number"),
+        ("optimizer.lr", "a number"),
+    ],
+)
+def test_nothing_is_no_value(mine, key, allowed):
+    assert mine(FIRST + OWN, f"{key}=null") == f"{key}=null is not possible: it must be {allowed}"

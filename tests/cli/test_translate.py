@@ -224,7 +224,7 @@ def test_text_stays_readable_in_jsonl():
         ),
         (["--beam-sze", "3", "MODEL"], "unrecognized arguments: --beam-sze; did you mean --beam-size?"),
         ([], "the following arguments are required: MODEL; see nmt-translate --help"),
-        (["MODEL", "--beam-size", "0"], "--beam-size 0 is not possible: it must be between 1 and 10000"),
+        (["MODEL", "--beam-size", "0"], "--beam-size 0 is not possible: it must be between 1 and 1000"),
         (["MODEL", "--length-penalty", "-1"], "--length-penalty -1.0 is not possible: it must be between 0 and 10"),
         (["MODEL", "--max-length-ratio", "inf"], "--max-length-ratio inf is not possible: it must be a finite number"),
         (["MODEL", "--source-tag", "16"], "--source-tag 16 is not possible: it must be between 0 and 15, or -1"),

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from nmt.checkpoint import save_bundle
+from nmt.choices import Cell
 from nmt.data.corpus import resolve
 from nmt.errors import BundleError, RunError
 from nmt.loading import load
@@ -102,3 +103,26 @@ def test_what_is_no_file_is_not_read(best, text, name):
     os.mkfifo(best / "model.safetensors")
     with pytest.raises(BundleError, match=r"model\.safetensors is missing or damaged \(it is a pipe, not a file\)"):
         export(best, "fp32")
+
+
+def test_weights_of_another_model_are_told(best, make_bundle, tmp_path):
+    save_bundle(make_bundle(cell=Cell.gru), tmp_path / "other")
+    (best / "model.safetensors").write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
+    with pytest.raises(BundleError) as caught:
+        export(best, "fp32")
+    assert str(caught.value).startswith(f"{best}: the weights ")
+    assert str(caught.value).endswith("; copy the bundle again")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs files with holes")
+@pytest.mark.parametrize("name", ["step.onnx", "embedding.onnx"])
+def test_a_graph_larger_than_any_is_neither_read_nor_copied(best, name):
+    export(best, "int8")
+    path = best / "int8" / name
+    os.truncate(path, 2**31)
+    with pytest.raises(BundleError, match=rf"{name} is missing or cannot be read \(it is larger than 2 GiB"):
+        load(best, precision="int8")
+    with pytest.raises(BundleError, match=rf"{name} cannot be read \(it is larger than 2 GiB"):
+        export(best, "fp32")
+    export(best, "int8")
+    assert texts(load(best, precision="int8"))
