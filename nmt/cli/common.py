@@ -37,7 +37,10 @@ _PACKAGES = {"hydra": "hydra-core", "omegaconf": "hydra-core", "yaml": "pyyaml"}
 _FOR_EXPORT = ("onnx", "onnxruntime")
 
 _USER_CAN_FIX = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
+_MENDED_BY_USER = {errno.ENAMETOOLONG, errno.ELOOP}
 _ADVICE = {
+    errno.ENAMETOOLONG: "name a shorter path",
+    errno.ELOOP: "name a path whose links lead somewhere",
     errno.ENOSPC: "free some space, then run it again",
     errno.EFBIG: "raise the file size limit (ulimit -f) or write elsewhere, then run it again",
     errno.EMFILE: "raise the limit of open files (ulimit -n), then run it again",
@@ -181,7 +184,8 @@ def explained(error: BaseException) -> Explained | None:
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         advice = _ADVICE.get(error.errno or 0, "")
         message = f"{where}{error.strerror}" + (f"; {advice}" if advice else "")
-        return Explained(_one_line(message), EXIT_USER if isinstance(error, _USER_CAN_FIX) else EXIT_FAILED)
+        can_fix = isinstance(error, _USER_CAN_FIX) or error.errno in _MENDED_BY_USER
+        return Explained(_one_line(message), EXIT_USER if can_fix else EXIT_FAILED)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("nmt"):
         return Explained(_missing(error.name.partition(".")[0]), EXIT_USER)
     if isinstance(error, RuntimeError) and "home directory" in str(error):  # of Path.expanduser

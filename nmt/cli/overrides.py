@@ -109,7 +109,7 @@ def split_words(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _check_value(flag: str, value: str, allowed: tuple[str, ...]) -> None:
-    if not value or value not in (allowed or (value,)):
+    if not value or value.startswith("-") or value not in (allowed or (value,)):
         wanted = "one of " + ", ".join(allowed) if allowed else "a value"
         raise ConfigError(f"{flag} needs {wanted} after it; see nmt-train --help")
 

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -72,6 +73,8 @@ class OrtError(Exception):
         (FileNotFoundError(2, "No such file or directory", "a b"), 2, "a b: No such file or directory"),
         (PermissionError(13, "Permission denied", b"caf\xc3\xa9"), 2, "café: Permission denied"),
         (OSError(5, "Input/output error"), 1, "Input/output error"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "xxx"), 2, "xxx: File name too long; name a shorter path"),
+        (OSError(errno.ELOOP, "Too many links", "x"), 2, "x: Too many links; name a path whose links lead somewhere"),
         (MemoryError(), 1, "out of memory; use smaller batches, or close other programs, then run it again"),
         (
             RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),

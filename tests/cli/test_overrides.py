@@ -217,6 +217,7 @@ def test_a_path_of_settings_is_one_of_the_current_directory(tmp_path, monkeypatc
         (["+=3"], "+=3 is no setting; settings are written KEY=VALUE; see nmt-train --help"),
         (["~"], "~ is no setting; settings are written KEY=VALUE; see nmt-train --help"),
         (["--config-dir="], "--config-dir needs a value after it; see nmt-train --help"),
+        (["-cd", "--cfg", "job"], "-cd needs a value after it; see nmt-train --help"),
         (["+sed=1"], "unknown key sed; did you mean seed?"),
         (["--name", "x"], "unknown option --name; settings are written without dashes: name=x"),
         (["--seed=3"], "unknown option --seed; settings are written without dashes: seed=3"),
