@@ -1,12 +1,12 @@
-"""Cases of damaged bundles: each command on a bundle of which a file or two are not as they were written."""
+"""Cases of damaged bundles and runs: each command where a file or two are not as they were written."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from robustness.cases import BUNDLE, Case, generator
+from robustness.cases import BUNDLE, MODEL, Case, generator
 from robustness.damages import draw_damages
-from robustness.models import Model, training_words
+from robustness.models import VARIANTS, Model, training_words
 
 KIND = "bundles"
 _TEXT = b"A dog runs.\n\nThe small pigs want to fall asleep.\n"
@@ -21,16 +21,19 @@ _USES = (
     (2, "export fp32"),
     (2, "export shortlist"),
     (3, "train"),
+    (2, "train on"),
 )
+# Of a run, as paths from its bundle: what the same command goes on from.
+_RUN_FILES = ("../state.pt", "../config.yaml", "../metrics.jsonl", "../train.log", "../last/config.json", "config.json")
 
 
 def make(seed: int, number: int, models: Sequence[Model]) -> Case:
     """Make a case."""
     draw = generator(seed, KIND, number)
     model = draw.choice(models)
-    parts = draw_damages(draw, model.files)
     (use,) = draw.choices([use for _, use in _USES], [weight for weight, _ in _USES])
     command, _, way = use.partition(" ")
+    parts = draw_damages(draw, _RUN_FILES if way == "on" else model.files)
     words: tuple[str, ...] = (BUNDLE,)
     if command == "translate":
         words += ("--workers", "2") if way == "workers" else ("--precision", way) if way else ()
@@ -40,6 +43,9 @@ def make(seed: int, number: int, models: Sequence[Model]) -> Case:
     elif command == "export":
         shortlist = ("--shortlist", "5", *draw.choice(((), ("--train", "train"))))
         words += ("--precision", "int8", *shortlist) if way == "shortlist" else ("--precision", way)
+    elif way == "on":
+        words = (*training_words(), *VARIANTS.get(model.name, ((), ()))[0], f"run_dir={MODEL}")
+        words += draw.choice((("trainer.max_updates=3",), ("trainer.max_updates=3",), (), ("trainer.overwrite=true",)))
     else:
         words = (*training_words(), f"init_from={BUNDLE}")
         if draw.random() < 0.3:
@@ -53,4 +59,5 @@ def make(seed: int, number: int, models: Sequence[Model]) -> Case:
         text=_TEXT if command == "translate" else b"",
         model=model.name,
         other=draw.choice(models).name,
+        whole_run=way == "on",
     )

@@ -17,7 +17,7 @@ from robustness.watch import Outcome
 _WITHOUT_DIGEST = 64 << 20
 _REASONS = re.compile(
     r"No space left|File too large|Permission denied|Read-only|Input/output error|quota|diverged|"
-    r"scores at target position|Device or resource busy|Broken pipe|file size limit"
+    r"scores at target position|than a file may be|Device or resource busy|Broken pipe|file size limit"
 )
 _ADVICE = re.compile(
     r";|did you mean|\b(must|use|give|needs?|choose|see|name|write|install|copy|make|set|lower|raise|free|take|keep|"
@@ -237,4 +237,7 @@ def _wrongly_trained(case: Case, outcome: Outcome, changed: list[str]) -> list[s
         return [path for path in changed if not path.endswith(("train.log", ".lock"))]
     if any("run_dir" in word or "name=" in word or "cache_dir" in word for part in case.parts for word in part.words):
         return []
-    return [path for path in changed if not path.startswith(("work/run/", "work/cache"))]
+    own = tuple(
+        f"work/{word.partition('=')[2]}/" for word in case.words if word.startswith(("run_dir=", "corpus.cache_dir="))
+    )
+    return [path for path in changed if not path.startswith(own)]

@@ -85,7 +85,7 @@ def _values(draw: Random, leaf: Leaf) -> tuple[str, ...]:
         return (*type(leaf.default).__members__, *(name.upper() for name in type(leaf.default).__members__))
     if draw.random() < 0.2:
         return draw.choice((NUMBERS, LISTS, TRUTHS, TEXTS))
-    if isinstance(leaf.default, (int, float)) and not isinstance(leaf.default, bool) and draw.random() < 0.4:
+    if isinstance(leaf.default, (int, float)) and not isinstance(leaf.default, bool) and draw.random() < 0.5:
         return MODERATE
     return of_type(leaf.default, leaf.element)
 
@@ -127,7 +127,9 @@ def _of_options(draw: Random, number: int, model: Model) -> Case:
     parts = []
     for _ in range(draw.choice((1, 1, 2))):
         option = draw.choice(numbers if draw.random() < 0.7 else others)
-        value = draw.choice(NUMBERS if option in numbers and draw.random() < 0.85 else (*SAFE_PATHS, *TEXTS))
+        others_values = (*SAFE_PATHS, *TEXTS)
+        values = draw.choice((NUMBERS, NUMBERS, MODERATE, others_values)) if option in numbers else others_values
+        value = draw.choice(values)
         parts.append(Part(option, words=draw.choice(((f"{option}={value}",), (option, value)))))
     text = b"A dog runs.\nThe small pigs want to fall asleep.\n\nHe lives in Munich.\n"
     return Case(
