@@ -166,7 +166,9 @@ class Shortlist:
             require_regular(path)
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
                 arrays = {name: found[name].astype(np.int64) for name in _ARRAYS}
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except OSError as error:
+            raise BundleError(f"{path} is missing or damaged ({error.strerror}); export the bundle again") from None
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BundleError(f"{path} is missing or damaged ({error}); export the bundle again") from None
         offsets, targets, common = arrays["offsets"], arrays["targets"], arrays["common"]
         vocabulary = int(arrays["target_vocabulary"])

@@ -104,7 +104,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         raise CorpusError(f"{arguments.reference} is empty: there is nothing to score")
     if not any(line.strip() for line in references):
         raise CorpusError(
-            f"{arguments.reference} is blank in all its {len(references)} lines: no score would mean anything"
+            f"{arguments.reference} is blank in all its {len(references)} lines; name references with text"
         )
     if not arguments.quiet:
         for warning in reference_warnings(references, name=arguments.reference):

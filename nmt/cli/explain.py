@@ -89,15 +89,17 @@ def _broken_file(chain: list[BaseException], options: Sequence[str]) -> ConfigEr
             return ConfigError(f"{files[0]} is not UTF-8; save it as UTF-8") if files else None
         if isinstance(link, ValueError) and (found := re.search(r"Invalid defaults list in '(.*?)'", str(link))):
             return ConfigError(f"{found[1]}.yaml: defaults must be a list, as in defaults: [override /model: tiny]")
+        if isinstance(link, ValueError) and "Config group override must be" in str(link):
+            return ConfigError(f"null is no choice of a group ({', '.join(GROUPS)}); name one, as in model=small")
         if isinstance(link, RecursionError):
             return ConfigError("a settings file has a value inside itself (&name and *name); write it out")
     return None
 
 
 def _endless_number(chain: list[BaseException]) -> ConfigError | None:
-    """Explain a number of more digits than Python reads."""
-    if any(isinstance(link, ValueError) and "integer string conversion" in str(link) for link in chain):
-        return ConfigError("a setting has a number of more than 4,300 digits, which no key takes; write a smaller one")
+    """Explain a number of more digits than Python reads, or than a float holds."""
+    if any(isinstance(link, OverflowError) or "integer string conversion" in str(link) for link in chain):
+        return ConfigError("a setting has a number of more digits than any key takes; write a smaller one")
     return None
 
 

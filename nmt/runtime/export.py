@@ -151,4 +151,7 @@ def _load_weights(path: Path) -> Weights:
         raise BundleError(
             f"{path} is missing or damaged ({reason}); a bundle is exported from the weights that training saved"
         ) from None
+    for name, weight in weights.items():
+        if not np.isfinite(weight).all():
+            raise BundleError(f"{path}: {name} has values that are not finite numbers; copy the bundle again")
     return {name: np.asarray(weight, dtype=np.float32) for name, weight in weights.items()}

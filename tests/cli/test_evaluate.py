@@ -176,11 +176,11 @@ def test_a_tokenised_reference_is_warned_of(tmp_path, capsys):
         (["--hypotheses", "empty", "--reference", "empty"], "empty is empty: there is nothing to score"),
         (
             ["--hypotheses", "three", "--reference", "blank"],
-            "blank is blank in all its 3 lines: no score would mean anything",
+            "blank is blank in all its 3 lines; name references with text",
         ),
         (
             ["nowhere", "--source", "three", "--reference", "blank"],
-            "blank is blank in all its 3 lines: no score would mean anything",
+            "blank is blank in all its 3 lines; name references with text",
         ),
         (
             ["--hypotheses", "nowhere", "--reference", "three"],

@@ -134,13 +134,15 @@ def test_a_settings_file_may_have_any_name(mine, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(FIRST + OWN + f"seed: {'9' * 5000}\n", []), (FIRST + OWN, [f"seed={'9' * 5000}"])],
-    ids=["file", "word"],
+    [
+        (FIRST + OWN + f"seed: {'9' * 5000}\n", []),
+        (FIRST + OWN, [f"seed={'9' * 5000}"]),
+        (FIRST + OWN, [f"optimizer.lr={'9' * 400}"]),
+    ],
+    ids=["file", "word", "float"],
 )
 def test_a_number_of_more_digits_than_python_reads(mine, text, words):
-    assert mine(text, *words) == (
-        "a setting has a number of more than 4,300 digits, which no key takes; write a smaller one"
-    )
+    assert mine(text, *words) == "a setting has a number of more digits than any key takes; write a smaller one"
 
 
 @pytest.mark.parametrize(
@@ -153,3 +155,10 @@ def test_a_number_of_more_digits_than_python_reads(mine, text, words):
 )
 def test_nothing_is_no_value(mine, key, allowed):
     assert mine(FIRST + OWN, f"{key}=null") == f"{key}=null is not possible: it must be {allowed}"
+
+
+@pytest.mark.parametrize("group", ["model", "search", "experiment"])
+def test_nothing_is_no_choice(mine, group):
+    groups = "corpus, subwords, model, optimizer, trainer, search, experiment"
+    told = f"null is no choice of a group ({groups}); name one, as in model=small"
+    assert mine(FIRST + OWN, f"{group}=null") == told

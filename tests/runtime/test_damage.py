@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 
 import pytest
+import torch
 
 from nmt.checkpoint import save_bundle
 from nmt.choices import Cell
@@ -126,3 +127,17 @@ def test_a_graph_larger_than_any_is_neither_read_nor_copied(best, name):
         export(best, "fp32")
     export(best, "int8")
     assert texts(load(best, precision="int8"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_no_numbers_are_not_exported(best, make_bundle, value):
+    broken = make_bundle()
+    with torch.no_grad():
+        broken.model.bridge.layers[0][0].bias[1] = value
+    save_bundle(broken, best)
+    with pytest.raises(BundleError) as caught:
+        export(best, "int8")
+    assert str(caught.value) == (
+        f"{best / 'model.safetensors'}: bridge.layers.0.0.bias has values that are not finite numbers; "
+        "copy the bundle again"
+    )
