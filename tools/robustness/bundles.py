@@ -45,7 +45,7 @@ def make(seed: int, number: int, models: Sequence[Model]) -> Case:
         words += ("--precision", "int8", *shortlist) if way == "shortlist" else ("--precision", way)
     elif way == "on":
         words = (*training_words(), *VARIANTS.get(model.name, ((), ()))[0], f"run_dir={MODEL}")
-        words += draw.choice((("trainer.max_updates=3",), ("trainer.max_updates=3",), (), ("trainer.overwrite=true",)))
+        words += draw.choice(((), (), (), ("trainer.max_updates=3",), ("trainer.overwrite=true",)))
     else:
         words = (*training_words(), f"init_from={BUNDLE}")
         if draw.random() < 0.3:
