@@ -101,7 +101,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
             "they need the same number, blank ones included"
         )
     if not references:
-        raise CorpusError(f"{arguments.reference} is empty: there is nothing to score")
+        raise CorpusError(f"{arguments.reference} is empty; name references with text")
     if not any(line.strip() for line in references):
         raise CorpusError(
             f"{arguments.reference} is blank in all its {len(references)} lines; name references with text"

@@ -234,6 +234,7 @@ def _wrong_value(chain: list[BaseException], text: str) -> ConfigError | None:
     if "is not Optional" in text:
         return _not_possible(key, "null")
     known_kind = isinstance(default, Enum) or "not a valid" in text or "could not be converted" in text
+    known_kind = known_kind or "Cannot convert" in text
     if known_kind or "incompatible" in text.lower():
         return _not_possible(key, value[1] if value else None)
     return ConfigError(f"{key}: {printable(str(chain[-1]).splitlines()[0])}")

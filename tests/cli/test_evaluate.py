@@ -173,7 +173,7 @@ def test_a_tokenised_reference_is_warned_of(tmp_path, capsys):
             ["MODEL", "--source", "two", "--reference", "three"],
             "two has 2 lines and three has 3: they need the same number, blank ones included",
         ),
-        (["--hypotheses", "empty", "--reference", "empty"], "empty is empty: there is nothing to score"),
+        (["--hypotheses", "empty", "--reference", "empty"], "empty is empty; name references with text"),
         (
             ["--hypotheses", "three", "--reference", "blank"],
             "blank is blank in all its 3 lines; name references with text",

@@ -162,3 +162,9 @@ def test_nothing_is_no_choice(mine, group):
     groups = "corpus, subwords, model, optimizer, trainer, search, experiment"
     told = f"null is no choice of a group ({groups}); name one, as in model=small"
     assert mine(FIRST + OWN, f"{group}=null") == told
+
+
+def test_a_list_is_no_text(mine):
+    assert mine(FIRST + OWN + "subwords: {model: [1, [2]]}\n") == (
+        "settings/experiment/mine.yaml: subwords.model is not possible: it must be text"
+    )
