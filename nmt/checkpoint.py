@@ -152,4 +152,14 @@ def _load_weights(model: Seq2Seq, path: Path, device: torch.device | str) -> Non
             f"{path}: {wrong} has shape {found.get(wrong, 'missing')} but {CONFIG} asks for "
             f"{expected.get(wrong, 'no such tensor')}; copy the bundle again"
         )
+    _require_ids(model, weights, path)
     model.load_state_dict(weights, assign=True)
+
+
+def _require_ids(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse a lexicon of ids that the vocabulary does not have; BundleError."""
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point() and tensor.numel():
+            least, most = (int(end) for end in torch.aminmax(tensor))
+            if least < 0 or most >= model.target_embedding.num_embeddings:
+                raise BundleError(f"{path}: {name} has ids that the vocabulary lacks; copy the bundle again")

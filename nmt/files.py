@@ -24,13 +24,23 @@ _ELSEWHERE = "make it writable or choose another run_dir"
 ESCAPED = "backslashreplace"
 """How files of text are opened that may hold paths, see `encoded`."""
 
+_IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 _MOST_BYTES = 2**31
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
 @contextlib.contextmanager
 def saving(path: Path, *, elsewhere: str = _ELSEWHERE) -> Iterator[None]:
-    """Turn a failure to write `path` into a RunError that says what to do, `elsewhere` where no space is missing."""
+    """Explain a failure to write `path`.
+
+    Args:
+        path: what is written.
+        elsewhere: what to do where no space is missing.
+
+    Raises:
+        ConfigError: something else is in the way, such as a directory where a file goes.
+        RunError: the disk is full or not writable.
+    """
     try:
         yield
     except OSError as error:
@@ -39,9 +49,8 @@ def saving(path: Path, *, elsewhere: str = _ELSEWHERE) -> Iterator[None]:
             hint = "free some space and run the same command again"
         elif error.errno == errno.EFBIG:
             hint = "raise the limit of a file's size (ulimit -f) and run the same command again"
-        raise RunError(
-            f"cannot save {path}: {error.strerror or error}; what was saved before is intact; {hint}"
-        ) from error
+        kind = ConfigError if error.errno in _IN_THE_WAY else RunError
+        raise kind(f"cannot save {path}: {error.strerror or error}; what was saved before is intact; {hint}") from error
 
 
 def encoded(text: str) -> bytes:

@@ -12,7 +12,7 @@ import nmt
 from nmt import bundle, files
 from nmt.checkpoint import load_bundle, save_bundle
 from nmt.config import ModelConfig, SearchConfig
-from nmt.errors import BundleError, RunError
+from nmt.errors import BundleError, ConfigError
 
 
 def edit(path, change):
@@ -235,5 +235,18 @@ def test_a_link_that_leads_to_itself(tmp_path):
     path = tmp_path / "best"
     path.symlink_to(path)
     assert refusal(path) == f"{path} cannot be read (Too many levels of symbolic links); check the path"
-    with pytest.raises(RunError, match="Too many levels of symbolic links"):
+    with pytest.raises(ConfigError, match="Too many levels of symbolic links"):
         files.finish_saving(path)
+
+
+@pytest.mark.parametrize("value", [-1, 44, -10374682])
+def test_a_lexicon_of_ids_that_the_vocabulary_lacks(make_bundle, tmp_path, value):
+    path = tmp_path / "lexical"
+    save_bundle(make_bundle(lexicon_size=2), path)
+    file = path / "model.safetensors"
+    weights = safetensors.torch.load_file(file)
+    [name] = [name for name, tensor in weights.items() if not tensor.is_floating_point()]
+    assert len(load_bundle(path).target_subwords.pieces) == 44
+    weights[name].view(-1)[3] = value
+    safetensors.torch.save_file(weights, file)
+    assert refusal(path) == f"{file}: {name} has ids that the vocabulary lacks; copy the bundle again"

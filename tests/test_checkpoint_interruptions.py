@@ -241,7 +241,7 @@ def test_a_failing_disk_costs_nothing_that_was_saved(
 
 def test_a_parent_that_is_a_file_is_told(make_bundle, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(RunError, match=r"^cannot save .*best: .+; make it writable or choose another run_dir$"):
+    with pytest.raises(ConfigError, match=r"^cannot save .*best: .+; make it writable or choose another run_dir$"):
         save_bundle(make_bundle(), tmp_path / "file" / "best")
 
 

@@ -171,9 +171,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
-    def _forward_backward(self, batch: Batch, stop: StopSignal) -> BatchLoss:
+    def _forward_backward(self, batch: Batch, stop: StopSignal | None = None) -> BatchLoss:
         # Of several processes none may give up alone.
-        between = stop.give_up_late if self.world.size == 1 else lambda: None
+        between = stop.give_up_late if stop and self.world.size == 1 else lambda: None
         return self.gradient(batch, seed=self.config.seed, update=self.position.update, between=between)
 
     def _clip(self) -> float:

@@ -221,7 +221,7 @@ def test_cut_sources_are_counted(back_translate):
         ({"input": "nowhere"}, "--input nowhere: there is no such file; check the path"),
         ({"input": "empty"}, "--input empty is empty; name a text with a sentence a line"),
         ({"output": "no/where"}, "--output no/where: there is no directory no; make it first"),
-        ({"beam_size": 0}, "--beam-size 0 is not possible: it must be 1 or more"),
+        ({"beam_size": 0}, "--beam-size 0 is not possible: it must be between 1 and 1000"),
         (
             {"input": "other.zh", "output": "other"},
             "--input other.zh is where the translations go; check --source and --target",

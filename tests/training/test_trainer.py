@@ -288,8 +288,8 @@ def broken_gradients(monkeypatch):
     def install(updates):
         forward_backward, log = Trainer._forward_backward, Trainer._log
 
-        def broken(self, batch):
-            loss = forward_backward(self, batch)
+        def broken(self, batch, stop=None):
+            loss = forward_backward(self, batch, stop)
             if self.position.update + 1 in updates:
                 next(self.model.parameters()).grad.view(-1)[0] = math.inf
                 loss = loss._replace(smoothed=loss.smoothed * math.nan)
