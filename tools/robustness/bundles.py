@@ -31,7 +31,8 @@ def make(seed: int, number: int, models: Sequence[Model]) -> Case:
     """Make a case."""
     draw = generator(seed, KIND, number)
     model = draw.choice(models)
-    (use,) = draw.choices([use for _, use in _USES], [weight for weight, _ in _USES])
+    uses = {use: weight for weight, use in _USES if use != "train on" or model.can_go_on}
+    (use,) = draw.choices(list(uses), list(uses.values()))
     command, _, way = use.partition(" ")
     parts = draw_damages(draw, _RUN_FILES if way == "on" else model.files)
     words: tuple[str, ...] = (BUNDLE,)

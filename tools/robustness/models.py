@@ -48,6 +48,8 @@ class Model:
     """directory of the run, the bundle in best/"""
     files: tuple[str, ...]
     """names of the files of the bundle, of which none is for people alone"""
+    can_go_on: bool = False
+    """whether the state of its training is there"""
 
 
 def training_words() -> tuple[str, ...]:
@@ -101,7 +103,8 @@ def describe(name: str, run: Path) -> Model:
     """List what a model consists of."""
     bundle = run / "best"
     found = sorted(path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file())
-    return Model(name, run, tuple(each for each in found if not each.endswith(".md")))
+    files = tuple(each for each in found if not each.endswith(".md"))
+    return Model(name, run, files, can_go_on=(run / "state.pt").exists())
 
 
 def _do(commands: Commands, directory: Path, command: str, *words: str) -> None:
