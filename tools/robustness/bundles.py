@@ -24,7 +24,7 @@ _USES = (
     (2, "train on"),
 )
 # Of a run, as paths from its bundle: what the same command goes on from.
-_RUN_FILES = ("../state.pt", "../config.yaml", "../metrics.jsonl", "../train.log", "../last/config.json", "config.json")
+_RUN_FILES = ("../state.pt", "../config.yaml", "../metrics.jsonl", "../train.log", "../last/config.json")
 
 
 def make(seed: int, number: int, models: Sequence[Model]) -> Case:
