@@ -162,6 +162,18 @@ def test_a_translation_that_depends_on_its_neighbours_is_found(judged):
     assert judged(longest, text=b"a\nb\nccc\n", alone=(2,)) == ""
 
 
+@pytest.mark.parametrize(("difference", "rule"), [(9e-6, ""), (2e-5, "a translation depends on the other lines")])
+def test_translations_that_score_alike_are_a_tie(judged, difference, rule):
+    def tied():
+        lines = sys.stdin.read().split("\n")[:-1]
+        for line in lines:
+            plain = {"text": line, "score": -1 - difference * (len(lines) > 1)}
+            print(json.dumps(plain) if "jsonl" in sys.argv else f"{line} {len(lines)}")
+        return 0
+
+    assert judged(tied, text=b"a\nb\n", alone=(1,)) == rule
+
+
 def test_an_export_that_fails_may_change_nothing(judged):
     words = f"nmt-export: error: {'x'}; do y"
     assert judged(saying(words), command="nmt-export") == ""

@@ -132,8 +132,11 @@ class Runner:
         """Tell whether two translations of a line score alike, so that rounding may choose either."""
         words = [*case.arguments(), "--format", "jsonl"]
         among, single = (self._launch(case.command, words, each, work).out.split(b"\n") for each in (case, alone))
-        scores = [json.loads(line)["score"] for line in (among[number], single[0])]
-        return abs(scores[0] - scores[1]) <= _TIE
+        try:
+            scores = [json.loads(line)["score"] for line in (among[number], single[0])]
+        except (IndexError, KeyError, TypeError, ValueError):
+            return False
+        return bool(abs(scores[0] - scores[1]) <= _TIE)
 
     def _trained(self, case: Case, outcome: Outcome, directory: Path) -> list[Complaint]:
         """Translate with what was trained."""
