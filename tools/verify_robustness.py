@@ -101,6 +101,9 @@ def verify(arguments: argparse.Namespace) -> None:
                 results = [told]
             else:
                 results = _run_all(arguments, models, pool, began)
+            # Ended rather than killed: one that is killed while it holds a lock leaves the others waiting.
+            pool.close()
+            pool.join()
     if bad := sum(bool(told.rule) for told in results):
         raise RunError(f"{bad} of {len(results):,} cases do not end as they must; see above")
 
