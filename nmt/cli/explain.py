@@ -221,6 +221,8 @@ def _no_choice(group: str, choice: str, options: Sequence[str]) -> ConfigError:
 
 
 def _wrong_value(chain: list[BaseException], text: str) -> ConfigError | None:
+    if missing := re.search(r"missing mandatory value: (\w+)", text):
+        return ConfigError(f"??? stands for a value of {missing[1]} that is missing; write the value")
     full = re.search(r"full_key: ([^\s\[]+)", text)
     key = full[1] if full else ""
     if key not in known_keys():

@@ -168,3 +168,9 @@ def test_a_list_is_no_text(mine):
     assert mine(FIRST + OWN + "subwords: {model: [1, [2]]}\n") == (
         "settings/experiment/mine.yaml: subwords.model is not possible: it must be text"
     )
+
+
+def test_a_value_that_is_said_to_be_missing(mine):
+    assert mine(FIRST + OWN, "corpus.source=???") == (
+        "??? stands for a value of source that is missing; write the value"
+    )
