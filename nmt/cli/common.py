@@ -200,7 +200,7 @@ def explained(error: BaseException) -> Explained | None:
 def _one_line(message: str) -> str:
     """Write a message in one line that can be read; what a name holds of control characters does not act on it."""
     line = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", " ".join(message.split()))
-    line = re.sub(r"\S{201,}", lambda match: f"{match[0][:100]}…{match[0][-50:]}", line)
+    line = re.sub(r"\S{501,}", lambda match: f"{match[0][:200]}…{match[0][-100:]}", line)
     half = _MOST_CHARACTERS // 2
     return line if len(line) <= _MOST_CHARACTERS else f"{line[:half]} … {line[-half:]}"
 

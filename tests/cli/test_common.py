@@ -259,7 +259,7 @@ def test_what_libraries_read_is_set_unless_the_user_says_otherwise(monkeypatch, 
 
 def test_what_somebody_typed_is_repeated_in_part_where_it_is_endless(capsys):
     assert run(raising(ConfigError(f"--n-best {'9' * 100_000}; see --help")), "nmt-test") == 2
-    assert capsys.readouterr().err == f"nmt-test: error: --n-best {'9' * 100}…{'9' * 49}; see --help\n"
+    assert capsys.readouterr().err == f"nmt-test: error: --n-best {'9' * 200}…{'9' * 99}; see --help\n"
     assert run(raising(ConfigError("so many words " * 1000 + "; see --help")), "nmt-test") == 2
     line = capsys.readouterr().err
     assert 1900 < len(line) < 2100
