@@ -28,7 +28,7 @@ _FOLDS = 11
 _ROWS = 2**20
 """Pairs that are looked at together."""
 _PRODUCTS = 2
-"""What one position leaves for the backward pass, in units of what its layer computes at the least."""
+"""What a layer keeps for its backward pass beside its gates, in units of its width: states."""
 
 
 @dataclass(frozen=True)
