@@ -111,7 +111,7 @@ def database(folder):
 
 GERMAN = TEXTS["German"].encode()
 BINARY = {
-    "gzip": (gzip.compress(GERMAN), "gzip-compressed", "unpack it with gunzip"),
+    "gzip": (gzip.compress(GERMAN, mtime=0), "gzip-compressed", "unpack it with gunzip"),
     "zip": (zipped(("a.en", GERMAN)), "a zip archive", "unpack it with unzip and name the text in it"),
     "xz": (lzma.compress(GERMAN), "xz-compressed", "unpack it with xz -d"),
     "bzip2": (bz2.compress(GERMAN), "bzip2-compressed", "unpack it with bzip2 -d"),
