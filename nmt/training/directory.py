@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
@@ -12,21 +12,31 @@ import filelock
 from nmt.errors import ConfigError, NmtError
 from nmt.files import finish_saving
 from nmt.training.monitor import require_writable
-from nmt.training.parallel import World
 
 _OUTPUTS = ("state.pt", "metrics.jsonl", "tensorboard", "best", "last")
 
 
 @contextlib.contextmanager
-def claimed(run_dir: Path, world: World) -> Iterator[None]:
-    """Make the run directory and keep other runs out of it; the main process holds the lock for all."""
+def claimed(
+    run_dir: Path, *, from_main: Callable[[Callable[[], None]], None] = lambda do: do(), is_main: bool = True
+) -> Iterator[None]:
+    """Make the run directory and keep other runs out of it; the main process holds the lock for all.
+
+    Args:
+        run_dir: the directory.
+        from_main: has the main process do something, and returns or fails in all.
+        is_main: whether this process is that one.
+
+    Raises:
+        ConfigError: another run has it, or it cannot be written.
+    """
     lock = filelock.FileLock(run_dir / ".lock")
     is_new = not run_dir.exists()
-    world.from_main(lambda: _acquire(lock, run_dir))
+    from_main(lambda: _acquire(lock, run_dir))
     try:
         yield
     except NmtError:
-        if is_new and world.is_main:
+        if is_new and is_main:
             _remove_traces(run_dir)
         raise
     finally:

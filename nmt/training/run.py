@@ -65,7 +65,7 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         torch.backends.cudnn.allow_tf32 = False
     make_deterministic(config.trainer.deterministic)
     log = logging_to(run_dir / "train.log") if world.is_main else logging_warnings(world.rank)
-    with claimed(run_dir, world), log:
+    with claimed(run_dir, from_main=world.from_main, is_main=world.is_main), log:
         config, start = world.main_first(lambda: _start(config, run_dir, chosen))
         world.from_main(config.validate)
         saved = start if isinstance(start, SavedState) else None
