@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nmt import __version__
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config.model import ModelConfig
+from nmt.config.schema import from_dict, to_dict
+from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
 from nmt.files import encoded, find_whole, identity, read_regular, require_regular
-from nmt.schema import from_dict, to_dict
 from nmt.subwords import SubwordModel
 
 FORMAT = 1

@@ -28,7 +28,7 @@ from nmt.bundle import (
     read_file,
     read_whole,
 )
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
 from nmt.files import encoded, is_utf8, replace_directory, require_regular
 from nmt.model.seq2seq import Seq2Seq, build_model

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.bundle import Surroundings, explaining, read_config, read_description, read_whole
-from nmt.choices import PRECISIONS, VARIANTS
-from nmt.config_training import MOST_THREADS
+from nmt.config.choices import PRECISIONS, VARIANTS
+from nmt.config.trainer import MOST_THREADS
 from nmt.errors import BundleError, ConfigError
 from nmt.search.interface import StepModel
 
@@ -31,7 +31,7 @@ class LoadedBundle(Surroundings):
 
     model: StepModel
     precision: str
-    """one of `nmt.choices.PRECISIONS`"""
+    """one of `nmt.config.choices.PRECISIONS`"""
     device: str
     """what computes, for people to read, as in ``cpu``, ``cuda:0``, ``cpu, int8 by ONNX Runtime``"""
     threads: int
@@ -43,8 +43,8 @@ def load(path: Path | str, *, precision: str | None = None, device: str = "auto"
 
     Args:
         path: the bundle.
-        precision: one of `nmt.choices.PRECISIONS`; None: the fastest exported variant of which all is there and can
-            run here, else fp32.
+        precision: one of `nmt.config.choices.PRECISIONS`; None: the fastest exported variant of which all is there
+            and can run here, else fp32.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the CPU for an exported variant, else a GPU if there is one.
         threads: of the CPU; 0: one for an exported variant, else PyTorch's choice.
 
@@ -143,7 +143,7 @@ def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32
             raise ConfigError("precision=bf16 needs PyTorch, which is not installed: pip install torch") from None
         raise ConfigError(read_whole(path, _without_torch)) from None
     from nmt.checkpoint import load_bundle
-    from nmt.devices import choose_device, set_threads
+    from nmt.machine import choose_device, set_threads
 
     used = set_threads(threads)
     chosen = choose_device(device)

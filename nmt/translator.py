@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.data.corpus import is_blank
 from nmt.errors import ConfigError
 from nmt.search.beam import beam_search

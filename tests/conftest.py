@@ -9,10 +9,12 @@ import torch
 import yaml
 
 from nmt.checkpoint import Bundle
-from nmt.choices import LengthNormalization
-from nmt.config import ModelConfig, SearchConfig, TrainConfig
+from nmt.config.choices import LengthNormalization
+from nmt.config.model import ModelConfig
+from nmt.config.schema import to_dict
+from nmt.config.search import SearchConfig
+from nmt.config.train import TrainConfig
 from nmt.model.seq2seq import build_model
-from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 
 # A shell that runs the tests in the background lets them ignore SIGINT, nohup SIGHUP, and so would every command that

@@ -14,8 +14,8 @@ import nmt
 from nmt import checkpoint
 from nmt.bundle import FORMAT
 from nmt.checkpoint import load_bundle, save_bundle
-from nmt.choices import AttentionKind, Cell, Tying
-from nmt.schema import to_dict
+from nmt.config.choices import AttentionKind, Cell, Tying
+from nmt.config.schema import to_dict
 from nmt.translator import Translator
 
 DATA = Path(__file__).parent / "data"

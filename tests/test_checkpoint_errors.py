@@ -11,7 +11,8 @@ import torch
 import nmt
 from nmt import bundle, files
 from nmt.checkpoint import load_bundle, save_bundle
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config.model import ModelConfig
+from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError
 
 

@@ -16,7 +16,7 @@ import nmt
 from nmt import bundle as bundle_module
 from nmt import checkpoint, files
 from nmt.checkpoint import load_bundle, save_bundle
-from nmt.choices import Tying
+from nmt.config.choices import Tying
 from nmt.errors import BundleError, ConfigError, RunError
 
 

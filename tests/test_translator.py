@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from nmt.checkpoint import Bundle
-from nmt.choices import LengthNormalization
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config.choices import LengthNormalization
+from nmt.config.model import ModelConfig
+from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
 from nmt.subwords import SubwordModel

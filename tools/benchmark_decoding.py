@@ -145,7 +145,7 @@ def is_faster_in_bf16() -> bool:
     """Whether this machine computes bf16 natively."""
     import torch
 
-    from nmt.choices import Precision
+    from nmt.config.choices import Precision
     from nmt.training.precision import choose_precision
 
     return choose_precision(Precision.auto, torch.device("cpu")) is Precision.bf16

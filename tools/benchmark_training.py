@@ -39,11 +39,11 @@ from benchmarking.peer_settings import settings_for, write_text
 from benchmarking.peers import Peer, find_peers
 
 from nmt.cli.common import Parser, report, run
-from nmt.config import TrainConfig
-from nmt.devices import keep_freed_memory
+from nmt.config.schema import from_dict
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
+from nmt.machine import keep_freed_memory
 from nmt.model.seq2seq import build_model
-from nmt.schema import from_dict
 from nmt.training.precision import choose_precision
 from nmt.training.setup import prepare
 from nmt.training.trainer import Trainer

@@ -98,7 +98,7 @@ class Plan:
     @property
     def at_once(self) -> bool:
         """Whether the first two models are trained at the same time."""
-        from nmt.devices import choose_device
+        from nmt.machine import choose_device
 
         return self.threads > 1 and choose_device(self.settings["trainer"]["device"]).type == "cpu"
 

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import torch
 
 from nmt.checkpoint import Bundle, load_bundle
-from nmt.choices import PRECISIONS
 from nmt.cli.common import Parser, run
-from nmt.config import SearchConfig
+from nmt.config.choices import PRECISIONS
+from nmt.config.search import SearchConfig
 from nmt.data.corpus import read_lines
 from nmt.errors import RunError
 from nmt.loading import load

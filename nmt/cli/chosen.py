@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nmt.schema import flatten
+from nmt.config.schema import flatten
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -45,7 +45,7 @@ def _defaults() -> Any:
     from hydra.errors import MissingConfigException
     from omegaconf import OmegaConf
 
-    from nmt.config import TrainConfig
+    from nmt.config.train import TrainConfig
 
     try:
         return hydra.compose("train")

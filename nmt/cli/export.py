@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt.choices import VARIANTS
 from nmt.cli.common import Parser, report, run
+from nmt.config.choices import VARIANTS
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.choices import PRECISIONS
-from nmt.config import SearchConfig
+from nmt.config.choices import PRECISIONS
+from nmt.config.schema import describe
+from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
-from nmt.schema import describe
 
 if TYPE_CHECKING:
     from nmt.loading import LoadedBundle

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, NamedTuple, get_args, get_type_hints
 
-from nmt.config import TrainConfig
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 
 GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")

@@ -21,7 +21,7 @@ from nmt.errors import NmtError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from nmt.config import TrainConfig
+    from nmt.config.train import TrainConfig
 
 _NAME = "nmt-train"
 
@@ -67,7 +67,7 @@ def _train(words: list[str]) -> int:
     import hydra
     from hydra.core.config_store import ConfigStore
 
-    from nmt.config import TrainConfig
+    from nmt.config.train import TrainConfig
 
     ConfigStore.instance().store(name="schema", node=TrainConfig)
     sweep = Sweep(_NAME) if "-m" in options or "--multirun" in options else None

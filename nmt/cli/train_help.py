@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from nmt.cli.overrides import GROUPS, list_keys
-from nmt.config import TrainConfig
-from nmt.schema import describe, from_dict, ranges, to_dict
+from nmt.config.schema import describe, from_dict, ranges, to_dict
+from nmt.config.train import TrainConfig
 
 _INTRODUCTION = """\
 usage: nmt-train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]

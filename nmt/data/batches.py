@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nmt.choices import Sides
+from nmt.config.choices import Sides
 from nmt.data.memo import Memo
 from nmt.data.mixture import Chosen, Mixture
 from nmt.subwords import SubwordModel

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from nmt.config import SearchConfig
+from nmt.config.schema import to_dict
+from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score
-from nmt.schema import to_dict
 from nmt.translator import WINDOW_BATCHES, Translation, Translator, windows
 
 

@@ -16,7 +16,7 @@ from nmt.model.encoder import Encoded, Encoder
 from nmt.model.lexicon import Lexicon, Offer
 
 if TYPE_CHECKING:
-    from nmt.config import ModelConfig
+    from nmt.config.model import ModelConfig
 
 
 class Step(NamedTuple):

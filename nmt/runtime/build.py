@@ -13,7 +13,7 @@ import io
 import zipfile
 from typing import NamedTuple
 
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.runtime.ahead import BeamBuilder, GreedyBuilder
 from nmt.runtime.builder import Builder, MakeArithmetic, Weights
 from nmt.runtime.encoder import EncoderBuilder

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.runtime.arithmetic import Arithmetic, Matrix
 from nmt.runtime.graph import Constants, Described, Graph
 

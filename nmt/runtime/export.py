@@ -22,7 +22,7 @@ from nmt.bundle import (
     read_file,
     read_whole,
 )
-from nmt.choices import VARIANTS
+from nmt.config.choices import VARIANTS
 from nmt.data.corpus import CorpusPaths, Filters, read_pairs
 from nmt.data.encoding import Side, encode_pairs
 from nmt.errors import BundleError, ConfigError
@@ -52,7 +52,7 @@ def export(path: Path, precision: str, *, shortlist: MakeShortlist | None = None
 
     Args:
         path: the bundle, with the weights that training saved.
-        precision: one of `nmt.choices.VARIANTS`.
+        precision: one of `nmt.config.choices.VARIANTS`.
         shortlist: makes what translations may be made of, as `learn_shortlist` does; None: of the whole vocabulary.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nmt.config import TrainConfig
+from nmt.config.train import TrainConfig
 from nmt.data.corpus import ParallelText, has_text
 from nmt.data.overlap import Overlap, count_overlaps
 from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings

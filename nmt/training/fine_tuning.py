@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nmt.checkpoint import Bundle, load_bundle
-from nmt.config import ModelConfig, SubwordsConfig, TrainConfig
+from nmt.config.model import ModelConfig
+from nmt.config.schema import from_dict, to_dict
+from nmt.config.subwords import SubwordsConfig
+from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
-from nmt.schema import from_dict, to_dict
 from nmt.subwords import SubwordModel
 from nmt.training.monitor import LOG
 

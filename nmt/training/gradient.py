@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nmt.choices import Precision
+from nmt.config.choices import Precision
 from nmt.data.batches import Batch
 from nmt.model.loss import sequence_loss
 from nmt.model.sampled_words import Words, draw_words

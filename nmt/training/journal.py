@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from nmt.config_training import TrainerConfig
+from nmt.config.trainer import TrainerConfig
 from nmt.data.corpus import ParallelText
 from nmt.training.monitor import LOG, Metrics, Progress, clock
 from nmt.training.state import Position, Sums

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nmt.config_training import TrainerConfig
+from nmt.config.trainer import TrainerConfig
 
 
 @dataclass

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nmt.choices import Cell
-from nmt.config import ModelConfig, TrainConfig
+from nmt.config.choices import Cell
+from nmt.config.model import ModelConfig
+from nmt.config.train import TrainConfig
 from nmt.data.mixture import Mixture
-from nmt.devices import free_memory
 from nmt.errors import ConfigError
+from nmt.machine import free_memory
 from nmt.model.seq2seq import build_model
 
 _FLOAT = 4

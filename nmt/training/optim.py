@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nmt.choices import Schedule
-from nmt.config_training import OptimizerConfig
+from nmt.config.choices import Schedule
+from nmt.config.optimizer import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, update: int, *, max_updates: int) -> float:

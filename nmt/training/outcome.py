@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from nmt.config import TrainConfig
-from nmt.config_training import TrainerConfig
+from nmt.config.schema import flatten, to_dict
+from nmt.config.train import TrainConfig
+from nmt.config.trainer import TrainerConfig
 from nmt.errors import ConfigError
 from nmt.files import encoded
-from nmt.schema import flatten, to_dict
 from nmt.training.limits import Progress, limit_reached
 
 FAILURE = "failure.txt"

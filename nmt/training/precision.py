@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from nmt.choices import Precision
+from nmt.config.choices import Precision
 from nmt.errors import ConfigError
 
 _ROUNDS = 6

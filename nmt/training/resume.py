@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from nmt.checkpoint import load_bundle
-from nmt.choices import Schedule
-from nmt.config import TrainConfig
+from nmt.config.choices import Schedule
+from nmt.config.schema import flatten, to_dict
+from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
-from nmt.schema import flatten, to_dict
 from nmt.training.limits import limit_reached
 from nmt.training.monitor import LOG
 from nmt.training.parallel import World

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from nmt.checkpoint import Bundle, load_bundle, save_metadata
-from nmt.choices import Precision
-from nmt.config import TrainConfig
-from nmt.devices import choose_device, keep_freed_memory, make_deterministic, set_threads
+from nmt.config.choices import Precision
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError, RunError
 from nmt.evaluation.metrics import corpus_scores
 from nmt.files import encoded, saving, write_atomically
+from nmt.machine import choose_device, keep_freed_memory, make_deterministic, set_threads
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.subwords import SubwordModel

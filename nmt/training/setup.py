@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nmt.config import SubwordsConfig, TrainConfig
+from nmt.config.schema import to_dict
+from nmt.config.subwords import SubwordsConfig
+from nmt.config.train import TrainConfig
 from nmt.data.corpus import (
     CorpusPaths,
     Filters,
@@ -27,7 +29,6 @@ from nmt.data.mixture import Mixture, Part
 from nmt.data.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
-from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 from nmt.training.monitor import LOG
 

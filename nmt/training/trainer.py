@@ -13,12 +13,12 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from nmt.checkpoint import Bundle, save_bundle
-from nmt.choices import Precision
-from nmt.config import TrainConfig
+from nmt.config.choices import Precision
+from nmt.config.schema import to_dict
+from nmt.config.train import TrainConfig
 from nmt.data.batches import Batch, BatchSource
 from nmt.errors import RunError
 from nmt.model.seq2seq import Seq2Seq
-from nmt.schema import to_dict
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.journal import Journal
 from nmt.training.lexicon import Folds

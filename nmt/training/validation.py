@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 from nmt.checkpoint import Bundle
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss
 from nmt.subwords import SubwordModel

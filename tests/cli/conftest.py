@@ -10,7 +10,8 @@ import torch
 
 import nmt
 from nmt.checkpoint import Bundle, save_bundle
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config.model import ModelConfig
+from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model
 from nmt.subwords import SubwordModel
 

@@ -2,12 +2,12 @@ import dataclasses
 
 import pytest
 
-from nmt.choices import LengthNormalization
 from nmt.cli.common import Parser
 from nmt.cli.options import add_machine_options, add_search_options, search_config
-from nmt.config import SearchConfig
+from nmt.config.choices import LengthNormalization
+from nmt.config.schema import describe
+from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
-from nmt.schema import describe
 
 
 @pytest.fixture

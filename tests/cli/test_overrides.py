@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 
 from nmt.cli.overrides import known_keys, quote_overrides, split_words
 from nmt.cli.train import main
-from nmt.config import ModelConfig, TrainConfig
+from nmt.config.model import ModelConfig
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 
 TYPED = [

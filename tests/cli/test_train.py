@@ -11,8 +11,8 @@ import nmt
 from nmt.cli.overrides import known_keys
 from nmt.cli.train import main
 from nmt.cli.train_help import choices, defaults, help_text
-from nmt.config import TrainConfig
-from nmt.schema import describe, flatten, to_dict
+from nmt.config.schema import describe, flatten, to_dict
+from nmt.config.train import TrainConfig
 
 TEXT = ["corpus.source=en", "corpus.target=de"]
 

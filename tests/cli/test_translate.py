@@ -10,7 +10,7 @@ import pytest
 import nmt
 from nmt.checkpoint import load_bundle
 from nmt.cli.translate import main, render
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.translator import TextHypothesis, Translation, Translator
 
 

@@ -8,8 +8,8 @@ from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from nmt.choices import Schedule
-from nmt.config import TrainConfig
+from nmt.config.choices import Schedule
+from nmt.config.train import TrainConfig
 
 CONF = Path(str(importlib.resources.files("nmt.conf").joinpath("train.yaml"))).parent
 CHOICES = sorted((file.parent.name, file.stem) for file in CONF.glob("*/*.yaml"))

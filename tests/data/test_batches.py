@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmt.choices import Sides
+from nmt.config.choices import Sides
 from nmt.data.batches import BatchSource, PaddingStats, group, run_ahead
 from nmt.data.corpus import Filters, read_pairs, resolve
 from nmt.data.encoding import encode_pairs

@@ -1,6 +1,6 @@
 import json
 
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score
 from nmt.evaluation.report import Report, Speed, Timed, translate_text
 from nmt.translator import TextHypothesis, Translation

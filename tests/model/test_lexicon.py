@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.model.decoder import Readout
 from nmt.model.lexicon import Favour, Lexicon
 from nmt.model.seq2seq import build_model

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nmt.choices import Cell, Tying
-from nmt.config import ModelConfig
+from nmt.config.choices import Cell, Tying
+from nmt.config.model import ModelConfig
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
 

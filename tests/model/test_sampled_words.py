@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.model.decoder import Readout
 from nmt.model.loss import output_loss
 from nmt.model.sampled_words import Words, draw_words

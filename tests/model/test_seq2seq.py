@@ -5,8 +5,8 @@ from itertools import product
 import pytest
 import torch
 
-from nmt.choices import AttentionKind, Cell, Tying
-from nmt.config import ModelConfig
+from nmt.config.choices import AttentionKind, Cell, Tying
+from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
 from nmt.model.decoder import Readout
 from nmt.model.loss import sequence_loss

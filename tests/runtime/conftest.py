@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.model.seq2seq import build_model
 from nmt.runtime.arithmetic import Float32
 from nmt.runtime.build import build_graphs

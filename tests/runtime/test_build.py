@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmt.choices import AttentionKind, Cell, Tying
+from nmt.config.choices import AttentionKind, Cell, Tying
 
 LENGTHS = np.array([7, 1, 4])
 LAYERS = [(1, 1), (2, 1), (1, 2), (3, 3)]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nmt.checkpoint import save_bundle
-from nmt.choices import Cell
+from nmt.config.choices import Cell
 from nmt.data.corpus import resolve
 from nmt.errors import BundleError, RunError
 from nmt.loading import load

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from nmt.choices import AttentionKind, Cell
+from nmt.config.choices import AttentionKind, Cell
 from nmt.errors import RunError
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.search.beam import beam_search
 from nmt.search.rules import forbid, minimum_length
 from nmt.translator import Translator

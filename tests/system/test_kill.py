@@ -13,16 +13,14 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
-from nmt.choices import Precision, Schedule
-from nmt.config import (
-    CorpusConfig,
-    ModelConfig,
-    OptimizerConfig,
-    SearchConfig,
-    SubwordsConfig,
-    TrainConfig,
-    TrainerConfig,
-)
+from nmt.config.choices import Precision, Schedule
+from nmt.config.corpus import CorpusConfig
+from nmt.config.model import ModelConfig
+from nmt.config.optimizer import OptimizerConfig
+from nmt.config.search import SearchConfig
+from nmt.config.subwords import SubwordsConfig
+from nmt.config.train import TrainConfig
+from nmt.config.trainer import TrainerConfig
 from nmt.training.state import load_state
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc, fork and signals")

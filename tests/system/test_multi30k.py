@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nmt.config import CorpusConfig, SubwordsConfig, TrainConfig
+from nmt.config.corpus import CorpusConfig
+from nmt.config.subwords import SubwordsConfig
+from nmt.config.train import TrainConfig
 from nmt.data.batches import BatchSource, PaddingStats
 from nmt.training.setup import prepare
 from nmt.training.state import load_state

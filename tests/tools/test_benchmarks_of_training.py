@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import corpora
-from nmt.choices import AttentionKind, Cell, Tying
-from nmt.config import ModelConfig, TrainConfig
+from nmt.config.choices import AttentionKind, Cell, Tying
+from nmt.config.model import ModelConfig
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError, RunError
 from nmt.model.seq2seq import build_model
 from nmt.training.setup import prepare

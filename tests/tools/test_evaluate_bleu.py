@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 import nmt.evaluation.metrics
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from nmt.choices import Schedule
+from nmt.config.choices import Schedule
 from nmt.training.trainer import Trainer
 
 MINUTES = {"trainer__max_updates": 1000, "trainer__max_minutes": 4.0, "trainer__log_every": 1}

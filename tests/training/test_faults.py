@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
-from nmt.choices import Schedule
 from nmt.cli.common import run as command_run
+from nmt.config.choices import Schedule
 from nmt.errors import ConfigError
 from nmt.evaluation.metrics import Score
 from nmt.training import trainer as trainer_module

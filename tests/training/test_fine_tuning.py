@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from nmt.checkpoint import load_bundle, save_bundle
-from nmt.choices import AttentionKind, Normalization, SubwordKind, Tying
-from nmt.config import ModelConfig, TrainConfig
+from nmt.config.choices import AttentionKind, Normalization, SubwordKind, Tying
+from nmt.config.model import ModelConfig
+from nmt.config.schema import to_dict
+from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
-from nmt.schema import to_dict
 from nmt.subwords import SubwordModel
 from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.monitor import LOG

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from nmt.choices import Precision
-from nmt.config import ModelConfig
+from nmt.config.choices import Precision
+from nmt.config.model import ModelConfig
 from nmt.data.batches import Batch
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import build_model

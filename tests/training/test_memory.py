@@ -11,10 +11,11 @@ import torch
 import yaml
 
 import nmt
-from nmt.config import ModelConfig, TrainConfig
+from nmt.config.model import ModelConfig
+from nmt.config.schema import from_dict
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
-from nmt.schema import from_dict
 from nmt.training.memory import Estimate, estimate, require_memory
 from nmt.training.setup import prepare
 

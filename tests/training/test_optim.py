@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from nmt.choices import Schedule
-from nmt.config import OptimizerConfig
+from nmt.config.choices import Schedule
+from nmt.config.optimizer import OptimizerConfig
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 
 

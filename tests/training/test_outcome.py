@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from nmt.checkpoint import load_bundle
-from nmt.config import TrainConfig
+from nmt.config.schema import to_dict
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
-from nmt.schema import to_dict
 from nmt.training.outcome import (
     FAILURE,
     clear_failure,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
-from nmt.choices import Precision, Schedule
+from nmt.config.choices import Precision, Schedule
 from nmt.errors import ConfigError
 from nmt.training import precision as precision_module
 from nmt.training.precision import choose_precision

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
-from nmt.choices import Schedule
-from nmt.config import OptimizerConfig, TrainConfig
+from nmt.config.choices import Schedule
+from nmt.config.optimizer import OptimizerConfig
+from nmt.config.train import TrainConfig
 from nmt.loading import load
 from nmt.runtime.export import export
 from nmt.training import resume as resume_module

@@ -1,7 +1,7 @@
 import pytest
 
-from nmt.choices import Sides, Tying
-from nmt.config import SubwordsConfig
+from nmt.config.choices import Sides, Tying
+from nmt.config.subwords import SubwordsConfig
 from nmt.data.corpus import read_text, resolve
 from nmt.data.memo import Memo
 from nmt.errors import CorpusError, SubwordError

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nmt.checkpoint import load_bundle
-from nmt.choices import Schedule
+from nmt.config.choices import Schedule
 from nmt.data.batches import BatchSource
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score

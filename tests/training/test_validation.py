@@ -7,7 +7,8 @@ import sacrebleu
 import torch
 
 from nmt.checkpoint import Bundle
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config.model import ModelConfig
+from nmt.config.search import SearchConfig
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
 from nmt.subwords import SubwordModel

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nmt.choices import Tying
-from nmt.config import ModelConfig
+from nmt.config.choices import Tying
+from nmt.config.model import ModelConfig
 
 
 class Work(NamedTuple):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from benchmarking.arithmetic import weights_of
 from benchmarking.inside_peers.meter import peak_memory
 from benchmarking.machine import plain_product_rate
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
+from nmt.config.schema import from_dict
 from nmt.errors import BundleError, ConfigError
-from nmt.schema import from_dict
 
 if TYPE_CHECKING:
     from nmt.translator import Translator
@@ -139,7 +139,7 @@ def _load(request: dict[str, Any]) -> Translator:
     if not request["engine"].endswith(_WITH_TORCH):
         return load_translator(arguments, request["bundle"]).translator
     from nmt.checkpoint import load_bundle
-    from nmt.devices import set_threads
+    from nmt.machine import set_threads
     from nmt.translator import Translator
 
     set_threads(arguments.threads)

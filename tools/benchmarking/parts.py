@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nmt.choices import Precision
+from nmt.config.choices import Precision
 from nmt.data.batches import Batch
 from nmt.model.decoder import Readout
 from nmt.model.loss import output_loss

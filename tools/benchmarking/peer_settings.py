@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt.config import TrainConfig
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 from nmt.training.setup import Material
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from nmt.cli.overrides import Leaf, leaves
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from robustness.cases import BUNDLE, Case, Part, generator, words_of
 from robustness.models import Model, training_words
 from robustness.values import LISTS, MODERATE, NUMBERS, PATHS, SAFE_PATHS, TEXTS, TRUTHS, of_type

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from nmt.checkpoint import Bundle, load_bundle, save_bundle
-from nmt.choices import AttentionKind, Cell, Tying
-from nmt.config import ModelConfig, SearchConfig
+from nmt.config.choices import AttentionKind, Cell, Tying
+from nmt.config.model import ModelConfig
+from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model
 from nmt.subwords import SubwordModel
 from nmt.translator import Translator

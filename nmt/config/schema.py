@@ -13,6 +13,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from nmt.errors import ConfigError, require
 
 T = TypeVar("T")
+
+MOST_COUNTED = 10**12
+"""The most of what is merely counted: more than any training comes to."""
+
 _RANGE = "range"
 _KINDS = {int: "whole numbers", float: "numbers"}
 

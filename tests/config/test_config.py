@@ -5,11 +5,13 @@ import math
 
 import pytest
 
-from nmt.choices import AttentionKind, Tying
 from nmt.cli.overrides import leaves, list_keys
-from nmt.config import CorpusConfig, ModelConfig, TrainConfig
+from nmt.config.choices import AttentionKind, Tying
+from nmt.config.corpus import CorpusConfig
+from nmt.config.model import ModelConfig
+from nmt.config.schema import ranges
+from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
-from nmt.schema import ranges
 
 
 def possible(**changes):

@@ -1,55 +1,23 @@
-"""How a model is trained: the configuration of the optimiser and of the training loop."""
+"""The training loop."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nmt.choices import Precision, Schedule
-from nmt.schema import check_ranges, within
+from nmt.config.choices import Precision
+from nmt.config.schema import MOST_COUNTED, check_ranges, within
 
 MOST_THREADS = 1024
 """More are a mistake, which PyTorch and ONNX Runtime would tell in words of their own."""
-
-_ANY = 10**12
-"""The most of what is merely counted: more than any training comes to."""
-
-
-@dataclass
-class OptimizerConfig:
-    """AdamW and the course of its learning rate."""
-
-    lr: float = field(default=2e-3, metadata=within(0, 1000, above=True))
-    """peak learning rate"""
-    schedule: Schedule = Schedule.linear
-    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates, max_epochs or max_minutes,
-    whichever comes first), or inverse_sqrt"""
-    warmup_updates: int = field(default=200, metadata=within(0, _ANY))
-    """updates over which the learning rate grows linearly to its peak"""
-    beta1: float = field(default=0.9, metadata=within(0, 1, below=True))
-    """decay of AdamW's first moment"""
-    beta2: float = field(default=0.98, metadata=within(0, 1, below=True))
-    """decay of AdamW's second moment"""
-    epsilon: float = field(default=1e-8, metadata=within(0, 1, above=True))
-    """added to AdamW's denominator"""
-    weight_decay: float = field(default=0.0, metadata=within(0, 1000))
-    """decoupled weight decay (Loshchilov & Hutter 2019)"""
-    clip_norm: float = field(default=1.0, metadata=within(0, _ANY))
-    """largest norm of the gradient of all parameters together; 0: no clipping"""
-    skip_norm: float = field(default=100.0, metadata=within(0, _ANY))
-    """updates whose gradient has a larger norm before clipping, or none at all, are skipped; 0: only the latter"""
-
-    def validate(self) -> None:
-        """Raise ConfigError when a value is impossible."""
-        check_ranges(self, "optimizer.")
 
 
 @dataclass
 class TrainerConfig:
     """The training loop."""
 
-    max_updates: int = field(default=20000, metadata=within(1, _ANY))
+    max_updates: int = field(default=20000, metadata=within(1, MOST_COUNTED))
     """optimiser steps; the schedules linear and cosine end here at the latest"""
-    max_epochs: int = field(default=0, metadata=within(0, _ANY))
+    max_epochs: int = field(default=0, metadata=within(0, MOST_COUNTED))
     """passes over the corpus after which training stops; linear and cosine then end here; 0: no limit"""
     max_minutes: float = field(default=0.0, metadata=within(0, 10_000_000))
     """minutes of training after which it stops; linear and cosine then end here, at the pace of the run; 0: no limit"""
@@ -65,17 +33,17 @@ class TrainerConfig:
     faster, and nearly as good an update; 0: the whole vocabulary"""
     ema_decay: float = field(default=0.999, metadata=within(0, 1, below=True))
     """decay of the moving average of the weights that is validated and saved, at the peak rate; 0: the raw weights"""
-    validate_every: int = field(default=500, metadata=within(1, _ANY))
+    validate_every: int = field(default=500, metadata=within(1, MOST_COUNTED))
     """updates between validations, each of which also saves"""
-    patience: int = field(default=10, metadata=within(0, _ANY))
+    patience: int = field(default=10, metadata=within(0, MOST_COUNTED))
     """validations without a better BLEU after which training stops; 0: never"""
     valid_batch_size: int = field(default=64, metadata=within(1, 1_000_000))
     """sentences decoded together in validation"""
-    log_every: int = field(default=50, metadata=within(1, _ANY))
+    log_every: int = field(default=50, metadata=within(1, MOST_COUNTED))
     """updates between two lines of metrics.jsonl"""
     max_unknown_rate: float = field(default=0.05, metadata=within(0, 1, above=True))
     """share of unknown subwords above which training refuses to start"""
-    max_skipped: int = field(default=20, metadata=within(1, _ANY))
+    max_skipped: int = field(default=20, metadata=within(1, MOST_COUNTED))
     """skipped updates in a row after which the run has failed; see optimizer.skip_norm"""
     precision: Precision = Precision.auto
     """arithmetic of the matrix products: fp32, bf16, or auto (bf16 where this machine is faster with it)"""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from nmt import choices
-from nmt.choices import Word
+from nmt.config import choices
+from nmt.config.choices import Word
 
 KINDS = [kind for kind in vars(choices).values() if isinstance(kind, type) and issubclass(kind, Word) and kind != Word]
 

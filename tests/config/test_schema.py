@@ -6,18 +6,16 @@ from enum import Enum
 
 import pytest
 
-from nmt.choices import Cell
-from nmt.config import (
-    CorpusConfig,
-    ModelConfig,
-    OptimizerConfig,
-    SearchConfig,
-    SubwordsConfig,
-    TrainConfig,
-    TrainerConfig,
-)
+from nmt.config.choices import Cell
+from nmt.config.corpus import CorpusConfig
+from nmt.config.model import ModelConfig
+from nmt.config.optimizer import OptimizerConfig
+from nmt.config.schema import describe, from_dict, to_dict
+from nmt.config.search import SearchConfig
+from nmt.config.subwords import SubwordsConfig
+from nmt.config.train import TrainConfig
+from nmt.config.trainer import TrainerConfig
 from nmt.errors import ConfigError
-from nmt.schema import describe, from_dict, to_dict
 
 FLAT = [CorpusConfig, SubwordsConfig, ModelConfig, OptimizerConfig, TrainerConfig, SearchConfig]
 

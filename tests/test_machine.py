@@ -8,9 +8,9 @@ import sys
 import pytest
 import torch
 
-from nmt import devices
-from nmt.devices import choose_device, free_memory, keep_freed_memory, set_threads
+from nmt import machine
 from nmt.errors import ConfigError
+from nmt.machine import choose_device, free_memory, keep_freed_memory, set_threads
 
 
 def refusal(name):
@@ -78,7 +78,7 @@ def test_threads():
 FAULTS = """
 import resource, sys
 import torch
-from nmt.devices import keep_freed_memory
+from nmt.machine import keep_freed_memory
 
 if sys.argv[1] == "keep":
     keep_freed_memory()
@@ -117,8 +117,8 @@ def system(tmp_path, monkeypatch):
     """A function that writes what the system says of its memory, in kB, and of a container's, in bytes."""
 
     def write(available=None, **container):
-        monkeypatch.setattr(devices, "_MEMORY", tmp_path / "meminfo")
-        monkeypatch.setattr(devices, "_CONTAINER", tmp_path)
+        monkeypatch.setattr(machine, "_MEMORY", tmp_path / "meminfo")
+        monkeypatch.setattr(machine, "_CONTAINER", tmp_path)
         if available is not None:
             (tmp_path / "meminfo").write_text(f"MemTotal: 9000 kB\nMemAvailable: {available} kB\n", encoding="ascii")
         for name, text in container.items():

@@ -1,0 +1,34 @@
+"""How a trained model searches for a translation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nmt.config.choices import LengthNormalization
+from nmt.config.schema import check_ranges, within
+
+
+@dataclass
+class SearchConfig:
+    """How a trained model searches for a translation; stored in the bundle as its default."""
+
+    beam_size: int = field(default=5, metadata=within(1, 1000))
+    """places of the beam; 1 is greedy"""
+    length_penalty: float = field(default=1.0, metadata=within(0, 10))
+    """exponent of the length normalisation; 0: plain log-probability"""
+    normalization: LengthNormalization = LengthNormalization.average
+    """length normalisation: gnmt (Wu et al. 2016, equation 14) or average (log-probability / length^penalty)"""
+    max_length_ratio: float = field(default=2.0, metadata=within(0, 1000, above=True))
+    """a translation may have this many subwords for each source subword, plus 10"""
+    max_source_tokens: int = field(default=512, metadata=within(1, 1_000_000))
+    """longer sources are cut here, with a warning"""
+    batch_size: int = field(default=64, metadata=within(1, 1_000_000))
+    """sentences decoded together, fewer where they have more than 128 subwords"""
+    no_repeat_ngram: int = field(default=0, metadata=within(0, 1_000_000))
+    """no sequence of this many subwords may occur twice in a translation; 0: off"""
+    source_tag: int = field(default=-1, metadata=within(0, 15, also=-1))
+    """control symbol (0 to 15) put before every source, as corpus.tags did in training; -1: none"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        check_ranges(self, "search.")
