@@ -20,7 +20,7 @@ from nmt.config.schema import from_dict, to_dict
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
 from nmt.files import encoded, find_whole, identity, read_regular, require_regular
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 FORMAT = 1
 """Raised when an older nmt can no longer read what a newer one writes."""

@@ -116,7 +116,7 @@ def _onnx_model(
             f"the variant {name} of {path} needs ONNX Runtime, which is not installed: pip install onnxruntime"
         ) from None
     from nmt.runtime.model import OnnxModel
-    from nmt.shortlist import Shortlist
+    from nmt.text.shortlist import Shortlist
 
     try:
         if missing := [part for part in _PARTS if part not in files]:

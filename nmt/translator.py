@@ -21,7 +21,7 @@ from nmt.search.candidates import Rule
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Array, Hypothesis, StepModel
 from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 if TYPE_CHECKING:
     import torch

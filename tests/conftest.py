@@ -15,7 +15,7 @@ from nmt.config.schema import to_dict
 from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
 from nmt.model.seq2seq import build_model
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 # A shell that runs the tests in the background lets them ignore SIGINT, nohup SIGHUP, and so would every command that
 # they start.

@@ -10,7 +10,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.translator import Translation, Translator, cut_batches, windows
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"

@@ -15,7 +15,7 @@ from nmt.errors import ConfigError
 if TYPE_CHECKING:
     from nmt.bundle import Description
     from nmt.data.corpus import CorpusPaths
-    from nmt.shortlist import Shortlist
+    from nmt.text.shortlist import Shortlist
 
 NAME = "nmt-export"
 _MOST_LISTED = 1_000_000

@@ -17,7 +17,7 @@ from torch import Tensor
 from nmt.config.choices import Sides
 from nmt.data.memo import Memo
 from nmt.data.mixture import Chosen, Mixture
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 _Item = TypeVar("_Item")
 _Integers = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nmt.data.corpus import FilterCounts, Filters, Pair, ParallelText, has_text, is_held_out
 from nmt.errors import CorpusError
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 _CHUNK_PAIRS = 10_000
 _SIDES = ("source", "target")

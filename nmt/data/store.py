@@ -27,7 +27,7 @@ from nmt.data.corpus import CorpusPaths, Filters, Pair, read_pairs
 from nmt.data.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
 from nmt.data.memo import Memo
 from nmt.errors import ConfigError, RunError
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 _FORMAT = 2
 _META = "meta.json"

@@ -31,7 +31,7 @@ from nmt.runtime.arithmetic import Float32
 from nmt.runtime.build import build_graphs
 from nmt.runtime.builder import Weights
 from nmt.runtime.int8 import Int8
-from nmt.shortlist import Shortlist
+from nmt.text.shortlist import Shortlist
 
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}
 _ELSEWHERE = "make it writable or copy the bundle elsewhere"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmt.shortlist import columns_of
+from nmt.text.shortlist import columns_of
 
 Ints = npt.NDArray[np.int64]
 Array = npt.NDArray[Any]

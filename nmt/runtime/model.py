@@ -18,7 +18,7 @@ from nmt.errors import BundleError
 from nmt.runtime.lexicon import lay_out, offered
 from nmt.runtime.sessions import Later, Session, load, parts_of, read, read_constants
 from nmt.search.interface import Ahead, Step
-from nmt.shortlist import Shortlist, pooled
+from nmt.text.shortlist import Shortlist, pooled
 
 Ints = npt.NDArray[np.int64]
 Arrays = dict[str, npt.NDArray[Any]]

@@ -21,7 +21,7 @@ from nmt.data.batches import Batch
 from nmt.model.loss import sequence_loss
 from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.lexicon import Folds
 from nmt.training.monitor import LOG
 from nmt.training.parallel import World

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.alignment import TranslationTable, cross_fit
 from nmt.data.mixture import Mixture
 from nmt.model.lexicon import Offer, lay_out
-from nmt.subwords import SubwordModel
+from nmt.text.alignment import TranslationTable, cross_fit
+from nmt.text.subwords import SubwordModel
 from nmt.training.monitor import LOG
 
 _FOLDS = 10
@@ -21,7 +21,7 @@ _DISCOUNT = 0.5
 _SAMPLED = 2
 """So many sampled segmentations of each pair are aligned beside the best."""
 _MAX_CELLS = 60_000_000
-"""Bound on the memory and the time of aligning, see nmt.alignment. 60,000 pairs of 15 subwords fit in with sampled
+"""Bound on the memory and the time of aligning, see nmt.text.alignment. 60,000 pairs of 15 subwords fit in with sampled
 segmentations, three times as many without; of more text a sample is taken."""
 
 

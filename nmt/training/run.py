@@ -16,7 +16,7 @@ from nmt.files import encoded, saving, write_atomically
 from nmt.machine import choose_device, keep_freed_memory, make_deterministic, set_threads
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.checks import warn_of_texts
 from nmt.training.directory import claimed, remove_outputs
 from nmt.training.fine_tuning import adopt, readopt

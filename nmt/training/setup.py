@@ -29,7 +29,7 @@ from nmt.data.mixture import Mixture, Part
 from nmt.data.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.monitor import LOG
 
 

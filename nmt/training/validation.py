@@ -13,7 +13,7 @@ from nmt.checkpoint import Bundle
 from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.parallel import World
 from nmt.translator import Translator, cut_batches
 

@@ -13,7 +13,7 @@ from nmt.checkpoint import Bundle, save_bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from nmt.data.corpus import Pair
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 SYLLABLES = ["ka", "to", "mi", "ra", "ne", "sho", "lu", "pe", "dan", "gor"]
 

@@ -14,7 +14,7 @@ from nmt.data.corpus import Filters, read_pairs, resolve
 from nmt.data.encoding import encode_pairs
 from nmt.data.memo import Memo
 from nmt.data.mixture import Mixture, Part
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from nmt.data import overlap
 from nmt.data.corpus import Filters, Pair, ParallelText
 from nmt.data.encoding import encode_pairs
 from nmt.data.overlap import count_overlaps
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 
 @pytest.fixture(scope="module")

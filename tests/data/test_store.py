@@ -18,7 +18,7 @@ from nmt.data.corpus import Filters, hold_out_threshold, is_held_out, read_pairs
 from nmt.data.encoding import encode_pairs
 from nmt.data.store import default_cache_dir, open_store
 from nmt.errors import ConfigError, CorpusError, RunError
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ import sys
 from pathlib import Path
 from nmt.data.corpus import Filters, resolve
 from nmt.data.store import open_store
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 
 prefix, model, cache = sys.argv[1:]
 subwords = SubwordModel.load(Path(model))

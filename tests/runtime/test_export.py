@@ -18,7 +18,7 @@ from nmt.errors import BundleError, ConfigError, CorpusError, RunError
 from nmt.loading import load
 from nmt.runtime import export as module
 from nmt.runtime.export import export, learn_shortlist
-from nmt.shortlist import Shortlist
+from nmt.text.shortlist import Shortlist
 from nmt.translator import Translator
 
 LINES = ["a small red house", "the old river", "near", "house near the river stands old"]

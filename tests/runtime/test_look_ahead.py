@@ -12,7 +12,7 @@ from nmt.errors import RunError
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
-from nmt.shortlist import Shortlist
+from nmt.text.shortlist import Shortlist
 
 EOS = 3
 LENGTHS = np.array([7, 1, 4, 5, 7, 2])

@@ -13,7 +13,7 @@ from nmt.checkpoint import save_bundle
 from nmt.errors import BundleError, ConfigError
 from nmt.runtime.export import export
 from nmt.runtime.model import OnnxModel
-from nmt.shortlist import Shortlist
+from nmt.text.shortlist import Shortlist
 from nmt.translator import Translator
 
 LINES = ["a small red house", "the old river stands near", "", "river", "a house near a river", "river"]

@@ -13,7 +13,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.monitor import LOG
 

@@ -12,7 +12,7 @@ import yaml
 from nmt.checkpoint import load_bundle
 from nmt.loading import load
 from nmt.runtime.export import export
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.outcome import read_outcome
 from nmt.translator import Translator
 

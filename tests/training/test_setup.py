@@ -5,7 +5,7 @@ from nmt.config.subwords import SubwordsConfig
 from nmt.data.corpus import read_text, resolve
 from nmt.data.memo import Memo
 from nmt.errors import CorpusError, SubwordError
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.setup import prepare, subword_models
 
 

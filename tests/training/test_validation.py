@@ -11,7 +11,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.validation import greedy, perplexity, reference_loss, reference_perplexity, validate
 from nmt.translator import Translator
 

@@ -13,7 +13,7 @@ from nmt.config.choices import Precision
 from nmt.data.batches import Batch
 from nmt.model.decoder import Readout
 from nmt.model.loss import output_loss
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.training.trainer import Trainer
 
 PARTS = ("encoder", "decoder", "attention", "output and loss", "optimiser", "data")

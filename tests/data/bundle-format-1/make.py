@@ -13,7 +13,7 @@ from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model
-from nmt.subwords import SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.translator import Translator
 
 HERE = Path(__file__).parent

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nmt.errors import BundleError, ConfigError
-from nmt.shortlist import Shortlist, pooled
-from nmt.subwords import SubwordModel
+from nmt.text.shortlist import Shortlist, pooled
+from nmt.text.subwords import SubwordModel
 
 ENGLISH, GERMAN = (
     line.split()

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.alignment import Ints, learn_table
 from nmt.errors import BundleError, ConfigError
 from nmt.files import require_regular
-from nmt.subwords import SubwordModel
+from nmt.text.alignment import Ints, learn_table
+from nmt.text.subwords import SubwordModel
 
 _FORMAT = 1
 _ROWS = 10_000
@@ -83,7 +83,7 @@ class Shortlist:
             target_subwords: what made the target ids.
             size: candidates of each source subword.
             frequent: so many of the most frequent targets are candidates of every sentence.
-            max_cells: bound on memory and time, see nmt.alignment: of a large corpus, a sample is aligned.
+            max_cells: bound on memory and time, see nmt.text.alignment: of a large corpus, a sample is aligned.
             seed: of that sample.
 
         Raises:

@@ -10,7 +10,7 @@ import pytest
 import sentencepiece
 
 from nmt.errors import SubwordError
-from nmt.subwords import KINDS, SubwordModel
+from nmt.text.subwords import KINDS, SubwordModel
 
 WORDS = ["anna", "banana", "and", "brand", "an", "ban", "bandana", "cabana", "canned", "bean", "dean", "candor"]
 TEXT = [" ".join(WORDS[(i * k + k) % len(WORDS)] for k in range(1, 7)) for i in range(60)]
@@ -230,7 +230,7 @@ def test_sampling_is_the_same_in_another_process(kind, tmp_path):
     model = train(kind=kind)
     (tmp_path / "subwords.model").write_bytes(model.to_bytes())
     code = (
-        "import sys, pathlib; from nmt.subwords import SubwordModel\n"
+        "import sys, pathlib; from nmt.text.subwords import SubwordModel\n"
         "model = SubwordModel.load(pathlib.Path(sys.argv[1]))\n"
         "print(model.sample_batch(sys.argv[2:], alpha=0.2, seed=7))"
     )

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from nmt.segmentation import BpeSampler, Pieces, UnigramSampler
+from nmt.text.segmentation import BpeSampler, Pieces, UnigramSampler
 
 DRAWS = 20_000
 

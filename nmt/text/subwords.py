@@ -22,7 +22,7 @@ import sentencepiece
 
 from nmt.errors import SubwordError
 from nmt.files import read_regular
-from nmt.segmentation import BpeSampler, Pieces, UnigramSampler
+from nmt.text.segmentation import BpeSampler, Pieces, UnigramSampler
 
 KINDS = ("unigram", "bpe", "char")
 NORMALIZATIONS = ("identity", "nfc")

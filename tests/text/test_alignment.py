@@ -7,9 +7,9 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from nmt import alignment
-from nmt.alignment import cross_fit, learn_table
 from nmt.errors import CorpusError
+from nmt.text import alignment
+from nmt.text.alignment import cross_fit, learn_table
 
 
 def plain_counts(sources, targets, probabilities):
