@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.config.search import SearchConfig
-from nmt.data.corpus import is_blank
+from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.beam import beam_search
 from nmt.search.candidates import Rule

@@ -157,7 +157,7 @@ def copy_input(source: Path, copy: Path) -> tuple[int, str]:
     Raises:
         CorpusError: the input cannot be read, is not UTF-8, is damaged or empty.
     """
-    from nmt.data.corpus import read_lines
+    from nmt.corpus.reader import read_lines
 
     total, digest = 0, hashlib.sha256()
     with open(copy, "wb") as file:
@@ -236,7 +236,7 @@ def translate(loaded: Loaded, files: Files, *, done: int, total: int) -> None:
     """Translate what follows the first `done` lines, window by window, so that memory does not grow with the text."""
     from tqdm import tqdm
 
-    from nmt.data.corpus import read_lines
+    from nmt.corpus.reader import read_lines
     from nmt.training.monitor import Pace, clock
     from nmt.translator import WINDOW_BATCHES
 

@@ -153,7 +153,7 @@ def is_faster_in_bf16() -> bool:
 
 def texts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Read the test set; raises CorpusError."""
-    from nmt.data.corpus import read_lines
+    from nmt.corpus.reader import read_lines
 
     source, reference = (list(read_lines(Path(name))) for name in (arguments.source, arguments.reference))
     if len(source) != len(reference) or not source:

@@ -49,7 +49,7 @@ from nmt.training.setup import prepare
 from nmt.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from nmt.data.batches import Batch
+    from nmt.corpus.batches import Batch
     from nmt.training.setup import Material
 
 NAME = "benchmark_training.py"

@@ -39,7 +39,7 @@ from nmt.cli.overrides import quote_text
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.data.corpus import CorpusPaths, Pair
+    from nmt.corpus.reader import CorpusPaths, Pair
 
 NAME = "diversify.py"
 SHARE = 0.3
@@ -176,7 +176,7 @@ def write_text(plan: Plan) -> None:
         ConfigError: an earlier command wrote another text there.
         CorpusError: it cannot be read.
     """
-    from nmt.data.corpus import hold_out_threshold, is_held_out, read_pairs, resolve
+    from nmt.corpus.reader import hold_out_threshold, is_held_out, read_pairs, resolve
 
     source, target = plan.languages
     train = resolve(plan.corpus["train"], source=source, target=target, key="corpus.train")

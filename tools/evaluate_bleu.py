@@ -79,7 +79,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         NmtError: an option, the model or a corpus is not what it should be, or the two scores differ.
     """
     from nmt.bundle import read_description, read_whole
-    from nmt.data.corpus import read_text, resolve
+    from nmt.corpus.reader import read_text, resolve
 
     rows: list[Sequence[str]] = [COLUMNS, ["---"] * len(COLUMNS)] if arguments.header else []
     said = read_whole(Path(arguments.model), read_description)

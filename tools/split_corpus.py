@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nmt.cli.common import Parser, run
-from nmt.data.corpus import Pair, read_pairs, resolve
+from nmt.corpus.reader import Pair, read_pairs, resolve
 from nmt.errors import ConfigError
 
 NAME = "split_corpus.py"

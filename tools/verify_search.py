@@ -24,7 +24,7 @@ from nmt.checkpoint import Bundle, load_bundle
 from nmt.cli.common import Parser, run
 from nmt.config.choices import PRECISIONS
 from nmt.config.search import SearchConfig
-from nmt.data.corpus import read_lines
+from nmt.corpus.reader import read_lines
 from nmt.errors import RunError
 from nmt.loading import load
 from nmt.search.beam import beam_search

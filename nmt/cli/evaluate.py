@@ -181,7 +181,7 @@ def _render(result: Report, style: str) -> str:
 
 
 def _read(name: str) -> list[str]:
-    from nmt.data.corpus import read_lines
+    from nmt.corpus.reader import read_lines
 
     return list(read_lines(Path(name)))
 

@@ -14,7 +14,7 @@ from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
     from nmt.bundle import Description
-    from nmt.data.corpus import CorpusPaths
+    from nmt.corpus.reader import CorpusPaths
     from nmt.text.shortlist import Shortlist
 
 NAME = "nmt-export"
@@ -103,7 +103,7 @@ def export(arguments: argparse.Namespace) -> None:
 
 def _training_text(path: Path, description: Description, named: Sequence[str]) -> list[CorpusPaths]:
     """Find the training text: as it is named, or as the run says that the bundle belongs to."""
-    from nmt.data.corpus import resolve
+    from nmt.corpus.reader import resolve
 
     key = "--train"
     if not named:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from nmt.data.formats import HEAD_BYTES, recognise
+from nmt.corpus.formats import HEAD_BYTES, recognise
 
 if TYPE_CHECKING:
     from nmt.translator import Translation

@@ -23,8 +23,8 @@ from nmt.bundle import (
     read_whole,
 )
 from nmt.config.choices import VARIANTS
-from nmt.data.corpus import CorpusPaths, Filters, read_pairs
-from nmt.data.encoding import Side, encode_pairs
+from nmt.corpus.encoding import Side, encode_pairs
+from nmt.corpus.reader import CorpusPaths, Filters, read_pairs
 from nmt.errors import BundleError, ConfigError
 from nmt.files import finish_saving, identity, is_utf8, replace_directory, require_regular
 from nmt.runtime.arithmetic import Float32

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nmt.config.train import TrainConfig
-from nmt.data.corpus import ParallelText, has_text
-from nmt.data.overlap import Overlap, count_overlaps
+from nmt.corpus.overlap import Overlap, count_overlaps
+from nmt.corpus.reader import ParallelText, has_text
 from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings
 from nmt.training.monitor import LOG
 from nmt.training.setup import Material

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nmt.config.choices import Precision
-from nmt.data.batches import Batch
+from nmt.corpus.batches import Batch
 from nmt.model.loss import sequence_loss
 from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq

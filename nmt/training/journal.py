@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from nmt.config.trainer import TrainerConfig
-from nmt.data.corpus import ParallelText
+from nmt.corpus.reader import ParallelText
 from nmt.training.monitor import LOG, Metrics, Progress, clock
 from nmt.training.state import Position, Sums
 from nmt.training.validation import Validation, perplexity

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.data.mixture import Mixture
+from nmt.corpus.mixture import Mixture
 from nmt.model.lexicon import Offer, lay_out
 from nmt.text.alignment import TranslationTable, cross_fit
 from nmt.text.subwords import SubwordModel

@@ -16,7 +16,7 @@ import torch
 from nmt.config.choices import Cell
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
-from nmt.data.mixture import Mixture
+from nmt.corpus.mixture import Mixture
 from nmt.errors import ConfigError
 from nmt.machine import free_memory
 from nmt.model.seq2seq import build_model

@@ -12,7 +12,10 @@ from pathlib import Path
 from nmt.config.schema import to_dict
 from nmt.config.subwords import SubwordsConfig
 from nmt.config.train import TrainConfig
-from nmt.data.corpus import (
+from nmt.corpus.cache import Memo
+from nmt.corpus.encoding import EncodedCorpus
+from nmt.corpus.mixture import Mixture, Part
+from nmt.corpus.reader import (
     CorpusPaths,
     Filters,
     Pair,
@@ -23,10 +26,7 @@ from nmt.data.corpus import (
     read_text,
     resolve,
 )
-from nmt.data.encoding import EncodedCorpus
-from nmt.data.memo import Memo
-from nmt.data.mixture import Mixture, Part
-from nmt.data.store import default_cache_dir, open_store
+from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
 from nmt.text.subwords import SubwordModel

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from nmt.data.batches import Batch
+from nmt.corpus.batches import Batch
 from nmt.errors import ConfigError
 from nmt.files import require_regular, saving, write_atomically
 from nmt.training.limits import Progress

@@ -16,7 +16,7 @@ from nmt.checkpoint import Bundle, save_bundle
 from nmt.config.choices import Precision
 from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
-from nmt.data.batches import Batch, BatchSource
+from nmt.corpus.batches import Batch, BatchSource
 from nmt.errors import RunError
 from nmt.model.seq2seq import Seq2Seq
 from nmt.training.gradient import BatchGradient, BatchLoss

@@ -10,7 +10,7 @@ import torch
 
 from nmt.checkpoint import save_bundle
 from nmt.config.choices import Cell
-from nmt.data.corpus import resolve
+from nmt.corpus.reader import resolve
 from nmt.errors import BundleError, RunError
 from nmt.loading import load
 from nmt.runtime.export import export, learn_shortlist

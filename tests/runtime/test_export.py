@@ -13,7 +13,7 @@ import torch
 from nmt import files
 from nmt.bundle import read_description
 from nmt.checkpoint import load_bundle, save_bundle
-from nmt.data.corpus import resolve
+from nmt.corpus.reader import resolve
 from nmt.errors import BundleError, ConfigError, CorpusError, RunError
 from nmt.loading import load
 from nmt.runtime import export as module

@@ -7,7 +7,7 @@ import pytest
 from nmt.config.corpus import CorpusConfig
 from nmt.config.subwords import SubwordsConfig
 from nmt.config.train import TrainConfig
-from nmt.data.batches import BatchSource, PaddingStats
+from nmt.corpus.batches import BatchSource, PaddingStats
 from nmt.training.setup import prepare
 from nmt.training.state import load_state
 

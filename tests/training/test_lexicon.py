@@ -8,7 +8,7 @@ import torch
 
 from nmt.checkpoint import load_bundle
 from nmt.config.choices import Schedule, Sides
-from nmt.data.mixture import Mixture, Part
+from nmt.corpus.mixture import Mixture, Part
 from nmt.text.alignment import learn_table
 from nmt.training import lexicon as module
 from nmt.training.lexicon import Folds, Sampling, learn_translations

@@ -2,8 +2,8 @@ import pytest
 
 from nmt.config.choices import Sides, Tying
 from nmt.config.subwords import SubwordsConfig
-from nmt.data.corpus import read_text, resolve
-from nmt.data.memo import Memo
+from nmt.corpus.cache import Memo
+from nmt.corpus.reader import read_text, resolve
 from nmt.errors import CorpusError, SubwordError
 from nmt.text.subwords import SubwordModel
 from nmt.training.setup import prepare, subword_models
@@ -183,7 +183,7 @@ def test_the_text_is_read_for_what_to_hold_out_once(make_config, monkeypatch, tm
     def read(*_):
         raise AssertionError("the text was read again")
 
-    monkeypatch.setattr("nmt.data.corpus.read_lines", read)
+    monkeypatch.setattr("nmt.corpus.reader.read_lines", read)
     again = prepare(make_config(**settings))
     assert again.valid == first.valid
     assert again.corpus_digest == first.corpus_digest

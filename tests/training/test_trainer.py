@@ -9,7 +9,7 @@ import torch
 
 from nmt.checkpoint import load_bundle
 from nmt.config.choices import Schedule
-from nmt.data.batches import BatchSource
+from nmt.corpus.batches import BatchSource
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
 from nmt.training import trainer as trainer_module

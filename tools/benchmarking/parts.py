@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from nmt.config.choices import Precision
-from nmt.data.batches import Batch
+from nmt.corpus.batches import Batch
 from nmt.model.decoder import Readout
 from nmt.model.loss import output_loss
 from nmt.text.subwords import SubwordModel

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from nmt.data.formats import HEAD_BYTES, recognise
+from nmt.corpus.formats import HEAD_BYTES, recognise
 
 TEXTS = {
     "German": "Ein Hund läuft.\nDie Straße ist naß.\n" * 30,

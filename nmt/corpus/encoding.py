@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.corpus import FilterCounts, Filters, Pair, ParallelText, has_text, is_held_out
+from nmt.corpus.reader import FilterCounts, Filters, Pair, ParallelText, has_text, is_held_out
 from nmt.errors import CorpusError
 from nmt.text.subwords import SubwordModel
 

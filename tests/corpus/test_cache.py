@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt.data import memo as memo_module
-from nmt.data.memo import Memo
+from nmt.corpus import cache as memo_module
+from nmt.corpus.cache import Memo
 from nmt.errors import CorpusError
 
 LONG_AGO = 1_600_000_000

@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from nmt.data.permutation import Permutation
+from nmt.corpus.permutation import Permutation
 
 
 def whole(size, *entropy):

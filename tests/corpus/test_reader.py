@@ -9,7 +9,8 @@ from collections import Counter
 
 import pytest
 
-from nmt.data.corpus import (
+from nmt.corpus.formats import HEAD_BYTES
+from nmt.corpus.reader import (
     FilterCounts,
     Filters,
     Pair,
@@ -20,7 +21,6 @@ from nmt.data.corpus import (
     read_text,
     resolve,
 )
-from nmt.data.formats import HEAD_BYTES
 from nmt.errors import CorpusError
 
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from nmt.config.choices import Sides
-from nmt.data.memo import Memo
-from nmt.data.mixture import Chosen, Mixture
+from nmt.corpus.cache import Memo
+from nmt.corpus.mixture import Chosen, Mixture
 from nmt.text.subwords import SubwordModel
 
 _Item = TypeVar("_Item")

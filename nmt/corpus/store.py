@@ -23,9 +23,9 @@ import filelock
 import numpy as np
 import platformdirs
 
-from nmt.data.corpus import CorpusPaths, Filters, Pair, read_pairs
-from nmt.data.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
-from nmt.data.memo import Memo
+from nmt.corpus.cache import Memo
+from nmt.corpus.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
+from nmt.corpus.reader import CorpusPaths, Filters, Pair, read_pairs
 from nmt.errors import ConfigError, RunError
 from nmt.text.subwords import SubwordModel
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nmt.data.corpus import CorpusPaths, TextFile
+from nmt.corpus.reader import CorpusPaths, TextFile
 from nmt.errors import CorpusError
 
 _BLOCK = 1 << 20

@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
-from nmt.data.formats import HEAD_BYTES, no_gzip, no_text, recognise
+from nmt.corpus.formats import HEAD_BYTES, no_gzip, no_text, recognise
 from nmt.errors import CorpusError
 
 _PACKAGE = "pkg://"

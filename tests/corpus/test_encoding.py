@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from nmt.data import encoding
-from nmt.data.corpus import Filters, Pair
-from nmt.data.encoding import encode_pairs
+from nmt.corpus import encoding
+from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.reader import Filters, Pair
 from nmt.errors import CorpusError
 
 

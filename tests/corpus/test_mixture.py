@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from nmt.data.corpus import Filters
-from nmt.data.encoding import encode_pairs
-from nmt.data.mixture import Mixture, Part
+from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.mixture import Mixture, Part
+from nmt.corpus.reader import Filters
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ import filelock
 import numpy as np
 import pytest
 
-from nmt.data import encoding, store
-from nmt.data.corpus import Filters, hold_out_threshold, is_held_out, read_pairs, resolve
-from nmt.data.encoding import encode_pairs
-from nmt.data.store import default_cache_dir, open_store
+from nmt.corpus import encoding, store
+from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.reader import Filters, hold_out_threshold, is_held_out, read_pairs, resolve
+from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import ConfigError, CorpusError, RunError
 from nmt.text.subwords import SubwordModel
 
@@ -235,8 +235,8 @@ def test_default_cache_dir(monkeypatch, tmp_path):
 OPEN = """
 import sys
 from pathlib import Path
-from nmt.data.corpus import Filters, resolve
-from nmt.data.store import open_store
+from nmt.corpus.reader import Filters, resolve
+from nmt.corpus.store import open_store
 from nmt.text.subwords import SubwordModel
 
 prefix, model, cache = sys.argv[1:]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from nmt.data.corpus import Pair
+from nmt.corpus.reader import Pair
 from nmt.text.subwords import SubwordModel
 
 SYLLABLES = ["ka", "to", "mi", "ra", "ne", "sho", "lu", "pe", "dan", "gor"]

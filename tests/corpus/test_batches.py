@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from nmt.config.choices import Sides
-from nmt.data.batches import BatchSource, PaddingStats, group, run_ahead
-from nmt.data.corpus import Filters, read_pairs, resolve
-from nmt.data.encoding import encode_pairs
-from nmt.data.memo import Memo
-from nmt.data.mixture import Mixture, Part
+from nmt.corpus.batches import BatchSource, PaddingStats, group, run_ahead
+from nmt.corpus.cache import Memo
+from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.mixture import Mixture, Part
+from nmt.corpus.reader import Filters, read_pairs, resolve
 from nmt.text.subwords import SubwordModel
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from nmt.data import overlap
-from nmt.data.corpus import Filters, Pair, ParallelText
-from nmt.data.encoding import encode_pairs
-from nmt.data.overlap import count_overlaps
+from nmt.corpus import overlap
+from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.overlap import count_overlaps
+from nmt.corpus.reader import Filters, Pair, ParallelText
 from nmt.text.subwords import SubwordModel
 
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from nmt.data.corpus import ParallelText, is_blank
-from nmt.data.encoding import EncodedCorpus, Side
+from nmt.corpus.encoding import EncodedCorpus, Side
+from nmt.corpus.reader import ParallelText, is_blank
 
 _CHUNK_PAIRS = 10_000
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.data.encoding import EncodedCorpus, Side
-from nmt.data.permutation import Permutation
+from nmt.corpus.encoding import EncodedCorpus, Side
+from nmt.corpus.permutation import Permutation
 
 _Integers = npt.NDArray[np.int64]
 # What a permutation is for: the last number of its key. Batches use 1 to 4 for what they draw.

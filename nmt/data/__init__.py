@@ -1,1 +1,0 @@
-"""Parallel text: the aligned reader, the encoded store on disk, and batches."""
