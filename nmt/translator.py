@@ -39,7 +39,7 @@ _MOST_SCORES = 2**28
 
 
 class Translating(Protocol):
-    """What a Translator needs to know of a trained model: a `nmt.checkpoint.Bundle`, or what `nmt.loading` loads."""
+    """What a Translator needs to know of a trained model: a `Bundle` is one, and what `nmt.bundle.loading` loads."""
 
     @property
     def model(self) -> StepModel:

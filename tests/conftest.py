@@ -3,18 +3,23 @@
 import itertools
 import json
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
 
-from nmt.checkpoint import Bundle
+from nmt.bundle.weights import Bundle
 from nmt.config.choices import LengthNormalization
 from nmt.config.model import ModelConfig
 from nmt.config.schema import to_dict
 from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
+from nmt.export.arithmetic import Float32
+from nmt.export.build import build_graphs
+from nmt.export.int8 import Int8
 from nmt.model.seq2seq import build_model
+from nmt.runtime.model import OnnxModel
 from nmt.text.subwords import SubwordModel
 
 # A shell that runs the tests in the background lets them ignore SIGINT, nohup SIGHUP, and so would every command that
@@ -69,6 +74,44 @@ def make_bundle(two_subword_models):
             search=search,
             metadata=metadata,
         )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_models(tmp_path_factory):
+    """A function that makes a model with PyTorch, and the same for ONNX Runtime."""
+
+    def make(
+        *,
+        precision="fp32",
+        shortlist=None,
+        seed=1,
+        source_vocabulary=50,
+        target_vocabulary=50,
+        change=lambda network: None,
+        **changes,
+    ):
+        sizes = {"embedding_size": 16, "encoder_hidden_size": 12, "decoder_hidden_size": 24, "attention_size": 10}
+        config = ModelConfig(**(sizes | changes))
+        torch.manual_seed(seed)
+        network = build_model(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary).eval()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter += 0.1 * torch.randn_like(parameter)
+            if network.lexicon is not None:
+                targets = torch.rand(source_vocabulary, target_vocabulary).argsort(1)[:, : config.lexicon_size]
+                network.lexicon.fill(targets, torch.rand(targets.shape) ** 4)
+            change(network)
+        weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        directory = tmp_path_factory.mktemp("graphs")
+        arithmetic = {"fp32": Float32, "int8": Int8}[precision]
+        graphs = build_graphs(config, weights, arithmetic, with_shortlist=shortlist is not None)
+        files = {name: directory / file for name, (file, _) in graphs.files().items()}
+        for file, content in graphs.files().values():
+            (directory / file).write_bytes(content)
+        exported = OnnxModel(**files, vocabulary=target_vocabulary, shortlist=shortlist)
+        return SimpleNamespace(network=network, exported=exported, files=files)
 
     return make
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nmt.checkpoint import Bundle
+from nmt.bundle.weights import Bundle
 from nmt.config.choices import LengthNormalization
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig

@@ -117,7 +117,7 @@ def back_translate(arguments: argparse.Namespace) -> None:
 
 def check_languages(arguments: argparse.Namespace) -> None:
     """Make sure that the bundle translates from the target language to the source language; raises ConfigError."""
-    from nmt.bundle import read_description, read_whole
+    from nmt.bundle.description import read_description, read_whole
 
     said = read_whole(Path(arguments.model), read_description)
     has, wanted = (said.source_language, said.target_language), (arguments.target, arguments.source)

@@ -22,7 +22,7 @@ from nmt.cli.options import Loaded, add_machine_options, add_search_options, loa
 from nmt.errors import RunError
 
 if TYPE_CHECKING:
-    from nmt.bundle import Description
+    from nmt.bundle.description import Description
 
 NAME = "evaluate_bleu.py"
 COLUMNS = (
@@ -78,7 +78,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     Raises:
         NmtError: an option, the model or a corpus is not what it should be, or the two scores differ.
     """
-    from nmt.bundle import read_description, read_whole
+    from nmt.bundle.description import read_description, read_whole
     from nmt.corpus.reader import read_text, resolve
 
     rows: list[Sequence[str]] = [COLUMNS, ["---"] * len(COLUMNS)] if arguments.header else []

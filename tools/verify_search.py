@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 import torch
 
-from nmt.checkpoint import Bundle, load_bundle
+from nmt.bundle.loading import load
+from nmt.bundle.weights import Bundle, load_bundle
 from nmt.cli.common import Parser, run
 from nmt.config.choices import PRECISIONS
 from nmt.config.search import SearchConfig
 from nmt.corpus.reader import read_lines
 from nmt.errors import RunError
-from nmt.loading import load
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Hypothesis

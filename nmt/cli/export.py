@@ -13,7 +13,7 @@ from nmt.config.choices import VARIANTS
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.bundle import Description
+    from nmt.bundle.description import Description
     from nmt.corpus.reader import CorpusPaths
     from nmt.text.shortlist import Shortlist
 
@@ -82,7 +82,7 @@ def export(arguments: argparse.Namespace) -> None:
     Raises:
         NmtError: the bundle or an option is not what it should be, or the disk is full.
     """
-    from nmt.runtime.export import MakeShortlist, export, learn_shortlist
+    from nmt.export.variant import MakeShortlist, export, learn_shortlist
 
     path = Path(arguments.model)
     make: MakeShortlist | None = None

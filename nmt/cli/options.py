@@ -17,7 +17,7 @@ from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.loading import LoadedBundle
+    from nmt.bundle.loading import LoadedBundle
     from nmt.translator import Translator
 
 
@@ -105,7 +105,7 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
         BundleError: the model cannot be loaded.
         ConfigError: an option is impossible, or the device is not there.
     """
-    from nmt.loading import load
+    from nmt.bundle.loading import load
     from nmt.translator import Translator
 
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)

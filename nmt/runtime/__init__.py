@@ -1,1 +1,4 @@
-"""The network without PyTorch: graphs that ONNX Runtime computes, and a step model on NumPy arrays over them."""
+"""Runs exported graphs with ONNX Runtime, as a step model on NumPy arrays.
+
+It must never know PyTorch or onnx: what translates an exported bundle needs three packages.
+"""

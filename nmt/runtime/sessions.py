@@ -126,7 +126,7 @@ def read(path: Path) -> bytes:
 
 
 def parts_of(graph: bytes, constants: Mapping[str, bytes]) -> list[bytes]:
-    """List a graph and the constants that it names: one after the other they are the whole, see nmt.runtime.graph."""
+    """List a graph and the constants that it names: one after the other they are the whole, see nmt.export.graph."""
     return [graph, *(constant for name, constant in constants.items() if name.encode() in graph)]
 
 

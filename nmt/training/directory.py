@@ -9,8 +9,8 @@ from pathlib import Path
 
 import filelock
 
+from nmt.bundle.replacement import finish_saving
 from nmt.errors import ConfigError, NmtError
-from nmt.files import finish_saving
 from nmt.training.monitor import require_writable
 
 _OUTPUTS = ("state.pt", "metrics.jsonl", "tensorboard", "best", "last")

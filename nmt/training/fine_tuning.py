@@ -12,7 +12,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nmt.checkpoint import Bundle, load_bundle
+from nmt.bundle.weights import Bundle, load_bundle
 from nmt.config.model import ModelConfig
 from nmt.config.schema import from_dict, to_dict
 from nmt.config.subwords import SubwordsConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
 from nmt.config.schema import flatten, to_dict
 from nmt.config.train import TrainConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.checkpoint import Bundle, load_bundle, save_metadata
+from nmt.bundle.weights import Bundle, load_bundle, save_metadata
 from nmt.config.choices import Precision
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError, RunError

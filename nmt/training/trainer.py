@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from nmt.checkpoint import Bundle, save_bundle
+from nmt.bundle.weights import Bundle, save_bundle
 from nmt.config.choices import Precision
 from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig

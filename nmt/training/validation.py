@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from nmt.checkpoint import Bundle
+from nmt.bundle.weights import Bundle
 from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss

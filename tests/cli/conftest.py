@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import nmt
-from nmt.checkpoint import Bundle, save_bundle
+from nmt.bundle.weights import Bundle, save_bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model

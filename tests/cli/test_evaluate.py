@@ -9,7 +9,7 @@ import pytest
 import sacrebleu
 
 from nmt import files
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.cli.evaluate import main
 from nmt.evaluation.metrics import corpus_scores
 from nmt.translator import Translator

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import nmt
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.cli.translate import main, render
 from nmt.config.search import SearchConfig
 from nmt.translator import TextHypothesis, Translation, Translator

@@ -10,7 +10,7 @@ import pytest
 
 from nmt.cli.lines import RawLine
 from nmt.cli.translate import split
-from nmt.runtime.export import export
+from nmt.export.variant import export
 
 POSIX = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs POSIX signals and /proc")
 TWO = ("--workers", 2)

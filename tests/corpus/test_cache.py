@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.corpus import cache as memo_module
+from nmt.corpus import cache as cache_module
 from nmt.corpus.cache import Memo
 from nmt.errors import CorpusError
 
@@ -17,13 +17,13 @@ LONG_AGO = 1_600_000_000
 def reads(monkeypatch):
     """Names of the files that are read to digest them."""
     names = []
-    digest = memo_module._digest
+    digest = cache_module._digest
 
     def reading(file):
         names.append(file.name)
         return digest(file)
 
-    monkeypatch.setattr(memo_module, "_digest", reading)
+    monkeypatch.setattr(cache_module, "_digest", reading)
     return names
 
 
@@ -37,7 +37,7 @@ def file(tmp_path):
 @pytest.fixture
 def settled(monkeypatch):
     """As if every file had been written long ago."""
-    monkeypatch.setattr(memo_module, "_SETTLED_NS", -1)
+    monkeypatch.setattr(cache_module, "_SETTLED_NS", -1)
 
 
 def sha(data):

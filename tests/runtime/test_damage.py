@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 import torch
 
-from nmt.checkpoint import save_bundle
+from nmt.bundle.loading import load
+from nmt.bundle.weights import save_bundle
 from nmt.config.choices import Cell
 from nmt.corpus.reader import resolve
 from nmt.errors import BundleError, RunError
-from nmt.loading import load
-from nmt.runtime.export import export, learn_shortlist
+from nmt.export.variant import export, learn_shortlist
 from nmt.translator import Translator
 
 LINES = ["a small red house", "the old river"]

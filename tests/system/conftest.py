@@ -10,7 +10,7 @@ import pytest
 
 import corpora
 import nmt
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 
 DEMO = Path(corpora.__file__).parent / "demo"
 ROOT = Path(nmt.__file__).parent.parent

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.search import SearchConfig
 from nmt.search.beam import beam_search
 from nmt.search.rules import forbid, minimum_length

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Precision, Schedule
 from nmt.config.corpus import CorpusConfig
 from nmt.config.model import ModelConfig

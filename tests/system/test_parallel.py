@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import nmt
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.training.state import load_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and signals")

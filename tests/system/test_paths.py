@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from nmt.bundle import read_config
+from nmt.bundle.description import read_config
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems' paths are Unicode")
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

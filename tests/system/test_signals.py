@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.training.state import load_state
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to send to a process")

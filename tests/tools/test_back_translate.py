@@ -6,7 +6,7 @@ import filelock
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from nmt.checkpoint import save_bundle
+from nmt.bundle.weights import save_bundle
 from nmt.cli.overrides import quote_overrides
 from nmt.translator import WINDOW_BATCHES, Translator
 

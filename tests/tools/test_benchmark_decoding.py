@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from nmt.checkpoint import save_bundle
+from nmt.bundle.weights import save_bundle
 from nmt.errors import BundleError, ConfigError
-from nmt.runtime.export import export
+from nmt.export.variant import export
 from nmt.runtime.model import OnnxModel
 from nmt.text.shortlist import Shortlist
 from nmt.translator import Translator

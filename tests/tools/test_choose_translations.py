@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from nmt.checkpoint import save_bundle
+from nmt.bundle.weights import save_bundle
 from nmt.evaluation.metrics import chrf, sentence_chrf
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nmt.checkpoint import save_bundle
+from nmt.bundle.weights import save_bundle
 from nmt.errors import ConfigError
-from nmt.runtime.export import export
+from nmt.export.variant import export
 
 PATH = Path(__file__).parents[2] / "tools" / "verify_memory.py"
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")

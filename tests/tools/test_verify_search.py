@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from nmt.checkpoint import save_bundle
+from nmt.bundle.weights import save_bundle
 from nmt.errors import RunError
-from nmt.runtime.export import export
+from nmt.export.variant import export
 from nmt.runtime.model import OnnxModel
 
 LINES = ["a small red house", "", "the old river stands near the small house", "river", "a house near a river"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.cli.common import run as command_run
 from nmt.config.choices import Schedule
 from nmt.errors import ConfigError

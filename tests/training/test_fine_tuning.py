@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.checkpoint import load_bundle, save_bundle
+from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.config.choices import AttentionKind, Normalization, SubwordKind, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.schema import to_dict

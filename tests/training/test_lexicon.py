@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule, Sides
 from nmt.corpus.mixture import Mixture, Part
 from nmt.text.alignment import learn_table

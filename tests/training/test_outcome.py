@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Precision, Schedule
 from nmt.errors import ConfigError
 from nmt.training import precision as precision_module

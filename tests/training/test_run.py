@@ -8,12 +8,12 @@ import sys
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.loading import load
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
 from nmt.config.optimizer import OptimizerConfig
 from nmt.config.train import TrainConfig
-from nmt.loading import load
-from nmt.runtime.export import export
+from nmt.export.variant import export
 from nmt.training import resume as resume_module
 from nmt.training import run as run_module
 from nmt.training.state import load_state

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.training.trainer import Trainer
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "text", "newer", "other"])

@@ -9,9 +9,9 @@ import sys
 import pytest
 import yaml
 
-from nmt.checkpoint import load_bundle
-from nmt.loading import load
-from nmt.runtime.export import export
+from nmt.bundle.loading import load
+from nmt.bundle.weights import load_bundle
+from nmt.export.variant import export
 from nmt.text.subwords import SubwordModel
 from nmt.training.outcome import read_outcome
 from nmt.translator import Translator

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
 from nmt.errors import RunError
 from nmt.training.trainer import Trainer

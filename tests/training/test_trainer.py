@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nmt.checkpoint import load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
 from nmt.corpus.batches import BatchSource
 from nmt.errors import RunError

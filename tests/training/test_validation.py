@@ -6,7 +6,7 @@ import pytest
 import sacrebleu
 import torch
 
-from nmt.checkpoint import Bundle
+from nmt.bundle.weights import Bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.loss import sequence_loss

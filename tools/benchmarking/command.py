@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarking.inside_peers.meter import peak_memory
-from nmt.bundle import read_description
+from nmt.bundle.description import read_description
 from nmt.errors import RunError
 
 

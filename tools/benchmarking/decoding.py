@@ -138,7 +138,7 @@ def _load(request: dict[str, Any]) -> Translator:
     arguments = parser.parse_args([*request["words"], "--precision", request["engine"].removesuffix(_WITH_TORCH)])
     if not request["engine"].endswith(_WITH_TORCH):
         return load_translator(arguments, request["bundle"]).translator
-    from nmt.checkpoint import load_bundle
+    from nmt.bundle.weights import load_bundle
     from nmt.machine import set_threads
     from nmt.translator import Translator
 

@@ -31,8 +31,15 @@ _MODULES = {f"nmt-{name}": f"nmt.cli.{name}" for name in ("train", "translate", 
 # All that the commands import when they run.
 _LOADED_LATER = (
     *("hydra.core.plugins", "torch._dynamo", "onnx", "onnxruntime", "sacrebleu", "sentencepiece", "safetensors.numpy"),
-    *("safetensors.torch", "tqdm", "nmt.cli.chosen", "nmt.cli.train_help", "nmt.evaluation.report", "nmt.loading"),
-    *("nmt.runtime.export", "nmt.runtime.model", "nmt.training.run", "nmt.training.summary", "nmt.translator"),
+    *(
+        "safetensors.torch",
+        "tqdm",
+        "nmt.cli.chosen",
+        "nmt.cli.train_help",
+        "nmt.evaluation.report",
+        "nmt.bundle.loading",
+    ),
+    *("nmt.export.variant", "nmt.runtime.model", "nmt.training.run", "nmt.training.summary", "nmt.translator"),
 )
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.checkpoint import Bundle, load_bundle, save_bundle
+from nmt.bundle.weights import Bundle, load_bundle, save_bundle
 from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig

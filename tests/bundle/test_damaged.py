@@ -9,8 +9,9 @@ import safetensors.torch
 import torch
 
 import nmt
-from nmt import bundle, files
-from nmt.checkpoint import load_bundle, save_bundle
+from nmt import files
+from nmt.bundle import description, replacement
+from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError
@@ -93,10 +94,10 @@ def test_what_is_no_file_is_not_read(best, name, kind):
 
 
 def test_a_newer_format_names_both_numbers(best):
-    edit(best, lambda config: config.update(format=bundle.FORMAT + 1))
+    edit(best, lambda config: config.update(format=description.FORMAT + 1))
     assert refusal(best) == (
-        f"{best} has bundle format {bundle.FORMAT + 1}, and nmt {nmt.__version__} reads formats up to "
-        f"{bundle.FORMAT}; install a newer nmt"
+        f"{best} has bundle format {description.FORMAT + 1}, and nmt {nmt.__version__} reads formats up to "
+        f"{description.FORMAT}; install a newer nmt"
     )
 
 
@@ -237,7 +238,7 @@ def test_a_link_that_leads_to_itself(tmp_path):
     path.symlink_to(path)
     assert refusal(path) == f"{path} cannot be read (Too many levels of symbolic links); check the path"
     with pytest.raises(ConfigError, match="Too many levels of symbolic links"):
-        files.finish_saving(path)
+        replacement.finish_saving(path)
 
 
 @pytest.mark.parametrize("value", [-1, 44, -10374682])

@@ -5,9 +5,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from nmt.runtime.arithmetic import Activation, Float32, Recurrence
-from nmt.runtime.graph import Graph
-from nmt.runtime.int8 import Int8, quantize_rows
+from nmt.export.arithmetic import Activation, Float32, Recurrence
+from nmt.export.graph import Graph
+from nmt.export.int8 import Int8, quantize_rows
 
 TYPES = {"int64": "int64", "float32": "float", "float16": "float16"}
 BOUND = 2.5

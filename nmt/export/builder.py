@@ -15,8 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from nmt.config.model import ModelConfig
-from nmt.runtime.arithmetic import Arithmetic, Matrix
-from nmt.runtime.graph import Constants, Described, Graph
+from nmt.export.arithmetic import Arithmetic, Matrix
+from nmt.export.graph import Constants, Described, Graph
 
 Weights = Mapping[str, Matrix]
 MakeArithmetic = Callable[[Graph], Arithmetic]

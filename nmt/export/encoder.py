@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from onnx import TensorProto
 
-from nmt.runtime.arithmetic import Activation, Matrix, Recurrence
-from nmt.runtime.builder import BOUND, Builder
-from nmt.runtime.graph import Constants, Described
+from nmt.export.arithmetic import Activation, Matrix, Recurrence
+from nmt.export.builder import BOUND, Builder
+from nmt.export.graph import Constants, Described
 
 
 class EncoderBuilder(Builder):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nmt.runtime.arithmetic import Activation, Matrix
-from nmt.runtime.builder import BOUND, Builder
-from nmt.runtime.graph import Constants, Described
+from nmt.export.arithmetic import Activation, Matrix
+from nmt.export.builder import BOUND, Builder
+from nmt.export.graph import Constants, Described
 
 
 class DecoderBuilder(Builder):

@@ -1,4 +1,4 @@
-"""How the graphs multiply: what they ask of an arithmetic, and the one in fp32; nmt.runtime.int8 has the other.
+"""How the graphs multiply: what they ask of an arithmetic, and the one in fp32; nmt.export.int8 has the other.
 
 Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden.
 """
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.runtime.graph import Described, Graph
+from nmt.export.graph import Described, Graph
 
 Matrix = npt.NDArray[np.float32]
 

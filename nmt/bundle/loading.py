@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt.bundle import Surroundings, explaining, read_config, read_description, read_whole
+from nmt.bundle.description import Surroundings, explaining, read_config, read_description, read_whole
 from nmt.config.choices import PRECISIONS, VARIANTS
 from nmt.config.trainer import MOST_THREADS
 from nmt.errors import BundleError, ConfigError
@@ -142,7 +142,7 @@ def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32
         if precision == "bf16":
             raise ConfigError("precision=bf16 needs PyTorch, which is not installed: pip install torch") from None
         raise ConfigError(read_whole(path, _without_torch)) from None
-    from nmt.checkpoint import load_bundle
+    from nmt.bundle.weights import load_bundle
     from nmt.machine import choose_device, set_threads
 
     used = set_threads(threads)

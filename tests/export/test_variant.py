@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from nmt import files
-from nmt.bundle import read_description
-from nmt.checkpoint import load_bundle, save_bundle
+from nmt.bundle import replacement
+from nmt.bundle.description import read_description
+from nmt.bundle.loading import load
+from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.corpus.reader import resolve
 from nmt.errors import BundleError, ConfigError, CorpusError, RunError
-from nmt.loading import load
-from nmt.runtime import export as module
-from nmt.runtime.export import export, learn_shortlist
+from nmt.export import variant as module
+from nmt.export.variant import export, learn_shortlist
 from nmt.text.shortlist import Shortlist
 from nmt.translator import Translator
 
@@ -212,7 +212,7 @@ def test_impossible_options_are_told(best):
 @pytest.mark.parametrize("at", [1, 4])
 def test_a_failing_disk_leaves_the_bundle_as_it_was(best, monkeypatch, number, at):
     before, calls = contents(best), []
-    really = files.write_flushed
+    really = replacement.write_flushed
 
     def fail(path, content):
         calls.append(path)
@@ -220,7 +220,7 @@ def test_a_failing_disk_leaves_the_bundle_as_it_was(best, monkeypatch, number, a
             raise OSError(number, os.strerror(number))
         really(path, content)
 
-    monkeypatch.setattr(files, "write_flushed", fail)
+    monkeypatch.setattr(replacement, "write_flushed", fail)
     with pytest.raises(RunError) as caught:
         export(best, "int8")
     advice = "free some space and run the same command again"
@@ -253,8 +253,8 @@ def test_killed_at_any_moment_the_old_or_the_new_bundle_is_whole(best, monkeypat
         return operation
 
     with monkeypatch.context() as patched:
-        patched.setattr(files, "write_flushed", mortal(files.write_flushed))
-        patched.setattr(files.os, "rename", mortal(os.rename))
+        patched.setattr(replacement, "write_flushed", mortal(replacement.write_flushed))
+        patched.setattr(replacement.os, "rename", mortal(os.rename))
         with contextlib.suppress(Killed):
             export(best, "int8")
     loaded = load(best)

@@ -1,7 +1,7 @@
 """What a bundle says of its model: config.json and the subwords, all that is known without loading a single weight.
 
 A bundle is a directory that holds a trained model and everything it needs to translate. Its weights are
-`nmt.checkpoint`'s (PyTorch) and `nmt.runtime`'s (ONNX Runtime); here nothing but the standard library, NumPy and
+`nmt.bundle.weights`'s (PyTorch) and `nmt.runtime`'s (ONNX Runtime); here nothing but the standard library, NumPy and
 sentencepiece is needed.
 """
 
@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nmt import __version__
+from nmt.bundle.replacement import find_whole, identity
 from nmt.config.model import ModelConfig
 from nmt.config.schema import from_dict, to_dict
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
-from nmt.files import encoded, find_whole, identity, read_regular, require_regular
+from nmt.files import encoded, read_regular, require_regular
 from nmt.text.subwords import SubwordModel
 
 FORMAT = 1

@@ -1,6 +1,6 @@
 """The bundle as PyTorch has it: saved atomically, loaded safely.
 
-What a bundle is without its weights is `nmt.bundle`'s, how it is replaced `nmt.files`'.
+What a bundle is without its weights is `nmt.bundle.description`'s, how it is replaced `nmt.files`'.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nmt import __version__
-from nmt.bundle import (
+from nmt.bundle.description import (
     CONFIG,
     Description,
     Surroundings,
@@ -28,9 +28,10 @@ from nmt.bundle import (
     read_file,
     read_whole,
 )
+from nmt.bundle.replacement import replace_directory
 from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
-from nmt.files import encoded, is_utf8, replace_directory, require_regular
+from nmt.files import encoded, is_utf8, require_regular
 from nmt.model.seq2seq import Seq2Seq, build_model
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"

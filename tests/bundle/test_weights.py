@@ -11,14 +11,14 @@ import safetensors.torch
 import torch
 
 import nmt
-from nmt import checkpoint
-from nmt.bundle import FORMAT
-from nmt.checkpoint import load_bundle, save_bundle
+from nmt.bundle import weights
+from nmt.bundle.description import FORMAT
+from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.schema import to_dict
 from nmt.translator import Translator
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 WORDS = "a small red house stands near the old river and many green trees grow behind it in spring"
 
 
@@ -129,7 +129,7 @@ def test_the_model_card_tells_what_it_is(make_bundle, tmp_path):
     for words in ("# en → zh", "lstm encoder-decoder with general attention", "- score: BLEU 12.3 (größer ist besser)"):
         assert words in card
     bundle.metadata.clear()
-    assert "- nothing is recorded" in checkpoint.model_card(bundle)
+    assert "- nothing is recorded" in weights.model_card(bundle)
 
 
 def test_a_bundle_can_be_moved_and_copied_anywhere(make_bundle, assert_same_bundle, tmp_path, monkeypatch):

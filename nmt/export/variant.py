@@ -11,7 +11,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from nmt.bundle import (
+from nmt.bundle.description import (
     CONFIG,
     Description,
     config_bytes,
@@ -22,15 +22,16 @@ from nmt.bundle import (
     read_file,
     read_whole,
 )
+from nmt.bundle.replacement import finish_saving, identity, replace_directory
 from nmt.config.choices import VARIANTS
 from nmt.corpus.encoding import Side, encode_pairs
 from nmt.corpus.reader import CorpusPaths, Filters, read_pairs
 from nmt.errors import BundleError, ConfigError
-from nmt.files import finish_saving, identity, is_utf8, replace_directory, require_regular
-from nmt.runtime.arithmetic import Float32
-from nmt.runtime.build import build_graphs
-from nmt.runtime.builder import Weights
-from nmt.runtime.int8 import Int8
+from nmt.export.arithmetic import Float32
+from nmt.export.build import build_graphs
+from nmt.export.builder import Weights
+from nmt.export.int8 import Int8
+from nmt.files import is_utf8, require_regular
 from nmt.text.shortlist import Shortlist
 
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}

@@ -15,8 +15,8 @@ from typing import ClassVar
 import numpy as np
 from onnx import TensorProto
 
-from nmt.runtime.graph import Constants, Described, Graph
-from nmt.runtime.step import StepBuilder
+from nmt.export.graph import Constants, Described, Graph
+from nmt.export.step import StepBuilder
 
 
 class AheadBuilder(StepBuilder):

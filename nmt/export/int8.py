@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from nmt.runtime.arithmetic import Activation, Arithmetic, Float32, Matrix, Recurrence
-from nmt.runtime.graph import Described, Graph
+from nmt.export.arithmetic import Activation, Arithmetic, Float32, Matrix, Recurrence
+from nmt.export.graph import Described, Graph
 
 _MICROSOFT = "com.microsoft"
 

@@ -14,11 +14,11 @@ import zipfile
 from typing import NamedTuple
 
 from nmt.config.model import ModelConfig
-from nmt.runtime.ahead import BeamBuilder, GreedyBuilder
-from nmt.runtime.builder import Builder, MakeArithmetic, Weights
-from nmt.runtime.encoder import EncoderBuilder
-from nmt.runtime.graph import Constants
-from nmt.runtime.step import EmbeddingBuilder, StepBuilder
+from nmt.export.builder import Builder, MakeArithmetic, Weights
+from nmt.export.encoder import EncoderBuilder
+from nmt.export.graph import Constants
+from nmt.export.multi_step import BeamBuilder, GreedyBuilder
+from nmt.export.step import EmbeddingBuilder, StepBuilder
 
 
 class Graphs(NamedTuple):

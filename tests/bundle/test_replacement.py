@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 import nmt
-from nmt import bundle as bundle_module
-from nmt import checkpoint, files
-from nmt.checkpoint import load_bundle, save_bundle
+from nmt.bundle import description, replacement, weights
+from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.config.choices import Tying
 from nmt.errors import BundleError, ConfigError, RunError
 
@@ -33,10 +32,10 @@ class Executioner:
 
     def __init__(self, monkeypatch, *, lives):
         self.lives = lives
-        self.really = {"write": files.write_flushed, "rename": os.rename, "rmtree": shutil.rmtree}
-        monkeypatch.setattr(files, "write_flushed", self.write)
-        monkeypatch.setattr(files.os, "rename", self.rename)
-        monkeypatch.setattr(files.shutil, "rmtree", self.rmtree)
+        self.really = {"write": replacement.write_flushed, "rename": os.rename, "rmtree": shutil.rmtree}
+        monkeypatch.setattr(replacement, "write_flushed", self.write)
+        monkeypatch.setattr(replacement.os, "rename", self.rename)
+        monkeypatch.setattr(replacement.shutil, "rmtree", self.rmtree)
 
     def lives_on(self):
         self.lives -= 1
@@ -164,7 +163,7 @@ def save_watched(bundle, path):
         return operation
 
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for place, name in [(files, "write_flushed"), (files.os, "rename"), (files.shutil, "rmtree")]:
+        for place, name in [(replacement, "write_flushed"), (replacement.os, "rename"), (replacement.shutil, "rmtree")]:
             monkeypatch.setattr(place, name, watched(getattr(place, name)))
         save_bundle(bundle, path)
     return found
@@ -200,7 +199,7 @@ def test_an_interrupted_swap_loads_where_nothing_can_be_written(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     with monkeypatch.context() as patched:
-        patched.setattr(files.os, "rename", refuse)
+        patched.setattr(replacement.os, "rename", refuse)
         assert loaded_updates(path, bundles) == expected
     assert not path.exists()
     assert loaded_updates(path, bundles) == expected
@@ -228,7 +227,7 @@ def test_a_failing_disk_costs_nothing_that_was_saved(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr(files if at == "write_flushed" else files.os, at, fail)
+        patched.setattr(replacement if at == "write_flushed" else replacement.os, at, fail)
         with pytest.raises(RunError) as caught:
             save_bundle(make_bundle(2), path)
     assert str(caught.value) == (
@@ -260,7 +259,7 @@ def test_a_read_only_parent_is_told(make_bundle, assert_same_bundle, tmp_path):
 SAVE_WITH_A_LIMIT = """
 import resource, signal, sys
 from pathlib import Path
-from nmt.checkpoint import load_bundle, save_bundle
+from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.cli.common import run
 
 path = Path(sys.argv[1])
@@ -292,7 +291,7 @@ def test_a_disk_that_is_really_full_ends_in_one_line_and_the_old_bundle(make_bun
 
 @pytest.mark.parametrize(
     ("module", "moment"),
-    [(bundle_module, "read_config"), (bundle_module, "_load_subwords"), (checkpoint, "_load_weights")],
+    [(description, "read_config"), (description, "_load_subwords"), (weights, "_load_weights")],
 )
 def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
     make_bundle, assert_same_bundle, tmp_path, monkeypatch, module, moment
@@ -316,7 +315,7 @@ def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
 def test_saves_by_several_at_once_wait_for_one_another(make_bundle, assert_same_bundle, tmp_path, monkeypatch):
     """nmt-export may write into the bundle that a training is just replacing."""
     path = tmp_path / "best"
-    really, at_once, most = files.write_flushed, [], []
+    really, at_once, most = replacement.write_flushed, [], []
 
     def write(*arguments):
         at_once.append(True)
@@ -325,7 +324,7 @@ def test_saves_by_several_at_once_wait_for_one_another(make_bundle, assert_same_
         really(*arguments)
         at_once.pop()
 
-    monkeypatch.setattr(files, "write_flushed", write)
+    monkeypatch.setattr(replacement, "write_flushed", write)
     bundles = [make_bundle(seed) for seed in range(1, 5)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda bundle: save_bundle(bundle, path), bundles))
@@ -340,20 +339,20 @@ def test_a_reader_that_is_overtaken_by_a_save_moves_nothing_away(make_bundle, lo
     path = tmp_path / "best"
     bundles = {seed: make_bundle(seed) for seed in (1, 2)}
     save_bundle(bundles[1], path)
-    really = files.os.rename
+    really = replacement.os.rename
     seen = []
 
     def rename(old, new):
         really(old, new)
         if Path(new).name == "best.old":  # between the two renames: a reader comes, and is slower than the writer
             with monkeypatch.context() as patched:
-                patched.setattr(files.os, "rename", lambda source, place: late.append((source, place)))
-                seen.append(files.find_whole(path))
+                patched.setattr(replacement.os, "rename", lambda source, place: late.append((source, place)))
+                seen.append(replacement.find_whole(path))
 
     late = []
-    monkeypatch.setattr(files.os, "rename", rename)
+    monkeypatch.setattr(replacement.os, "rename", rename)
     save_bundle(bundles[2], path)
-    monkeypatch.setattr(files.os, "rename", really)
+    monkeypatch.setattr(replacement.os, "rename", really)
     assert seen == [path.with_name("best.new")]
     for source, place in late:
         with pytest.raises(OSError, match=r"not empty|No such file"):
@@ -388,7 +387,7 @@ def test_a_swap_that_fails_leaves_nothing_behind(
     bundles = {seed: make_bundle(seed) for seed in (1, 2)}
     if exists:
         save_bundle(bundles[1], path)
-    really, calls = files.os.rename, []
+    really, calls = replacement.os.rename, []
 
     def rename(old, new):
         calls.append(new)
@@ -397,7 +396,7 @@ def test_a_swap_that_fails_leaves_nothing_behind(
         really(old, new)
 
     with monkeypatch.context() as patched:
-        patched.setattr(files.os, "rename", rename)
+        patched.setattr(replacement.os, "rename", rename)
         if number == 3 and not exists:  # there are two renames then
             save_bundle(bundles[1], path)
         else:
@@ -414,16 +413,16 @@ def test_a_reader_that_finds_the_very_first_bundle_before_its_writer_puts_it_the
     make_bundle, loaded_updates, tmp_path, monkeypatch
 ):
     path = tmp_path / "best"
-    really = files.os.rename
+    really = replacement.os.rename
 
     def rename(old, new):
         really(old, new)
         if Path(new).name == "best.new":
             with monkeypatch.context() as patched:
-                patched.setattr(files.os, "rename", really)
-                assert files.find_whole(path) == path
+                patched.setattr(replacement.os, "rename", really)
+                assert replacement.find_whole(path) == path
 
-    monkeypatch.setattr(files.os, "rename", rename)
+    monkeypatch.setattr(replacement.os, "rename", rename)
     bundles = {1: make_bundle(1)}
     save_bundle(bundles[1], path)
     assert loaded_updates(path, bundles) == 1
@@ -436,7 +435,7 @@ def test_what_a_save_left_that_was_killed_before_the_swap_replaces_nothing(make_
     bundles = {seed: make_bundle(seed) for seed in (1, 2)}
     save_bundle(bundles[1], path)
     save_bundle(bundles[2], path.with_name("best.new"))
-    files.finish_saving(path)
+    replacement.finish_saving(path)
     assert loaded_updates(path, bundles) == 1
     assert siblings(path) == []
 
@@ -451,7 +450,7 @@ def mount(tmp_path, monkeypatch):
     def pretend(path):
         escaped = str(path).replace("\\", "\\134").replace(" ", "\\040")
         (tmp_path / "mountinfo").write_text("1 0 0:1 / / rw - ext4 /dev/vda rw\n" + MOUNT.format(escaped))
-        monkeypatch.setattr(files, "_MOUNTS", tmp_path / "mountinfo")
+        monkeypatch.setattr(replacement, "_MOUNTS", tmp_path / "mountinfo")
 
     return pretend
 
@@ -463,7 +462,7 @@ def test_a_mount_point_is_refused_before_anything_is_made(make_bundle, loaded_up
     save_bundle(bundles[1], path)
     mount(path)
     with pytest.raises(ConfigError) as caught:
-        save_bundle(bundles[2], path) if do == "save" else files.finish_saving(path)
+        save_bundle(bundles[2], path) if do == "save" else replacement.finish_saving(path)
     assert str(caught.value) == (
         f"{path} is a mount point, which cannot be replaced as a whole; mount the directory above it, "
         "or name a directory inside it"
