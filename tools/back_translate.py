@@ -238,7 +238,7 @@ def translate(loaded: Loaded, files: Files, *, done: int, total: int) -> None:
 
     from nmt.corpus.reader import read_lines
     from nmt.training.monitor import Pace, clock
-    from nmt.translator import WINDOW_BATCHES
+    from nmt.translation.translator import WINDOW_BATCHES
 
     lines = itertools.islice(read_lines(partial(files.target)), done, None)
     size = loaded.translator.search.batch_size * WINDOW_BATCHES

@@ -31,7 +31,7 @@ from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Hypothesis
 from nmt.search.rules import forbid, minimum_length
-from nmt.translator import TextHypothesis, Translating, Translator
+from nmt.translation.translator import TextHypothesis, Translating, Translator
 
 NAME = "verify_search.py"
 _TIE = 1e-5

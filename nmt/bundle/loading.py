@@ -39,7 +39,7 @@ class LoadedBundle(Surroundings):
 
 
 def load(path: Path | str, *, precision: str | None = None, device: str = "auto", threads: int = 0) -> LoadedBundle:
-    """Load a bundle, ready for `nmt.translator.Translator`.
+    """Load a bundle, ready for `nmt.translation.translator.Translator`.
 
     Args:
         path: the bundle.

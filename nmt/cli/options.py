@@ -18,7 +18,7 @@ from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
     from nmt.bundle.loading import LoadedBundle
-    from nmt.translator import Translator
+    from nmt.translation.translator import Translator
 
 
 class Loaded(NamedTuple):
@@ -106,7 +106,7 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
         ConfigError: an option is impossible, or the device is not there.
     """
     from nmt.bundle.loading import load
-    from nmt.translator import Translator
+    from nmt.translation.translator import Translator
 
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     return Loaded(bundle, Translator(bundle, search=search_config(arguments, bundle.search)))

@@ -9,14 +9,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from nmt import workers
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
 from nmt.cli.lines import RawLine, Text, Unknown, decode, no_text, read_windows
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import ConfigError
+from nmt.translation import workers
 
 if TYPE_CHECKING:
-    from nmt.translator import TextHypothesis, Translation
+    from nmt.translation.translator import TextHypothesis, Translation
 
 NAME = "nmt-translate"
 FORMATS = ("text", "jsonl", "moses")
@@ -129,7 +129,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[workers.Message, Callable[[w
             f"(it is {search.beam_size})"
         )
 
-    from nmt.translator import WINDOW_BATCHES
+    from nmt.translation.translator import WINDOW_BATCHES
 
     def answer(request: workers.Message) -> workers.Message:
         first: int = request["first_line"]

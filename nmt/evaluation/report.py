@@ -10,7 +10,7 @@ from typing import Any
 from nmt.config.schema import to_dict
 from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score
-from nmt.translator import WINDOW_BATCHES, Translation, Translator, windows
+from nmt.translation.translator import WINDOW_BATCHES, Translation, Translator, windows
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from nmt.training.resume import (
 from nmt.training.setup import Material, prepare
 from nmt.training.state import SavedState
 from nmt.training.trainer import Trainer
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 
 def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chosen: Set[str] = frozenset()) -> None:

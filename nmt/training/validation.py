@@ -15,7 +15,7 @@ from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss
 from nmt.text.subwords import SubwordModel
 from nmt.training.parallel import World
-from nmt.translator import Translator, cut_batches
+from nmt.translation.translator import Translator, cut_batches
 
 
 class Validation(NamedTuple):

@@ -16,7 +16,7 @@ from nmt.bundle.description import FORMAT
 from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.schema import to_dict
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 DATA = Path(__file__).parents[1] / "data"
 WORDS = "a small red house stands near the old river and many green trees grow behind it in spring"

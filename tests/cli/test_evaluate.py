@@ -12,7 +12,7 @@ from nmt import files
 from nmt.bundle.weights import load_bundle
 from nmt.cli.evaluate import main
 from nmt.evaluation.metrics import corpus_scores
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 
 @pytest.fixture

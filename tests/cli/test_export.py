@@ -12,7 +12,7 @@ import pytest
 
 import nmt
 from nmt.bundle.weights import load_bundle
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 ROOT = Path(nmt.__file__).parent.parent
 ABSENT = ("torch", "safetensors", "onnx", "sacrebleu", "hydra", "omegaconf", "yaml", "filelock", "platformdirs", "tqdm")
@@ -69,7 +69,7 @@ def test_it_translates_where_pytorch_is_not_installed(bare, bundle_path, make_se
 def test_the_python_interface_works_where_pytorch_is_not_installed(bare):
     blocked = "".join(f"sys.modules[{name!r}] = None; " for name in ABSENT)
     code = (
-        f"import sys; {blocked}from nmt.bundle.loading import load; from nmt.translator import Translator; "
+        f"import sys; {blocked}from nmt.bundle.loading import load; from nmt.translation.translator import Translator; "
         "print(len(Translator(load(sys.argv[1])).translate(['A small red house.', ''])))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

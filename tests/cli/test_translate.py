@@ -11,7 +11,7 @@ import nmt
 from nmt.bundle.weights import load_bundle
 from nmt.cli.translate import main, render
 from nmt.config.search import SearchConfig
-from nmt.translator import TextHypothesis, Translation, Translator
+from nmt.translation.translator import TextHypothesis, Translation, Translator
 
 
 @pytest.fixture(scope="module")

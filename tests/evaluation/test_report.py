@@ -3,7 +3,7 @@ import json
 from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score
 from nmt.evaluation.report import Report, Speed, Timed, translate_text
-from nmt.translator import TextHypothesis, Translation
+from nmt.translation.translator import TextHypothesis, Translation
 
 SPEED = Speed(2.0, 1000, 30_000, "cpu", 1, SearchConfig(beam_size=4, batch_size=32))
 

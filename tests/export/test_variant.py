@@ -19,7 +19,7 @@ from nmt.errors import BundleError, ConfigError, CorpusError, RunError
 from nmt.export import variant as module
 from nmt.export.variant import export, learn_shortlist
 from nmt.text.shortlist import Shortlist
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 LINES = ["a small red house", "the old river", "near", "house near the river stands old"]
 

@@ -14,7 +14,7 @@ from nmt.config.choices import Cell
 from nmt.corpus.reader import resolve
 from nmt.errors import BundleError, RunError
 from nmt.export.variant import export, learn_shortlist
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 LINES = ["a small red house", "the old river"]
 

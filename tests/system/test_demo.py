@@ -10,7 +10,7 @@ from nmt.bundle.weights import load_bundle
 from nmt.config.search import SearchConfig
 from nmt.search.beam import beam_search
 from nmt.search.rules import forbid, minimum_length
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 
 def padded(subwords, lines):

@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nmt.bundle.weights import save_bundle
 from nmt.cli.overrides import quote_overrides
-from nmt.translator import WINDOW_BATCHES, Translator
+from nmt.translation.translator import WINDOW_BATCHES, Translator
 
 WORDS = ["a", "small", "red", "house", "stands", "near", "the", "old", "river"]
 LINES = [" ".join(WORDS[start % 7 : start % 7 + 1 + start % 3]) for start in range(40)]

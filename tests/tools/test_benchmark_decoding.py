@@ -14,7 +14,7 @@ from nmt.errors import BundleError, ConfigError
 from nmt.export.variant import export
 from nmt.runtime.model import OnnxModel
 from nmt.text.shortlist import Shortlist
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 LINES = ["a small red house", "the old river stands near", "", "river", "a house near a river", "river"]
 # Translates every sentence to itself, a piece short where the beam is one.

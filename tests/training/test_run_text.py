@@ -14,7 +14,7 @@ from nmt.bundle.weights import load_bundle
 from nmt.export.variant import export
 from nmt.text.subwords import SubwordModel
 from nmt.training.outcome import read_outcome
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 
 def test_validation_text_is_held_out_where_none_is_named(command, tmp_path):

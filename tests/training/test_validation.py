@@ -13,7 +13,7 @@ from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
 from nmt.text.subwords import SubwordModel
 from nmt.training.validation import greedy, perplexity, reference_loss, reference_perplexity, validate
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 
 @pytest.fixture(scope="module")

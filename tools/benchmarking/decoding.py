@@ -17,7 +17,7 @@ from nmt.config.schema import from_dict
 from nmt.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
-    from nmt.translator import Translator
+    from nmt.translation.translator import Translator
 
 _WITH_TORCH = "-torch"
 WITH_WORKERS = "-workers"
@@ -140,7 +140,7 @@ def _load(request: dict[str, Any]) -> Translator:
         return load_translator(arguments, request["bundle"]).translator
     from nmt.bundle.weights import load_bundle
     from nmt.machine import set_threads
-    from nmt.translator import Translator
+    from nmt.translation.translator import Translator
 
     set_threads(arguments.threads)
     bundle = load_bundle(Path(request["bundle"]))

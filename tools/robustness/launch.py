@@ -39,7 +39,13 @@ _LOADED_LATER = (
         "nmt.evaluation.report",
         "nmt.bundle.loading",
     ),
-    *("nmt.export.variant", "nmt.runtime.model", "nmt.training.run", "nmt.training.summary", "nmt.translator"),
+    *(
+        "nmt.export.variant",
+        "nmt.runtime.model",
+        "nmt.training.run",
+        "nmt.training.summary",
+        "nmt.translation.translator",
+    ),
 )
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux's prctl.h
 

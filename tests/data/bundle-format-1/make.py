@@ -14,7 +14,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model
 from nmt.text.subwords import SubwordModel
-from nmt.translator import Translator
+from nmt.translation.translator import Translator
 
 HERE = Path(__file__).parent
 DEMO = HERE.parents[2] / "corpora" / "demo"

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from nmt import workers
 from nmt.errors import ConfigError, NmtError, RunError
+from nmt.translation import workers
 
 SERVE = """
 import os, sys, time
-from nmt.workers import serve
+from nmt.translation.workers import serve
 
 def prepare():
     if "refuse" in sys.argv:
@@ -64,9 +64,8 @@ def test_replies_come_in_the_order_of_requests_whoever_is_faster(start, capfd):
 
 def test_text_of_any_kind_and_length_is_carried():
     text = "\0\n漢字 🙂 \u2028" + "x" * 3_000_000
-    program = (
-        "from nmt.workers import serve; serve(lambda: ({}, lambda request: request), lambda error: (str(error), 1))"
-    )
+    program = "from nmt.translation.workers import serve; "
+    program += "serve(lambda: ({}, lambda request: request), lambda error: (str(error), 1))"
     with workers.Workers([sys.executable, "-c", program], 1) as pool:
         assert [reply for _, reply in pool.map([(None, {"text": text})])] == [{"text": text}]
 

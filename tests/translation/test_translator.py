@@ -11,7 +11,7 @@ from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
 from nmt.text.subwords import SubwordModel
-from nmt.translator import Translation, Translator, cut_batches, windows
+from nmt.translation.translator import Translation, Translator, cut_batches, windows
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
 
