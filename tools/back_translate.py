@@ -237,7 +237,7 @@ def translate(loaded: Loaded, files: Files, *, done: int, total: int) -> None:
     from tqdm import tqdm
 
     from nmt.corpus.reader import read_lines
-    from nmt.training.monitor import Pace, clock
+    from nmt.runs.progress import Pace, clock
     from nmt.translation.translator import WINDOW_BATCHES
 
     lines = itertools.islice(read_lines(partial(files.target)), done, None)

@@ -27,7 +27,7 @@ from nmt.cli.common import Parser, report, run
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.training.outcome import MetricLines
+    from nmt.runs.results import MetricLines
 
 NAME = "plot_training.py"
 
@@ -99,7 +99,7 @@ def plot(arguments: argparse.Namespace) -> None:
         ConfigError: a run has no metrics, a file of points is none, or matplotlib is not installed.
         OSError: the picture cannot be written.
     """
-    from nmt.training.outcome import read_metrics
+    from nmt.runs.results import read_metrics
 
     others: dict[str, Points] = {}
     for file in arguments.points:

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line; raises ConfigError."""
-    from nmt.training.summary import FORMATS
+    from nmt.runs.tables import FORMATS
 
     parser = Parser(NAME, description=__doc__)
     parser.add_argument("directories", metavar="DIR", nargs="+", help="a run directory, or one above several")
@@ -41,8 +41,8 @@ def summarize(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: a directory is not there, or has no run in it.
     """
-    from nmt.training.outcome import find_runs, read_outcome
-    from nmt.training.summary import Summary
+    from nmt.runs.results import find_runs, read_outcome
+    from nmt.runs.tables import Summary
 
     # One that was named twice, or lies below two of the directories, is one run.
     found: dict[Path, Path] = {}

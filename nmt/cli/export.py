@@ -107,7 +107,7 @@ def _training_text(path: Path, description: Description, named: Sequence[str]) -
 
     key = "--train"
     if not named:
-        from nmt.training.outcome import read_outcome
+        from nmt.runs.results import read_outcome
 
         settings = read_outcome(path.absolute().parent).settings
         named = [settings["corpus.train"], *settings["corpus.extra"]] if settings else []

@@ -34,7 +34,7 @@ class Sweep:
 
     def job(self, run_dir: Path, train: Callable[[], None]) -> None:
         """Run a job in its directory, which lies in that of the sweep; whatever it raises is told of and kept there."""
-        from nmt.training.outcome import FAILURE, clear_failure, record_failure
+        from nmt.runs.results import FAILURE, clear_failure, record_failure
 
         self._run_dirs.append(run_dir)
         self._tables[run_dir.parent / TABLE] = None
@@ -70,8 +70,8 @@ class Sweep:
         return EXIT_FAILED if EXIT_FAILED in self._codes else max(self._codes, default=0)
 
     def _summary(self, style: str) -> str:
-        from nmt.training.outcome import read_outcome
-        from nmt.training.summary import Summary
+        from nmt.runs.results import read_outcome
+        from nmt.runs.tables import Summary
 
         return Summary(read_outcome(path) for path in dict.fromkeys(self._run_dirs)).text(style)
 

@@ -102,7 +102,7 @@ def _run(composed: DictConfig, options: list[str]) -> None:
     """Train as Hydra composed it."""
     from omegaconf import OmegaConf
 
-    from nmt.training.outcome import clear_failure
+    from nmt.runs.results import clear_failure
     from nmt.training.run import run
 
     with _explained(options):

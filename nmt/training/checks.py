@@ -6,7 +6,7 @@ from nmt.config.train import TrainConfig
 from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text
 from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings
-from nmt.training.monitor import LOG
+from nmt.runs.log import LOG
 from nmt.training.setup import Material
 
 # Real corpora have a few short sentences in common. More than this says that a text was cut from the training text.

@@ -18,8 +18,8 @@ from nmt.config.schema import from_dict, to_dict
 from nmt.config.subwords import SubwordsConfig
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
+from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
-from nmt.training.monitor import LOG
 
 # What the parent settles, each unless the child's user chose it. How subwords are drawn in training is the child's own
 # matter; so is the coverage, which nobody asks for once there are subwords.

@@ -21,9 +21,9 @@ from nmt.corpus.batches import Batch
 from nmt.model.loss import sequence_loss
 from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq
+from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
 from nmt.training.lexicon import Folds
-from nmt.training.monitor import LOG
 from nmt.training.parallel import World
 
 _WORDS = 2**31

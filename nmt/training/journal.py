@@ -7,7 +7,9 @@ from pathlib import Path
 
 from nmt.config.trainer import TrainerConfig
 from nmt.corpus.reader import ParallelText
-from nmt.training.monitor import LOG, Metrics, Progress, clock
+from nmt.runs.log import LOG
+from nmt.runs.metrics import Metrics
+from nmt.runs.progress import Progress, clock
 from nmt.training.state import Position, Sums
 from nmt.training.validation import Validation, perplexity
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from nmt.corpus.mixture import Mixture
 from nmt.model.lexicon import Offer, lay_out
+from nmt.runs.log import LOG
 from nmt.text.alignment import TranslationTable, cross_fit
 from nmt.text.subwords import SubwordModel
-from nmt.training.monitor import LOG
 
 _FOLDS = 10
 _DISCOUNT = 0.5

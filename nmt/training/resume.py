@@ -10,8 +10,8 @@ from nmt.config.choices import Schedule
 from nmt.config.schema import flatten, to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
-from nmt.training.limits import limit_reached
-from nmt.training.monitor import LOG
+from nmt.runs.limits import limit_reached
+from nmt.runs.log import LOG
 from nmt.training.parallel import World
 from nmt.training.state import Position, SavedState, load_state
 

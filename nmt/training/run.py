@@ -16,13 +16,15 @@ from nmt.files import encoded, saving, write_atomically
 from nmt.machine import choose_device, keep_freed_memory, make_deterministic, set_threads
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
+from nmt.runs.directory import claimed, remove_outputs
+from nmt.runs.log import LOG, logging_to
+from nmt.runs.metrics import require_tensorboard
+from nmt.runs.progress import clock
 from nmt.text.subwords import SubwordModel
 from nmt.training.checks import warn_of_texts
-from nmt.training.directory import claimed, remove_outputs
 from nmt.training.fine_tuning import adopt, readopt
 from nmt.training.lexicon import Folds, Sampling, learn_translations
 from nmt.training.memory import estimate, processes_here, require_memory
-from nmt.training.monitor import LOG, clock, logging_to, require_tensorboard
 from nmt.training.parallel import World, join_world, logging_warnings
 from nmt.training.precision import choose_precision
 from nmt.training.resume import (

@@ -29,8 +29,8 @@ from nmt.corpus.reader import (
 from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
+from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
-from nmt.training.monitor import LOG
 
 
 @dataclass

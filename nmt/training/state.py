@@ -16,7 +16,7 @@ import torch
 from nmt.corpus.batches import Batch
 from nmt.errors import ConfigError
 from nmt.files import require_regular, saving, write_atomically
-from nmt.training.limits import Progress
+from nmt.runs.limits import Progress
 
 STATE_FORMAT = 1
 

@@ -10,7 +10,7 @@ import threading
 import time
 from types import FrameType, TracebackType
 
-from nmt.training.monitor import LOG
+from nmt.runs.log import LOG
 
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 

@@ -19,11 +19,11 @@ from nmt.config.train import TrainConfig
 from nmt.corpus.batches import Batch, BatchSource
 from nmt.errors import RunError
 from nmt.model.seq2seq import Seq2Seq
+from nmt.runs.limits import limit_reached, planned_updates
+from nmt.runs.log import LOG
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.journal import Journal
 from nmt.training.lexicon import Folds
-from nmt.training.limits import limit_reached, planned_updates
-from nmt.training.monitor import LOG
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 from nmt.training.parallel import World
 from nmt.training.setup import Material

@@ -8,7 +8,7 @@ from nmt import __version__
 from nmt.cli.sweep import TABLE, Sweep
 from nmt.cli.train import main
 from nmt.errors import ConfigError, RunError
-from nmt.training.outcome import FAILURE, record_failure
+from nmt.runs.results import FAILURE, record_failure
 
 OWN = ["corpus.train=x", "corpus.source=en", "corpus.target=de"]
 

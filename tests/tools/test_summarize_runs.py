@@ -1,6 +1,6 @@
 import pytest
 
-from nmt.training.outcome import record_failure
+from nmt.runs.results import record_failure
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from nmt.config.model import ModelConfig
 from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
+from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
 from nmt.training.fine_tuning import adopt, readopt
-from nmt.training.monitor import LOG
 
 
 @pytest.fixture

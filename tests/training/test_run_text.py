@@ -12,8 +12,8 @@ import yaml
 from nmt.bundle.loading import load
 from nmt.bundle.weights import load_bundle
 from nmt.export.variant import export
+from nmt.runs.results import read_outcome
 from nmt.text.subwords import SubwordModel
-from nmt.training.outcome import read_outcome
 from nmt.translation.translator import Translator
 
 

@@ -43,7 +43,7 @@ _LOADED_LATER = (
         "nmt.export.variant",
         "nmt.runtime.model",
         "nmt.training.run",
-        "nmt.training.summary",
+        "nmt.runs.tables",
         "nmt.translation.translator",
     ),
 )

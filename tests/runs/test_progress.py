@@ -1,9 +1,9 @@
+"""Progress: a bar on a terminal, a line now and then elsewhere."""
+
 import contextlib
 import fcntl
-import json
 import os
 import re
-import resource
 import struct
 import sys
 import termios
@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from nmt.errors import RunError
-from nmt.training import monitor
-from nmt.training.monitor import LOG, Metrics, Progress, clock, logging_to, require_writable
+from nmt.runs import progress
+from nmt.runs.log import LOG, logging_to
+from nmt.runs.progress import Progress, clock
 
 NUMBERS = {"total_updates": 900, "loss": 2.3456, "tokens_per_second": 12345.6, "bleu": 31.44, "seconds_left": 3725.2}
 
@@ -34,78 +34,11 @@ def test_clock(seconds, text):
     assert clock(seconds) == text
 
 
-def test_the_log_goes_to_a_file_with_times_and_to_stderr_without(tmp_path, capsys):
-    path = tmp_path / "train.log"
-    with logging_to(path):
-        LOG.info("Größe %d", 7)
-        LOG.warning("look out")
-        LOG.debug("nobody sees this")
-    LOG.info("nor this")
-    assert capsys.readouterr().err == "Größe 7\nlook out\n"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-    assert re.fullmatch(f"{stamp} INFO Größe 7", lines[0])
-    assert re.fullmatch(f"{stamp} WARNING look out", lines[1])
-    assert len(lines) == 2
-
-
-def test_a_second_run_appends_to_the_log(tmp_path, capsys):
-    for number in (1, 2):
-        with logging_to(tmp_path / "train.log"):
-            LOG.info("start %d", number)
-    assert [line[-7:] for line in (tmp_path / "train.log").read_text(encoding="utf-8").splitlines()] == [
-        "start 1",
-        "start 2",
-    ]
-
-
-def test_metrics_are_json_lines_that_are_there_at_once(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    metrics = Metrics(path, from_update=0)
-    metrics.write("train", update=5, loss=1.5)
-    metrics.write("validation", update=5, signature="nrefs:1|größe")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    metrics.close()
-    assert [json.loads(line) for line in lines] == [
-        {"kind": "train", "update": 5, "loss": 1.5},
-        {"kind": "validation", "update": 5, "signature": "nrefs:1|größe"},
-    ]
-
-
-@pytest.mark.parametrize("rest", ["", '{"kind": "train", "upd', "[]\n", '{"kind": "train"}\n', "7\n"])
-def test_metrics_after_the_update_that_a_run_resumes_from_are_dropped(tmp_path, rest):
-    path = tmp_path / "metrics.jsonl"
-    lines = [json.dumps({"kind": "train", "update": update}) + "\n" for update in (5, 10, 15, 20)]
-    path.write_text("".join(lines) + rest, encoding="utf-8")
-    metrics = Metrics(path, from_update=10)
-    metrics.write("train", update=11)
-    metrics.close()
-    assert [json.loads(line)["update"] for line in path.read_text(encoding="utf-8").splitlines()] == [5, 10, 11]
-
-
-def test_metrics_on_a_full_disk_end_in_one_error_that_names_the_file(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    metrics = Metrics(path, from_update=0)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
-    try:
-        metrics.write("train", update=1)
-        with pytest.raises(RunError, match=re.escape(f"cannot save {path}: File too large")):
-            metrics.write("train", update=2, text="x" * 300)
-        metrics.close()  # says it no second time
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    resumed = Metrics(path, from_update=2)
-    resumed.write("train", update=3)
-    resumed.close()
-    assert [json.loads(line)["update"] for line in path.read_text(encoding="utf-8").splitlines()] == [1, 3]
-
-
 @pytest.fixture
 def clockwork(monkeypatch):
     """Seconds that pass only when told to."""
     now = [100.0]
-    monkeypatch.setattr(monitor.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -185,11 +118,3 @@ def test_a_terminal_shows_a_bar_with_loss_speed_bleu_and_time_left(tmp_path):
         shown(r"a line above the bar[^|]*\n[^|]*\|[^|]+\| 10000/15000")  # the bar stands below it again
         progress.close()
     assert "10000/15000" not in (tmp_path / "train.log").read_text(encoding="utf-8")
-
-
-def test_require_writable_makes_the_directory_and_leaves_nothing_in_it(tmp_path):
-    require_writable(tmp_path / "a" / "b")
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-    (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="Not a directory"):
-        require_writable(tmp_path / "file" / "b")

@@ -11,7 +11,6 @@ import filelock
 
 from nmt.bundle.replacement import finish_saving
 from nmt.errors import ConfigError, NmtError
-from nmt.training.monitor import require_writable
 
 _OUTPUTS = ("state.pt", "metrics.jsonl", "tensorboard", "best", "last")
 
@@ -74,3 +73,16 @@ def remove_outputs(run_dir: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def require_writable(directory: Path) -> None:
+    """Make the directory and check that files can be made in it.
+
+    Raises:
+        OSError: they cannot.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    # One name for all processes: what a killed one left, the next one removes.
+    probe = directory / ".writable"
+    probe.touch()
+    probe.unlink(missing_ok=True)

@@ -22,7 +22,7 @@ from nmt.config.train import TrainConfig
 from nmt.config.trainer import TrainerConfig
 from nmt.errors import ConfigError
 from nmt.files import encoded
-from nmt.training.limits import Progress, limit_reached
+from nmt.runs.limits import Progress, limit_reached
 
 FAILURE = "failure.txt"
 """In the directory of a sweep's job that failed: the reason in one line, and below it the traceback of a defect."""

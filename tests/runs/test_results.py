@@ -1,15 +1,11 @@
 import json
 import math
-from pathlib import Path
 
 import pytest
-import yaml
 
-from nmt.bundle.weights import load_bundle
-from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
-from nmt.training.outcome import (
+from nmt.runs.results import (
     FAILURE,
     clear_failure,
     find_runs,
@@ -17,32 +13,8 @@ from nmt.training.outcome import (
     read_outcome,
     record_failure,
 )
-from nmt.training.run import run
-from nmt.training.state import load_state
 
 TEST = "BLEU 34.18 (nrefs:1|tok:13a); chrF2 57.20 (nrefs:1|nc:6), beam 5, data/test"
-
-
-def test_a_real_run_is_read_as_it_was(make_config, corpus):
-    config = make_config()
-    config.corpus.test = str(corpus / "test")
-    run(config, config_text=lambda config: yaml.safe_dump(to_dict(config)))
-    run_dir = Path(config.run_dir)
-    outcome, position = read_outcome(run_dir), load_state(run_dir / "state.pt").position
-    metadata = load_bundle(run_dir / "best").metadata
-    assert (outcome.finished, outcome.failure, outcome.problems) == (True, "", ())
-    assert outcome.updates == position.update == 24
-    assert outcome.minutes == pytest.approx(position.seconds / 60, abs=1e-3)
-    assert outcome.bleu == pytest.approx(position.best_bleu, abs=1e-3)
-    assert metadata["validation"].startswith(f"BLEU {outcome.bleu:.2f} ({outcome.signature}), greedy")
-    assert metadata["test"].startswith(f"BLEU {outcome.test_bleu:.2f} (")
-    assert outcome.test_how == f"beam 5, {outcome.signature}"
-    assert outcome.settings["optimizer.lr"] == 5e-3
-    assert outcome.settings["model.cell"] == "lstm"
-
-
-def test_a_run_that_was_stopped_is_unfinished(interrupted):
-    assert not read_outcome(interrupted()).finished
 
 
 @pytest.mark.parametrize(
@@ -82,16 +54,6 @@ def test_numbers_that_are_none_among_the_metrics_count_as_zero(make_run):
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     outcome = read_outcome(directory)
     assert (outcome.finished, outcome.epochs, outcome.minutes) == (False, 0, 0.0)
-
-
-def test_a_run_that_validated_after_the_last_batch_of_its_epochs_is_finished(command, tmp_path):
-    assert (
-        command(trainer__max_epochs=1, trainer__max_updates=900, trainer__patience=0, trainer__validate_every=1).code
-        == 0
-    )
-    outcome = read_outcome(tmp_path / "run")
-    assert outcome.updates == read_metrics(tmp_path / "run" / "metrics.jsonl").of("validation")[-1]["update"] > 1
-    assert outcome.finished
 
 
 def test_a_run_that_went_on_after_its_last_validation_is_unfinished(make_run):

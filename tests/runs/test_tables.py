@@ -1,7 +1,7 @@
 import pytest
 
-from nmt.training.outcome import read_outcome, record_failure
-from nmt.training.summary import Summary
+from nmt.runs.results import read_outcome, record_failure
+from nmt.runs.tables import Summary
 
 TEST = "BLEU {} (nrefs:1|tok:13a); chrF2 57.20 (nrefs:1), beam 5, data/test"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from nmt.config.trainer import TrainerConfig
-from nmt.training.limits import limit_reached, planned_updates
+from nmt.runs.limits import limit_reached, planned_updates
 from nmt.training.state import Position
 
 

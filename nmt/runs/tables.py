@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nmt.training.outcome import Outcome
+from nmt.runs.results import Outcome
 
 FORMATS = ("text", "markdown", "tsv")
 

@@ -1,0 +1,71 @@
+"""The log of a run: a file with times, and standard error without them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from nmt.files import ESCAPED, encoded, saving
+
+LOG = logging.getLogger("nmt")
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Send the log to the file at `path` and, without time stamps, to standard error."""
+    with saving(path):
+        stamped = _LogFile(path, encoding="utf-8", errors=ESCAPED)
+    stamped.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    plain = _AboveTheBar()
+    plain.setFormatter(logging.Formatter("%(message)s"))
+    before = LOG.level, LOG.propagate, LOG.handlers[:]
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+    LOG.handlers[:] = [stamped, plain]
+    try:
+        yield
+    finally:
+        level, LOG.propagate, LOG.handlers[:] = before
+        LOG.setLevel(level)
+        with contextlib.suppress(OSError):  # what a full disk did not take was told before
+            stamped.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file whose failure ends the run in one line, as that of any other file does."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raise what went wrong, which logging would print with its traceback."""
+        with saving(Path(self.baseFilename)):
+            raise
+
+
+class _AboveTheBar(logging.Handler):
+    """Writes log lines to standard error without breaking a progress bar that stands there.
+
+    Nobody may be reading: the terminal is closed, or what the lines were piped into has ended. Training goes on, and
+    the log file has the lines too.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is not None:  # tqdm would take that for standard output
+            with unless_nobody_reads():
+                tqdm.write(encoded(self.format(record)).decode(), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def unless_nobody_reads() -> Iterator[None]:
+    """Write to standard error; where its reader is gone, to nowhere from now on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EPIPE, errno.EIO):  # a pipe's reader, a terminal
+            with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stderr.fileno())

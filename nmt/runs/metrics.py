@@ -1,0 +1,112 @@
+"""The numbers of a run: a JSON object a line in ``metrics.jsonl``, and curves for TensorBoard."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from nmt.errors import ConfigError
+from nmt.files import ESCAPED, is_utf8, saving, write_atomically
+
+
+class Metrics:
+    """``metrics.jsonl``: one JSON object a line, in order of updates; for TensorBoard too, where that is asked for."""
+
+    def __init__(self, path: Path, *, from_update: int, tensorboard: bool = False) -> None:
+        """Open for appending; lines after `from_update`, which an interrupted run left, are dropped.
+
+        Args:
+            path: the file.
+            from_update: the update after which the run goes on; 0: it begins.
+            tensorboard: write the numbers into the directory ``tensorboard`` beside `path` too.
+
+        Raises:
+            ConfigError: TensorBoard is not installed.
+            RunError: the disk is full or not writable.
+        """
+        self.path = path
+        self._board: TensorBoard | None = None
+        if tensorboard:
+            self._board = TensorBoard(path.with_name("tensorboard"), from_update=from_update)
+        with saving(path):
+            if path.exists():
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+                kept = [line for line in lines if _update_of(line) <= from_update]
+                write_atomically(path, lambda partial: partial.write_text("".join(kept), encoding="utf-8"))
+            self._file = open(path, "a", encoding="utf-8", errors=ESCAPED)  # noqa: SIM115 (closed by close)
+
+    def write(self, kind: str, **values: Any) -> None:
+        """Append one line and flush it."""
+        with saving(self.path):
+            self._file.write(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
+            self._file.flush()
+        if self._board:
+            self._board.write(kind, **values)
+
+    def close(self) -> None:
+        """Close the file."""
+        # A line that a full disk refused is still in the buffer, and was told of by `write`.
+        with contextlib.suppress(OSError):
+            self._file.close()
+        if self._board:
+            self._board.close()
+
+
+class TensorBoard:
+    """The numbers of metrics.jsonl for TensorBoard: ``tensorboard --logdir runs`` shows every run below runs."""
+
+    def __init__(self, directory: Path, *, from_update: int) -> None:
+        """Write into a directory; points after `from_update`, which an interrupted run left, are hidden.
+
+        Raises:
+            ConfigError: TensorBoard is not installed.
+            RunError: the disk is full or not writable.
+        """
+        require_tensorboard(directory)
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._directory = directory
+        with saving(directory):
+            self._writer: Any = SummaryWriter(str(directory), purge_step=from_update + 1)
+
+    def write(self, kind: str, *, update: int, **values: Any) -> None:
+        """Add a point at `update` to the curve ``KIND/NAME`` of every value that is a number."""
+        with saving(self._directory):
+            for name, value in values.items():
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    self._writer.add_scalar(f"{kind}/{name}", value, update)
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        with contextlib.suppress(OSError):
+            self._writer.close()
+
+
+def require_tensorboard(run_dir: Path) -> None:
+    """Make sure that TensorBoard is installed, and takes the path that it is to write to.
+
+    Raises:
+        ConfigError: it is not, or does not.
+    """
+    if not is_utf8(run_dir):
+        raise ConfigError(
+            f"trainer.tensorboard=true needs a path that is UTF-8, and run_dir={run_dir} is not; "
+            "choose another run_dir, or leave it false (metrics.jsonl has the same numbers)"
+        )
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "trainer.tensorboard=true needs TensorBoard: pip install tensorboard, or leave it false "
+            "(metrics.jsonl has the same numbers)"
+        ) from None
+
+
+def _update_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["update"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

@@ -1,0 +1,57 @@
+"""What a real run leaves is read back as it was."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nmt.bundle.weights import load_bundle
+from nmt.config.schema import to_dict
+from nmt.runs.results import (
+    read_metrics,
+    read_outcome,
+)
+from nmt.training.run import run
+from nmt.training.state import load_state
+
+
+def test_a_real_run_is_read_as_it_was(make_config, corpus):
+    config = make_config()
+    config.corpus.test = str(corpus / "test")
+    run(config, config_text=lambda config: yaml.safe_dump(to_dict(config)))
+    run_dir = Path(config.run_dir)
+    outcome, position = read_outcome(run_dir), load_state(run_dir / "state.pt").position
+    metadata = load_bundle(run_dir / "best").metadata
+    assert (outcome.finished, outcome.failure, outcome.problems) == (True, "", ())
+    assert outcome.updates == position.update == 24
+    assert outcome.minutes == pytest.approx(position.seconds / 60, abs=1e-3)
+    assert outcome.bleu == pytest.approx(position.best_bleu, abs=1e-3)
+    assert metadata["validation"].startswith(f"BLEU {outcome.bleu:.2f} ({outcome.signature}), greedy")
+    assert metadata["test"].startswith(f"BLEU {outcome.test_bleu:.2f} (")
+    assert outcome.test_how == f"beam 5, {outcome.signature}"
+    assert outcome.settings["optimizer.lr"] == 5e-3
+    assert outcome.settings["model.cell"] == "lstm"
+
+
+def test_a_run_that_was_stopped_is_unfinished(interrupted):
+    assert not read_outcome(interrupted()).finished
+
+
+def test_a_run_that_validated_after_the_last_batch_of_its_epochs_is_finished(command, tmp_path):
+    assert (
+        command(trainer__max_epochs=1, trainer__max_updates=900, trainer__patience=0, trainer__validate_every=1).code
+        == 0
+    )
+    outcome = read_outcome(tmp_path / "run")
+    assert outcome.updates == read_metrics(tmp_path / "run" / "metrics.jsonl").of("validation")[-1]["update"] > 1
+    assert outcome.finished
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' paths are Unicode")
+def test_a_path_that_it_cannot_write_to_is_refused_before_anything_is_made(command, tmp_path):
+    run_dir = tmp_path / os.fsdecode(b"l\xf6c")
+    message = command(run_dir=run_dir, trainer__tensorboard="true").mistake
+    assert message.startswith("trainer.tensorboard=true needs a path that is UTF-8, and run_dir=")
+    assert not run_dir.exists()
