@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt.cli.common import Parser, report, run, standard_output
+from nmt.cli.hydra.overrides import quote_text
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
-from nmt.cli.overrides import quote_text
 from nmt.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:

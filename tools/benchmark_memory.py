@@ -92,7 +92,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
             words = [f"corpus.train={prefix}", f"corpus.cache_dir={directory / f'cache-{pairs}'}", f"run_dir={run_dir}"]
             words += [f"trainer.{key}={arguments.updates}" for key in ("max_updates", "validate_every")]
             words += [*_SETTINGS, f"trainer.threads={arguments.threads}", *arguments.settings]
-            found = measure([sys.executable, "-m", "nmt.cli.train", *words], run_dir)
+            found = measure([sys.executable, "-m", "nmt.cli.hydra.train", *words], run_dir)
             numbers = (found.starting, found.training, found.seconds)
             out.write((_row([f"{pairs:,}", start, *(f"{number:,.1f}" for number in numbers)]) + "\n").encode())
             out.flush()

@@ -158,7 +158,7 @@ def compose(settings: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: it refuses the settings.
     """
-    words = [sys.executable, "-m", "nmt.cli.train", "--cfg", "job", "--resolve", *settings]
+    words = [sys.executable, "-m", "nmt.cli.hydra.train", "--cfg", "job", "--resolve", *settings]
     finished = subprocess.run(words, capture_output=True, text=True, encoding="utf-8")
     if finished.returncode:
         raise ConfigError(finished.stderr.strip().removeprefix("nmt-train: error: "))

@@ -35,7 +35,7 @@ from typing import IO, TYPE_CHECKING, Any
 from benchmarking.machine import cores
 
 from nmt.cli.common import Parser, report, run
-from nmt.cli.overrides import quote_text
+from nmt.cli.hydra.overrides import quote_text
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _text_words(plan: Plan, extra: Sequence[Path]) -> list[str]:
 
 
 def _train(*words: str) -> list[str]:
-    return [sys.executable, "-m", "nmt.cli.train", *words]
+    return [sys.executable, "-m", "nmt.cli.hydra.train", *words]
 
 
 def _run_all(commands: dict[str, list[str]], *, at_once: bool) -> None:

@@ -81,7 +81,7 @@ def start(number: int, directory: Path, arguments: argparse.Namespace) -> str:
     settings = [*_SETTINGS, f"run_dir={run_dir}", *arguments.settings]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     with open(said, "wb") as file:
-        words = [sys.executable, *launcher, "-m", "nmt.cli.train", *settings]
+        words = [sys.executable, *launcher, "-m", "nmt.cli.hydra.train", *settings]
         with subprocess.Popen(words, cwd=directory, env=environment, stdout=file, stderr=file) as process:
             try:
                 code = process.wait(arguments.seconds)

@@ -1,1 +1,4 @@
-"""The console commands: nmt-train, nmt-translate, nmt-evaluate and nmt-export."""
+"""The console commands: they parse, call and print, nothing else.
+
+Only what stands here and in hydra/ ends the process or writes to standard output.
+"""

@@ -23,9 +23,9 @@ from pathlib import Path
 import hydra.core.plugins  # noqa: F401
 import torch._dynamo  # noqa: F401
 
-import nmt.cli.chosen
 import nmt.cli.common
-from nmt.cli.train import main
+import nmt.cli.hydra.chosen
+from nmt.cli.hydra.train import main
 from nmt.evaluation.metrics import Score
 from nmt.training import trainer
 from nmt.training.run import run

@@ -29,7 +29,7 @@ def _become_command(words, environment, directory, log):
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(handle, 2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    from nmt.cli.train import main
+    from nmt.cli.hydra.train import main
 
     code = main(words)
     if THREADS.exists():
@@ -43,7 +43,7 @@ class Group:
 
     def __init__(self, directory, words, size):
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch", "nmt.cli.train", "nmt.training.run"])
+        context.set_forkserver_preload(["torch", "nmt.cli.hydra.train", "nmt.training.run"])
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
@@ -248,7 +248,7 @@ def test_torchrun_trains_and_passes_a_signal_on(nmt_train, endless, tmp_path):
         "--nproc-per-node",
         "2",
         "-m",
-        "nmt.cli.train",
+        "nmt.cli.hydra.train",
     ]
     environment = nmt_train.environment
     with subprocess.Popen([*words, *endless], env=environment, cwd=tmp_path, stderr=subprocess.PIPE) as process:

@@ -7,7 +7,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nmt.bundle.weights import save_bundle
-from nmt.cli.overrides import quote_overrides
+from nmt.cli.hydra.overrides import quote_overrides
 from nmt.translation.translator import WINDOW_BATCHES, Translator
 
 WORDS = ["a", "small", "red", "house", "stands", "near", "the", "old", "river"]

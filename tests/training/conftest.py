@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import corpora
-from nmt.cli.train import main
+from nmt.cli.hydra.train import main
 from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
 from nmt.config.optimizer import OptimizerConfig

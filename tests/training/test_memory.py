@@ -98,7 +98,7 @@ def test_a_batch_is_no_larger_than_the_text_and_a_part_no_smaller_than_its_longe
 
 PEAK = """
 import resource, sys
-from nmt.cli.train import main
+from nmt.cli.hydra.train import main
 code = main(sys.argv[1:])
 print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -16,7 +16,7 @@ from nmt.training.parallel import World, leave_world
 def _leave_amid_an_exchange(rank, port, code):
     """Rank 0 begins an exchange that rank 1 takes no part in, and ends as the command does."""
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
-    from nmt.cli import train
+    from nmt.cli.hydra import train
     from nmt.training import parallel
 
     parallel._FAREWELL_SECONDS = 0.5
@@ -45,7 +45,7 @@ def test_a_process_ends_in_time_with_its_code_when_another_does_not_answer(tmp_p
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "nmt.cli.train", "nmt.training.parallel"])
+    context.set_forkserver_preload(["torch", "nmt.cli.hydra.train", "nmt.training.parallel"])
     processes = [context.Process(target=_leave_amid_an_exchange, args=(rank, port, code)) for rank in range(2)]
     for process in processes:
         process.start()

@@ -34,8 +34,8 @@ _LOADED_LATER = (
     *(
         "safetensors.torch",
         "tqdm",
-        "nmt.cli.chosen",
-        "nmt.cli.train_help",
+        "nmt.cli.hydra.chosen",
+        "nmt.cli.hydra.train_help",
         "nmt.evaluation.report",
         "nmt.bundle.loading",
     ),

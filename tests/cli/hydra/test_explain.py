@@ -2,7 +2,7 @@
 
 import pytest
 
-from nmt.cli.train import main
+from nmt.cli.hydra.train import main
 
 FIRST = "# @package _global_\n"
 OWN = "corpus: {train: nowhere, source: en, target: de}\n"

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 import nmt
-from nmt.cli.overrides import known_keys
-from nmt.cli.train import main
-from nmt.cli.train_help import choices, defaults, help_text
+from nmt.cli.hydra.overrides import known_keys
+from nmt.cli.hydra.train import main
+from nmt.cli.hydra.train_help import choices, defaults, help_text
 from nmt.config.schema import describe, flatten, to_dict
 from nmt.config.train import TrainConfig
 
@@ -52,7 +52,7 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(nmt_train, words, messa
 @pytest.mark.parametrize("word", ["--help", "-h", "--version"])
 def test_help_and_version_answer_before_anything_heavy_is_loaded(word):
     code = (
-        "import sys\nfrom nmt.cli.train import main\n"
+        "import sys\nfrom nmt.cli.hydra.train import main\n"
         f"code = main(['seed=1', {word!r}])\n"
         "heavy = [name for name in ('torch', 'hydra', 'omegaconf', 'numpy', 'sentencepiece') if name in sys.modules]\n"
         "print(heavy, file=sys.stderr)\nsys.exit(code)"

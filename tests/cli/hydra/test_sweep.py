@@ -5,8 +5,8 @@ import errno
 import pytest
 
 from nmt import __version__
-from nmt.cli.sweep import TABLE, Sweep
-from nmt.cli.train import main
+from nmt.cli.hydra.sweep import TABLE, Sweep
+from nmt.cli.hydra.train import main
 from nmt.errors import ConfigError, RunError
 from nmt.runs.results import FAILURE, record_failure
 

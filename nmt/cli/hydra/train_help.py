@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from nmt.cli.overrides import GROUPS, list_keys
+from nmt.cli.hydra.overrides import GROUPS, list_keys
 from nmt.config.schema import describe, from_dict, ranges, to_dict
 from nmt.config.train import TrainConfig
 

@@ -6,8 +6,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from nmt.cli.overrides import known_keys, quote_overrides, split_words
-from nmt.cli.train import main
+from nmt.cli.hydra.overrides import known_keys, quote_overrides, split_words
+from nmt.cli.hydra.train import main
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError

@@ -1,4 +1,4 @@
-"""``nmt-train``: Hydra at the door, dataclasses inside; beside it only `explain` and `chosen` know of Hydra."""
+"""``nmt-train``: Hydra at the door, dataclasses inside."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from nmt import __version__
-from nmt.cli.chosen import chosen_keys
 from nmt.cli.common import run as run_command
-from nmt.cli.explain import explain
-from nmt.cli.overrides import quote_overrides, split_words
-from nmt.cli.sweep import Sweep
+from nmt.cli.hydra.chosen import chosen_keys
+from nmt.cli.hydra.explain import explain
+from nmt.cli.hydra.overrides import quote_overrides, split_words
+from nmt.cli.hydra.sweep import Sweep
 from nmt.errors import NmtError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _end_at_once(code: int) -> NoReturn:
 
 def _help() -> None:
     """Print the help, before torch and hydra are imported."""
-    from nmt.cli.train_help import help_text
+    from nmt.cli.hydra.train_help import help_text
 
     print(help_text())
 

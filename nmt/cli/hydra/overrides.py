@@ -173,7 +173,7 @@ def _check_setting(settings: list[str], number: int) -> None:
         return
     if word in known_keys():
         raise ConfigError(f"{word} has no value; write {word}=VALUE")
-    from nmt.cli.train_help import choices
+    from nmt.cli.hydra.train_help import choices
 
     if word in GROUPS:
         raise ConfigError(f"{word} has no value; write {word}=CHOICE, where the choices are {', '.join(choices(word))}")
