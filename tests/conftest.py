@@ -20,7 +20,7 @@ from nmt.export.build import build_graphs
 from nmt.export.int8 import Int8
 from nmt.model.seq2seq import build_model
 from nmt.runtime.model import OnnxModel
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 
 # A shell that runs the tests in the background lets them ignore SIGINT, nohup SIGHUP, and so would every command that
 # they start.
@@ -44,8 +44,8 @@ def two_subword_models():
     words = ["a", "small", "red", "house", "stands", "near", "the", "old", "river"]
     lines = [" ".join(order) for order in itertools.permutations(words, 3)]
     return [
-        SubwordModel.train(lines, kind="unigram", vocabulary_size=60),
-        SubwordModel.train([*lines, "many green trees"], kind="bpe", vocabulary_size=70),
+        train_subwords(lines, kind="unigram", vocabulary_size=60),
+        train_subwords([*lines, "many green trees"], kind="bpe", vocabulary_size=70),
     ]
 
 

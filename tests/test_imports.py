@@ -36,7 +36,7 @@ ALLOWED["nmt.cli"] = {*ALLOWED, "nmt.conf"}
 
 # The only importers of these packages: a module, or a room and all in it.
 ONLY = {
-    "sentencepiece": {"nmt.text.subwords"},
+    "sentencepiece": {"nmt.text.subwords", "nmt.text.subword_training"},
     "sacrebleu": {"nmt.evaluation.metrics"},
     "langcodes": {"nmt.evaluation.metrics"},
     "hydra": {"nmt.cli.hydra"},
@@ -216,4 +216,4 @@ def test_what_translates_an_exported_bundle_needs_three_packages():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_stays_readable_in_one_sitting(name):
-    assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= 330
+    assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= 320

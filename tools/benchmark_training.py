@@ -44,13 +44,13 @@ from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 from nmt.machine import keep_freed_memory
 from nmt.model.seq2seq import build_model
+from nmt.training.data import prepare
 from nmt.training.precision import choose_precision
-from nmt.training.setup import prepare
 from nmt.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from nmt.corpus.batches import Batch
-    from nmt.training.setup import Material
+    from nmt.training.data import TrainingData
 
 NAME = "benchmark_training.py"
 _PART_BATCHES = 10
@@ -97,13 +97,13 @@ def benchmark(arguments: argparse.Namespace) -> None:
     peers = find_peers(arguments.peer, arguments.peer_python)
     values = compose(arguments.settings)
     # What is measured finds the text in the cache, as every start but the first does.
-    material = prepare(configuration(values))
+    data = prepare(configuration(values))
     for threads in arguments.threads:
         values["trainer"]["threads"] = threads
         first = ours(arguments, values, threads=threads, parts=True)
         print(speed_report(threads, first), flush=True)
         if peers:
-            print(beside_peers(arguments, values, peers, material=material, threads=threads, first=first), flush=True)
+            print(beside_peers(arguments, values, peers, data=data, threads=threads, first=first), flush=True)
 
 
 def ours(arguments: argparse.Namespace, values: dict[str, Any], *, threads: int, parts: bool) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def beside_peers(
     values: dict[str, Any],
     peers: list[Peer],
     *,
-    material: Material,
+    data: TrainingData,
     threads: int,
     first: dict[str, Any],
 ) -> str:
@@ -129,18 +129,17 @@ def beside_peers(
         arguments: the command line's.
         values: our configuration.
         peers: the others.
-        material: the text.
+        data: the text.
         threads: of each process.
         first: our first round.
     """
     config = configuration(values)
     rounds: dict[str, list[dict[str, Any]]] = {"nmt": [first], **{peer.title: [] for peer in peers}}
     with tempfile.TemporaryDirectory() as folder:
-        write_text(material, Path(folder))
+        write_text(data, Path(folder))
         request = {"warm_up": arguments.warm_up, "updates": arguments.updates}
         requests = [
-            request | {"config": str(settings_for(peer.kind, config, folder=Path(folder), material=material))}
-            for peer in peers
+            request | {"config": str(settings_for(peer.kind, config, folder=Path(folder), data=data))} for peer in peers
         ]
         for number in range(arguments.rounds):
             if number:
@@ -179,9 +178,9 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
     """Train and time; see `speed_report` for what comes back."""
     torch.set_num_threads(config.trainer.threads)
     keep_freed_memory()  # as nmt-train does
-    material = prepare(config)
+    data = prepare(config)
     torch.manual_seed(config.seed)
-    sizes = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
+    sizes = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
     model = build_model(config.model, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
     precision = choose_precision(
         config.trainer.precision,
@@ -190,7 +189,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
         hidden_size=config.model.decoder_hidden_size,
     )
     with tempfile.TemporaryDirectory() as directory:
-        trainer = Trainer(config, material, model=model, run_dir=Path(directory), precision=precision)
+        trainer = Trainer(config, data, model=model, run_dir=Path(directory), precision=precision)
         model.train()
         batches = endless(trainer)
         for _ in range(warm_up):

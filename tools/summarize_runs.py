@@ -41,7 +41,7 @@ def summarize(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: a directory is not there, or has no run in it.
     """
-    from nmt.runs.results import find_runs, read_outcome
+    from nmt.runs.results import find_runs, read_results
     from nmt.runs.tables import Summary
 
     # One that was named twice, or lies below two of the directories, is one run.
@@ -49,9 +49,9 @@ def summarize(arguments: argparse.Namespace) -> None:
     for directory in arguments.directories:
         for path in find_runs(Path(directory)):
             found.setdefault(path.resolve(), path)
-    runs = [read_outcome(path) for path in found.values()]
-    for outcome in runs:
-        for problem in outcome.problems:
+    runs = [read_results(path) for path in found.values()]
+    for results in runs:
+        for problem in results.problems:
             report(NAME, f"warning: {problem}")
     summary = Summary(runs, unfinished=arguments.unfinished)
     text = summary.text(arguments.format)

@@ -63,8 +63,8 @@ def verify(arguments: argparse.Namespace) -> None:
     with _corpus() as directory, ThreadPoolExecutor(arguments.at_once) as pool:
         starts = [pool.submit(start, number, directory, arguments) for number in range(1, arguments.starts + 1)]
         try:
-            for number, outcome in enumerate(starts, start=1):
-                if told := outcome.result():
+            for number, results in enumerate(starts, start=1):
+                if told := results.result():
                     failed += 1
                     print(f"start {number}: {told}", flush=True)
         finally:

@@ -107,9 +107,9 @@ def _training_text(path: Path, description: Description, named: Sequence[str]) -
 
     key = "--train"
     if not named:
-        from nmt.runs.results import read_outcome
+        from nmt.runs.results import read_results
 
-        settings = read_outcome(path.absolute().parent).settings
+        settings = read_results(path.absolute().parent).settings
         named = [settings["corpus.train"], *settings["corpus.extra"]] if settings else []
         key = f"{path.absolute().parent / 'config.yaml'}: corpus.train"
     if not named:

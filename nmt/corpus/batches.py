@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +13,11 @@ import torch
 from torch import Tensor
 
 from nmt.config.choices import Sides
-from nmt.corpus.cache import Memo
+from nmt.corpus.cache import Cache
 from nmt.corpus.mixture import Chosen, Mixture
+from nmt.corpus.prefetch import prefetch
 from nmt.text.subwords import SubwordModel
 
-_Item = TypeVar("_Item")
 _Integers = npt.NDArray[np.int64]
 # What a stream of random numbers is for: the last number of its entropy, never 0, which SeedSequence ignores there.
 _SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
@@ -135,7 +133,7 @@ class BatchSource:
             seconds, for which the start would wait; a small one leaves sorting less to choose from, so that only this
             one is small.
         prefetch: batches prepared ahead in a thread; 0 prepares each when asked, with the same result.
-        memo: remembers how many batches the windows of the epoch in progress have, so that what goes on in the midst
+        cache: remembers how many batches the windows of the epoch in progress have, so that what goes on in the midst
             of it need not sample what lies behind; None, or a corpus without a digest: that is found out again.
     """
 
@@ -149,7 +147,7 @@ class BatchSource:
     window_pairs: int = 32_768
     first_window_pairs: int = 2_048
     prefetch: int = 8
-    memo: Memo | None = None
+    cache: Cache | None = None
 
     def epoch(self, epoch: int, *, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from number `start` on; closing the iterator ends its threads."""
@@ -157,8 +155,8 @@ class BatchSource:
         if self.prefetch == 0:
             return self._batches(windows)
         # Two stages: the next window is being sampled while batches of this one are still being made.
-        ahead = run_ahead(lambda: windows, 1)
-        return run_ahead(lambda: self._batches(ahead), self.prefetch)
+        ahead = prefetch(lambda: windows, 1)
+        return prefetch(lambda: self._batches(ahead), self.prefetch)
 
     def _batches(self, windows: Iterator[_Window]) -> Iterator[Batch]:
         pad_id, eos_id = self.source_subwords.pad_id, self.source_subwords.eos_id
@@ -219,14 +217,14 @@ class BatchSource:
 
     def _known_counts(self, epoch: int) -> list[int]:
         """How many batches the first windows of an epoch have, as far as that is remembered."""
-        known = self.memo.get(*self._memo_key()) if self.memo and self.corpus.digest else None
+        known = self.cache.get(*self._cache_key()) if self.cache and self.corpus.digest else None
         return list(known["counts"]) if known and known["epoch"] == epoch else []
 
     def _remember_counts(self, epoch: int, counts: list[int]) -> None:
-        if self.memo and self.corpus.digest:
-            self.memo.put({"epoch": epoch, "counts": counts}, *self._memo_key())
+        if self.cache and self.corpus.digest:
+            self.cache.put({"epoch": epoch, "counts": counts}, *self._cache_key())
 
-    def _memo_key(self) -> tuple[object, ...]:
+    def _cache_key(self) -> tuple[object, ...]:
         """All that the number of batches depends on, but the epoch: of each key, the last one is remembered."""
         windows = (self.batch_tokens, self.window_pairs, self.first_window_pairs)
         settings = (self.seed, self.sampling_alpha, self.sampled_sides.value, *windows)
@@ -265,49 +263,3 @@ def group(
         middle = min(max(middle, 1), len(members) - 1)
         pending += [members[middle:], members[:middle]]
     return batches
-
-
-class _Failure(NamedTuple):
-    error: BaseException
-
-
-def run_ahead(make: Callable[[], Iterator[_Item]], depth: int) -> Iterator[_Item]:
-    """Yield what an iterator yields, while a thread prepares up to `depth` items more.
-
-    The iterator is made, run and closed in the thread. An error in it is raised here; closing this generator stops and
-    joins the thread.
-    """
-    items: queue.Queue[Any] = queue.Queue(depth)
-    stop = threading.Event()
-    end = object()
-
-    def put(item: object) -> None:
-        while not stop.is_set():
-            try:
-                items.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            iterator = make()
-            for item in iterator:
-                put(item)
-                if stop.is_set():
-                    break
-            iterator.close()  # type: ignore[attr-defined]
-            put(end)
-        except BaseException as error:
-            put(_Failure(error))
-
-    thread = threading.Thread(target=work, name="nmt-prefetch", daemon=True)
-    thread.start()
-    try:
-        while (item := items.get()) is not end:
-            if isinstance(item, _Failure):
-                raise item.error
-            yield item
-    finally:
-        stop.set()
-        thread.join()

@@ -19,7 +19,7 @@ _SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
-class Memo:
+class Cache:
     """Small facts, each under a key that names all that it depends on; one JSON file a fact.
 
     It is a cache and no more: a fact that is missing, damaged or cannot be written is found out again.

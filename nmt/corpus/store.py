@@ -23,7 +23,7 @@ import filelock
 import numpy as np
 import platformdirs
 
-from nmt.corpus.cache import Memo
+from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
 from nmt.corpus.reader import CorpusPaths, Filters, Pair, read_pairs
 from nmt.errors import ConfigError, RunError
@@ -47,7 +47,7 @@ def open_store(
     hold_out: int = 0,
     validation: frozenset[str] = frozenset(),
     cache_dir: Path | None = None,
-    memo: Memo | None = None,
+    cache: Cache | None = None,
     progress: Progress | None = None,
 ) -> tuple[EncodedCorpus, bool]:
     """Open the encoded corpus, building it first where it is missing or damaged.
@@ -60,7 +60,7 @@ def open_store(
         hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
         validation: see `Encoder`.
         cache_dir: None: `default_cache_dir()`.
-        memo: knows the digests of files; None: the one in `cache_dir`.
+        cache: knows the digests of files; None: the one in `cache_dir`.
         progress: called with the number of pairs read so far, while building.
 
     Returns:
@@ -75,7 +75,7 @@ def open_store(
     root = cache_dir / "corpora"
     recipe: dict[str, Any] = {
         "format": _FORMAT,
-        "files": (memo or Memo(cache_dir)).digests(paths),
+        "files": (cache or Cache(cache_dir)).digests(paths),
         "subwords": [source_subwords.digest, target_subwords.digest],
         "filters": asdict(filters),
         "hold_out": hold_out,

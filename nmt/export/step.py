@@ -95,7 +95,7 @@ class StepBuilder(DecoderBuilder):
             output, bias = self.output
             logits = self.arithmetic.product([last], output, bias)
         if self.lexical:
-            logits = self._favour(logits)
+            logits = self._add_lexicon_bias(logits)
         # Search wants them normalised, which takes ONNX Runtime a third of the time that NumPy needs.
         self.graph.add("LogSoftmax", logits, name="log_probs", axis=-1)
 
@@ -192,7 +192,7 @@ class StepBuilder(DecoderBuilder):
         """Take each sentence's own columns of what was computed for all, (B, K, C): (B, K, N)."""
         return self.graph.add("GatherElements", logits, self.for_places("columns"), axis=2)
 
-    def _favour(self, logits: str) -> str:
+    def _add_lexicon_bias(self, logits: str) -> str:
         """Add what the lexicon says where attention looks; see nmt.model.lexicon."""
         graph, add = self.graph, self.graph.add
         scores = add("Log", add("MatMul", "weights", "lexical"))

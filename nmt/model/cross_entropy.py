@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nmt.model.lexicon import Favour
+from nmt.model.lexicon import LexiconBias
 
 _CACHED_LOGITS = 2**19
 """So many are made at once on a CPU: 2 MiB."""
@@ -29,7 +29,7 @@ def projected_cross_entropy(
     targets: Tensor,
     *,
     label_smoothing: float,
-    favour: Favour | None = None,
+    lexicon_bias: LexiconBias | None = None,
     shares: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sum the smoothed loss and the negative log-likelihood, without a gradient, of N positions.
@@ -42,10 +42,10 @@ def projected_cross_entropy(
         bias: its bias, (V,).
         targets: the true words, (N,).
         label_smoothing: ε of `nmt.model.loss.sequence_loss`.
-        favour: what a lexicon adds to the logits of these positions.
+        lexicon_bias: what a lexicon adds to the logits of these positions.
         shares: how many words each one stands for, (V,), where they are a sample; the logarithms are in the bias.
     """
-    words, scores = (None, None) if favour is None else favour
+    words, scores = (None, None) if lexicon_bias is None else lexicon_bias
     smoothed, negative_log_likelihood = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         features, weight, bias, scores, words, targets, label_smoothing, shares, torch.is_grad_enabled()
     )
@@ -84,7 +84,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                 torch.mm(features[rows], rounded.t(), out=product)
                 made = logits[: len(product)].copy_(product).add_(bias)
                 if words is not None and scores is not None:
-                    Favour(words[rows], scores[rows]).add_to(made)
+                    LexiconBias(words[rows], scores[rows]).add_to(made)
                 gradient = probabilities[: len(product)]
                 scored = _score(made, targets[rows], label_smoothing, shares, gradient=gradient)
                 smoothed += scored.smoothed

@@ -13,7 +13,7 @@ from nmt.model.attention import Attention, AttentionName, Memory
 from nmt.model.cells import CellName, LayerState, RecurrentLayer
 from nmt.model.dropout import Dropout
 from nmt.model.encoder import Encoded
-from nmt.model.lexicon import Favour, Offer
+from nmt.model.lexicon import LexiconBias, Offer
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,24 @@ class DecoderState:
         return replace(self, layers=layers, feed=None if self.feed is None else function(self.feed))
 
 
-class Readout(NamedTuple):
+class DecoderOutput(NamedTuple):
     """What logits are made of, at Q places or target positions, or at N selected ones."""
 
     attentional: Tensor
     """h~, (B, Q, F) or (N, F)"""
-    favour: Favour | None = None
+    lexicon_bias: LexiconBias | None = None
     """what a lexicon adds"""
 
-    def select(self, positions: Tensor) -> Readout:
+    def select(self, positions: Tensor) -> DecoderOutput:
         """Take positions (N,), counted through all B·Q."""
-        favour = self.favour.select(positions) if self.favour else None
-        return Readout(self.attentional.flatten(0, 1).index_select(0, positions), favour)
+        lexicon_bias = self.lexicon_bias.select(positions) if self.lexicon_bias else None
+        return DecoderOutput(self.attentional.flatten(0, 1).index_select(0, positions), lexicon_bias)
 
 
 class Advanced(NamedTuple):
     """One position of the decoder."""
 
-    readout: Readout
+    decoded: DecoderOutput
     """attentional vectors (B, K, F)"""
     weights: Tensor
     """attention, (B, K, S)"""
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
     def advance(self, embedded: Tensor, state: DecoderState) -> Advanced:
         """Run one position: embedded (B, K, E)."""
         attentional, weights, after = self._advance(embedded, state)
-        return Advanced(_readout(attentional, weights, state), weights, after)
+        return Advanced(_output(attentional, weights, state), weights, after)
 
     def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
         """Run one position, the lexicon apart: attentional vectors (B, K, F), weights (B, K, S), the state after it."""
@@ -143,7 +143,7 @@ class Decoder(nn.Module):
         feed = attentional if self.input_feeding else None
         return attentional, weights, replace(state, layers=tuple(layers), feed=feed)
 
-    def forward(self, embedded: Tensor, state: DecoderState) -> Readout:
+    def forward(self, embedded: Tensor, state: DecoderState) -> DecoderOutput:
         """Run a whole target, teacher forced: embedded (B, T, E), state with one place → T positions."""
         if self.input_feeding:
             positions, read = [], []
@@ -151,8 +151,8 @@ class Decoder(nn.Module):
                 attentional, weights, state = self._advance(embedded[:, t : t + 1], state)
                 positions.append(attentional)
                 read.append(weights)
-            return _readout(torch.cat(positions, dim=1), torch.cat(read, dim=1), state)
-        return _readout(*self.attend(self.recur(embedded, state), state.memory), state)
+            return _output(torch.cat(positions, dim=1), torch.cat(read, dim=1), state)
+        return _output(*self.attend(self.recur(embedded, state), state.memory), state)
 
     def recur(self, embedded: Tensor, state: DecoderState) -> Tensor:
         """Run the layers over a whole target, without input feeding: embedded (B, T, E) → queries (B, T, H)."""
@@ -171,6 +171,6 @@ class Decoder(nn.Module):
         return self.dropout(attentional), weights
 
 
-def _readout(attentional: Tensor, weights: Tensor, state: DecoderState) -> Readout:
+def _output(attentional: Tensor, weights: Tensor, state: DecoderState) -> DecoderOutput:
     """Join attentional vectors (B, Q, F) with what the lexicon says where attention looks, weights (B, Q, S)."""
-    return Readout(attentional, state.offer.favour(weights) if state.offer else None)
+    return DecoderOutput(attentional, state.offer.lexicon_bias(weights) if state.offer else None)

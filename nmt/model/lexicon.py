@@ -32,14 +32,14 @@ class Offer(NamedTuple):
         words, probabilities = (part.index_select(0, sentences) for part in self[:2])
         return Offer(words, probabilities, self.epsilon)
 
-    def favour(self, weights: Tensor) -> Favour:
+    def lexicon_bias(self, weights: Tensor) -> LexiconBias:
         """Follow attention: weights (B, Q, S) → what is added to the logits of the words."""
         with torch.autocast(weights.device.type, enabled=False):  # a share of ε is too little for bf16
             likely = torch.bmm(weights.to(self.probabilities.dtype), self.probabilities)
-        return Favour(self.words, torch.log1p(likely / self.epsilon))
+        return LexiconBias(self.words, torch.log1p(likely / self.epsilon))
 
 
-class Favour(NamedTuple):
+class LexiconBias(NamedTuple):
     """What the lexicon adds to logits."""
 
     words: Tensor
@@ -47,13 +47,13 @@ class Favour(NamedTuple):
     scores: Tensor
     """(B, Q, U)"""
 
-    def select(self, positions: Tensor) -> Favour:
+    def select(self, positions: Tensor) -> LexiconBias:
         """Take positions (N,), counted through all B·Q → words (N, U) and scores (N, U)."""
         sentences = torch.div(positions, self.scores.size(1), rounding_mode="floor")
-        return Favour(self.words.index_select(0, sentences), self.scores.flatten(0, 1).index_select(0, positions))
+        return LexiconBias(self.words.index_select(0, sentences), self.scores.flatten(0, 1).index_select(0, positions))
 
     def add_to(self, logits: Tensor) -> Tensor:
-        """Favour the words, in place: logits (B, Q, V), or (N, V) of selected positions."""
+        """Add to the words, in place: logits (B, Q, V), or (N, V) of selected positions."""
         words = self.words if self.words.dim() == self.scores.dim() else self.words.unsqueeze(1)
         return logits.scatter_add_(-1, words.expand_as(self.scores), self.scores.to(logits.dtype))
 

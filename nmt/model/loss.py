@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.model.cross_entropy import projected_cross_entropy
-from nmt.model.decoder import Readout
+from nmt.model.decoder import DecoderOutput
 from nmt.model.lexicon import Offer
 from nmt.model.sampled_words import Words
 from nmt.model.seq2seq import Seq2Seq
@@ -46,12 +46,12 @@ def sequence_loss(
     estimates. With an `offer`, it takes the place of what the model's own lexicon says.
     """
     previous = torch.cat((target.new_full((target.size(0), 1), bos_id), target[:, :-1]), dim=1)
-    readout = model(source, source_lengths, previous, offer=offer)
+    decoded = model(source, source_lengths, previous, offer=offer)
     real = (torch.arange(target.size(1), device=target.device) < target_lengths.unsqueeze(1)).flatten()
     positions = real.nonzero().squeeze(1)
     smoothed, negative_log_likelihood = output_loss(
         model,
-        readout.select(positions),
+        decoded.select(positions),
         target.flatten().index_select(0, positions),
         label_smoothing=label_smoothing,
         words=words,
@@ -60,21 +60,21 @@ def sequence_loss(
 
 
 def output_loss(
-    model: Seq2Seq, readout: Readout, targets: Tensor, *, label_smoothing: float, words: Words | None = None
+    model: Seq2Seq, decoded: DecoderOutput, targets: Tensor, *, label_smoothing: float, words: Words | None = None
 ) -> tuple[Tensor, Tensor]:
     """Sum the smoothed loss and the negative log-likelihood of N selected positions with their targets (N,)."""
-    features, (weight, bias), favour = model.features(readout), model.output_parameters(), readout.favour
+    features, (weight, bias), lexicon_bias = model.features(decoded), model.output_parameters(), decoded.lexicon_bias
     if words is not None:
         # exp(logit + log share) is what all the words contribute that this one stands for.
         weight, bias = weight.index_select(0, words.ids), bias.index_select(0, words.ids) + words.shares.log()
         targets = words.places(targets)
-        favour = None if favour is None else favour._replace(words=words.places(favour.words))
+        lexicon_bias = None if lexicon_bias is None else lexicon_bias._replace(words=words.places(lexicon_bias.words))
     return projected_cross_entropy(
         features,
         weight,
         bias,
         targets,
         label_smoothing=label_smoothing,
-        favour=favour,
+        lexicon_bias=lexicon_bias,
         shares=None if words is None else words.shares,
     )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nmt.errors import ConfigError
 from nmt.model.cells import CellName, LayerState
-from nmt.model.decoder import Decoder, DecoderState, Readout
+from nmt.model.decoder import Decoder, DecoderOutput, DecoderState
 from nmt.model.encoder import Encoded, Encoder
 from nmt.model.lexicon import Lexicon, Offer
 
@@ -105,16 +105,18 @@ class Seq2Seq(nn.Module):
     def step(self, previous: Tensor, state: DecoderState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them."""
         advanced = self.decoder.advance(self._embed(previous, self.target_embedding), state)
-        return Step(self.project(advanced.readout), advanced.weights if with_weights else None, advanced.state)
+        return Step(self.project(advanced.decoded), advanced.weights if with_weights else None, advanced.state)
 
-    def forward(self, source: Tensor, lengths: Tensor, previous: Tensor, *, offer: Offer | None = None) -> Readout:
+    def forward(
+        self, source: Tensor, lengths: Tensor, previous: Tensor, *, offer: Offer | None = None
+    ) -> DecoderOutput:
         """Run a whole target, teacher forced: previous (B, T) ids from BOS on → T positions; `offer` as for `start`.
 
         Project the real positions only, with `project`: the output matrix is the largest product of all.
         """
         embedded = self._embed(previous, self.target_embedding)
-        readout: Readout = self.decoder(embedded, self.start(source, lengths, offer=offer))
-        return readout
+        decoded: DecoderOutput = self.decoder(embedded, self.start(source, lengths, offer=offer))
+        return decoded
 
     @staticmethod
     def _embed(ids: Tensor, embedding: nn.Embedding) -> Tensor:
@@ -126,14 +128,14 @@ class Seq2Seq(nn.Module):
         scaled: Tensor = embedding(ids) * math.sqrt(embedding.embedding_dim)
         return scaled
 
-    def project(self, readout: Readout) -> Tensor:
+    def project(self, decoded: DecoderOutput) -> Tensor:
         """Score the vocabulary: logits (B, Q, V), or (N, V) of selected positions."""
-        logits = F.linear(self.features(readout), *self.output_parameters())
-        return logits if readout.favour is None else readout.favour.add_to(logits)
+        logits = F.linear(self.features(decoded), *self.output_parameters())
+        return logits if decoded.lexicon_bias is None else decoded.lexicon_bias.add_to(logits)
 
-    def features(self, readout: Readout) -> Tensor:
+    def features(self, decoded: DecoderOutput) -> Tensor:
         """Give what the output matrix multiplies: (B, Q, ·), or (N, ·) of selected positions."""
-        return readout.attentional if self.projection is None else self.projection(readout.attentional)
+        return decoded.attentional if self.projection is None else self.projection(decoded.attentional)
 
     def output_parameters(self) -> tuple[Tensor, Tensor]:
         """Return the output matrix (V, ·) and its bias (V,), wherever they live."""

@@ -45,7 +45,7 @@ class MetricLines(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResults:
     """One run, as far as its files tell."""
 
     directory: Path
@@ -113,21 +113,21 @@ def find_runs(directory: Path) -> list[Path]:
     return runs
 
 
-def read_outcome(directory: Path) -> Outcome:
+def read_results(directory: Path) -> RunResults:
     """Read what a run left; what is missing or damaged is told of in the result."""
     failure = _failure(directory)
     try:
         settings = _settings(directory / _CONFIG)
         metrics = read_metrics(directory / _METRICS) if (directory / _METRICS).exists() else MetricLines([], [])
     except ConfigError as error:
-        return Outcome(directory, {}, failure=failure or str(error))
+        return RunResults(directory, {}, failure=failure or str(error))
     validations = metrics.of("validation")
     last: dict[str, Any] = max(metrics.lines, key=lambda line: int(line["update"]), default={})
     whole = bool(validations) and validations[-1]["update"] == last["update"]
     if whole:
         last = validations[-1]  # its clock has the validation's own time too
     test_bleu, test_how = _test_score(directory, settings)
-    return Outcome(
+    return RunResults(
         directory,
         settings,
         finished=whole and _limit_reached(settings, validations),

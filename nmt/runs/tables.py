@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nmt.runs.results import Outcome
+from nmt.runs.results import RunResults
 
 FORMATS = ("text", "markdown", "tsv")
 
@@ -27,13 +27,13 @@ _NO_SETTINGS = {
 class Summary:
     """Finished runs grouped by their settings without the seed, best first; and those that failed or are unfinished."""
 
-    def __init__(self, runs: Iterable[Outcome], *, unfinished: bool = False) -> None:
+    def __init__(self, runs: Iterable[RunResults], *, unfinished: bool = False) -> None:
         """Group the runs; those that are not finished count only where `unfinished` says so."""
         runs = list(runs)
         self.failed = [run for run in runs if run.failure]
         counted = [run for run in runs if not run.failure and run.bleu is not None and (run.finished or unfinished)]
         self.unfinished = [run for run in runs if not run.failure and run not in counted]
-        groups: dict[str, list[Outcome]] = {}
+        groups: dict[str, list[RunResults]] = {}
         for run in counted:
             groups.setdefault(json.dumps(_experiment(run), sort_keys=True, default=str), []).append(run)
         self.groups = sorted(groups.values(), key=lambda group: -statistics.fmean(_scores(group, "bleu")))
@@ -82,7 +82,7 @@ class Summary:
             heads += [head, f"{head} deviation"] if style == "tsv" else [head]
         return [*heads, "updates", "minutes"]
 
-    def _cells(self, group: Sequence[Outcome], style: str) -> list[str]:
+    def _cells(self, group: Sequence[RunResults], style: str) -> list[str]:
         """Write the numbers of a group: how many runs, mean scores, and what they took on average."""
         cells = [str(len(group))]
         for name in self._columns.values():
@@ -99,7 +99,7 @@ class Summary:
         return [*cells, str(updates) if style == "tsv" else f"{updates:,}", f"{minutes:.1f}"]
 
 
-def _progress(run: Outcome) -> str:
+def _progress(run: RunResults) -> str:
     """Say how far a run is towards its limits."""
     updates, epochs, minutes = (run.settings[f"trainer.max_{key}"] for key in ("updates", "epochs", "minutes"))
     passed = f", epoch {run.epochs} of {epochs}" if epochs else ""
@@ -107,17 +107,17 @@ def _progress(run: Outcome) -> str:
     return f"update {run.updates} of {updates}{passed}{timed}"
 
 
-def _experiment(run: Outcome) -> dict[str, Any]:
+def _experiment(run: RunResults) -> dict[str, Any]:
     """Return what makes a run comparable: its settings, and how its scores were made."""
     settings = {key: value for key, value in run.settings.items() if key not in _NO_SETTINGS}
     return settings | {"BLEU signature": run.signature}
 
 
-def _scores(group: Sequence[Outcome], name: str) -> list[float]:
+def _scores(group: Sequence[RunResults], name: str) -> list[float]:
     return [value for run in group if (value := getattr(run, name)) is not None]
 
 
-def _distinct(runs: Sequence[Outcome], name: str) -> list[str]:
+def _distinct(runs: Sequence[RunResults], name: str) -> list[str]:
     return sorted({value for run in runs if (value := getattr(run, name))})
 
 

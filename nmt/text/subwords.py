@@ -1,4 +1,4 @@
-"""SubwordModel: train, encode, sample and decode subwords (the only importer of sentencepiece).
+"""SubwordModel: encode, sample and decode subwords.
 
 Unigram models follow Kudo (2018, "Subword Regularization"), BPE models Sennrich et al. (2016). Sampling is our own:
 SentencePiece's C++ sampler draws from one generator per thread that newer releases salt anew in every process, so that
@@ -8,13 +8,9 @@ no seed repeats a run; a resumed training would see other segmentations than an 
 from __future__ import annotations
 
 import hashlib
-import io
-import logging
 import random
-import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,20 +20,12 @@ from nmt.errors import SubwordError
 from nmt.files import read_regular
 from nmt.text.segmentation import BpeSampler, Pieces, UnigramSampler
 
-KINDS = ("unigram", "bpe", "char")
-NORMALIZATIONS = ("identity", "nfc")
-LEAST_COVERAGE = 0.98
-"""Share of the characters' occurrences that SentencePiece gives an id at the least."""
 SPACE = "\u2581"  # SentencePiece's visible space
-_BYTES = 256
-_CONTROLS = tuple(f"<tag{i}>" for i in range(16))
-_RESERVED = 4 + len(_CONTROLS)
+CONTROLS = tuple(f"<tag{i}>" for i in range(16))
+RESERVED = 4 + len(CONTROLS)
 # The serialised model is a protocol buffer whose fields from 200 on are free for extensions. NFC models end with field
 # 1000 holding this note: SentencePiece skips it, we find it, and a saved model needs no second file.
-_NFC_NOTE = b"\xc2\x3e\x07nmt:nfc"
-# SentencePiece would learn nothing of the characters in text that spells one of its reserved pieces.
-_RESERVED_SPELLINGS = re.compile(r"<(?=(?:pad|unk|s|/s|tag\d+)>)")
-_MAX_TRAINING_CHARACTERS = 4000  # of one sentence; SentencePiece drops lines that exceed its limit altogether
+NFC_NOTE = b"\xc2\x3e\x07nmt:nfc"
 _SERIAL_BELOW = 1000  # sentences; starting threads costs more than it saves
 _ALONE_BELOW = 16  # sentences; SentencePiece starts a thread for any list, up to a millisecond for a line typed
 
@@ -54,69 +42,15 @@ class SubwordModel:
     unk_id: ClassVar[int] = 1
     bos_id: ClassVar[int] = 2
     eos_id: ClassVar[int] = 3
-    control_ids: ClassVar[range] = range(4, _RESERVED)
+    control_ids: ClassVar[range] = range(4, RESERVED)
 
     def __init__(self, data: bytes, *, origin: str = "subword model") -> None:
         self._data = data
-        self.normalization = "nfc" if data.endswith(_NFC_NOTE) else "identity"
+        self.normalization = "nfc" if data.endswith(NFC_NOTE) else "identity"
         self.digest = hashlib.sha256(data).hexdigest()
         self._processor = _load_processor(data, origin)
         self.vocabulary_size: int = int(self._processor.vocab_size())
         self._sampler = _build_sampler(self._processor)
-
-    @staticmethod
-    def train(
-        sentences: Iterable[str],
-        *,
-        kind: str,
-        vocabulary_size: int,
-        byte_fallback: bool = False,
-        normalization: str = "identity",
-        character_coverage: float | None = None,
-        max_sentences: int = 500_000,
-        seed: int = 1,
-    ) -> SubwordModel:
-        """Train on raw text; the same sentences and settings give the same bytes on every run and core count.
-
-        Args:
-            sentences: raw lines; blank ones are skipped, and of more than `max_sentences` a seeded sample is taken.
-            kind: "unigram", "bpe" or "char".
-            vocabulary_size: number of ids, the 20 reserved ones included; lowered with a warning to what the text
-                supports.
-            byte_fallback: spell unknown characters in 256 byte pieces, so that nothing is unk.
-            normalization: "identity" or "nfc" (Unicode composition before encoding; the model remembers it).
-            character_coverage: share of the characters' occurrences that get an id. None covers every character, as
-                long as they take no more than half of the vocabulary, and leaves out the rarest beyond that.
-            max_sentences: bound on memory and time.
-            seed: of the sample.
-
-        Raises:
-            SubwordError: no text, an unknown kind, or a vocabulary too small for the characters.
-        """
-        _check_choice("kind", kind, KINDS)
-        _check_choice("normalization", normalization, NORMALIZATIONS)
-        reserved = _RESERVED + (_BYTES if byte_fallback else 0)
-        if vocabulary_size < reserved + 2:
-            raise SubwordError(
-                f"subwords.vocabulary_size={vocabulary_size} is too small: {reserved} ids are reserved"
-                f"{' (256 for bytes)' if byte_fallback else ''}; set at least {reserved + 2}, usually 1000 or more"
-            )
-        lines = _sample(_training_lines(sentences, normalization), max_sentences, seed)
-        if not lines:
-            raise SubwordError("subwords cannot be trained: the training text has no words; check the corpus files")
-        room = vocabulary_size - reserved
-        coverage = character_coverage
-        if coverage is None:
-            coverage = max(LEAST_COVERAGE, _coverage(lines, room if kind == "char" else room // 2))
-        data = _train_bytes(lines, kind, vocabulary_size, byte_fallback, coverage)
-        model = SubwordModel(data + (_NFC_NOTE if normalization == "nfc" else b""))
-        if model.vocabulary_size < vocabulary_size:
-            logging.getLogger("nmt").warning(
-                "subwords.vocabulary_size=%d is more than this text supports; using %d",
-                vocabulary_size,
-                model.vocabulary_size,
-            )
-        return model
 
     @staticmethod
     def load(path: Path) -> SubwordModel:
@@ -147,7 +81,7 @@ class SubwordModel:
     @property
     def byte_ids(self) -> list[int]:
         """Ids of the pieces that spell a byte."""
-        return [i for i in range(_RESERVED, self.vocabulary_size) if self._processor.is_byte(i)]
+        return [i for i in range(RESERVED, self.vocabulary_size) if self._processor.is_byte(i)]
 
     @property
     def pieces(self) -> list[str]:
@@ -191,11 +125,11 @@ class SubwordModel:
         if alpha <= 0 or self._sampler is None:
             return self.encode_batch(texts)
         draw = random.Random(seed).random
-        return [self._sampler.sample(_words(self._normalized(text)), alpha, draw) for text in texts]
+        return [self._sampler.sample(split_words(self._normalized(text)), alpha, draw) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids, without a trace of pad, unk, bos, eos and control symbols."""
-        text: str = self._processor.decode([int(i) for i in ids if i >= _RESERVED])
+        text: str = self._processor.decode([int(i) for i in ids if i >= RESERVED])
         return " ".join(_split(text))
 
     @classmethod
@@ -220,94 +154,26 @@ def _load_processor(data: bytes, origin: str) -> Any:
             processor.id_to_piece(i)  # a damaged one may be no UTF-8
     except (RuntimeError, UnicodeDecodeError) as error:
         raise SubwordError(f"{origin}: not a subword model, or damaged; copy it again or train a new one") from error
-    controls = tuple(processor.id_to_piece(i) for i in SubwordModel.control_ids) if count > _RESERVED else ()
-    if special != (0, 1, 2, 3) or controls != _CONTROLS:
+    controls = tuple(processor.id_to_piece(i) for i in SubwordModel.control_ids) if count > RESERVED else ()
+    if special != (0, 1, 2, 3) or controls != CONTROLS:
         raise SubwordError(
             f"{origin}: a SentencePiece model that nmt did not train (its special ids differ); train one with nmt-train"
         )
     return processor
 
 
-def _check_choice(key: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise SubwordError(f"subwords.{key}={value} is unknown; choose one of {', '.join(known)}")
-
-
 def _split(text: str) -> list[str]:
     return [part for part in text.split(" ") if part]
 
 
-def _words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Words with SentencePiece's mark in front; no piece crosses from one into the next."""
     return [SPACE + word for word in _split(text.replace(SPACE, " "))]
 
 
-def _training_lines(sentences: Iterable[str], normalization: str) -> Iterable[str]:
-    for sentence in sentences:
-        # SentencePiece leaves out any line with U+2585, its spelling of the unknown
-        line = sentence[:_MAX_TRAINING_CHARACTERS].replace("\u2585", " ").replace("\0", " ")
-        line = _RESERVED_SPELLINGS.sub("< ", line)
-        if _words(line):
-            yield unicodedata.normalize("NFC", line) if normalization == "nfc" else line
-
-
-def _sample(lines: Iterable[str], count: int, seed: int) -> list[str]:
-    """At most `count` lines, each with the same chance (reservoir sampling; Vitter 1985, algorithm R)."""
-    chosen: list[str] = []
-    draw = random.Random(seed).randrange
-    for index, line in enumerate(lines):
-        if index < count:
-            chosen.append(line)
-        elif (place := draw(index + 1)) < count:
-            chosen[place] = line
-    return chosen
-
-
-def _coverage(lines: Iterable[str], room: int) -> float:
-    """Share of the occurrences that the `room` most frequent characters have."""
-    counts: Counter[str] = Counter()
-    for line in lines:
-        counts.update(SPACE + line.replace(" ", SPACE))
-    kept = sum(count for _, count in counts.most_common(max(1, room)))
-    return kept / sum(counts.values())
-
-
-def _train_bytes(lines: list[str], kind: str, size: int, byte_fallback: bool, coverage: float) -> bytes:
-    writer = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=writer,
-            model_type=kind,
-            vocab_size=size,
-            hard_vocab_limit=False,
-            byte_fallback=byte_fallback,
-            character_coverage=coverage,
-            normalization_rule_name="identity",
-            max_sentence_length=16 * _MAX_TRAINING_CHARACTERS,
-            pad_id=SubwordModel.pad_id,
-            unk_id=SubwordModel.unk_id,
-            bos_id=SubwordModel.bos_id,
-            eos_id=SubwordModel.eos_id,
-            control_symbols=list(_CONTROLS),
-            num_threads=4,  # a constant: sums of floats depend on how the threads share them, and the model with them
-            minloglevel=3,
-        )
-    except RuntimeError as error:
-        small = re.search(r"required_chars\D*(\d+) vs (\d+)", str(error))
-        if small:
-            raise SubwordError(
-                f"subwords.vocabulary_size={size} is too small: characters and reserved ids alone need {small[2]}; "
-                f"set at least that or lower subwords.character_coverage"
-            ) from error
-        reason = " ".join(str(error).split())
-        raise SubwordError(f"subwords cannot be trained on this text: {reason}") from error
-    return writer.getvalue()
-
-
 def _build_sampler(processor: Any) -> UnigramSampler | BpeSampler | None:
     """Make the sampler of the model's kind: BPE scores are whole, minus a merge's rank; characters leave no choice."""
-    ids = range(_RESERVED, int(processor.vocab_size()))
+    ids = range(RESERVED, int(processor.vocab_size()))
     table = {processor.id_to_piece(i): (i, float(processor.get_score(i))) for i in ids if not processor.is_byte(i)}
     if max(map(len, table), default=0) < 2:
         return None

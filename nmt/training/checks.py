@@ -7,34 +7,34 @@ from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text
 from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings
 from nmt.runs.log import LOG
-from nmt.training.setup import Material
+from nmt.training.data import TrainingData
 
 # Real corpora have a few short sentences in common. More than this says that a text was cut from the training text.
 _FEW_PAIRS = 0.01
 _FEW_SOURCES = 0.1
 
 
-def warn_of_texts(config: TrainConfig, material: Material) -> None:
+def warn_of_texts(config: TrainConfig, data: TrainingData) -> None:
     """Log what makes scores of the validation and the test text worth less than they seem."""
-    _warn_of_blanks(config, material)
-    _warn_of_tokenizers(config, material)
-    _warn_of_overlaps(config, material)
+    _warn_of_blanks(config, data)
+    _warn_of_tokenizers(config, data)
+    _warn_of_overlaps(config, data)
 
 
-def _named_texts(config: TrainConfig, material: Material) -> dict[str, ParallelText]:
+def _named_texts(config: TrainConfig, data: TrainingData) -> dict[str, ParallelText]:
     """Return the texts that the configuration names to score on, each under its setting: ``corpus.valid=data/valid``.
 
     What is held out of the training text is none of them.
     """
     settings = config.corpus
-    texts = {f"corpus.valid={settings.valid}": material.valid} if settings.valid else {}
-    if material.test is not None:
-        texts[f"corpus.test={settings.test}"] = material.test
+    texts = {f"corpus.valid={settings.valid}": data.valid} if settings.valid else {}
+    if data.test is not None:
+        texts[f"corpus.test={settings.test}"] = data.test
     return texts
 
 
-def _warn_of_blanks(config: TrainConfig, material: Material) -> None:
-    for label, text in _named_texts(config, material).items():
+def _warn_of_blanks(config: TrainConfig, data: TrainingData) -> None:
+    for label, text in _named_texts(config, data).items():
         blank = sum(not has_text(pair) for pair in zip(*text, strict=True))
         if 2 * blank > len(text.source):
             LOG.warning(
@@ -45,10 +45,10 @@ def _warn_of_blanks(config: TrainConfig, material: Material) -> None:
             )
 
 
-def _warn_of_tokenizers(config: TrainConfig, material: Material) -> None:
-    texts = _named_texts(config, material)
+def _warn_of_tokenizers(config: TrainConfig, data: TrainingData) -> None:
+    texts = _named_texts(config, data)
     if not config.corpus.valid:
-        texts[f"the text held out of corpus.train={config.corpus.train}"] = material.valid
+        texts[f"the text held out of corpus.train={config.corpus.train}"] = data.valid
     language = config.corpus.target
     for label, text in texts.items():
         tokenize = default_tokenizer(language, text.target)
@@ -56,9 +56,9 @@ def _warn_of_tokenizers(config: TrainConfig, material: Material) -> None:
             LOG.warning("%s", warning)
 
 
-def _warn_of_overlaps(config: TrainConfig, material: Material) -> None:
-    texts = _named_texts(config, material)
-    for (label, text), overlap in zip(texts.items(), _overlaps(material, list(texts.values())), strict=True):
+def _warn_of_overlaps(config: TrainConfig, data: TrainingData) -> None:
+    texts = _named_texts(config, data)
+    for (label, text), overlap in zip(texts.items(), _overlaps(data, list(texts.values())), strict=True):
         shared = overlap.pairs + overlap.sources
         if not shared:
             continue
@@ -85,14 +85,14 @@ def _overlap(label: str, overlap: Overlap, count: int) -> str:
     return f"{line}, and {sources:,} of its other sources, translated otherwise" if sources else line
 
 
-def _overlaps(material: Material, texts: list[ParallelText]) -> list[Overlap]:
+def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:
     """`count_overlaps`, which goes through the whole training text, remembered."""
     if not texts:
         return []
-    key = ("overlaps", material.corpus_digest, material.valid_digest, material.test_digest, len(texts))
-    known = material.memo.get(*key)
+    key = ("overlaps", data.corpus_digest, data.valid_digest, data.test_digest, len(texts))
+    known = data.cache.get(*key)
     if isinstance(known, list) and len(known) == len(texts):
         return [Overlap(*counts) for counts in known]
-    found = count_overlaps((part.corpus for part in material.corpus.parts), texts)
-    material.memo.put(found, *key)
+    found = count_overlaps((part.corpus for part in data.corpus.parts), texts)
+    data.cache.put(found, *key)
     return found

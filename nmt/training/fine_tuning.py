@@ -29,7 +29,7 @@ _SUBWORDS = ("kind", "vocabulary_size", "joint", "byte_fallback", "normalization
 Group = TypeVar("Group", ModelConfig, SubwordsConfig)
 
 
-def adopt(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainConfig, Bundle]:
+def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainConfig, Bundle]:
     """Load the bundle that ``init_from`` names and fill in what it settles: the model's shape and the subwords.
 
     Args:
@@ -64,7 +64,7 @@ def adopt(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainConfig, Bundle
     return dataclasses.replace(config, model=model, subwords=subwords), parent
 
 
-def readopt(config: TrainConfig, saved: dict[str, Any], *, chosen: Set[str]) -> TrainConfig:
+def restore_inherited(config: TrainConfig, saved: dict[str, Any], *, chosen: Set[str]) -> TrainConfig:
     """Fill in, for a child that goes on, what its parent settled when it began; the parent may be gone by now.
 
     Args:

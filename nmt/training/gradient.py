@@ -24,7 +24,7 @@ from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
 from nmt.training.lexicon import Folds
-from nmt.training.parallel import World
+from nmt.training.parallel import Processes
 
 _WORDS = 2**31
 """The stream of random numbers that draws words; dropout's are the ranks."""
@@ -53,13 +53,15 @@ class BatchGradient:
         sampled_words: int = 0,
         accumulation: int = 1,
         folds: Folds | None = None,
-        world: World,
+        processes: Processes,
     ) -> None:
         """Prepare; with `folds` a pair is offered what these say, not what the model's own lexicon does."""
-        self._model, self._precision, self._accumulation, self._world = model, precision, accumulation, world
+        self._model, self._precision, self._accumulation, self._processes = model, precision, accumulation, processes
         self._sampled_words, self._folds = sampled_words, folds
         self._is_told = False
-        self._loss = world.data_parallel(_SummedLoss(model, label_smoothing, folds.to(model.device) if folds else None))
+        self._loss = processes.data_parallel(
+            _SummedLoss(model, label_smoothing, folds.to(model.device) if folds else None)
+        )
 
     def __call__(
         self, batch: Batch, *, seed: int, update: int, between: Callable[[], None] = lambda: None
@@ -79,19 +81,21 @@ class BatchGradient:
         Raises:
             RunError: another process of the run is gone.
         """
-        torch.manual_seed(_seed(seed, update, self._world.rank))
+        torch.manual_seed(_seed(seed, update, self._processes.rank))
         self._model.zero_grad(set_to_none=True)
         words = self.words(batch, seed, update)
         tokens = int(batch.target_lengths.sum())
         # The processes' gradients are averaged, not summed.
-        scale = self._world.size / tokens
+        scale = self._processes.size / tokens
         smoothed = negative_log_likelihood = 0.0
         parts = self._parts(len(batch.source))
         for number in range(parts):
             between()
-            part, weight = part_of(batch, number * self._world.size + self._world.rank, parts=parts * self._world.size)
+            part, weight = part_of(
+                batch, number * self._processes.size + self._processes.rank, parts=parts * self._processes.size
+            )
             last = number == parts - 1
-            with contextlib.nullcontext() if last else self._unsynchronized(), self._world.computing():
+            with contextlib.nullcontext() if last else self._unsynchronized(), self._processes.computing():
                 sums = self._forward(part, words)
                 (sums[0] * (scale * weight)).backward()  # type: ignore[no-untyped-call]
             smoothed += float(sums[0].detach()) * weight
@@ -100,7 +104,7 @@ class BatchGradient:
 
     def _parts(self, rows: int) -> int:
         """Divide this process's share of so many rows into the parts that were asked for, or into single rows."""
-        most = -(-rows // self._world.size)
+        most = -(-rows // self._processes.size)
         if self._accumulation > most and not self._is_told:
             self._is_told = True
             LOG.info("trainer.accumulation=%d: a batch of %d pairs has %d parts", self._accumulation, rows, most)

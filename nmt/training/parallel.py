@@ -38,7 +38,7 @@ _FAREWELL_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class World:
+class Processes:
     """The processes of a run; all of them call these methods in the same order."""
 
     rank: int = 0
@@ -93,18 +93,18 @@ class World:
         """
         if self.size == 1:
             return function()
-        outcome: list[Any] = [None, None]
+        results: list[Any] = [None, None]
         if self.is_main:
             try:
-                outcome[0] = function()
+                results[0] = function()
             except NmtError as error:
-                outcome[1] = error
+                results[1] = error
         with _answering():
-            dist.broadcast_object_list(outcome, src=0)
-        if outcome[1] is not None:
-            outcome[1].is_told = not self.is_main
-            raise outcome[1]
-        result: T = outcome[0]
+            dist.broadcast_object_list(results, src=0)
+        if results[1] is not None:
+            results[1].is_told = not self.is_main
+            raise results[1]
+        result: T = results[0]
         return result
 
     def main_first(self, function: Callable[[], T]) -> T:
@@ -127,7 +127,7 @@ class World:
             yield
 
 
-def join_world() -> World:
+def join_processes() -> Processes:
     """Find out about the processes that ``torchrun`` started with this one, and connect to them; alone otherwise.
 
     Raises:
@@ -136,9 +136,9 @@ def join_world() -> World:
     """
     size = os.environ.get("WORLD_SIZE", "1")
     if size == "1":
-        return World()
+        return Processes()
     try:
-        world = World(int(os.environ["RANK"]), int(size), int(os.environ.get("LOCAL_RANK", "0")))
+        processes = Processes(int(os.environ["RANK"]), int(size), int(os.environ.get("LOCAL_RANK", "0")))
     except (KeyError, ValueError):
         raise ConfigError(
             f"WORLD_SIZE={size} is set in the environment, but RANK is not a number; start several processes with "
@@ -153,10 +153,10 @@ def join_world() -> World:
         with _answering():
             dist.init_process_group(backend, timeout=_PATIENCE)
         atexit.register(_leave)
-    return world
+    return processes
 
 
-def leave_world() -> bool:
+def leave_processes() -> bool:
     """Let go of the other processes, and end PyTorch's threads that exchange with them.
 
     Such a thread frees the tensors of its last exchange, for which it takes Python's lock. Once Python shuts down,

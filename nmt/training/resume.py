@@ -12,7 +12,7 @@ from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG
-from nmt.training.parallel import World
+from nmt.training.parallel import Processes
 from nmt.training.state import Position, SavedState, load_state
 
 # A run may go on after these change: they shape neither the weights reached so far nor the course ahead, but for the
@@ -83,22 +83,22 @@ def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> 
         )
 
 
-def require_one_config(config: TrainConfig, world: World) -> None:
+def require_one_config(config: TrainConfig, processes: Processes) -> None:
     """Refuse to train one model as two configurations say, as when the commands on two machines differ."""
     own = flatten(to_dict(config))
-    for rank, other in enumerate(world.gather(own)):
+    for rank, other in enumerate(processes.gather(own)):
         changed = [f"{key} ({own[key]} and {other[key]})" for key in own if own[key] != other[key]]
         changed = [text for text in changed if not text.startswith(_EACH_ITS_OWN)]
         if changed:
             raise ConfigError(
-                f"processes {world.rank} and {rank} of this run were started with different settings: "
+                f"processes {processes.rank} and {rank} of this run were started with different settings: "
                 f"{', '.join(changed)}; start all with the same command"
             )
 
 
-def require_one_state(saved: SavedState | None, run_dir: Path, world: World) -> None:
+def require_one_state(saved: SavedState | None, run_dir: Path, processes: Processes) -> None:
     """Refuse to go on where the processes see different states: the run directory must be the same for all."""
-    updates = world.gather(saved.position.update if saved else 0)
+    updates = processes.gather(saved.position.update if saved else 0)
     if len(set(updates)) > 1:
         raise ConfigError(
             f"the processes of this run see different states in run_dir={run_dir} (after updates "

@@ -22,10 +22,11 @@ from nmt.runs.metrics import require_tensorboard
 from nmt.runs.progress import clock
 from nmt.text.subwords import SubwordModel
 from nmt.training.checks import warn_of_texts
-from nmt.training.fine_tuning import adopt, readopt
+from nmt.training.data import TrainingData, prepare
+from nmt.training.fine_tuning import inherit_settings, restore_inherited
 from nmt.training.lexicon import Folds, Sampling, learn_translations
 from nmt.training.memory import estimate, processes_here, require_memory
-from nmt.training.parallel import World, join_world, logging_warnings
+from nmt.training.parallel import Processes, join_processes, logging_warnings
 from nmt.training.precision import choose_precision
 from nmt.training.resume import (
     lost_best,
@@ -36,7 +37,6 @@ from nmt.training.resume import (
     saved_state,
     way_further,
 )
-from nmt.training.setup import Material, prepare
 from nmt.training.state import SavedState
 from nmt.training.trainer import Trainer
 from nmt.translation.translator import Translator
@@ -54,11 +54,11 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.
         KeyboardInterrupt: stopped by a signal, after saving.
     """
-    world = join_world()
-    world.from_main(lambda: _require_possible(config))
-    require_one_config(config, world)
+    processes = join_processes()
+    processes.from_main(lambda: _require_possible(config))
+    require_one_config(config, processes)
     run_dir = Path(config.run_dir).expanduser()
-    device = choose_device(config.trainer.device, local_rank=world.local_rank)
+    device = choose_device(config.trainer.device, local_rank=processes.local_rank)
     threads = set_threads(config.trainer.threads)
     keep_freed_memory()
     if device.type == "cuda":
@@ -66,21 +66,21 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         # As in loading.py: what trains and validates in fp32 shall not round its recurrences to TF32.
         torch.backends.cudnn.allow_tf32 = False
     make_deterministic(config.trainer.deterministic)
-    log = logging_to(run_dir / "train.log") if world.is_main else logging_warnings(world.rank)
-    with claimed(run_dir, from_main=world.from_main, is_main=world.is_main), log:
-        config, start = world.main_first(lambda: _start(config, run_dir, chosen))
-        world.from_main(config.validate)
+    log = logging_to(run_dir / "train.log") if processes.is_main else logging_warnings(processes.rank)
+    with claimed(run_dir, from_main=processes.from_main, is_main=processes.is_main), log:
+        config, start = processes.main_first(lambda: _start(config, run_dir, chosen))
+        processes.from_main(config.validate)
         saved = start if isinstance(start, SavedState) else None
-        require_one_state(saved, run_dir, world)
+        require_one_state(saved, run_dir, processes)
         if saved:
-            saved.position = world.from_main(lambda: require_best(config, saved, run_dir))
-        material = _material(config, run_dir, start=start, world=world)
-        vocabularies = (material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
-        needed = estimate(config, material.corpus, vocabularies=vocabularies, processes=world.size)
-        world.from_main(lambda: require_memory(needed, config, device, processes=processes_here()))
-        world.from_main(lambda: warn_of_texts(config, material))
-        world.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
-        trainer = _trainer(config, material, run_dir, device=device, threads=threads, start=start, world=world)
+            saved.position = processes.from_main(lambda: require_best(config, saved, run_dir))
+        data = _data(config, run_dir, start=start, processes=processes)
+        vocabularies = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
+        needed = estimate(config, data.corpus, vocabularies=vocabularies, processes=processes.size)
+        processes.from_main(lambda: require_memory(needed, config, device, processes=processes_here()))
+        processes.from_main(lambda: warn_of_texts(config, data))
+        processes.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
+        trainer = _trainer(config, data, run_dir, device=device, threads=threads, start=start, processes=processes)
         if saved and saved.position.finished and (reason := trainer.limit_reached()):
             LOG.info("the run in %s is finished: %s; there is nothing left to train", run_dir, reason)
             LOG.info("%s; to start anew add trainer.overwrite=true", way_further(config, reason))
@@ -88,10 +88,10 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         else:
             reason = trainer.train()
             LOG.info("training ended: %s", reason)
-            if lost := world.from_main(lambda: lost_best(run_dir)):
+            if lost := processes.from_main(lambda: lost_best(run_dir)):
                 raise RunError(f"{lost}: somebody else changed it during the training; take {run_dir / 'last'}")
-        if material.test is not None:
-            score_test(material, config, run_dir, device=device, world=world)
+        if data.test is not None:
+            score_test(data, config, run_dir, device=device, processes=processes)
         _sum_up(trainer, run_dir)
 
 
@@ -106,10 +106,10 @@ def _start(config: TrainConfig, run_dir: Path, chosen: Set[str]) -> tuple[TrainC
     """Find what the run begins with: its own state, a parent bundle, or nothing; and what that settles."""
     saved = None if config.trainer.overwrite else saved_state(run_dir)
     if saved:
-        config = readopt(config, saved.config, chosen=chosen)
+        config = restore_inherited(config, saved.config, chosen=chosen)
         require_unchanged(config, saved, run_dir)
         return config, saved
-    return adopt(config, chosen=chosen) if config.init_from else (config, None)
+    return inherit_settings(config, chosen=chosen) if config.init_from else (config, None)
 
 
 def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
@@ -121,29 +121,33 @@ def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
         write_atomically(run_dir / "config.yaml", lambda path: path.write_bytes(encoded(config_text)))
 
 
-def score_test(material: Material, config: TrainConfig, run_dir: Path, *, device: torch.device, world: World) -> None:
+def score_test(
+    data: TrainingData, config: TrainConfig, run_dir: Path, *, device: torch.device, processes: Processes
+) -> None:
     """Translate the test text with the best bundle and its search settings; log the scores and keep them in it.
 
     Nothing is done where an earlier start has scored this bundle on that text. Every process translates its share.
     Variants that were exported meanwhile stay.
     """
-    assert material.test is not None
+    assert data.test is not None
     bundle = load_bundle(run_dir / "best", device=device)
     how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
-    digest = material.test_digest[:16]
+    digest = data.test_digest[:16]
     known = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
-    if world.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
+    if processes.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
         return
-    own = Translator(bundle, device=device).translate(world.share(material.test.source))
-    translations = world.join_shares([item.text for item in own])
-    scores = corpus_scores(translations, material.test.target, metrics=("bleu", "chrf"), language=config.corpus.target)
+    own = Translator(bundle, device=device).translate(processes.share(data.test.source))
+    translations = processes.join_shares([item.text for item in own])
+    scores = corpus_scores(translations, data.test.target, metrics=("bleu", "chrf"), language=config.corpus.target)
     text = "; ".join(str(score) for score in scores)
     LOG.info("test (%s): %s", how, text)
     bundle.metadata.update(test=f"{text}, {how}", test_digest=digest)
-    world.from_main(lambda: save_metadata(bundle, run_dir / "best"))
+    processes.from_main(lambda: save_metadata(bundle, run_dir / "best"))
 
 
-def _material(config: TrainConfig, run_dir: Path, *, start: SavedState | Bundle | None, world: World) -> Material:
+def _data(
+    config: TrainConfig, run_dir: Path, *, start: SavedState | Bundle | None, processes: Processes
+) -> TrainingData:
     """Prepare the text, with the subwords that the run begins with.
 
     The main process goes first, so that one alone trains subwords and encodes the text; the others then find it in the
@@ -158,25 +162,25 @@ def _material(config: TrainConfig, run_dir: Path, *, start: SavedState | Bundle 
         subwords = _subword_pair(start.source_subwords, start.target_subwords, origin)
     elif start:
         subwords = (start.source_subwords, start.target_subwords)
-    made: list[Material] = []
+    made: list[TrainingData] = []
 
     def prepare_first() -> tuple[bytes, bytes]:
         made.append(prepare(config, subwords=subwords))
         return made[0].source_subwords.to_bytes(), made[0].target_subwords.to_bytes()
 
-    trained = world.from_main(prepare_first)
-    material = made[0] if made else prepare(config, subwords=_subword_pair(*trained, origin))
+    trained = processes.from_main(prepare_first)
+    data = made[0] if made else prepare(config, subwords=_subword_pair(*trained, origin))
     if isinstance(start, SavedState):
-        _require_same_text(config, material, start, run_dir)
-    return material
+        _require_same_text(config, data, start, run_dir)
+    return data
 
 
-def _require_same_text(config: TrainConfig, material: Material, saved: SavedState, run_dir: Path) -> None:
+def _require_same_text(config: TrainConfig, data: TrainingData, saved: SavedState, run_dir: Path) -> None:
     """Refuse to go on with other training text, or to compare scores on other validation text with those before."""
     otherwise = "choose another run_dir, or add trainer.overwrite=true to start anew"
-    if saved.corpus_digest != material.corpus_digest:
+    if saved.corpus_digest != data.corpus_digest:
         raise ConfigError(f"{run_dir} holds a run on other text than {_texts(config)} has now; {otherwise}")
-    if saved.valid_digest not in ("", material.valid_digest):
+    if saved.valid_digest not in ("", data.valid_digest):
         raise ConfigError(
             f"{run_dir} holds a run whose best weights were chosen on other text than "
             f"corpus.valid={config.corpus.valid} has now; {otherwise}"
@@ -195,28 +199,28 @@ def _subword_pair(source: bytes, target: bytes, origin: str) -> tuple[SubwordMod
 
 def _trainer(
     config: TrainConfig,
-    material: Material,
+    data: TrainingData,
     run_dir: Path,
     *,
     device: torch.device,
     threads: int,
     start: SavedState | Bundle | None,
-    world: World,
+    processes: Processes,
 ) -> Trainer:
     """Build model and trainer, saying in the log what they are."""
     torch.manual_seed(config.seed)
     model = build_model(
         config.model,
-        source_vocabulary=material.source_subwords.vocabulary_size,
-        target_vocabulary=material.target_subwords.vocabulary_size,
+        source_vocabulary=data.source_subwords.vocabulary_size,
+        target_vocabulary=data.target_subwords.vocabulary_size,
     ).to(device)
     saved = start if isinstance(start, SavedState) else None
     wanted = Precision[saved.precision] if saved else config.trainer.precision
     sizes = {"input_size": config.model.embedding_size, "hidden_size": config.model.decoder_hidden_size}
-    precision = world.from_main(lambda: choose_precision(wanted, device, **sizes))
-    _introduce(config, material, model, device=device, threads=threads, precision=precision)
-    if world.size > 1:
-        LOG.info("%d processes, each with its share of every batch", world.size)
+    precision = processes.from_main(lambda: choose_precision(wanted, device, **sizes))
+    _introduce(config, data, model, device=device, threads=threads, precision=precision)
+    if processes.size > 1:
+        LOG.info("%d processes, each with its share of every batch", processes.size)
     folds = None
     if saved:
         LOG.info("resuming %s after update %d, epoch %d", run_dir, saved.position.update, saved.position.epoch)
@@ -226,22 +230,22 @@ def _trainer(
         LOG.info("starting from the weights of %s", config.init_from)
         model.load_state_dict(start.model.state_dict())
     elif model.lexicon is not None:
-        folds = _fill_lexicon(model.lexicon, config, material)
+        folds = _fill_lexicon(model.lexicon, config, data)
     return Trainer(
-        config, material, model=model, run_dir=run_dir, precision=precision, world=world, folds=folds, saved=saved
+        config, data, model=model, run_dir=run_dir, precision=precision, processes=processes, folds=folds, saved=saved
     )
 
 
-def _fill_lexicon(lexicon: Lexicon, config: TrainConfig, material: Material) -> Folds:
+def _fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> Folds:
     """Align the training text for the lexicon; return what training offers of it to each pair."""
     LOG.info("aligning the training text for the lexicon")
     translations, others = learn_translations(
-        material.corpus,
-        source_vocabulary=material.source_subwords.vocabulary_size,
-        target_vocabulary=material.target_subwords.vocabulary_size,
+        data.corpus,
+        source_vocabulary=data.source_subwords.vocabulary_size,
+        target_vocabulary=data.target_subwords.vocabulary_size,
         size=config.model.lexicon_size,
-        source_sampling=_sampling(config, "source", material.source_subwords),
-        target_sampling=_sampling(config, "target", material.target_subwords),
+        source_sampling=_sampling(config, "source", data.source_subwords),
+        target_sampling=_sampling(config, "target", data.target_subwords),
     )
     lexicon.fill(*translations)
     return Folds.of(others, epsilon=lexicon.epsilon)
@@ -257,7 +261,7 @@ def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Samplin
 
 def _introduce(
     config: TrainConfig,
-    material: Material,
+    data: TrainingData,
     model: Seq2Seq,
     *,
     device: torch.device,
@@ -269,10 +273,10 @@ def _introduce(
         "%s → %s: %s training pairs, %s validation pairs, %s and %s subwords",
         config.corpus.source,
         config.corpus.target,
-        f"{len(material.corpus):,}",
-        f"{len(material.valid.source):,}",
-        f"{material.source_subwords.vocabulary_size:,}",
-        f"{material.target_subwords.vocabulary_size:,}",
+        f"{len(data.corpus):,}",
+        f"{len(data.valid.source):,}",
+        f"{data.source_subwords.vocabulary_size:,}",
+        f"{data.target_subwords.vocabulary_size:,}",
     )
     LOG.info(
         "%s parameters, %s on %s with %d threads, torch %s",

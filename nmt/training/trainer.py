@@ -21,12 +21,12 @@ from nmt.errors import RunError
 from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.limits import limit_reached, planned_updates
 from nmt.runs.log import LOG
+from nmt.training.data import TrainingData
 from nmt.training.gradient import BatchGradient, BatchLoss
-from nmt.training.journal import Journal
 from nmt.training.lexicon import Folds
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
-from nmt.training.parallel import World
-from nmt.training.setup import Material
+from nmt.training.parallel import Processes
+from nmt.training.reporter import Reporter
 from nmt.training.state import Position, SavedState, Sums, save_state
 from nmt.training.stop import StopSignal, UpdateGivenUp
 from nmt.training.validation import greedy, validate
@@ -41,18 +41,18 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        material: Material,
+        data: TrainingData,
         *,
         model: Seq2Seq,
         run_dir: Path,
         precision: Precision,
-        world: World | None = None,
+        processes: Processes | None = None,
         folds: Folds | None = None,
         saved: SavedState | None = None,
     ) -> None:
         """Stand before the next update: the first one, or the one after `saved`, which has the folds too."""
-        self.config, self.material, self.model, self.run_dir = config, material, model, run_dir
-        self.precision, self.world = precision, world or World()
+        self.config, self.data, self.model, self.run_dir = config, data, model, run_dir
+        self.precision, self.processes = precision, processes or Processes()
         self.optimizer = build_optimizer(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
         self.folds = folds
@@ -70,19 +70,21 @@ class Trainer:
             sampled_words=config.trainer.sampled_words,
             accumulation=config.trainer.accumulation,
             folds=self.folds,
-            world=self.world,
+            processes=self.processes,
         )
         self.batches = BatchSource(
-            material.corpus,
-            source_subwords=material.source_subwords,
-            target_subwords=material.target_subwords,
+            data.corpus,
+            source_subwords=data.source_subwords,
+            target_subwords=data.target_subwords,
             batch_tokens=config.trainer.batch_tokens,
             seed=config.seed,
             sampling_alpha=config.subwords.sampling_alpha,
             sampled_sides=config.subwords.sampled_sides,
-            memo=material.memo,
+            cache=data.cache,
         )
-        self.journal = Journal(config.trainer, run_dir, update=self.position.update) if self.world.is_main else None
+        self.reporter = (
+            Reporter(config.trainer, run_dir, update=self.position.update) if self.processes.is_main else None
+        )
 
     def train(self) -> str:
         """Train until a limit is reached or patience is lost; return the reason, which ``position.finished`` keeps.
@@ -120,13 +122,13 @@ class Trainer:
                     stop.raise_again(stopped)
                 before = dataclasses.replace(self.position)
             self._finish()
-            stop.raise_again(max(self.world.gather(int(stop.arrived or 0))))
+            stop.raise_again(max(self.processes.gather(int(stop.arrived or 0))))
         return self.position.finished
 
     def close(self) -> None:
         """Close what the run writes to."""
-        if self.journal:
-            self.journal.close()
+        if self.reporter:
+            self.reporter.close()
 
     def limit_reached(self) -> str:
         """Name the limit that the run has reached, or nothing."""
@@ -139,7 +141,7 @@ class Trainer:
             begun: updates whose batches the position counts, one in progress included.
         """
         position = self.position
-        passes = position.epoch + position.pairs / max(1, self.material.corpus.pairs(position.epoch))
+        passes = position.epoch + position.pairs / max(1, self.data.corpus.pairs(position.epoch))
         return planned_updates(self.config.trainer, position, updates_per_epoch=begun / passes if passes else math.inf)
 
     def _batches(self) -> Iterator[Batch]:
@@ -173,7 +175,7 @@ class Trainer:
 
     def _forward_backward(self, batch: Batch, stop: StopSignal | None = None) -> BatchLoss:
         # Of several processes none may give up alone.
-        between = stop.give_up_late if stop and self.world.size == 1 else lambda: None
+        between = stop.give_up_late if stop and self.processes.size == 1 else lambda: None
         return self.gradient(batch, seed=self.config.seed, update=self.position.update, between=between)
 
     def _clip(self) -> float:
@@ -210,9 +212,9 @@ class Trainer:
         A signal counts once all know of it; one that arrives a moment later waits for the next update.
         """
         arrived = int(stop.arrived or 0)
-        if self.world.size == 1:
+        if self.processes.size == 1:
             return loss, arrived
-        told = self.world.gather_numbers(
+        told = self.processes.gather_numbers(
             [loss.smoothed, loss.negative_log_likelihood, self.position.seconds, float(arrived)]
         )
         self.position.seconds = told[0][2]
@@ -224,8 +226,8 @@ class Trainer:
         if math.isfinite(gradient_norm):
             sums.add(batch, smoothed=loss.smoothed, negative_log_likelihood=loss.negative_log_likelihood)
             position.target_tokens += loss.tokens
-        if self.journal:
-            self.journal.update(
+        if self.reporter:
+            self.reporter.update(
                 position,
                 sums,
                 learning_rate=self.optimizer.param_groups[0]["lr"],
@@ -237,24 +239,24 @@ class Trainer:
 
     def _validate(self) -> None:
         """Score the average of the weights on the validation text; keep it as last/, and as best/ if it is."""
-        position, valid = self.position, self.material.valid
+        position, valid = self.position, self.data.valid
         search = greedy(self.config.search, batch_size=self.config.trainer.valid_batch_size)
         began = time.monotonic()
         with self.average.applied():
             bundle = self.bundle()
-            result = validate(bundle, valid.source, valid.target, search=search, world=self.world)
+            result = validate(bundle, valid.source, valid.target, search=search, processes=self.processes)
             position.last_validation = position.update
             is_better = result.bleu.value > position.best_bleu
             if is_better:
                 position.best_bleu, position.best_update = result.bleu.value, position.update
             position.validations_since_best = 0 if is_better else position.validations_since_best + 1
             bundle.metadata["validation"] = f"{result.bleu}, greedy, perplexity {result.perplexity:.2f}"
-            self.world.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
-        seconds = self.world.gather_numbers([time.monotonic() - began])[0][0]
+            self.processes.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
+        seconds = self.processes.gather_numbers([time.monotonic() - began])[0][0]
         position.seconds += seconds
         self._sums.began += seconds
-        if self.journal:
-            self.journal.validation(position, result, valid)
+        if self.reporter:
+            self.reporter.validation(position, result, valid)
 
     def _save_bundles(self, bundle: Bundle, *, is_better: bool) -> None:
         save_bundle(bundle, self.run_dir / "last")
@@ -269,24 +271,24 @@ class Trainer:
 
     def bundle(self) -> Bundle:
         """Describe the model as it stands, with what is known of its training."""
-        position, material, config = self.position, self.material, self.config
+        position, data, config = self.position, self.data, self.config
         return Bundle(
             model=self.model,
             config=config.model,
-            source_subwords=material.source_subwords,
-            target_subwords=material.target_subwords,
+            source_subwords=data.source_subwords,
+            target_subwords=data.target_subwords,
             source_language=config.corpus.source,
             target_language=config.corpus.target,
             search=config.search,
             metadata={
                 "experiment": config.name,
                 "corpus": config.corpus.train,
-                "pairs": len(material.corpus),
+                "pairs": len(data.corpus),
                 "updates": position.update,
                 "epochs": position.epoch,
                 "target_tokens": position.target_tokens,
                 "minutes": round(position.seconds / 60, 1),
-                "processes": self.world.size,
+                "processes": self.processes.size,
                 "threads": torch.get_num_threads(),
                 "precision": str(self.precision),
                 "seed": config.seed,
@@ -294,14 +296,14 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        self.world.from_main(lambda: save_state(self._state(), self.run_dir / "state.pt"))
+        self.processes.from_main(lambda: save_state(self._state(), self.run_dir / "state.pt"))
 
     def _state(self) -> SavedState:
         return SavedState(
             config=to_dict(self.config),
-            corpus_digest=self.material.corpus_digest,
-            source_subwords=self.material.source_subwords.to_bytes(),
-            target_subwords=self.material.target_subwords.to_bytes(),
+            corpus_digest=self.data.corpus_digest,
+            source_subwords=self.data.source_subwords.to_bytes(),
+            target_subwords=self.data.target_subwords.to_bytes(),
             precision=str(self.precision),
             threads=torch.get_num_threads(),
             position=self.position,
@@ -309,6 +311,6 @@ class Trainer:
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
             average=self.average.state(),
-            valid_digest=self.material.valid_digest,
+            valid_digest=self.data.valid_digest,
             folds=self.folds.tensors() if self.folds else {},
         )

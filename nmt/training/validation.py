@@ -14,7 +14,7 @@ from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss
 from nmt.text.subwords import SubwordModel
-from nmt.training.parallel import World
+from nmt.training.parallel import Processes
 from nmt.translation.translator import Translator, cut_batches
 
 
@@ -33,20 +33,20 @@ def validate(
     references: Sequence[str],
     *,
     search: SearchConfig,
-    world: World | None = None,
+    processes: Processes | None = None,
 ) -> Validation:
-    """Score a model on raw text, in evaluation mode and fp32; every process of the world does its share of the text."""
-    world = world or World()
+    """Score a model on raw text, in evaluation mode and fp32; every process of the run does its share of the text."""
+    processes = processes or Processes()
     was_training = bundle.model.training
     bundle.model.eval()
-    own_sources, own_references = world.share(sources), world.share(references)
+    own_sources, own_references = processes.share(sources), processes.share(references)
     try:
         sums = reference_loss(bundle, own_sources, own_references, batch_size=search.batch_size)
         translator = Translator(bundle, search=search, device=bundle.model.device)
-        translations = world.join_shares([item.text for item in translator.translate(own_sources)])
+        translations = processes.join_shares([item.text for item in translator.translate(own_sources)])
     finally:
         bundle.model.train(was_training)
-    total, tokens = (sum(column) for column in zip(*world.gather_numbers(sums), strict=True))
+    total, tokens = (sum(column) for column in zip(*processes.gather_numbers(sums), strict=True))
     # All the references decide, not this process's share: every validation of a run takes the same tokenizer.
     tokenizer = default_tokenizer(bundle.target_language, references)
     return Validation(perplexity(total, int(tokens)), bleu(translations, references, tokenize=tokenizer), translations)

@@ -127,22 +127,20 @@ def test_killed_twice_one_of_the_three_is_whole(make_bundle, loaded_updates, tmp
 
 def test_killed_during_the_first_save_there_is_no_bundle_or_a_whole_one(make_bundle, assert_same_bundle, tmp_path):
     bundle = make_bundle(1)
-    outcomes = set()
+    runs = set()
     for lives in itertools.count():
         path = tmp_path / str(lives) / "best"
         killed = save_and_die(bundle, path, lives=lives)
         try:
             assert_same_bundle(load_bundle(path), bundle)
-            outcomes.add("whole")
+            runs.add("whole")
         except BundleError as error:
-            outcomes.add(str(error))
+            runs.add(str(error))
         if not killed:
             break
     nothing = "{} does not exist; name a directory that nmt-train made, such as runs/demo/best"
-    assert "whole" in outcomes
-    assert outcomes - {"whole"} == {
-        nothing.format(tmp_path / str(lives) / "best") for lives in range(len(outcomes) - 1)
-    }
+    assert "whole" in runs
+    assert runs - {"whole"} == {nothing.format(tmp_path / str(lives) / "best") for lives in range(len(runs) - 1)}
 
 
 def save_watched(bundle, path):

@@ -13,7 +13,7 @@ from nmt.bundle.weights import Bundle, save_bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
 
@@ -37,7 +37,7 @@ def sentences(count, *, seed=1):
 def bundle_path(tmp_path_factory):
     """A bundle of an untrained model with sharp choices, small enough to load and translate at once."""
     config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32)
-    subwords = SubwordModel.train(sentences(300), kind="unigram", vocabulary_size=80)
+    subwords = train_subwords(sentences(300), kind="unigram", vocabulary_size=80)
     torch.manual_seed(1)
     size = subwords.vocabulary_size
     model = build_model(config, source_vocabulary=size, target_vocabulary=size).eval()

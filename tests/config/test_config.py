@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from nmt.cli.hydra.overrides import leaves, list_keys
+from nmt.cli.hydra.keys import leaves, list_keys
 from nmt.config.choices import AttentionKind, Tying
 from nmt.config.corpus import CorpusConfig
 from nmt.config.model import ModelConfig

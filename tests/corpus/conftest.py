@@ -5,7 +5,7 @@ import random
 import pytest
 
 from nmt.corpus.reader import Pair
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 
 SYLLABLES = ["ka", "to", "mi", "ra", "ne", "sho", "lu", "pe", "dan", "gor"]
 
@@ -23,4 +23,4 @@ def pairs():
 
 @pytest.fixture(scope="session")
 def subwords(pairs):
-    return SubwordModel.train([text for pair in pairs for text in pair], kind="unigram", vocabulary_size=120)
+    return train_subwords([text for pair in pairs for text in pair], kind="unigram", vocabulary_size=120)

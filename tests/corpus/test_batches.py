@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from nmt.config.choices import Sides
-from nmt.corpus.batches import BatchSource, PaddingStats, group, run_ahead
-from nmt.corpus.cache import Memo
+from nmt.corpus.batches import BatchSource, PaddingStats, group
+from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import encode_pairs
 from nmt.corpus.mixture import Mixture, Part
+from nmt.corpus.prefetch import prefetch
 from nmt.corpus.reader import Filters, read_pairs, resolve
+from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 
 
@@ -170,7 +172,7 @@ def counted(monkeypatch):
 @pytest.mark.parametrize("alpha", [0.0, 0.2])
 def test_what_lies_behind_is_not_made_again(corpus, subwords, tmp_path, counted, alpha):
     remembering = make(
-        Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=alpha, memo=Memo(tmp_path / "cache")
+        Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=alpha, cache=Cache(tmp_path / "cache")
     )
     whole = list(remembering.epoch(1))
     windows = len(counted)
@@ -182,10 +184,10 @@ def test_what_lies_behind_is_not_made_again(corpus, subwords, tmp_path, counted,
     # of another epoch, other settings or other text nothing is known
     for other in (
         remembering.epoch(2, start=len(whole)),
-        make(Mixture(corpus.parts, digest="abd"), subwords, memo=remembering.memo).epoch(1, start=len(whole)),
-        make(remembering.corpus, subwords, seed=4, memo=remembering.memo).epoch(1, start=len(whole)),
+        make(Mixture(corpus.parts, digest="abd"), subwords, cache=remembering.cache).epoch(1, start=len(whole)),
+        make(remembering.corpus, subwords, seed=4, cache=remembering.cache).epoch(1, start=len(whole)),
         make(
-            remembering.corpus, subwords, sampling_alpha=alpha, sampled_sides=Sides.source, memo=remembering.memo
+            remembering.corpus, subwords, sampling_alpha=alpha, sampled_sides=Sides.source, cache=remembering.cache
         ).epoch(1, start=len(whole)),
     ):
         counted.clear()
@@ -194,7 +196,7 @@ def test_what_lies_behind_is_not_made_again(corpus, subwords, tmp_path, counted,
 
 
 def test_what_is_remembered_of_an_epoch_begun_is_gone_on_with(corpus, subwords, tmp_path, counted):
-    remembering = make(Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=0.2, memo=Memo(tmp_path))
+    remembering = make(Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=0.2, cache=Cache(tmp_path))
     whole = list(make(corpus, subwords, sampling_alpha=0.2).epoch(0))
     begun = remembering.epoch(0)
     next(begun)
@@ -285,7 +287,7 @@ def multi30k():
     prefix = os.path.join(os.environ["NMT_CORPORA"], "multi30k", "train")
     pairs = list(read_pairs(resolve(prefix, source="en", target="de", key="corpus.train")))
     text = [text for pair in pairs[::4] for text in pair]
-    subwords = SubwordModel.train(text, kind="unigram", vocabulary_size=8000)
+    subwords = train_subwords(text, kind="unigram", vocabulary_size=8000)
     encoded = encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
     return Mixture.of(encoded), subwords
 
@@ -335,7 +337,7 @@ def test_running_ahead_is_bounded():
             made.append(number)
             yield number
 
-    ahead = run_ahead(numbers, 3)
+    ahead = prefetch(numbers, 3)
     assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
     assert len(made) <= 5 + 3 + 1  # taken, queued, and one in the thread's hand
     assert list(ahead) == list(range(5, 100))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nmt.corpus import cache as cache_module
-from nmt.corpus.cache import Memo
+from nmt.corpus.cache import Cache
 from nmt.errors import CorpusError
 
 LONG_AGO = 1_600_000_000
@@ -45,53 +45,53 @@ def sha(data):
 
 
 def test_facts_are_kept_by_their_whole_key(tmp_path):
-    memo = Memo(tmp_path / "cache")
-    assert memo.get("a", 1) is None
-    memo.put({"b": [1, 2]}, "a", 1)
-    memo.put(2**63 + 1, "a", ["x", 2])
-    for same in (memo, Memo(tmp_path / "cache")):
+    cache = Cache(tmp_path / "cache")
+    assert cache.get("a", 1) is None
+    cache.put({"b": [1, 2]}, "a", 1)
+    cache.put(2**63 + 1, "a", ["x", 2])
+    for same in (cache, Cache(tmp_path / "cache")):
         assert same.get("a", 1) == {"b": [1, 2]}
         assert same.get("a", ["x", 2]) == 2**63 + 1
         assert same.get("a", 2) is same.get("a") is same.get("a", "1") is None
-    memo.put("new", "a", 1)
-    assert Memo(tmp_path / "cache").get("a", 1) == "new"
+    cache.put("new", "a", 1)
+    assert Cache(tmp_path / "cache").get("a", 1) == "new"
     assert len(list((tmp_path / "cache" / "facts").iterdir())) == 2  # and nothing half-written
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff\xfe", b'{"key": 1}'])
 def test_a_damaged_fact_is_none(tmp_path, damage):
-    memo = Memo(tmp_path)
-    memo.put(1, "a")
+    cache = Cache(tmp_path)
+    cache.put(1, "a")
     (path,) = (tmp_path / "facts").iterdir()
     path.write_bytes(damage)
-    assert memo.get("a") is None
-    memo.put(1, "a")
-    assert memo.get("a") == 1
+    assert cache.get("a") is None
+    cache.put(1, "a")
+    assert cache.get("a") == 1
 
 
 def test_a_cache_that_cannot_be_written_is_none(tmp_path, file, reads):
     (tmp_path / "cache").write_bytes(b"a file")
-    memo = Memo(tmp_path / "cache")
-    memo.put(1, "a")
-    assert memo.get("a") is None
-    assert memo.file_digest(file) == memo.file_digest(file) == sha(b"one\n")
+    cache = Cache(tmp_path / "cache")
+    cache.put(1, "a")
+    assert cache.get("a") is None
+    assert cache.file_digest(file) == cache.file_digest(file) == sha(b"one\n")
     assert reads == ["text.en"]
 
 
 def test_a_file_is_read_once_and_by_later_starts_not_at_all(tmp_path, file, reads, settled):
-    memo = Memo(tmp_path / "cache")
-    assert memo.file_digest(file) == memo.file_digest(file) == sha(b"one\n")
-    assert Memo(tmp_path / "cache").file_digest(file) == sha(b"one\n")
+    cache = Cache(tmp_path / "cache")
+    assert cache.file_digest(file) == cache.file_digest(file) == sha(b"one\n")
+    assert Cache(tmp_path / "cache").file_digest(file) == sha(b"one\n")
     assert reads == ["text.en"]
 
 
 def test_a_file_that_was_just_written_is_not_remembered_beyond_this_start(tmp_path, file, reads):
     # Its next change may leave no trace in its size and times.
-    memo = Memo(tmp_path / "cache")
-    memo.file_digest(file)
-    memo.file_digest(file)
+    cache = Cache(tmp_path / "cache")
+    cache.file_digest(file)
+    cache.file_digest(file)
     assert reads == ["text.en"]
-    Memo(tmp_path / "cache").file_digest(file)
+    Cache(tmp_path / "cache").file_digest(file)
     assert reads == ["text.en"] * 2
 
 
@@ -113,22 +113,22 @@ def change_file(path):
 @pytest.mark.parametrize("change", [change_size, change_bytes, change_file])
 def test_a_changed_file_is_read_again(tmp_path, file, settled, change):
     os.utime(file, (LONG_AGO, LONG_AGO))
-    assert Memo(tmp_path / "cache").file_digest(file) == sha(b"one\n")
+    assert Cache(tmp_path / "cache").file_digest(file) == sha(b"one\n")
     change(file)
-    assert Memo(tmp_path / "cache").file_digest(file) == sha(file.read_bytes()) != sha(b"one\n")
+    assert Cache(tmp_path / "cache").file_digest(file) == sha(file.read_bytes()) != sha(b"one\n")
 
 
 def test_equal_files_have_equal_digests_wherever_they_lie(tmp_path, file, settled):
     other = tmp_path / "other.en"
     other.write_bytes(file.read_bytes())
-    memo = Memo(tmp_path / "cache")
-    assert memo.file_digest(file) == memo.file_digest(other)
+    cache = Cache(tmp_path / "cache")
+    assert cache.file_digest(file) == cache.file_digest(other)
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
     for path, reason in ((tmp_path / "missing", "No such file or directory"), (tmp_path, "Is a directory")):
         with pytest.raises(CorpusError) as caught:
-            Memo(tmp_path / "cache").file_digest(path)
+            Cache(tmp_path / "cache").file_digest(path)
         assert str(caught.value) == f"{path}: cannot be read ({reason}); check the file"
 
 
@@ -143,6 +143,6 @@ def test_a_file_inside_an_archive_is_read_by_every_start(tmp_path, reads):
             return open(Path(__file__), mode)
 
     for _ in range(2):
-        memo = Memo(tmp_path / "cache")
-        assert memo.file_digest(Inside()) == memo.file_digest(Inside()) == sha(Path(__file__).read_bytes())
+        cache = Cache(tmp_path / "cache")
+        assert cache.file_digest(Inside()) == cache.file_digest(Inside()) == sha(Path(__file__).read_bytes())
     assert reads == ["text.en"] * 2

@@ -6,13 +6,13 @@ from nmt.corpus import overlap
 from nmt.corpus.encoding import encode_pairs
 from nmt.corpus.overlap import count_overlaps
 from nmt.corpus.reader import Filters, Pair, ParallelText
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 
 
 @pytest.fixture(scope="module")
 def encode():
     """A function that encodes pairs as a training text."""
-    model = SubwordModel.train([f"number {n} Zahl" for n in range(100)], kind="char", vocabulary_size=60)
+    model = train_subwords([f"number {n} Zahl" for n in range(100)], kind="char", vocabulary_size=60)
 
     def work(pairs, **settings):
         pairs = [Pair(*pair) for pair in pairs]

@@ -18,7 +18,7 @@ from nmt.corpus.encoding import encode_pairs
 from nmt.corpus.reader import Filters, hold_out_threshold, is_held_out, read_pairs, resolve
 from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import ConfigError, CorpusError, RunError
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_second_call_uses_the_first_ones_work(build):
 
 
 def test_content_and_settings_make_a_new_store_names_do_not(build, tmp_path, paths, pairs, subwords):
-    other = SubwordModel.train([p.source for p in pairs], kind="char", vocabulary_size=100)
+    other = train_subwords([p.source for p in pairs], kind="char", vocabulary_size=100)
     build()
     assert build(filters=Filters(max_source_tokens=9))[1]
     assert build(hold_out=1 << 60)[1]
@@ -261,9 +261,9 @@ def test_processes_that_start_together_build_one_store(paths, tmp_path, subwords
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    outcomes = [process.communicate(timeout=60)[0].strip() for process in processes]
+    runs = [process.communicate(timeout=60)[0].strip() for process in processes]
     rest = f"{len(pairs)} {pairs[3].source}"
-    assert sorted(outcomes) == [f"False {rest}", f"False {rest}", f"True {rest}"]
+    assert sorted(runs) == [f"False {rest}", f"False {rest}", f"True {rest}"]
     assert len(stores(tmp_path)) == 1
 
 

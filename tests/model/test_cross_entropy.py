@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from nmt.model import cross_entropy
 from nmt.model.cross_entropy import projected_cross_entropy
-from nmt.model.lexicon import Favour
+from nmt.model.lexicon import LexiconBias
 
 N, E, V, U = 53, 6, 11, 4
 
@@ -39,8 +39,10 @@ def expected_of(inputs, targets, words, smoothing):
 
 def found_of(inputs, targets, words, smoothing):
     features, weight, bias, scores = inputs
-    favour = Favour(words, scores)
-    return projected_cross_entropy(features, weight, bias, targets, label_smoothing=smoothing, favour=favour)
+    lexicon_bias = LexiconBias(words, scores)
+    return projected_cross_entropy(
+        features, weight, bias, targets, label_smoothing=smoothing, lexicon_bias=lexicon_bias
+    )
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

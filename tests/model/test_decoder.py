@@ -59,7 +59,7 @@ def test_advancing_equals_running_over_the_whole_target(cell, attention, layers,
     whole = decoder(embedded, state).attentional
     for t in range(T):
         advanced = decoder.advance(embedded[:, t : t + 1], state)
-        torch.testing.assert_close(advanced.readout.attentional[:, 0], whole[:, t], rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(advanced.decoded.attentional[:, 0], whole[:, t], rtol=1e-10, atol=1e-12)
         state = advanced.state
 
 
@@ -80,7 +80,7 @@ def test_attentional_vector_follows_luongs_equations(cell, feeding, layers):
         context, weights = decoder.attention(outputs.unsqueeze(1), state.memory)
         feed = torch.tanh(torch.cat((context[:, 0], outputs), dim=-1) @ decoder.combine.weight.T)
         advanced = decoder.advance(embedded[:, t : t + 1], state)
-        torch.testing.assert_close(advanced.readout.attentional[:, 0], feed)
+        torch.testing.assert_close(advanced.decoded.attentional[:, 0], feed)
         torch.testing.assert_close(advanced.weights, weights)
         state = advanced.state
 
@@ -129,7 +129,7 @@ def test_places_advance_as_if_alone():
     together = decoder.advance(embedded, state.reorder(torch.zeros(B, 4, dtype=torch.long)))
     for k in range(4):
         alone = decoder.advance(embedded[:, k : k + 1], state)
-        torch.testing.assert_close(together.readout.attentional[:, k], alone.readout.attentional[:, 0])
+        torch.testing.assert_close(together.decoded.attentional[:, k], alone.decoded.attentional[:, 0])
         torch.testing.assert_close(together.weights[:, k], alone.weights[:, 0])
 
 

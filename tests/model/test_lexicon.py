@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from nmt.config.model import ModelConfig
-from nmt.model.decoder import Readout
-from nmt.model.lexicon import Favour, Lexicon
+from nmt.model.decoder import DecoderOutput
+from nmt.model.lexicon import Lexicon, LexiconBias
 from nmt.model.seq2seq import build_model
 
 V, N = 9, 3
@@ -48,7 +48,7 @@ def expected_scores():
 
 def test_logits_gain_the_logarithm_of_the_lexical_probability(lexicon):
     logits = torch.randn(3, 2, V, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    found = lexicon(SOURCE).favour(WEIGHTS).add_to(logits.clone())
+    found = lexicon(SOURCE).lexicon_bias(WEIGHTS).add_to(logits.clone())
     torch.testing.assert_close(found - logits, expected_scores())
 
 
@@ -61,28 +61,28 @@ def test_a_sentence_is_offered_its_own_words_once(lexicon):
 
 
 def test_selected_positions_are_those_of_the_whole(lexicon):
-    favour = lexicon(SOURCE).favour(WEIGHTS)
-    whole = favour.add_to(torch.zeros(3, 2, V, dtype=torch.float64)).flatten(0, 1)
+    lexicon_bias = lexicon(SOURCE).lexicon_bias(WEIGHTS)
+    whole = lexicon_bias.add_to(torch.zeros(3, 2, V, dtype=torch.float64)).flatten(0, 1)
     positions = torch.tensor([0, 3, 4, 5])
-    some = favour.select(positions).add_to(torch.zeros(4, V, dtype=torch.float64))
+    some = lexicon_bias.select(positions).add_to(torch.zeros(4, V, dtype=torch.float64))
     torch.testing.assert_close(some, whole[positions])
 
 
 def test_sentences_that_stay_keep_their_offers(lexicon):
     kept = lexicon(SOURCE).keep(torch.tensor([2, 0]))
-    found = kept.favour(WEIGHTS[[2, 0]]).add_to(torch.zeros(2, 2, V, dtype=torch.float64))
+    found = kept.lexicon_bias(WEIGHTS[[2, 0]]).add_to(torch.zeros(2, 2, V, dtype=torch.float64))
     torch.testing.assert_close(found, expected_scores()[[2, 0]])
 
 
 def test_attention_learns_from_the_scores(lexicon):
     weights = WEIGHTS.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda given: lexicon(SOURCE).favour(given).scores, weights)
+    assert torch.autograd.gradcheck(lambda given: lexicon(SOURCE).lexicon_bias(given).scores, weights)
 
 
 def test_bf16_products_do_not_reach_the_lexicon(lexicon):
-    expected = lexicon(SOURCE).favour(WEIGHTS).scores
+    expected = lexicon(SOURCE).lexicon_bias(WEIGHTS).scores
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(lexicon(SOURCE).favour(WEIGHTS).scores, expected, rtol=0, atol=0)
+        torch.testing.assert_close(lexicon(SOURCE).lexicon_bias(WEIGHTS).scores, expected, rtol=0, atol=0)
 
 
 def build(size):
@@ -114,8 +114,10 @@ def test_a_lexicon_lies_with_the_weights_but_is_no_parameter():
 def test_project_adds_what_the_readout_says():
     model = build(0)
     attentional = torch.randn(2, 6, dtype=torch.float64)
-    favour = Favour(torch.tensor([[1, 4], [4, 0]]), torch.tensor([[0.5, 2.0], [3.0, 0.0]], dtype=torch.float64))
-    difference = model.project(Readout(attentional, favour)) - model.project(Readout(attentional))
+    lexicon_bias = LexiconBias(
+        torch.tensor([[1, 4], [4, 0]]), torch.tensor([[0.5, 2.0], [3.0, 0.0]], dtype=torch.float64)
+    )
+    difference = model.project(DecoderOutput(attentional, lexicon_bias)) - model.project(DecoderOutput(attentional))
     expected = torch.zeros(2, V, dtype=torch.float64)
     expected[0, 1], expected[0, 4], expected[1, 4] = 0.5, 2.0, 3.0
     torch.testing.assert_close(difference, expected)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt.config.model import ModelConfig
-from nmt.model.decoder import Readout
+from nmt.model.decoder import DecoderOutput
 from nmt.model.loss import output_loss
 from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import build_model
@@ -66,7 +66,9 @@ TARGETS = torch.tensor([5, 2, 5])
 def loss_and_gradients(model, smoothing, words):
     model.zero_grad()
     attentional = ATTENTIONAL.clone().requires_grad_()
-    smoothed, likelihood = output_loss(model, Readout(attentional), TARGETS, label_smoothing=smoothing, words=words)
+    smoothed, likelihood = output_loss(
+        model, DecoderOutput(attentional), TARGETS, label_smoothing=smoothing, words=words
+    )
     smoothed.backward()
     gradients = [attentional.grad, *(p.grad.clone() for p in model.output_parameters())]
     return smoothed.detach(), likelihood, gradients
@@ -87,7 +89,7 @@ def test_the_loss_is_its_formula(model, smoothing):
     smoothed, likelihood, gradients = loss_and_gradients(model, smoothing, words)
     model.zero_grad()
     attentional = ATTENTIONAL.clone().requires_grad_()
-    scores = model.project(Readout(attentional))[:, words.ids]
+    scores = model.project(DecoderOutput(attentional))[:, words.ids]
     log_normalizer = (words.shares * scores.exp()).sum(-1).log()
     true = log_normalizer - scores[range(3), [2, 1, 2]]
     uniform = log_normalizer - (scores * words.shares).sum(-1) / V
@@ -110,13 +112,13 @@ def test_bf16_is_near_fp32(model):
 
 def test_the_normalizer_that_is_estimated_is_right_on_average(model):
     """Over all that may be drawn, as likely as each other."""
-    scores = model.project(Readout(ATTENTIONAL)).detach()
+    scores = model.project(DecoderOutput(ATTENTIONAL)).detach()
     own, others = [2, 5], [0, 1, 3, 4, 6, 7, 8]
     estimates = []
     for some in itertools.combinations(others, 3):
         ids = torch.tensor(sorted((*own, *some)))
         shares = torch.tensor([1.0 if id_ in own else len(others) / 3 for id_ in ids.tolist()])
-        first, words = Readout(ATTENTIONAL[:1]), Words(ids, shares)
+        first, words = DecoderOutput(ATTENTIONAL[:1]), Words(ids, shares)
         _, likelihood = output_loss(model, first, TARGETS[:1], label_smoothing=0.0, words=words)
         estimates.append(math.exp(float(likelihood) + float(scores[0, 5])))
     assert sum(estimates) / len(estimates) == pytest.approx(float(scores[0].exp().sum()), rel=1e-5)

@@ -8,7 +8,7 @@ import torch
 from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
-from nmt.model.decoder import Readout
+from nmt.model.decoder import DecoderOutput
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import Bridge, build_model
 from nmt.search.beam import beam_search
@@ -248,7 +248,7 @@ def test_tying_decides_how_many_matrices_of_the_vocabulary_there_are(tying, matr
     assert bias.shape == (V,)
     assert (weight is model.target_embedding.weight) == (tying != "none")
     attentional = torch.randn(2, 3, 6, dtype=torch.float64)
-    torch.testing.assert_close(model.project(Readout(attentional)), attentional @ weight.T + bias)
+    torch.testing.assert_close(model.project(DecoderOutput(attentional)), attentional @ weight.T + bias)
 
 
 @pytest.mark.parametrize("tying", ["target", "all"])
@@ -260,7 +260,7 @@ def test_wider_attentional_vectors_are_projected_to_what_a_tied_output_reads(tyi
     assert weight is model.target_embedding.weight
     attentional = torch.randn(2, 3, 9, dtype=torch.float64)
     expected = attentional @ model.projection.weight.T @ weight.T + bias
-    torch.testing.assert_close(model.project(Readout(attentional)), expected)
+    torch.testing.assert_close(model.project(DecoderOutput(attentional)), expected)
 
 
 @pytest.mark.parametrize(("tying", "width"), [("none", 9), ("none", 0), ("all", 0), ("all", 6)])

@@ -10,7 +10,7 @@ from nmt.runs.results import (
     clear_failure,
     find_runs,
     read_metrics,
-    read_outcome,
+    read_results,
     record_failure,
 )
 
@@ -34,7 +34,7 @@ TEST = "BLEU 34.18 (nrefs:1|tok:13a); chrF2 57.20 (nrefs:1|nc:6), beam 5, data/t
 def test_a_run_is_finished_where_a_limit_is_reached(make_run, changes, finished):
     limits = {"max_updates": 1000, "max_epochs": 0, "max_minutes": 0.0, "patience": 0} | changes
     directory = make_run("one", (12.0, 11.0, 11.5), **{f"trainer__{key}": value for key, value in limits.items()})
-    assert read_outcome(directory).finished is finished
+    assert read_results(directory).finished is finished
 
 
 @pytest.mark.parametrize("damaged", ["max_updates: null", "max_updates: lots"])
@@ -44,7 +44,7 @@ def test_a_limit_that_is_damaged_finishes_no_run(make_run, damaged):
     text = path.read_text(encoding="utf-8")
     assert "max_updates: 901" in text
     path.write_text(text.replace("max_updates: 901", damaged), encoding="utf-8")
-    assert not read_outcome(directory).finished
+    assert not read_results(directory).finished
 
 
 def test_numbers_that_are_none_among_the_metrics_count_as_zero(make_run):
@@ -52,23 +52,23 @@ def test_numbers_that_are_none_among_the_metrics_count_as_zero(make_run):
     path = directory / "metrics.jsonl"
     lines = [json.loads(line) | {"epoch": math.nan, "seconds": math.inf} for line in path.read_text().splitlines()]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
-    outcome = read_outcome(directory)
-    assert (outcome.finished, outcome.epochs, outcome.minutes) == (False, 0, 0.0)
+    results = read_results(directory)
+    assert (results.finished, results.epochs, results.minutes) == (False, 0, 0.0)
 
 
 def test_a_run_that_went_on_after_its_last_validation_is_unfinished(make_run):
     directory = make_run("one", trainer__max_updates=200)
-    assert read_outcome(directory).finished
+    assert read_results(directory).finished
     with open(directory / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"kind": "train", "update": 250, "seconds": 150.0}\n')
-    outcome = read_outcome(directory)
-    assert (outcome.finished, outcome.updates, outcome.minutes, outcome.bleu) == (False, 250, 2.5, 12.5)
+    results = read_results(directory)
+    assert (results.finished, results.updates, results.minutes, results.bleu) == (False, 250, 2.5, 12.5)
 
 
 def test_the_best_score_counts_and_the_last_clock(make_run):
-    outcome = read_outcome(make_run("one", (10.0, 14.0, 13.0)))
-    assert (outcome.bleu, outcome.updates, outcome.minutes) == (14.0, 300, 3.0)
-    assert outcome.signature == "nrefs:1|tok:13a"
+    results = read_results(make_run("one", (10.0, 14.0, 13.0)))
+    assert (results.bleu, results.updates, results.minutes) == (14.0, 300, 3.0)
+    assert results.signature == "nrefs:1|tok:13a"
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_the_best_score_counts_and_the_last_clock(make_run):
     ],
 )
 def test_the_test_score_is_that_of_the_configured_text(make_run, name, text, score):
-    outcome = read_outcome(make_run("one", test=text, corpus__test=name))
-    assert outcome.test_bleu == score
-    assert outcome.test_how == ("beam 5, nrefs:1|tok:13a" if score else "")
+    results = read_results(make_run("one", test=text, corpus__test=name))
+    assert results.test_bleu == score
+    assert results.test_how == ("beam 5, nrefs:1|tok:13a" if score else "")
 
 
 def test_damaged_lines_are_named_and_left_out_and_a_line_being_written_is_no_fault(make_run):
@@ -96,7 +96,7 @@ def test_damaged_lines_are_named_and_left_out_and_a_line_being_written_is_no_fau
     assert metrics.lines == [json.loads(line) for line in whole.splitlines()]
     assert metrics.problems == [f"{path}: line {number} is damaged and left out" for number in (2, 3, 4)]
     assert [line["kind"] for line in metrics.of("validation")] == ["validation"] * 2
-    assert read_outcome(path.parent).problems == tuple(metrics.problems)
+    assert read_results(path.parent).problems == tuple(metrics.problems)
 
 
 def test_a_directory_without_metrics_is_told(tmp_path):
@@ -107,7 +107,7 @@ def test_a_directory_without_metrics_is_told(tmp_path):
 def test_keys_that_an_older_nmt_did_not_have_take_their_defaults(make_run):
     directory = make_run("one", seed=7)
     (directory / "config.yaml").write_text("seed: 7\noptimizer:\n  lr: 0.5\n", encoding="utf-8")
-    settings = read_outcome(directory).settings
+    settings = read_results(directory).settings
     assert (settings["seed"], settings["optimizer.lr"]) == (7, 0.5)
     assert settings["trainer.accumulation"] == TrainConfig().trainer.accumulation
 
@@ -125,20 +125,20 @@ def test_a_run_whose_settings_cannot_be_read_has_failed(make_run, text, reason):
     (directory / "config.yaml").unlink()
     if text:
         (directory / "config.yaml").write_text(text, encoding="utf-8")
-    assert reason in read_outcome(directory).failure
-    assert "\n" not in read_outcome(directory).failure
+    assert reason in read_results(directory).failure
+    assert "\n" not in read_results(directory).failure
 
 
 def test_a_failure_is_recorded_until_it_is_cleared(make_run, tmp_path):
     directory = make_run("one")
     record_failure(directory, "disk\nfull", trace="Traceback\n  line\n")
     assert (directory / FAILURE).read_text(encoding="utf-8") == "disk full\n\nTraceback\n  line\n"
-    assert read_outcome(directory).failure == "disk full"
+    assert read_results(directory).failure == "disk full"
     clear_failure(directory)
     clear_failure(directory)
-    assert read_outcome(directory).failure == ""
+    assert read_results(directory).failure == ""
     record_failure(tmp_path / "new" / "run", "why")
-    assert read_outcome(tmp_path / "new" / "run").failure == "why"
+    assert read_results(tmp_path / "new" / "run").failure == "why"
     (tmp_path / "file").touch()
     record_failure(tmp_path / "file" / "run", "nowhere to write it")
 

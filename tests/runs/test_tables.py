@@ -1,6 +1,6 @@
 import pytest
 
-from nmt.runs.results import read_outcome, record_failure
+from nmt.runs.results import read_results, record_failure
 from nmt.runs.tables import Summary
 
 TEST = "BLEU {} (nrefs:1|tok:13a); chrF2 57.20 (nrefs:1), beam 5, data/test"
@@ -14,7 +14,7 @@ def sweep(make_run):
         for seed, bleu in ((1, 10.0), (2, 12.0), (3, 14.0))
     ]
     runs.append(make_run("lr=0.001", (20.0, 15.5), optimizer__lr=0.001, trainer__threads=0))
-    return [read_outcome(directory) for directory in runs]
+    return [read_results(directory) for directory in runs]
 
 
 def test_seeds_are_averaged_and_the_best_settings_come_first(sweep):
@@ -47,7 +47,7 @@ def test_markdown_and_tabs(sweep):
 def test_test_scores_have_a_column_that_says_how_many_there_are(make_run):
     texts = {1: TEST.format("30.00"), 2: TEST.format("31.00"), 3: ""}
     runs = [make_run(f"seed={seed}", seed=seed, test=text, corpus__test="data/test") for seed, text in texts.items()]
-    lines = Summary(map(read_outcome, runs)).text().splitlines()
+    lines = Summary(map(read_results, runs)).text().splitlines()
     assert lines[:2] == [
         "runs  validation BLEU              test BLEU  updates  minutes",
         "   3     12.50 ± 0.00  30.50 ± 0.71 (2 of 3)      200      2.0",
@@ -57,7 +57,7 @@ def test_test_scores_have_a_column_that_says_how_many_there_are(make_run):
 
 def test_how_a_run_is_watched_and_named_is_no_setting(make_run):
     same = make_run("one", trainer__log_every=7, trainer__progress=False, corpus__cache_dir="x"), make_run("two")
-    (group,) = Summary(map(read_outcome, same)).groups
+    (group,) = Summary(map(read_results, same)).groups
     assert len(group) == 2
 
 
@@ -65,14 +65,14 @@ def test_scores_with_another_signature_are_not_averaged(make_run):
     runs = [make_run("one"), make_run("two")]
     path = runs[0] / "metrics.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace("tok:13a", "tok:zh"), encoding="utf-8")
-    summary = Summary(map(read_outcome, runs))
+    summary = Summary(map(read_results, runs))
     assert len(summary.groups) == 2
     assert summary.table().splitlines()[0].startswith("BLEU signature ")
 
 
 def test_lists_truth_values_and_empty_texts_are_written_as_typed(make_run):
     runs = [make_run("b"), make_run("c", model__input_feeding=True, corpus__extra=["x|y", "z"], corpus__valid="v")]
-    lines = Summary(map(read_outcome, runs)).table("markdown").splitlines()
+    lines = Summary(map(read_results, runs)).table("markdown").splitlines()
     assert lines[0].startswith("| corpus.valid | corpus.extra | model.input_feeding | runs |")
     assert {line.split(" | 1 |")[0] for line in lines[2:]} == {"| '' | [] | false", "| v | [x\\|y,z] | true"}
 
@@ -84,7 +84,7 @@ def test_what_failed_or_is_unfinished_is_listed_with_its_reason(make_run, sweep,
     (begun / "metrics.jsonl").write_text("", encoding="utf-8")
     record_failure(failed, "disk full")
     record_failure(tmp_path / "early", "optimizer.lr=-1 is not possible")
-    summary = Summary([*sweep, *map(read_outcome, (going, begun, timed, passing, failed, tmp_path / "early"))])
+    summary = Summary([*sweep, *map(read_results, (going, begun, timed, passing, failed, tmp_path / "early"))])
     assert [line.split()[0] for line in summary.table().splitlines()] == ["optimizer.lr", "0.001", "0.01"]
     assert summary.notes()[2:] == [
         f"unfinished: {going}: update 200 of 900, validation BLEU 12.50 so far",
@@ -94,12 +94,12 @@ def test_what_failed_or_is_unfinished_is_listed_with_its_reason(make_run, sweep,
         f"failed: {failed}: disk full",
         f"failed: {tmp_path / 'early'}: optimizer.lr=-1 is not possible",
     ]
-    counted = Summary([read_outcome(going), read_outcome(begun)], unfinished=True)
+    counted = Summary([read_results(going), read_results(begun)], unfinished=True)
     assert [len(group) for group in counted.groups] == [1]
     assert len(counted.unfinished) == 1
 
 
 def test_without_a_finished_run_there_are_notes_only(make_run):
-    summary = Summary([read_outcome(make_run("x", trainer__max_updates=900))])
+    summary = Summary([read_results(make_run("x", trainer__max_updates=900))])
     assert summary.table() == ""
     assert summary.text() == f"{summary.notes()[0]}\n"

@@ -48,22 +48,22 @@ def flipped(path, place, bit):
 def test_a_flipped_bit_in_a_graph_is_told_in_one_line_or_does_not_show(best, precision, capfd):
     """Some show when the graph is loaded, some when it first runs; nothing of that belongs to standard output."""
     export(best, precision)
-    draw, outcomes, messages = random.Random(7), Counter(), []
+    draw, runs, messages = random.Random(7), Counter(), []
     for name in ("encoder", "step", "embedding"):
         path = best / precision / f"{name}.onnx"
         whole = path.read_bytes()
         for _ in range(24):
             path.write_bytes(flipped(path, draw.randrange(len(whole)), 1 << draw.randrange(8)))
             try:
-                outcomes[len(texts(load(best, precision=precision))) == len(LINES)] += 1
+                runs[len(texts(load(best, precision=precision))) == len(LINES)] += 1
             except (BundleError, RunError) as error:
-                outcomes[type(error)] += 1
+                runs[type(error)] += 1
                 messages.append(str(error))
             path.write_bytes(whole)
     assert not [message for message in messages if "\n" in message or "ONNXRuntimeError" in message]
-    assert outcomes[BundleError] > 40
-    assert outcomes[True] > 2
-    assert outcomes[False] == 0
+    assert runs[BundleError] > 40
+    assert runs[True] > 2
+    assert runs[False] == 0
     assert capfd.readouterr().out == ""
 
 

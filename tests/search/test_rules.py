@@ -75,7 +75,7 @@ def ahead_of(tokens):
 def test_a_rule_that_has_nothing_against_many_positions_is_not_asked_about_each():
     random = np.random.default_rng(1)
     rules = [forbid([0, 2]), forbid([]), minimum_length(3, eos_id=1), no_repeat_ngram(2)]
-    outcomes = set()
+    runs = set()
     for _ in range(200):
         tokens = random.choice(9, size=(4, 2, 3), p=[0.005, 0.05, 0.005, *[0.94 / 6] * 6])
         length = int(random.integers(4))
@@ -84,8 +84,8 @@ def test_a_rule_that_has_nothing_against_many_positions_is_not_asked_about_each(
         assert rules[3] in left  # one that does not say so is asked
         expected = [(tokens == 0) | (tokens == 2), (tokens == 1) & (np.arange(4)[:, None, None] + length < 3)]
         assert [rule in left for rule in (rules[0], rules[2])] == [forbidden.any() for forbidden in expected]
-        outcomes.add(tuple(forbidden.any() for forbidden in expected))
-    assert len(outcomes) == 4
+        runs.add(tuple(forbidden.any() for forbidden in expected))
+    assert len(runs) == 4
 
 
 @pytest.mark.parametrize("search", [greedy_search, beam_search])

@@ -148,15 +148,15 @@ def test_a_translation_is_a_function_of_its_line_alone(bundle, precise, test_lin
     expected = translate(1, test_lines)
     count = len(test_lines)
     orders = {"reversed": list(range(count))[::-1], "shuffled": random.Random(4).sample(range(count), count)}
-    outcomes = {f"batches of {size}": translate(size, test_lines) for size in (7, 64)}
+    runs = {f"batches of {size}": translate(size, test_lines) for size in (7, 64)}
     for name, order in orders.items():
         # In windows, so that the order does change who is batched with whom.
         lines = [test_lines[i] for i in order]
         parts = [translate(16, lines[start : start + 50]) for start in range(0, count, 50)]
         found = [hypothesis for part in parts for hypothesis in part]
-        outcomes[name] = [found[order.index(i)] for i in range(count)]
-    for name, outcome in outcomes.items():
-        for line, here, there in zip(test_lines, expected, outcome, strict=True):
+        runs[name] = [found[order.index(i)] for i in range(count)]
+    for name, results in runs.items():
+        for line, here, there in zip(test_lines, expected, results, strict=True):
             if here.text != there.text:
                 tied = [rescored(precise, line, hypothesis) for hypothesis in (here, there)]
                 assert tied[0] == pytest.approx(tied[1], abs=1e-5), (name, line, here.text, there.text)

@@ -8,7 +8,7 @@ from nmt.config.corpus import CorpusConfig
 from nmt.config.subwords import SubwordsConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.batches import BatchSource, PaddingStats
-from nmt.training.setup import prepare
+from nmt.training.data import prepare
 from nmt.training.state import load_state
 
 MULTI30K = Path(os.environ.get("NMT_CORPORA", "corpora")) / "multi30k"
@@ -55,11 +55,11 @@ def test_little_of_a_batch_is_padding(cache):
         ),
         subwords=SubwordsConfig(vocabulary_size=2000),
     )
-    material = prepare(config)
+    data = prepare(config)
     batches = BatchSource(
-        material.corpus,
-        source_subwords=material.source_subwords,
-        target_subwords=material.target_subwords,
+        data.corpus,
+        source_subwords=data.source_subwords,
+        target_subwords=data.target_subwords,
         batch_tokens=2000,
         seed=1,
         prefetch=0,

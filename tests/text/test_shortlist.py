@@ -7,7 +7,7 @@ import pytest
 
 from nmt.errors import BundleError, ConfigError
 from nmt.text.shortlist import Shortlist, pooled
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 
 ENGLISH, GERMAN = (
     line.split()
@@ -28,8 +28,8 @@ def parallel():
         name = ["Zorbas"] if n % 50 == 0 else []
         lines.append([" ".join([words[i] for i in picks] + name) for words in (ENGLISH, GERMAN)])
     source_lines, target_lines = zip(*lines, strict=True)
-    source = SubwordModel.train(source_lines, kind="bpe", vocabulary_size=110)
-    target = SubwordModel.train(target_lines, kind="bpe", vocabulary_size=400, byte_fallback=True)
+    source = train_subwords(source_lines, kind="bpe", vocabulary_size=110)
+    target = train_subwords(target_lines, kind="bpe", vocabulary_size=400, byte_fallback=True)
     return source, target, source.encode_batch(source_lines), target.encode_batch(target_lines)
 
 
@@ -114,7 +114,7 @@ def test_lists_grow_with_their_size(parallel):
 
 
 def test_a_joint_vocabulary_is_copied_whole():
-    subwords = SubwordModel.train([" ".join(ENGLISH)] * 3, kind="unigram", vocabulary_size=60)
+    subwords = train_subwords([" ".join(ENGLISH)] * 3, kind="unigram", vocabulary_size=60)
     shortlist = Shortlist.train([[30]], [[31]], source_subwords=subwords, target_subwords=subwords, frequent=0)
     for i in range(subwords.vocabulary_size):
         assert set(listed(shortlist, [i])) == {*range(20), i, *([31] if i == 30 else [])}

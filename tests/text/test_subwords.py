@@ -10,7 +10,8 @@ import pytest
 import sentencepiece
 
 from nmt.errors import SubwordError
-from nmt.text.subwords import KINDS, SubwordModel
+from nmt.text.subword_training import KINDS, train_subwords
+from nmt.text.subwords import SubwordModel
 
 WORDS = ["anna", "banana", "and", "brand", "an", "ban", "bandana", "cabana", "canned", "bean", "dean", "candor"]
 TEXT = [" ".join(WORDS[(i * k + k) % len(WORDS)] for k in range(1, 7)) for i in range(60)]
@@ -18,7 +19,7 @@ CHINESE = ["（你好），１２３。", "“引号”、《书名》……", "
 
 
 def train(text=TEXT, kind="unigram", vocabulary_size=60, **settings):
-    return SubwordModel.train(text, kind=kind, vocabulary_size=vocabulary_size, **settings)
+    return train_subwords(text, kind=kind, vocabulary_size=vocabulary_size, **settings)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -276,23 +277,23 @@ def test_a_piece_that_is_no_utf8_is_told(tmp_path):
 
 
 def test_any_byte_may_be_damaged():
-    data, outcomes = train().to_bytes(), set()
+    data, runs = train().to_bytes(), set()
     for place in range(0, len(data), 7):
         damaged = bytearray(data)
         damaged[place] ^= 0x80
         try:
-            outcomes.add(type(SubwordModel(bytes(damaged)).encode("anna banana")))
+            runs.add(type(SubwordModel(bytes(damaged)).encode("anna banana")))
         except SubwordError as error:
-            outcomes.add(str(error))
+            runs.add(str(error))
     damaged = "subword model: not a subword model, or damaged; copy it again or train a new one"
-    assert {list, damaged} <= outcomes
-    assert all("its special ids differ" in each for each in outcomes - {list, damaged})
+    assert {list, damaged} <= runs
+    assert all("its special ids differ" in each for each in runs - {list, damaged})
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_characters_that_no_subword_spells_are_named(kind):
     lines = ["A small dog runs.", "caf\u00e9 cats"] * 20
-    model = SubwordModel.train(lines, kind=kind, vocabulary_size=60)
+    model = train_subwords(lines, kind=kind, vocabulary_size=60)
     for text, unknown in {
         "A 😀 dog.": "😀",
         "漢a字 😀😀漢 dog Q": "漢字😀😀漢Q",
@@ -302,9 +303,9 @@ def test_characters_that_no_subword_spells_are_named(kind):
         "": "",
     }.items():
         assert model.unknown_characters(text) == unknown
-    composing = SubwordModel.train(lines, kind=kind, vocabulary_size=60, normalization="nfc")
+    composing = train_subwords(lines, kind=kind, vocabulary_size=60, normalization="nfc")
     assert composing.unknown_characters("cafe\u0301 u\u0308") == "ü"
-    spelling = SubwordModel.train(lines, kind="unigram", vocabulary_size=330, byte_fallback=True)
+    spelling = train_subwords(lines, kind="unigram", vocabulary_size=330, byte_fallback=True)
     assert spelling.unknown_characters("漢 😀") == ""
 
 

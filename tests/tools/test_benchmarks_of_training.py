@@ -14,7 +14,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError, RunError
 from nmt.model.seq2seq import build_model
-from nmt.training.setup import prepare
+from nmt.training.data import prepare
 
 DEMO = Path(corpora.__file__).parent / "demo"
 
@@ -116,19 +116,19 @@ def test_input_feeding_beside_a_peer(settings, run_tool, toolkit):
 def test_the_peers_text_is_our_subwords(settings, load_tool, tmp_path):
     tool, peer_settings = load_tool("benchmark_training"), load_tool("benchmarking.peer_settings")
     config = tool.configuration(tool.compose(settings))
-    material = prepare(config)
-    peer_settings.write_text(material, tmp_path)
+    data = prepare(config)
+    peer_settings.write_text(data, tmp_path)
     english, german = (
         [list(map(int, line.split())) for line in (tmp_path / f"train.{side}").read_text().splitlines()]
         for side in ("source", "target")
     )
-    subwords = material.source_subwords
+    subwords = data.source_subwords
     prefix = Path(config.corpus.train)
     given = [prefix.with_suffix(f".{side}").read_text(encoding="utf-8").splitlines() for side in ("en", "de")]
     written = zip(map(subwords.decode, english), map(subwords.decode, german), strict=True)
     assert sorted(written) == sorted(zip(*given, strict=True))
     onmt, joey = (
-        json.loads(peer_settings.settings_for(kind, config, folder=tmp_path, material=material).read_text())
+        json.loads(peer_settings.settings_for(kind, config, folder=tmp_path, data=data).read_text())
         for kind in ("onmt", "joey")
     )
     assert onmt["word_vec_size"] == 16
@@ -150,7 +150,7 @@ def test_models_that_a_peer_does_not_have_are_refused(load_tool, tmp_path, kind,
     sizes = {"encoder_hidden_size": 16, "decoder_hidden_size": 32}
     config = TrainConfig(model=ModelConfig(**(sizes | changes)))
     with pytest.raises(ConfigError, match=message):
-        load_tool("benchmarking.peer_settings").settings_for(kind, config, folder=tmp_path, material=None)
+        load_tool("benchmarking.peer_settings").settings_for(kind, config, folder=tmp_path, data=None)
 
 
 def test_peers_that_cannot_be_run_are_told_of_in_one_line(load_tool, toolkit, tmp_path):

@@ -14,8 +14,8 @@ from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
 from nmt.runs.log import LOG
-from nmt.text.subwords import SubwordModel
-from nmt.training.fine_tuning import adopt, readopt
+from nmt.text.subword_training import train_subwords
+from nmt.training.fine_tuning import inherit_settings, restore_inherited
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def child(parent, **changes):
 def test_what_nobody_chose_is_the_parents(parent, assert_same_bundle):
     config, chosen = child(parent)
     before = dataclasses.asdict(config)
-    adopted, bundle = adopt(config, chosen=chosen)
+    adopted, bundle = inherit_settings(config, chosen=chosen)
     assert_same_bundle(bundle, load_bundle(parent))
     assert adopted.model == bundle.config
     assert adopted.subwords == dataclasses.replace(config.subwords, vocabulary_size=44)
@@ -50,7 +50,7 @@ def test_what_nobody_chose_is_the_parents(parent, assert_same_bundle):
 def test_separate_subword_models_are_taken_over(make_bundle, tmp_path):
     save_bundle(make_bundle(1, joint=False, tying=Tying.target), tmp_path / "parent")
     config, chosen = child(tmp_path / "parent")
-    adopted, bundle = adopt(config, chosen=chosen)
+    adopted, bundle = inherit_settings(config, chosen=chosen)
     assert (adopted.subwords.joint, adopted.subwords.vocabulary_size, adopted.model.tying) == (False, 70, Tying.target)
     assert bundle.source_subwords.digest != bundle.target_subwords.digest
 
@@ -61,7 +61,7 @@ def test_a_subword_model_tells_how_it_was_trained(kind, byte_fallback):
     lines = ["a small red house stands near the old river", "many green trees grow behind it in spring"] * 20
     size = (60 if kind is not SubwordKind.char else 45) + 256 * byte_fallback
     for normalization in Normalization:
-        model = SubwordModel.train(
+        model = train_subwords(
             lines,
             kind=kind.value,
             vocabulary_size=size,
@@ -88,7 +88,7 @@ def test_a_subword_model_tells_how_it_was_trained(kind, byte_fallback):
 )
 def test_what_does_not_conflict_stays_as_it_was_chosen(parent, changes):
     config, chosen = child(parent, **changes)
-    adopted, _ = adopt(config, chosen=chosen)
+    adopted, _ = inherit_settings(config, chosen=chosen)
     for key, value in changes.items():
         group, _, name = key.partition("__")
         assert getattr(getattr(adopted, group), name) == value
@@ -117,7 +117,7 @@ def test_what_does_not_conflict_stays_as_it_was_chosen(parent, changes):
 def test_a_chosen_setting_that_conflicts_is_told_with_both_values(parent, changes, setting, has):
     config, chosen = child(parent, **changes)
     with pytest.raises(ConfigError) as error:
-        adopt(config, chosen=chosen)
+        inherit_settings(config, chosen=chosen)
     what = "it" if "conflicts" in setting else "them"
     assert str(error.value) == f"{setting} with init_from={parent}, whose model has {has}; leave {what} out"
     assert error.value.exit_code == 2
@@ -129,16 +129,16 @@ def test_named_subword_models_must_be_the_parents(parent, two_subword_models, tm
     path = tmp_path / "named.model"
     path.write_bytes(own.to_bytes())
     config, chosen = child(parent, **{f"subwords__{key}": str(path)})
-    adopt(config, chosen=chosen)
+    inherit_settings(config, chosen=chosen)
     path.write_bytes(other.to_bytes())
     with pytest.raises(ConfigError) as error:
-        adopt(config, chosen=chosen)
+        inherit_settings(config, chosen=chosen)
     assert str(error.value) == (
         f"subwords.{key}={path} conflicts with init_from={parent}, whose model has other subwords; leave it out"
     )
     path.unlink()
     with pytest.raises(SubwordError, match=r"named\.model: cannot read the subword model"):
-        adopt(config, chosen=chosen)
+        inherit_settings(config, chosen=chosen)
 
 
 def test_a_parent_that_is_not_there_or_no_bundle(tmp_path, parent):
@@ -153,7 +153,7 @@ def test_a_parent_that_is_not_there_or_no_bundle(tmp_path, parent):
         (damaged, f"{damaged / 'model.safetensors'} is missing or damaged"),
     ):
         with pytest.raises(BundleError) as error:
-            adopt(child(path)[0], chosen=set())
+            inherit_settings(child(path)[0], chosen=set())
         assert str(error.value).startswith(f"init_from={path}: {words}")
         assert "\n" not in str(error.value)
         assert error.value.exit_code == 2
@@ -162,44 +162,44 @@ def test_a_parent_that_is_not_there_or_no_bundle(tmp_path, parent):
 def test_a_parent_is_not_thrown_away_before_its_child_is_made(parent, tmp_path):
     config, chosen = child(parent, run_dir=str(tmp_path), trainer__overwrite=True)
     with pytest.raises(ConfigError) as error:
-        adopt(config, chosen=chosen)
+        inherit_settings(config, chosen=chosen)
     assert str(error.value) == (
         f"init_from={parent} lies in run_dir={tmp_path}, which trainer.overwrite=true throws away; "
         "choose another run_dir"
     )
     config.run_dir = str(tmp_path / "par")
-    adopt(config, chosen=chosen)
+    inherit_settings(config, chosen=chosen)
 
 
 def test_other_languages_are_mentioned_and_no_more(parent, caplog, monkeypatch):
     monkeypatch.setattr(LOG, "propagate", True)
-    adopt(child(parent)[0], chosen=set())
+    inherit_settings(child(parent)[0], chosen=set())
     assert caplog.messages == []
-    adopt(child(parent, corpus__source="de")[0], chosen={"corpus.source"})
+    inherit_settings(child(parent, corpus__source="de")[0], chosen={"corpus.source"})
     assert caplog.messages == [f"init_from={parent} translates from en to zh, this run will from de to zh"]
 
 
 def test_a_child_that_goes_on_needs_no_parent(parent):
     config, chosen = child(parent, model__dropout=0.5, subwords__vocabulary_size=8000)
-    adopted, _ = adopt(config, chosen=chosen)
+    adopted, _ = inherit_settings(config, chosen=chosen)
     shutil.rmtree(parent)
-    assert readopt(config, to_dict(adopted), chosen=chosen) == adopted
+    assert restore_inherited(config, to_dict(adopted), chosen=chosen) == adopted
     # What is chosen now is for the caller to compare.
     config.model.embedding_size = 512
-    again = readopt(config, to_dict(adopted), chosen={*chosen, "model.embedding_size"})
+    again = restore_inherited(config, to_dict(adopted), chosen={*chosen, "model.embedding_size"})
     assert again.model == dataclasses.replace(adopted.model, embedding_size=512)
     # Sampling is the child's own: nobody chose it, and it is as it would be without a parent.
     saved = to_dict(adopted)
     saved["subwords"]["sampling_alpha"] = 0.25
-    assert readopt(config, saved, chosen=chosen).subwords.sampling_alpha == 0.0
+    assert restore_inherited(config, saved, chosen=chosen).subwords.sampling_alpha == 0.0
 
 
 def test_a_run_without_a_parent_takes_nothing_from_its_state(parent):
     config, _ = child(parent)
     saved = to_dict(TrainConfig(model=ModelConfig(embedding_size=7)))
-    assert readopt(config, saved, chosen=set()) is config
+    assert restore_inherited(config, saved, chosen=set()) is config
     without = TrainConfig()
-    assert readopt(without, saved | {"init_from": "somewhere"}, chosen=set()) is without
+    assert restore_inherited(without, saved | {"init_from": "somewhere"}, chosen=set()) is without
 
 
 # From here on: the command.

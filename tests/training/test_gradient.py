@@ -8,7 +8,7 @@ from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import build_model
 from nmt.training.gradient import BatchGradient, part_of
 from nmt.training.lexicon import Folds
-from nmt.training.parallel import World
+from nmt.training.parallel import Processes
 
 VOCABULARY = 30
 
@@ -26,7 +26,7 @@ def batch():
     return Batch(rows(source_lengths), source_lengths, rows(target_lengths), target_lengths, torch.arange(7))
 
 
-def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0, folds=None, update=0, world=None):
+def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0, folds=None, update=0, processes=None):
     torch.manual_seed(1)
     config = ModelConfig(
         embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=dropout, lexicon_size=lexicon
@@ -42,7 +42,7 @@ def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0,
         sampled_words=sampled_words,
         accumulation=accumulation,
         folds=folds,
-        world=world or World(),
+        processes=processes or Processes(),
     )
     loss = compute(batch, seed=3, update=update)
     return loss, {name: parameter.grad for name, parameter in model.named_parameters()}
@@ -104,7 +104,7 @@ def test_gradients_do_not_add_up_over_updates(batch):
     torch.manual_seed(1)
     config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=0.0)
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
-    compute = BatchGradient(model, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, world=World())
+    compute = BatchGradient(model, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, processes=Processes())
     compute(batch, seed=3, update=0)
     first = [p.grad.clone() for p in model.parameters()]
     compute(batch, seed=3, update=1)
@@ -123,7 +123,7 @@ def test_dropout_is_a_function_of_seed_update_and_rank(batch, accumulation):
 
 
 def test_every_process_has_a_dropout_of_its_own(batch):
-    one, other = (gradients(batch, dropout=0.5, update=4, world=World(rank=rank))[1] for rank in (0, 1))
+    one, other = (gradients(batch, dropout=0.5, update=4, processes=Processes(rank=rank))[1] for rank in (0, 1))
     assert not torch.allclose(one["target_embedding.weight"], other["target_embedding.weight"])
 
 
@@ -163,11 +163,11 @@ def test_a_model_reads_a_fold_as_it_reads_its_own_lexicon():
     own = Lexicon(VOCABULARY, 4, epsilon=folds.epsilon)
     source, lines = torch.randint(0, VOCABULARY, (5, 6)), torch.tensor([3, 1, 8, 0, 4])
     weights = torch.rand(5, 2, 6).softmax(2)
-    logits = folds.offer(source, lines).favour(weights).add_to(torch.zeros(5, 2, VOCABULARY))
+    logits = folds.offer(source, lines).lexicon_bias(weights).add_to(torch.zeros(5, 2, VOCABULARY))
     for row, pair in enumerate(lines.tolist()):
         own.fill(folds.targets[pair % 3], folds.probabilities[pair % 3])
         one = slice(row, row + 1)
-        expected = own(source[one]).favour(weights[one]).add_to(torch.zeros(1, 2, VOCABULARY))
+        expected = own(source[one]).lexicon_bias(weights[one]).add_to(torch.zeros(1, 2, VOCABULARY))
         torch.testing.assert_close(logits[one], expected)
         assert set(own.offered(source[one]).tolist()) == set(folds.offered(source[one], lines[one]).tolist())
 
@@ -182,7 +182,7 @@ def test_words_that_folds_offer_are_always_among_the_sampled_ones(batch):
         sampled_words=1,
         # 1, 2 and 3 are no words of the batch
         folds=Folds(torch.arange(1, 4).view(3, 1, 1).expand(3, VOCABULARY, 1), torch.ones(3, VOCABULARY, 1), 1e-4),
-        world=World(),
+        processes=Processes(),
     )
     for update in range(9):
         words = compute.words(batch._replace(lines=torch.arange(7) * 3 + update % 3), 3, update)
@@ -195,7 +195,9 @@ def test_words_that_the_lexicon_offers_are_always_among_the_sampled_ones(batch):
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
     model.lexicon.fill(torch.arange(2 * VOCABULARY).view(VOCABULARY, 2) % 7, torch.ones(VOCABULARY, 2))
     for update in range(9):
-        compute = BatchGradient(model, precision=Precision.fp32, label_smoothing=0.1, sampled_words=1, world=World())
+        compute = BatchGradient(
+            model, precision=Precision.fp32, label_smoothing=0.1, sampled_words=1, processes=Processes()
+        )
         words = compute.words(batch, 3, update)
         assert set(range(7)) | set(batch.target.flatten().tolist()) <= set(words.ids.tolist())
         assert words.shares[:7].tolist() == [1.0] * 7

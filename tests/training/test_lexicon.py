@@ -11,8 +11,8 @@ from nmt.config.choices import Schedule, Sides
 from nmt.corpus.mixture import Mixture, Part
 from nmt.text.alignment import learn_table
 from nmt.training import lexicon as module
+from nmt.training.data import prepare
 from nmt.training.lexicon import Folds, Sampling, learn_translations
-from nmt.training.setup import prepare
 from nmt.training.state import load_state
 
 EOS = 3
@@ -186,14 +186,14 @@ def with_lexicon(make_config):
 @pytest.mark.parametrize(("alpha", "sides"), [(0.0, "both"), (0.3, "both"), (0.3, "source"), (0.2, "target")])
 def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, train, alpha, sides):
     config = with_lexicon(subwords__sampling_alpha=alpha, subwords__sampled_sides=Sides[sides])
-    material = prepare(config)
+    data = prepare(config)
     sampled = {"both": ("source", "target")}.get(sides, (sides,)) if alpha else ()
     expected, others = learn_translations(
-        material.corpus,
-        source_vocabulary=material.source_subwords.vocabulary_size,
-        target_vocabulary=material.target_subwords.vocabulary_size,
+        data.corpus,
+        source_vocabulary=data.source_subwords.vocabulary_size,
+        target_vocabulary=data.target_subwords.vocabulary_size,
         size=5,
-        **{f"{side}_sampling": Sampling(material.source_subwords, alpha, config.seed) for side in sampled},
+        **{f"{side}_sampling": Sampling(data.source_subwords, alpha, config.seed) for side in sampled},
     )
     run_dir = train(config)
     assert (expected[1] > 0.2).sum() > 30

@@ -16,8 +16,8 @@ from nmt.config.schema import from_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
+from nmt.training.data import prepare
 from nmt.training.memory import Estimate, estimate, require_memory
-from nmt.training.setup import prepare
 
 GB = 10**9
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from nmt.training.parallel import World, leave_world
+from nmt.training.parallel import Processes, leave_processes
 
 
 def _leave_amid_an_exchange(rank, port, code):
@@ -24,7 +24,7 @@ def _leave_amid_an_exchange(rank, port, code):
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
 
     def joined(words):
-        parallel.join_world()
+        parallel.join_processes()
         if rank == 1:
             time.sleep(600)
         torch.distributed.all_reduce(torch.zeros(1), async_op=True)
@@ -60,5 +60,5 @@ def test_a_process_ends_in_time_with_its_code_when_another_does_not_answer(tmp_p
 
 
 def test_who_is_alone_has_nobody_to_leave():
-    assert leave_world()
-    assert World().gather(1) == [1]
+    assert leave_processes()
+    assert Processes().gather(1) == [1]

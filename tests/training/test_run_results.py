@@ -11,7 +11,7 @@ from nmt.bundle.weights import load_bundle
 from nmt.config.schema import to_dict
 from nmt.runs.results import (
     read_metrics,
-    read_outcome,
+    read_results,
 )
 from nmt.training.run import run
 from nmt.training.state import load_state
@@ -22,21 +22,21 @@ def test_a_real_run_is_read_as_it_was(make_config, corpus):
     config.corpus.test = str(corpus / "test")
     run(config, config_text=lambda config: yaml.safe_dump(to_dict(config)))
     run_dir = Path(config.run_dir)
-    outcome, position = read_outcome(run_dir), load_state(run_dir / "state.pt").position
+    results, position = read_results(run_dir), load_state(run_dir / "state.pt").position
     metadata = load_bundle(run_dir / "best").metadata
-    assert (outcome.finished, outcome.failure, outcome.problems) == (True, "", ())
-    assert outcome.updates == position.update == 24
-    assert outcome.minutes == pytest.approx(position.seconds / 60, abs=1e-3)
-    assert outcome.bleu == pytest.approx(position.best_bleu, abs=1e-3)
-    assert metadata["validation"].startswith(f"BLEU {outcome.bleu:.2f} ({outcome.signature}), greedy")
-    assert metadata["test"].startswith(f"BLEU {outcome.test_bleu:.2f} (")
-    assert outcome.test_how == f"beam 5, {outcome.signature}"
-    assert outcome.settings["optimizer.lr"] == 5e-3
-    assert outcome.settings["model.cell"] == "lstm"
+    assert (results.finished, results.failure, results.problems) == (True, "", ())
+    assert results.updates == position.update == 24
+    assert results.minutes == pytest.approx(position.seconds / 60, abs=1e-3)
+    assert results.bleu == pytest.approx(position.best_bleu, abs=1e-3)
+    assert metadata["validation"].startswith(f"BLEU {results.bleu:.2f} ({results.signature}), greedy")
+    assert metadata["test"].startswith(f"BLEU {results.test_bleu:.2f} (")
+    assert results.test_how == f"beam 5, {results.signature}"
+    assert results.settings["optimizer.lr"] == 5e-3
+    assert results.settings["model.cell"] == "lstm"
 
 
 def test_a_run_that_was_stopped_is_unfinished(interrupted):
-    assert not read_outcome(interrupted()).finished
+    assert not read_results(interrupted()).finished
 
 
 def test_a_run_that_validated_after_the_last_batch_of_its_epochs_is_finished(command, tmp_path):
@@ -44,9 +44,9 @@ def test_a_run_that_validated_after_the_last_batch_of_its_epochs_is_finished(com
         command(trainer__max_epochs=1, trainer__max_updates=900, trainer__patience=0, trainer__validate_every=1).code
         == 0
     )
-    outcome = read_outcome(tmp_path / "run")
-    assert outcome.updates == read_metrics(tmp_path / "run" / "metrics.jsonl").of("validation")[-1]["update"] > 1
-    assert outcome.finished
+    results = read_results(tmp_path / "run")
+    assert results.updates == read_metrics(tmp_path / "run" / "metrics.jsonl").of("validation")[-1]["update"] > 1
+    assert results.finished
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems' paths are Unicode")

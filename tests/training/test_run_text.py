@@ -12,8 +12,8 @@ import yaml
 from nmt.bundle.loading import load
 from nmt.bundle.weights import load_bundle
 from nmt.export.variant import export
-from nmt.runs.results import read_outcome
-from nmt.text.subwords import SubwordModel
+from nmt.runs.results import read_results
+from nmt.text.subword_training import train_subwords
 from nmt.translation.translator import Translator
 
 
@@ -41,7 +41,7 @@ def test_the_second_start_reads_the_cache(command, tmp_path):
 
 
 def test_subwords_of_another_script_are_refused(command, tmp_path, corpus):
-    model = SubwordModel.train(["αβγ δεζ ηθι κλμ", "νξο πρσ τυφ χψω"] * 20, kind="char", vocabulary_size=60)
+    model = train_subwords(["αβγ δεζ ηθι κλμ", "νξο πρσ τυφ χψω"] * 20, kind="char", vocabulary_size=60)
     (tmp_path / "greek.model").write_bytes(model.to_bytes())
     message = command(f"subwords.model={tmp_path / 'greek.model'}", subwords__vocabulary_size=None).mistake
     assert message.startswith(f"corpus.train={corpus / 'train'}: ")
@@ -142,7 +142,7 @@ def test_a_path_that_is_not_utf8_is_as_good_as_another(command, corpus, tmp_path
     assert bundle.metadata["corpus"] == str(train)
     assert bundle.metadata["test"].endswith(str(tmp_path / name / "test"))
     assert yaml.safe_load((run_dir / "config.yaml").read_text(encoding="utf-8"))["corpus"]["train"] == str(train)
-    assert read_outcome(run_dir).test_bleu is not None
+    assert read_results(run_dir).test_bleu is not None
     export(run_dir / "best", "int8")
     [translation] = Translator(load(run_dir / "best", precision="int8")).translate(["A dog runs."])
     assert translation.hypotheses[0].tokens

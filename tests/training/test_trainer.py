@@ -13,8 +13,8 @@ from nmt.corpus.batches import BatchSource
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
 from nmt.training import trainer as trainer_module
+from nmt.training.data import prepare
 from nmt.training.gradient import BatchLoss
-from nmt.training.setup import prepare
 from nmt.training.state import Position
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation
@@ -44,7 +44,7 @@ def scripted(monkeypatch):
     def install(*scores):
         left = list(scores)
 
-        def found(bundle, sources, references, *, search, world):
+        def found(bundle, sources, references, *, search, processes):
             score = Score("BLEU", left.pop(0), "scripted")
             return Validation(2.0, score, list(references))
 
@@ -60,11 +60,11 @@ def interrupt(trainer):
 
 def count_batches(config, epochs):
     """Batches of each of the first epochs."""
-    material = prepare(config)
+    data = prepare(config)
     source = BatchSource(
-        material.corpus,
-        source_subwords=material.source_subwords,
-        target_subwords=material.target_subwords,
+        data.corpus,
+        source_subwords=data.source_subwords,
+        target_subwords=data.target_subwords,
         batch_tokens=config.trainer.batch_tokens,
         seed=config.seed,
         sampling_alpha=config.subwords.sampling_alpha,
@@ -206,7 +206,7 @@ def test_all_processes_agree_on_the_clock_the_loss_and_a_signal():
     trainer = object.__new__(Trainer)
     trainer.position = Position(seconds=99.0)
     others = [1.0, 2.0, 30.0, 0.0]  # of the main process: loss, negative log-likelihood, its clock, no signal
-    trainer.world = SimpleNamespace(size=2, gather_numbers=lambda own: [others, own])
+    trainer.processes = SimpleNamespace(size=2, gather_numbers=lambda own: [others, own])
     loss, stopped = trainer._agree(BatchLoss(3.0, 4.0, 7), SimpleNamespace(arrived=signal.SIGTERM))
     assert trainer.position.seconds == 30.0
     assert (loss, stopped) == (BatchLoss(4.0, 6.0, 7), signal.SIGTERM)

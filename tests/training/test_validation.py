@@ -11,14 +11,14 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 from nmt.training.validation import greedy, perplexity, reference_loss, reference_perplexity, validate
 from nmt.translation.translator import Translator
 
 
 @pytest.fixture(scope="module")
 def bundle(text):
-    subwords = SubwordModel.train([*text[0], *text[1]], kind="unigram", vocabulary_size=160)
+    subwords = train_subwords([*text[0], *text[1]], kind="unigram", vocabulary_size=160)
     config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32, dropout=0.5)
     torch.manual_seed(1)
     model = build_model(config, source_vocabulary=160, target_vocabulary=160).eval()
@@ -120,12 +120,12 @@ def test_the_tokenizer_follows_the_target_language_or_else_the_text(bundle, text
 def test_all_references_decide_whichever_process_looks(bundle, text):
     # The second process's share alone would be taken for Chinese.
     references = ["Ein Hund. " * 9, "一只狗。"]
-    world = SimpleNamespace(
+    processes = SimpleNamespace(
         share=lambda items: items[1::2],
         join_shares=lambda share: [*share, *share],
         gather_numbers=lambda numbers: [list(numbers)] * 2,
     )
-    found = validate(bundle, text[0][:2], references, search=SearchConfig(beam_size=1), world=world)
+    found = validate(bundle, text[0][:2], references, search=SearchConfig(beam_size=1), processes=processes)
     assert "tok:13a" in found.bleu.signature
 
 

@@ -10,7 +10,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.model.seq2seq import build_model
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 from nmt.translation.translator import Translation, Translator, cut_batches, windows
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
@@ -24,7 +24,7 @@ def sentences(count, *, seed=1, longest=12):
 def make_bundle(*, end=3.0):
     """An untrained model whose choices are sharp, so that rounding decides none, and most of whose sentences end."""
     config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32)
-    subwords = SubwordModel.train(sentences(300), kind="unigram", vocabulary_size=80)
+    subwords = train_subwords(sentences(300), kind="unigram", vocabulary_size=80)
     size = subwords.vocabulary_size
     torch.manual_seed(1)
     model = build_model(config, source_vocabulary=size, target_vocabulary=size).eval()
@@ -62,16 +62,16 @@ def test_every_line_has_one_translation_in_order(bundle):
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_a_translation_does_not_depend_on_its_batch(bundle, beam_size):
     lines = [*sentences(25), *(" ".join(sentences(count)) for count in (2, 3, 4, 8, 12))]
-    outcomes = []
+    runs = []
     for batch_size in (1, 7, 64):
         translator = Translator(bundle, search=SearchConfig(beam_size=beam_size, batch_size=batch_size))
-        outcomes.append(translator.translate(lines))
+        runs.append(translator.translate(lines))
     shuffled = random.Random(3).sample(range(30), 30)
     back = dict(zip(shuffled, translator.translate([lines[i] for i in shuffled]), strict=True))
-    outcomes.append([back[i] for i in range(30)])
-    for outcome in outcomes[1:]:
-        assert texts(outcome) == texts(outcomes[0])
-        for here, there in zip(outcome, outcomes[0], strict=True):
+    runs.append([back[i] for i in range(30)])
+    for results in runs[1:]:
+        assert texts(results) == texts(runs[0])
+        for here, there in zip(results, runs[0], strict=True):
             assert here.hypotheses[0].log_prob == pytest.approx(there.hypotheses[0].log_prob, abs=1e-4)
 
 
@@ -176,25 +176,25 @@ def seen(bundle, monkeypatch):
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_a_tag_stands_before_every_source(bundle, seen, beam_size):
     lines, subwords = sentences(10), bundle.source_subwords
-    outcomes = {}
+    runs = {}
     for tag in (-1, 0, 15):
         seen.clear()
         search = SearchConfig(beam_size=beam_size, batch_size=4, source_tag=tag)
-        outcomes[tag] = texts(Translator(bundle, search=search).translate(["", *lines, " "]))
+        runs[tag] = texts(Translator(bundle, search=search).translate(["", *lines, " "]))
         before = [] if tag < 0 else [subwords.control_ids[tag]]
         assert sorted(seen) == sorted([*before, *subwords.encode(line), subwords.eos_id] for line in set(lines))
-        assert outcomes[tag][0] == outcomes[tag][-1] == ""
-    assert len(set(map(tuple, outcomes.values()))) == 3
+        assert runs[tag][0] == runs[tag][-1] == ""
+    assert len(set(map(tuple, runs.values()))) == 3
 
 
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_a_tagged_translation_does_not_depend_on_its_batch(bundle, beam_size):
     lines = [*sentences(15), *(" ".join(sentences(count)) for count in (2, 4, 8))]
-    outcomes = []
+    runs = []
     for batch_size in (1, 7, 64):
         search = SearchConfig(beam_size=beam_size, batch_size=batch_size, source_tag=2)
-        outcomes.append(texts(Translator(bundle, search=search).translate(lines)))
-    assert outcomes[0] == outcomes[1] == outcomes[2]
+        runs.append(texts(Translator(bundle, search=search).translate(lines)))
+    assert runs[0] == runs[1] == runs[2]
 
 
 def test_a_tag_counts_neither_for_the_cut_nor_for_the_length(bundle, seen):
@@ -235,8 +235,8 @@ def test_log_prob_is_what_teacher_forced_rescoring_gives(bundle):
     source = torch.tensor([[*subwords.encode("Many green trees grow."), subwords.eos_id]])
     previous = torch.tensor([[subwords.bos_id, *best.tokens]])
     with torch.no_grad():
-        readout = bundle.model(source, torch.tensor([source.size(1)]), previous)
-        log_probs = torch.log_softmax(bundle.model.project(readout), -1)[0]
+        decoded = bundle.model(source, torch.tensor([source.size(1)]), previous)
+        log_probs = torch.log_softmax(bundle.model.project(decoded), -1)[0]
     assert best.finished
     assert best.log_prob == pytest.approx(sum(log_probs[t, i].item() for t, i in enumerate(target)), abs=1e-4)
 

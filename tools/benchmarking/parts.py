@@ -11,7 +11,7 @@ import torch
 
 from nmt.config.choices import Precision
 from nmt.corpus.batches import Batch
-from nmt.model.decoder import Readout
+from nmt.model.decoder import DecoderOutput
 from nmt.model.loss import output_loss
 from nmt.text.subwords import SubwordModel
 from nmt.training.trainer import Trainer
@@ -75,7 +75,7 @@ def _prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
         def run_attention() -> None:
             memory = decoder.attention.memory(values, state.memory.mask)
             attentional, weights = decoder.attend(queries, memory)
-            favoured = state.offer.favour(weights).scores.sum() if state.offer else 0
+            favoured = state.offer.lexicon_bias(weights).scores.sum() if state.offer else 0
             (attentional.sum() + favoured).backward()
 
         return run_attention
@@ -84,12 +84,16 @@ def _prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
     real = torch.arange(batch.target.size(1)) < batch.target_lengths.unsqueeze(1)
     targets = batch.target[real]
     with torch.no_grad():
-        favour = model(batch.source, batch.source_lengths, previous).select(real.flatten().nonzero().squeeze(1)).favour
+        lexicon_bias = (
+            model(batch.source, batch.source_lengths, previous).select(real.flatten().nonzero().squeeze(1)).lexicon_bias
+        )
 
     def run_output() -> None:
         words = trainer.gradient.words(batch, trainer.config.seed, 0)
         smoothing = trainer.config.trainer.label_smoothing
-        loss, _ = output_loss(model, Readout(attentional, favour), targets, label_smoothing=smoothing, words=words)
+        loss, _ = output_loss(
+            model, DecoderOutput(attentional, lexicon_bias), targets, label_smoothing=smoothing, words=words
+        )
         loss.backward()  # type: ignore[no-untyped-call]
 
     return run_output

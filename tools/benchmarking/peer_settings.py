@@ -16,7 +16,7 @@ import numpy as np
 
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
-from nmt.training.setup import Material
+from nmt.training.data import TrainingData
 
 _FIRST_OWN = 4
 """Ids below are pad, unk, bos and eos, for which every toolkit has its own."""
@@ -24,42 +24,42 @@ _NEVER = 1_000_000
 _SIDES = ("source", "target")
 
 
-def write_text(material: Material, folder: Path) -> None:
+def write_text(data: TrainingData, folder: Path) -> None:
     """Write train.source, train.target, valid.source, valid.target and the vocabularies below a folder.
 
     The training text is that of one epoch, its best segmentation; sampling is not asked of the peers.
     """
-    corpus = material.corpus
+    corpus = data.corpus
     chosen = corpus.choose(np.arange(corpus.pairs(0)), seed=1, epoch=0)
-    models = {"source": material.source_subwords, "target": material.target_subwords}
+    models = {"source": data.source_subwords, "target": data.target_subwords}
     for side in _SIDES:
         _write(folder / f"train.{side}", (map(str, row.tolist()) for row in corpus.ids(chosen, side)))
-        valid = models[side].encode_batch(getattr(material.valid, side))
+        valid = models[side].encode_batch(getattr(data.valid, side))
         _write(folder / f"valid.{side}", (map(str, row) for row in valid))
         numbers = [str(number) for number in range(_FIRST_OWN, models[side].vocabulary_size)]
         (folder / f"words.{side}").write_text("".join(f"{number}\n" for number in numbers), encoding="ascii")
         (folder / f"counted.{side}").write_text("".join(f"{number}\t1\n" for number in numbers), encoding="ascii")
 
 
-def settings_for(kind: str, config: TrainConfig, *, folder: Path, material: Material) -> Path:
+def settings_for(kind: str, config: TrainConfig, *, folder: Path, data: TrainingData) -> Path:
     """Write the configuration of a peer for the text in a folder; return its file.
 
     Args:
         kind: onmt or joey.
         config: ours.
         folder: where `write_text` wrote.
-        material: what was written there.
+        data: what was written there.
 
     Raises:
         ConfigError: the peer has no such model.
     """
-    values = {"onmt": _onmt, "joey": _joey}[kind](config, folder, material)
+    values = {"onmt": _onmt, "joey": _joey}[kind](config, folder, data)
     path = folder / f"{kind}.yaml"
     path.write_text(json.dumps(values, indent=1), encoding="utf-8")  # JSON is YAML too
     return path
 
 
-def _onmt(config: TrainConfig, folder: Path, material: Material) -> dict[str, Any]:
+def _onmt(config: TrainConfig, folder: Path, data: TrainingData) -> dict[str, Any]:
     model, optimizer, trainer = config.model, config.optimizer, config.trainer
     if model.encoder_layers != model.decoder_layers or 2 * model.encoder_hidden_size != model.decoder_hidden_size:
         raise ConfigError(
@@ -79,7 +79,7 @@ def _onmt(config: TrainConfig, folder: Path, material: Material) -> dict[str, An
         "overwrite": True,
         "num_workers": 0,
         # What is sorted by length at once; a larger one than the text would hold it several times.
-        "bucket_size": min(100_000, material.corpus.pairs(0)),
+        "bucket_size": min(100_000, data.corpus.pairs(0)),
         "batch_type": "tokens",
         "batch_size": trainer.batch_tokens,
         "batch_size_multiple": 1,
@@ -108,11 +108,11 @@ def _onmt(config: TrainConfig, folder: Path, material: Material) -> dict[str, An
     }
 
 
-def _joey(config: TrainConfig, folder: Path, material: Material) -> dict[str, Any]:
+def _joey(config: TrainConfig, folder: Path, data: TrainingData) -> dict[str, Any]:
     model, optimizer, trainer = config.model, config.optimizer, config.trainer
     if model.attention.value == "dot":
         raise ConfigError("JoeyNMT has no dot attention: set model.attention=general or additive")
-    vocabulary = max(material.source_subwords.vocabulary_size, material.target_subwords.vocabulary_size)
+    vocabulary = max(data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
     side = {"level": "word", "lowercase": False, "max_length": 10_000, "voc_min_freq": 1, "tokenizer_type": "space"}
     layer = {"type": "recurrent", "rnn_type": model.cell.value, "dropout": model.dropout}
     layer |= {"embeddings": {"embedding_dim": model.embedding_size, "scale": False}}

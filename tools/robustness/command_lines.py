@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from nmt.cli.hydra.overrides import GROUPS, known_keys
+from nmt.cli.hydra.keys import GROUPS, known_keys
 from robustness.cases import BUNDLE, Case, Part, Streams, generator, words_of
 from robustness.models import Model, training_words
 from robustness.values import NUMBERS, PATHS, SAFE_PATHS, TEXTS, TRUTHS

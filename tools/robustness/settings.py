@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from random import Random
 
-from nmt.cli.hydra.overrides import Leaf, leaves
+from nmt.cli.hydra.keys import Leaf, leaves
 from nmt.config.search import SearchConfig
 from robustness.cases import BUNDLE, Case, Part, generator, words_of
 from robustness.models import Model, training_words

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
-from nmt.cli.hydra.overrides import GROUPS, REFERENCE, known_keys, list_keys, printable, unknown_key
+from nmt.cli.hydra.keys import GROUPS, known_keys, list_keys
+from nmt.cli.hydra.overrides import REFERENCE, printable, unknown_key
 from nmt.errors import ConfigError
 
 _CONFIG_DIR, _CONFIG_NAME = ("--config-dir", "-cd"), ("--config-name", "-cn")
@@ -31,7 +32,7 @@ def explain(error: Exception, *, options: Sequence[str] = ()) -> ConfigError | N
 
     Args:
         error: what was raised.
-        options: those of the command line, as `split_words` in overrides.py gives them: they name the directories of settings files.
+        options: those of the command line, as `split_words` gives them: they name the directories of settings files.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -209,7 +210,7 @@ def _unknown_choice(text: str, options: Sequence[str]) -> ConfigError | None:
 
 
 def _no_choice(group: str, choice: str, options: Sequence[str]) -> ConfigError:
-    from nmt.cli.hydra.train_help import choices
+    from nmt.cli.hydra.keys import choices
 
     own = {file.stem for directory in _directories(options) for file in (directory / group).glob("*.yaml")}
     available = sorted(own.union(choices(group) if group in GROUPS else []))

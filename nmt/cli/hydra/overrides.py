@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import difflib
 import os
 import re
-from collections.abc import Iterator
 from enum import Enum
-from typing import Any, NamedTuple, get_args, get_type_hints
 
-from nmt.config.train import TrainConfig
+from nmt.cli.hydra.keys import GROUPS, choices, known_keys, list_keys
 from nmt.errors import ConfigError
-
-GROUPS = ("corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment")
 
 _SWITCHES = ("--resolve", "--multirun", "-m", "--hydra-help", "--shell-completion", "-sc")
 _PARTS = ("job", "hydra", "all")
@@ -35,41 +30,6 @@ REFERENCE = re.compile(r"(?<!\\)(?:\\\\)*\$\{")
 _NO_TEXT = re.compile(r"[+-]?(\d[\d_]*)?\.?\d*(e[+-]?\d+)?|[+-]?(inf|nan)|true|false|null", re.IGNORECASE)
 # An element of a list up to the next comma; a comma inside quotes belongs to it.
 _ELEMENT = re.compile(r"""\s*((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?=\s*(?:,|$))|[^,]*)""")
-
-
-class Leaf(NamedTuple):
-    """A key of the configuration that has a value."""
-
-    key: str
-    default: Any
-    element: type | None
-    """type of a list's elements; None: the value is no list"""
-
-
-def leaves() -> Iterator[Leaf]:
-    """Yield every leaf of the configuration, in the order of the dataclasses."""
-
-    def walk(config: Any, prefix: str) -> Iterator[Leaf]:
-        types = get_type_hints(type(config))
-        for item in dataclasses.fields(config):
-            value = getattr(config, item.name)
-            if dataclasses.is_dataclass(value):
-                yield from walk(value, f"{prefix}{item.name}.")
-            else:
-                element = get_args(types[item.name])[0] if isinstance(value, list) else None
-                yield Leaf(prefix + item.name, value, element)
-
-    yield from walk(TrainConfig(), "")
-
-
-def known_keys() -> dict[str, Any]:
-    """Return every leaf of the configuration with its default: ``{"optimizer.lr": 0.001, ...}``."""
-    return {leaf.key: leaf.default for leaf in leaves()}
-
-
-def list_keys() -> dict[str, type]:
-    """Return every key whose value is a list, with the type of its elements: ``{"corpus.extra": str, ...}``."""
-    return {leaf.key: leaf.element for leaf in leaves() if leaf.element}
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[str]]:
@@ -173,8 +133,6 @@ def _check_setting(settings: list[str], number: int) -> None:
         return
     if word in known_keys():
         raise ConfigError(f"{word} has no value; write {word}=VALUE")
-    from nmt.cli.hydra.train_help import choices
-
     if word in GROUPS:
         raise ConfigError(f"{word} has no value; write {word}=CHOICE, where the choices are {', '.join(choices(word))}")
     before = settings[number - 1] if number else ""

@@ -70,10 +70,10 @@ class Sweep:
         return EXIT_FAILED if EXIT_FAILED in self._codes else max(self._codes, default=0)
 
     def _summary(self, style: str) -> str:
-        from nmt.runs.results import read_outcome
+        from nmt.runs.results import read_results
         from nmt.runs.tables import Summary
 
-        return Summary(read_outcome(path) for path in dict.fromkeys(self._run_dirs)).text(style)
+        return Summary(read_results(path) for path in dict.fromkeys(self._run_dirs)).text(style)
 
     def _write_table(self) -> None:
         from nmt.files import encoded, write_atomically

@@ -36,9 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     code = run_command(lambda: _train(words), _NAME)
     # Whoever has not imported it is alone.
     if "nmt.training.parallel" in sys.modules:
-        from nmt.training.parallel import leave_world
+        from nmt.training.parallel import leave_processes
 
-        if not leave_world():
+        if not leave_processes():
             _end_at_once(code)
     return code
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from nmt.cli.hydra.overrides import GROUPS, list_keys
+from nmt.cli.hydra.keys import GROUPS, choices, list_keys
 from nmt.config.schema import describe, from_dict, ranges, to_dict
 from nmt.config.train import TrainConfig
 
@@ -75,12 +75,6 @@ def defaults() -> TrainConfig:
 def _read(name: str) -> Any:
     """Read a file of the configuration."""
     return yaml.safe_load(importlib.resources.files("nmt.conf").joinpath(name).read_text(encoding="utf-8"))
-
-
-def choices(group: str) -> list[str]:
-    """List the configuration files of a group."""
-    folder = importlib.resources.files("nmt.conf").joinpath(group)
-    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
 def _keys(config: Any, prefix: str) -> list[str]:

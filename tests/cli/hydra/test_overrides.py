@@ -6,7 +6,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from nmt.cli.hydra.overrides import known_keys, quote_overrides, split_words
+from nmt.cli.hydra.keys import known_keys
+from nmt.cli.hydra.overrides import quote_overrides, split_words
 from nmt.cli.hydra.train import main
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 import nmt
-from nmt.cli.hydra.overrides import known_keys
+from nmt.cli.hydra.keys import choices, known_keys
 from nmt.cli.hydra.train import main
-from nmt.cli.hydra.train_help import choices, defaults, help_text
+from nmt.cli.hydra.train_help import defaults, help_text
 from nmt.config.schema import describe, flatten, to_dict
 from nmt.config.train import TrainConfig
 

@@ -13,7 +13,7 @@ from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.model.seq2seq import build_model
-from nmt.text.subwords import SubwordModel
+from nmt.text.subword_training import train_subwords
 from nmt.translation.translator import Translator
 
 HERE = Path(__file__).parent
@@ -53,10 +53,8 @@ def fill(model, eos_id, *, scales):
 def make(name, config, texts):
     """Make one bundle and its expected translations: source, beam of 4 and greedy, in columns of a file."""
     joint = config.tying is Tying.all
-    source = SubwordModel.train(
-        texts["en"] + texts["de"] * joint, kind="unigram" if joint else "bpe", vocabulary_size=120
-    )
-    target = source if joint else SubwordModel.train(texts["de"], kind="unigram", vocabulary_size=110)
+    source = train_subwords(texts["en"] + texts["de"] * joint, kind="unigram" if joint else "bpe", vocabulary_size=120)
+    target = source if joint else train_subwords(texts["de"], kind="unigram", vocabulary_size=110)
     model = build_model(config, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size)
     fill(model, target.eos_id, scales=SCALES[name])
     bundle = Bundle(

@@ -2,11 +2,12 @@ import pytest
 
 from nmt.config.choices import Sides, Tying
 from nmt.config.subwords import SubwordsConfig
-from nmt.corpus.cache import Memo
+from nmt.corpus.cache import Cache
 from nmt.corpus.reader import read_text, resolve
 from nmt.errors import CorpusError, SubwordError
+from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
-from nmt.training.setup import prepare, subword_models
+from nmt.training.data import prepare, subword_models
 
 
 @pytest.fixture
@@ -31,25 +32,25 @@ def training(monkeypatch):
 
 def test_joint_subwords_are_one_model_of_both_sides_trained_once(paths, text, tmp_path, training):
     config = SubwordsConfig(vocabulary_size=160)
-    source, target = subword_models(config, [paths], memo=Memo(tmp_path))
+    source, target = subword_models(config, [paths], cache=Cache(tmp_path))
     assert source is target
     assert sorted(training[0]) == sorted([*text[0][:240], *text[1][:240]])
-    again, _ = subword_models(config, [paths], memo=Memo(tmp_path))
+    again, _ = subword_models(config, [paths], cache=Cache(tmp_path))
     assert again.to_bytes() == source.to_bytes()
     assert len(training) == 1
     assert len(list((tmp_path / "subwords").iterdir())) == 1  # and nothing half-written
     # which shapes batches, not subwords
     sampled = SubwordsConfig(vocabulary_size=160, sampling_alpha=0.2, sampled_sides=Sides.source)
-    subword_models(sampled, [paths], memo=Memo(tmp_path))
+    subword_models(sampled, [paths], cache=Cache(tmp_path))
     assert len(training) == 1
 
 
 def test_separate_subwords_are_each_of_its_own_side(paths, text, tmp_path, training):
     config = SubwordsConfig(vocabulary_size=120, joint=False)
-    source, target = subword_models(config, [paths], memo=Memo(tmp_path))
+    source, target = subword_models(config, [paths], cache=Cache(tmp_path))
     assert training == [text[0][:240], text[1][:240]]
     assert source.digest != target.digest
-    assert [m.digest for m in subword_models(config, [paths], memo=Memo(tmp_path))] == [source.digest, target.digest]
+    assert [m.digest for m in subword_models(config, [paths], cache=Cache(tmp_path))] == [source.digest, target.digest]
     assert len(training) == 2
 
 
@@ -57,25 +58,25 @@ def test_other_settings_and_other_text_are_other_models(paths, text, tmp_path, t
     for changes in ({}, {"kind": "bpe"}, {"vocabulary_size": 150}, {"byte_fallback": True}):
         settings = {"vocabulary_size": 450} | changes
         settings |= {"kind": type(SubwordsConfig().kind)[settings.get("kind", "unigram")]}
-        subword_models(SubwordsConfig(**settings), [paths], memo=Memo(tmp_path))
+        subword_models(SubwordsConfig(**settings), [paths], cache=Cache(tmp_path))
     assert len(training) == 4
     for side, lines in zip(("en", "de"), text, strict=True):
         (tmp_path / f"less.{side}").write_text("\n".join(lines[:200]) + "\n", encoding="utf-8")
     less = resolve(str(tmp_path / "less"), source="en", target="de", key="corpus.train")
-    subword_models(SubwordsConfig(vocabulary_size=450), [less], memo=Memo(tmp_path))
+    subword_models(SubwordsConfig(vocabulary_size=450), [less], cache=Cache(tmp_path))
     assert len(training) == 5
 
 
 def test_models_given_as_files_are_used_as_they_are(paths, text, tmp_path, training):
-    models = [SubwordModel.train(lines, kind="bpe", vocabulary_size=100 + 20 * i) for i, lines in enumerate(text)]
+    models = [train_subwords(lines, kind="bpe", vocabulary_size=100 + 20 * i) for i, lines in enumerate(text)]
     training.clear()
     for name, model in zip(("a.model", "b.model"), models, strict=True):
         (tmp_path / name).write_bytes(model.to_bytes())
     a, b = str(tmp_path / "a.model"), str(tmp_path / "b.model")
-    source, target = subword_models(SubwordsConfig(model=a), [paths], memo=Memo(tmp_path))
+    source, target = subword_models(SubwordsConfig(model=a), [paths], cache=Cache(tmp_path))
     assert source is target
     assert source.digest == models[0].digest
-    source, target = subword_models(SubwordsConfig(source_model=a, target_model=b), [paths], memo=Memo(tmp_path))
+    source, target = subword_models(SubwordsConfig(source_model=a, target_model=b), [paths], cache=Cache(tmp_path))
     assert [source.digest, target.digest] == [model.digest for model in models]
     assert training == []
     assert not (tmp_path / "subwords").exists()
@@ -83,23 +84,23 @@ def test_models_given_as_files_are_used_as_they_are(paths, text, tmp_path, train
 
 def test_a_model_file_that_is_not_there(paths, tmp_path):
     with pytest.raises(SubwordError, match=r"missing\.model: cannot read the subword model \(No such file"):
-        subword_models(SubwordsConfig(model=str(tmp_path / "missing.model")), [paths], memo=Memo(tmp_path))
+        subword_models(SubwordsConfig(model=str(tmp_path / "missing.model")), [paths], cache=Cache(tmp_path))
 
 
 def test_a_cache_that_cannot_be_written_costs_a_warning(paths, tmp_path, caplog):
     (tmp_path / "file").touch()
-    source, _ = subword_models(SubwordsConfig(vocabulary_size=160), [paths], memo=Memo(tmp_path / "file"))
+    source, _ = subword_models(SubwordsConfig(vocabulary_size=160), [paths], cache=Cache(tmp_path / "file"))
     assert source.vocabulary_size == 160
     assert f"the subword model is not cached in {tmp_path / 'file' / 'subwords'}" in caplog.text
 
 
 def test_prepare_brings_text_subwords_and_validation_together(make_config, corpus, text):
-    material = prepare(make_config(corpus__test=str(corpus / "test")))
-    assert len(material.corpus) == 240
-    encoded = material.corpus.parts[0].corpus
+    data = prepare(make_config(corpus__test=str(corpus / "test")))
+    assert len(data.corpus) == 240
+    encoded = data.corpus.parts[0].corpus
     assert (encoded.source_text(3), encoded.target_text(3)) == (text[0][3], text[1][3])
-    assert material.valid == (text[0][240:262], text[1][240:262])
-    assert material.test == (text[0][262:], text[1][262:])
+    assert data.valid == (text[0][240:262], text[1][240:262])
+    assert data.test == (text[0][262:], text[1][262:])
     assert prepare(make_config()).test is None
 
 
@@ -127,8 +128,8 @@ def test_subwords_of_a_run_that_goes_on_are_not_trained_again(make_config, tmp_p
 
 
 def test_separate_subwords_with_their_own_unknown_rates(make_config, text, tmp_path):
-    german = SubwordModel.train(text[1], kind="char", vocabulary_size=120)
-    greek = SubwordModel.train(["αβγ δεζ"] * 20, kind="char", vocabulary_size=40)
+    german = train_subwords(text[1], kind="char", vocabulary_size=120)
+    greek = train_subwords(["αβγ δεζ"] * 20, kind="char", vocabulary_size=40)
     for name, model in (("german", german), ("greek", greek)):
         (tmp_path / name).write_bytes(model.to_bytes())
     config = make_config(
@@ -153,20 +154,20 @@ def test_separate_subwords_with_their_own_unknown_rates(make_config, text, tmp_p
     assert prepare(config).corpus.parts[0].corpus.target_unknown_rate > 0.05
 
 
-def sources_of(material, number=0):
-    corpus = material.corpus.parts[number].corpus
+def sources_of(data, number=0):
+    corpus = data.corpus.parts[number].corpus
     return [corpus.source_text(i) for i in range(len(corpus))]
 
 
 def test_held_out_pairs_are_validated_and_never_trained_on(make_config, corpus, tmp_path, training):
-    material = prepare(make_config(corpus__valid="", corpus__valid_pairs=10, corpus__cache_dir=str(tmp_path / "cache")))
+    data = prepare(make_config(corpus__valid="", corpus__valid_pairs=10, corpus__cache_dir=str(tmp_path / "cache")))
     train = read_text(resolve(str(corpus / "train"), source="en", target="de", key="corpus.train"))
-    kept = sources_of(material)
-    assert 1 <= len(material.valid.source) <= 10
-    assert not set(kept) & set(material.valid.source)
-    assert sorted(kept + material.valid.source) == sorted(train.source)
+    kept = sources_of(data)
+    assert 1 <= len(data.valid.source) <= 10
+    assert not set(kept) & set(data.valid.source)
+    assert sorted(kept + data.valid.source) == sorted(train.source)
     # nor do they shape the subwords
-    encoded = material.corpus.parts[0].corpus
+    encoded = data.corpus.parts[0].corpus
     assert sorted(training[0]) == sorted(kept + [encoded.target_text(i) for i in range(len(encoded))])
 
 
@@ -211,13 +212,13 @@ def test_several_corpora_have_a_store_each_and_share_their_subwords(
         corpus__cache_dir=str(tmp_path / "cache"),
     )
     with caplog.at_level("INFO", logger="nmt"):
-        material = prepare(config)
-    assert [len(part.corpus) for part in material.corpus.parts] == [240, 30, 240]
-    assert [part.weight for part in material.corpus.parts] == [1, 0.5, 2]
-    assert [part.prefix for part in material.corpus.parts] == [(), (4,), (19,)]
-    assert material.corpus.pairs(0) == 240 + 15 + 480
+        data = prepare(config)
+    assert [len(part.corpus) for part in data.corpus.parts] == [240, 30, 240]
+    assert [part.weight for part in data.corpus.parts] == [1, 0.5, 2]
+    assert [part.prefix for part in data.corpus.parts] == [(), (4,), (19,)]
+    assert data.corpus.pairs(0) == 240 + 15 + 480
     assert len(training[0]) == 2 * (240 + 30 + 240)
-    assert sources_of(material, 1) == [f"{line} " for line in text[0][250:280]]
+    assert sources_of(data, 1) == [f"{line} " for line in text[0][250:280]]
     assert f"training text corpus.train={config.corpus.train}, weight 1, no tag (encoded): 240 pairs" in caplog.text
     assert f"training text corpus.extra={extra[0]}, weight 0.5, tag 0 (encoded): 30 pairs kept" in caplog.text
     plain = prepare(make_config(corpus__extra=extra))
@@ -226,20 +227,20 @@ def test_several_corpora_have_a_store_each_and_share_their_subwords(
 
 def test_what_is_held_out_is_in_none_of_the_corpora(make_config, extra, caplog):
     with caplog.at_level("INFO", logger="nmt"):
-        material = prepare(make_config(corpus__valid="", corpus__valid_pairs=10, corpus__extra=extra))
-    held_out = set(material.valid.source)
+        data = prepare(make_config(corpus__valid="", corpus__valid_pairs=10, corpus__extra=extra))
+    held_out = set(data.valid.source)
     assert 1 <= len(held_out) <= 10
-    assert sorted(source.strip() for source in sources_of(material, 2)) == sorted(sources_of(material))
-    assert not held_out & {source.strip() for number in range(3) for source in sources_of(material, number)}
+    assert sorted(source.strip() for source in sources_of(data, 2)) == sorted(sources_of(data))
+    assert not held_out & {source.strip() for number in range(3) for source in sources_of(data, number)}
     assert f"{len(held_out)} whose source is validation text" in caplog.text
     # of a corpus of its own nothing is left out, though it has sources whose hash is as small
-    assert len(sources_of(material, 1)) == 30 - len(held_out & {s.strip() for s in sources_of(material, 1)})
+    assert len(sources_of(data, 1)) == 30 - len(held_out & {s.strip() for s in sources_of(data, 1)})
 
 
 def test_digests_tell_every_corpus_and_batches_its_weight_and_tag(make_config, extra):
     def digests(**changes):
-        material = prepare(make_config(**changes))
-        return material.corpus_digest, material.corpus.digest
+        data = prepare(make_config(**changes))
+        return data.corpus_digest, data.corpus.digest
 
     alone, both, swapped = (digests(corpus__extra=names) for names in ([], extra, extra[::-1]))
     assert len({alone[0], both[0], swapped[0]}) == 3
@@ -254,7 +255,7 @@ def test_digests_tell_every_corpus_and_batches_its_weight_and_tag(make_config, e
 def test_each_corpus_must_be_known_to_the_subwords(make_config, tmp_path, write_lines, text):
     for side in ("en", "de"):
         write_lines(tmp_path / f"greek.{side}", ["αβγ δεζ ηθι κλμ"] * 5)
-    german = SubwordModel.train([*text[0], *text[1]], kind="char", vocabulary_size=120)
+    german = train_subwords([*text[0], *text[1]], kind="char", vocabulary_size=120)
     (tmp_path / "german").write_bytes(german.to_bytes())
     config = make_config(corpus__extra=[str(tmp_path / "greek")], subwords__model=str(tmp_path / "german"))
     with pytest.raises(CorpusError) as error:

@@ -14,7 +14,7 @@ from nmt.training.state import Position, Sums
 from nmt.training.validation import Validation, perplexity
 
 
-class Journal:
+class Reporter:
     """Kept by the main process; the others of a run tell nothing."""
 
     def __init__(self, config: TrainerConfig, run_dir: Path, *, update: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from nmt.config.schema import to_dict
 from nmt.config.subwords import SubwordsConfig
 from nmt.config.train import TrainConfig
-from nmt.corpus.cache import Memo
+from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus
 from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.reader import (
@@ -30,11 +30,12 @@ from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
 from nmt.runs.log import LOG
+from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 
 
 @dataclass
-class Material:
+class TrainingData:
     """What a training reads."""
 
     corpus: Mixture
@@ -47,7 +48,7 @@ class Material:
     """raw validation text"""
     test: ParallelText | None
     """raw test text, scored once at the end"""
-    memo: Memo
+    cache: Cache
     """what earlier starts found out about the text"""
 
     @property
@@ -61,7 +62,7 @@ class Material:
         return _digest(self.test.source, self.test.target) if self.test else ""
 
 
-def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> Material:
+def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> TrainingData:
     """Read, segment and encode the text that the configuration names; `subwords` are those of a run that goes on.
 
     Raises:
@@ -76,33 +77,33 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
     test_paths = resolve(settings.test, key="corpus.test", **languages) if settings.test else None
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
     valid, test = (read_text(paths) if paths else None for paths in (valid_paths, test_paths))
-    memo = Memo(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
+    cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
 
-    hold_out = 0 if valid else _hold_out(texts[0], settings.valid_pairs, memo)
-    source, target = subwords or subword_models(config.subwords, texts, hold_out=hold_out, memo=memo)
+    hold_out = 0 if valid else _hold_out(texts[0], settings.valid_pairs, cache)
+    source, target = subwords or subword_models(config.subwords, texts, hold_out=hold_out, cache=cache)
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
-    corpora = _encoded(config, texts, source=source, target=target, filters=filters, hold_out=hold_out, memo=memo)
+    corpora = _encoded(config, texts, source=source, target=target, filters=filters, hold_out=hold_out, cache=cache)
     if valid is None:
         LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpora[0].held_out.source))
-    digests = [memo.digests(paths) for paths in texts]
+    digests = [cache.digests(paths) for paths in texts]
     digest = _digest(digests, source.digest, target.digest, repr(filters), hold_out)
     weights, tags = _weights(config), _tags(config)
     parts = [
         Part(corpus, weight, source.tag_prefix(tag)) for corpus, weight, tag in zip(corpora, weights, tags, strict=True)
     ]
-    return Material(
+    return TrainingData(
         Mixture(parts, digest=_digest(digest, weights, tags)),
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
         valid=valid or corpora[0].held_out,
         test=test,
-        memo=memo,
+        cache=cache,
     )
 
 
 def subword_models(
-    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, hold_out: int = 0, memo: Memo
+    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, hold_out: int = 0, cache: Cache
 ) -> tuple[SubwordModel, SubwordModel]:
     """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
 
@@ -110,7 +111,7 @@ def subword_models(
         config: which models.
         texts: all training texts.
         hold_out: threshold of `hold_out_threshold`; what it holds out shapes no subword, in whichever text it is.
-        memo: of the cache directory, where trained models are kept.
+        cache: of the cache directory, where trained models are kept.
     """
     if config.model:
         model = SubwordModel.load(Path(config.model).expanduser())
@@ -122,8 +123,8 @@ def subword_models(
         )
     how_to_sample = ("sampling_alpha", "sampled_sides")
     settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
-    key = _digest(settings, [memo.digests(paths) for paths in texts], hold_out)[:32]
-    directory = memo.cache_dir / "subwords"
+    key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
+    directory = cache.cache_dir / "subwords"
 
     def pairs() -> Iterator[Pair]:
         return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
@@ -141,7 +142,7 @@ def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> 
     if path.exists():
         return SubwordModel.load(path)
     LOG.info("training %s subwords on the training text", config.kind)
-    model = SubwordModel.train(
+    model = train_subwords(
         sentences,
         kind=config.kind.value,
         vocabulary_size=config.vocabulary_size,
@@ -160,14 +161,14 @@ def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> 
     return model
 
 
-def _hold_out(train: CorpusPaths, pairs: int, memo: Memo) -> int:
+def _hold_out(train: CorpusPaths, pairs: int, cache: Cache) -> int:
     """`hold_out_threshold`, which reads the whole text, remembered."""
-    key = ("hold_out", memo.digests(train), pairs)
-    known = memo.get(*key)
+    key = ("hold_out", cache.digests(train), pairs)
+    known = cache.get(*key)
     if isinstance(known, int):
         return known
     threshold = hold_out_threshold(train, pairs)
-    memo.put(threshold, *key)
+    cache.put(threshold, *key)
     return threshold
 
 
@@ -179,7 +180,7 @@ def _encoded(
     target: SubwordModel,
     filters: Filters,
     hold_out: int,
-    memo: Memo,
+    cache: Cache,
 ) -> list[EncodedCorpus]:
     """Open or build the store of every text; what is held out of the first is left out of the others."""
     corpora: list[EncodedCorpus] = []
@@ -191,8 +192,8 @@ def _encoded(
             filters=filters,
             hold_out=0 if corpora else hold_out,
             validation=frozenset(text.strip() for text in corpora[0].held_out.source) if corpora else frozenset(),
-            cache_dir=memo.cache_dir,
-            memo=memo,
+            cache_dir=cache.cache_dir,
+            cache=cache,
             progress=_log_progress,
         )
         name = f" {paths.label}, weight {weight:g}, {'no tag' if tag < 0 else f'tag {tag}'}" if len(texts) > 1 else ""
