@@ -97,7 +97,7 @@ def test_it_names_its_commands_and_licence(wheel):
         texts = {Path(name).name: name for name in archive.namelist() if ".dist-info/" in name}
         commands = archive.read(texts["entry_points.txt"]).decode("utf-8")
     for command in COMMANDS:
-        module = command.removeprefix("nmt-")
+        module = command.removeprefix("nmt-").replace("train", "hydra.train")
         assert f"{command} = nmt.cli.{module}:main" in commands
     assert "LICENSE" in texts
 

@@ -238,7 +238,7 @@ def translate(loaded: Loaded, files: Files, *, done: int, total: int) -> None:
 
     from nmt.corpus.reader import read_lines
     from nmt.runs.progress import Pace, clock
-    from nmt.translation.translator import WINDOW_BATCHES
+    from nmt.translation.batching import WINDOW_BATCHES
 
     lines = itertools.islice(read_lines(partial(files.target)), done, None)
     size = loaded.translator.search.batch_size * WINDOW_BATCHES
@@ -249,7 +249,7 @@ def translate(loaded: Loaded, files: Files, *, done: int, total: int) -> None:
         tqdm(total=total, initial=done, unit=" lines", file=sys.stderr, disable=silent) as bar,
     ):
         while window := list(itertools.islice(lines, size)):
-            translations = loaded.translator.translate(window, first_line=done + 1)
+            translations = loaded.translator.translate(window)
             file.write("".join(f"{translation.text}\n" for translation in translations).encode())
             file.flush()
             done += len(window)

@@ -30,8 +30,10 @@ from nmt.errors import RunError
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Hypothesis
-from nmt.search.rules import forbid, minimum_length
-from nmt.translation.translator import TextHypothesis, Translating, Translator
+from nmt.search.options import SearchOptions
+from nmt.search.rules import Forbidden, MinimumLength
+from nmt.translation.request import TextHypothesis
+from nmt.translation.translator import Translating, Translator
 
 NAME = "verify_search.py"
 _TIE = 1e-5
@@ -143,7 +145,8 @@ def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
     """Count the sentences whose beam of one differs from greedy search, in tokens or log-probability."""
     subwords = bundle.target_subwords
     forbidden = [subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]
-    rules = [forbid(forbidden), minimum_length(1, eos_id=subwords.eos_id)]  # those of the translator
+    rules = (Forbidden(forbidden), MinimumLength(1, eos_id=subwords.eos_id))  # those of the translator
+    options = SearchOptions(bos_id=subwords.bos_id, eos_id=subwords.eos_id, rules=rules)
     unequal = 0
     for line in lines:
         ids = _source_ids(bundle, line)
@@ -151,9 +154,8 @@ def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
             continue
         source = torch.tensor([[*ids, bundle.source_subwords.eos_id]])
         lengths, limits = torch.tensor([source.size(1)]), [2 * len(ids) + 10]
-        special = {"max_lengths": limits, "bos_id": subwords.bos_id, "eos_id": subwords.eos_id, "rules": rules}
-        greedy: Hypothesis = greedy_search(bundle.model, source, lengths, **special)[0]
-        beam: Hypothesis = beam_search(bundle.model, source, lengths, beam_size=1, **special)[0][0]
+        [[greedy]] = greedy_search(bundle.model, source, lengths, max_lengths=limits, options=options)
+        [[beam]] = beam_search(bundle.model, source, lengths, max_lengths=limits, options=options)
         unequal += (greedy.tokens, greedy.log_prob) != (beam.tokens, beam.log_prob)
     return unequal
 

@@ -136,9 +136,9 @@ def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[s
     with tqdm(total=len(source), unit=" sentences", file=sys.stderr, disable=silent, leave=False) as bar:
         timed = translate_text(loaded.translator, source, progress=bar.update)
     if not arguments.quiet:
-        for translation in timed.translations:
+        for number, translation in enumerate(timed.translations, 1):
             for warning in translation.warnings:
-                report(NAME, f"warning: {arguments.source}: {warning}")
+                report(NAME, f"warning: {arguments.source}: line {number}: {warning}")
         if warning := Unknown.of(timed.translations, 1).warning:
             report(NAME, f"warning: {arguments.source}: {warning}")
     search = loaded.translator.search

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nmt.corpus.formats import HEAD_BYTES, recognise
 
 if TYPE_CHECKING:
-    from nmt.translation.translator import Translation
+    from nmt.translation.request import Translation
 
 PAUSE_SECONDS = 0.05
 MAX_LINE_BYTES = 1 << 20

@@ -98,8 +98,14 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
     return search
 
 
-def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
+def load_translator(arguments: argparse.Namespace, model: str, *, n_best: int = 1, alignments: bool = False) -> Loaded:
     """Load a bundle and prepare its translator as the options say.
+
+    Args:
+        arguments: what a parser with the options of this module parsed.
+        model: the bundle.
+        n_best: hypotheses of each line.
+        alignments: whether hypotheses shall have them.
 
     Raises:
         BundleError: the model cannot be loaded.
@@ -109,7 +115,13 @@ def load_translator(arguments: argparse.Namespace, model: str) -> Loaded:
     from nmt.translation.translator import Translator
 
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
-    return Loaded(bundle, Translator(bundle, search=search_config(arguments, bundle.search)))
+    search = search_config(arguments, bundle.search)
+    if n_best > search.beam_size:
+        raise ConfigError(
+            f"--n-best {n_best} is more than the beam holds: set --beam-size {n_best} or more "
+            f"(it is {search.beam_size})"
+        )
+    return Loaded(bundle, Translator(bundle, search=search, n_best=n_best, alignments=alignments))
 
 
 def _option(name: str) -> str:

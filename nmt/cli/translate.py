@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
-from nmt.cli.lines import RawLine, Text, Unknown, decode, no_text, read_windows
+from nmt.cli.lines import Text, Unknown, decode, no_text, read_windows
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import ConfigError
-from nmt.translation import workers
+from nmt.translation.request import Request
 
 if TYPE_CHECKING:
-    from nmt.translation.translator import TextHypothesis, Translation
+    from nmt.translation.pool import TranslatorPool
+    from nmt.translation.request import Translation
+    from nmt.translation.translator import Translator
 
 NAME = "nmt-translate"
 FORMATS = ("text", "jsonl", "moses")
+"""Those of `nmt.translation.formats`, which is not loaded for ``--help``."""
 
 _DESCRIPTION = """\
 Translate standard input to standard output: one line of output for each line of input, in order.
@@ -36,10 +39,12 @@ examples:
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
 
 formats:
-  text    the translation; with --scores its score and a tab before it
+  text    the translation; with --scores its score and a tab before it; with --alignments a tab and these behind it
   jsonl   an object for each line of input: line (its number), text, score, log_prob, finished (false where the
-          length limit cut it), and with --n-best above 1 all hypotheses, the best first
-  moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score
+          length limit cut it), and with --n-best above 1 all hypotheses, the best first; with --alignments
+          alignment, a list of pairs (source word, word)
+  moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score; with --alignments
+          ||| and these
 
 exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
 
@@ -59,6 +64,12 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     output.add_argument("--format", choices=FORMATS, default="text", help="see below (default: text)")
     output.add_argument("--n-best", type=int, default=1, metavar="N", help="hypotheses of each line (default: 1)")
     output.add_argument("--scores", action="store_true", help="begin lines of text with the score and a tab")
+    output.add_argument(
+        "--alignments",
+        action="store_true",
+        help="say which source word each word translates, as attention has it: 0-0 2-1 means that word 0 of the source "
+        "became word 0, word 2 became word 1; words are what spaces part",
+    )
     output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
     add_search_options(parser)
     add_machine_options(parser)
@@ -75,9 +86,11 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         command = f"{NAME} {arguments.model} < {more[0]}"
         hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {command}"
         parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
+    from nmt.translation.workers import worker_count
+
     search_config(arguments)
     arguments.words = words
-    arguments.workers = workers.worker_count(arguments.workers)
+    arguments.workers = worker_count(arguments.workers)
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     if arguments.n_best > 1 and arguments.format == "text":
@@ -96,63 +109,40 @@ def translate(arguments: argparse.Namespace) -> None:
     """
     read, out = _standard_input(), standard_output()
     unknown = Unknown()
-    if arguments.workers == 1:
-        sizes, answer = prepare(arguments)
+    with _translator(arguments) as translator:
         _hint(arguments)
-        for share in _shares(read, sizes, 1):
-            reply = answer(share.request())
-            _write(out, share, reply, arguments)
-            unknown = unknown.and_then(Unknown(*reply["unknown"]))
-    else:
-        command = workers.worker_command("nmt.cli.translate", "serve", arguments.words)
-        with workers.Workers(command, arguments.workers) as pool:
-            _hint(arguments)
-            shares = _shares(read, pool.greeting, arguments.workers)
-            for share, reply in pool.map((share, share.request()) for share in shares):
-                _write(out, share, reply, arguments)
-                unknown = unknown.and_then(Unknown(*reply["unknown"]))
+        windows = _windows(read, full=translator.window, first=translator.first_window)
+        for window, _, translations in translator.map((window, window.requests()) for window in windows):
+            _write(out, window, translations, arguments)
+            unknown = unknown.and_then(Unknown.of(translations, window.first_line))
     if unknown.warning and not arguments.quiet:
         report(NAME, f"warning: {unknown.warning}")
 
 
-def prepare(arguments: argparse.Namespace) -> tuple[workers.Message, Callable[[workers.Message], workers.Message]]:
-    """Load the model: the sizes of windows of lines, and the function that answers what `Share.request` asks.
+@contextmanager
+def _translator(arguments: argparse.Namespace) -> Iterator[Translator | TranslatorPool]:
+    """Load what translates: in this process, or in several."""
+    if arguments.workers == 1:
+        yield _loaded(arguments)
+        return
+    from nmt.translation.pool import TranslatorPool
+    from nmt.translation.workers import Workers, worker_command
 
-    Raises:
-        NmtError: the model or an option is not what it should be.
-    """
-    translator = load_translator(arguments, arguments.model).translator
-    search = translator.search
-    if arguments.n_best > search.beam_size:
-        raise ConfigError(
-            f"--n-best {arguments.n_best} is more than the beam holds: set --beam-size {arguments.n_best} or more "
-            f"(it is {search.beam_size})"
-        )
+    command = worker_command("nmt.cli.translate", "serve", arguments.words)
+    with Workers(command, arguments.workers) as workers:
+        yield TranslatorPool(workers)
 
-    from nmt.translation.translator import WINDOW_BATCHES
 
-    def answer(request: workers.Message) -> workers.Message:
-        first: int = request["first_line"]
-        translations = translator.translate(request["lines"], n_best=arguments.n_best, first_line=first)
-        rendered = (
-            line
-            for number, translation in enumerate(translations, first)
-            for line in render(
-                translation, number, style=arguments.format, scores=arguments.scores, several=arguments.n_best > 1
-            )
-        )
-        output = "".join(line + "\n" for line in rendered)
-        return {
-            "output": output,
-            "warnings": [translation.warnings for translation in translations],
-            "unknown": Unknown.of(translations, first),
-        }
-
-    return {"full": search.batch_size * WINDOW_BATCHES, "first": search.batch_size}, answer
+def _loaded(arguments: argparse.Namespace) -> Translator:
+    """Load the model; raises NmtError where it or an option is not what it should be."""
+    options = {"n_best": arguments.n_best, "alignments": arguments.alignments}
+    return load_translator(arguments, arguments.model, **options).translator
 
 
 def serve() -> NoReturn:
     """Be one of the processes of ``--workers``, with the command's own words."""
+    from nmt.translation import worker
+    from nmt.translation.pool import prepare
 
     def explain(error: Exception) -> tuple[str, int]:
         known = explained(error)
@@ -163,53 +153,47 @@ def serve() -> NoReturn:
 
     arguments = parse(sys.argv[1:])
     arguments.threads = arguments.threads or 1
-    workers.serve(lambda: prepare(arguments), explain)
+    worker.serve(lambda: prepare(_loaded(arguments)), explain)
 
 
-class Share(NamedTuple):
-    """Lines that go to one process."""
+class Window(NamedTuple):
+    """Lines that are translated together."""
 
     first_line: int
     """number of the first of them, counted from 1"""
     lines: list[Text]
 
-    def request(self) -> workers.Message:
-        """Put into words what `prepare`'s function is to do."""
-        return {"first_line": self.first_line, "lines": [line.text for line in self.lines]}
+    def requests(self) -> list[Request]:
+        """Ask for the translation of each line."""
+        return [Request(line.text) for line in self.lines]
 
 
-def _shares(read: Callable[[int], bytes | None], sizes: workers.Message, count: int) -> Iterator[Share]:
-    """Read lines in windows, and cut each into as many shares as there are workers."""
+def _windows(read: Callable[[int], bytes | None], *, full: int, first: int) -> Iterator[Window]:
+    """Read lines in windows, and decode them."""
     number, wrong = 1, ""
-    for window in read_windows(read, max_lines=sizes["full"] * count, first_lines=sizes["first"] * count):
+    for window in read_windows(read, max_lines=full, first_lines=first):
         if number == 1:
             wrong = no_text(window)
-        for part in split(window, count):
-            lines = [decode(line, number + i, is_text=not wrong) for i, line in enumerate(part)]
-            if wrong and number == 1:
-                lines[0].warnings.insert(0, wrong)
-            yield Share(number, lines)
-            number += len(part)
+        lines = [decode(line, number + i, is_text=not wrong) for i, line in enumerate(window)]
+        if wrong and number == 1:
+            lines[0].warnings.insert(0, wrong)
+        yield Window(number, lines)
+        number += len(window)
 
 
-def split(window: Sequence[RawLine], count: int) -> Iterator[Sequence[RawLine]]:
-    """Cut a window into at most `count` parts of about as many bytes each, none empty; their order is kept."""
-    total = sum(len(line.content) + 1 for line in window)
-    start = held = done = 0
-    for end, line in enumerate(window, 1):
-        held += len(line.content) + 1
-        if held * count >= total * (done + 1) or end == len(window):
-            yield window[start:end]
-            start, done = end, held * count // total
+def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], arguments: argparse.Namespace) -> None:
+    """Write what became of a window, and its warnings line by line."""
+    from nmt.translation.formats import FORMATS, Line
 
-
-def _write(out: IO[bytes], share: Share, reply: workers.Message, arguments: argparse.Namespace) -> None:
-    """Write what became of a share, and its warnings line by line."""
-    if not arguments.quiet:
-        for line, warnings in zip(share.lines, reply["warnings"], strict=True):
-            for warning in (*line.warnings, *warnings):
-                report(NAME, f"warning: {warning}")
-    out.write(reply["output"].encode("utf-8"))
+    several = arguments.n_best > 1
+    rendered: list[str] = []
+    for number, (line, translation) in enumerate(zip(window.lines, translations, strict=True), window.first_line):
+        warnings = [*line.warnings, *(f"line {number}: {warning}" for warning in translation.warnings)]
+        for warning in () if arguments.quiet else warnings:
+            report(NAME, f"warning: {warning}")
+        options = {"scores": arguments.scores, "alignments": arguments.alignments, "several": several}
+        rendered += FORMATS[arguments.format](Line(translation, number, **options))
+    out.write("".join(f"{line}\n" for line in rendered).encode("utf-8"))
     out.flush()
 
 
@@ -217,42 +201,6 @@ def _hint(arguments: argparse.Namespace) -> None:
     if sys.stdin.isatty() and not arguments.quiet:
         end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
         report(NAME, f"type a sentence and press Enter; {end} ends")
-
-
-def render(
-    translation: Translation, number: int, *, style: str = "text", scores: bool = False, several: bool = False
-) -> Iterator[str]:
-    """Write a translation as the lines of an output format, without their ends.
-
-    Args:
-        translation: of line `number`, counted from 1.
-        number: the line's number.
-        style: one of FORMATS; see the command's help.
-        scores: put the score before the text, in the format text.
-        several: list the hypotheses even where there is one, in the format jsonl.
-    """
-    best, hypotheses = translation.hypotheses[0], translation.hypotheses
-    if style == "text":
-        yield f"{best.score:.4f}\t{best.text}" if scores else best.text
-    elif style == "jsonl":
-        values: dict[str, Any] = {"line": number} | _plain(best)
-        if several or len(hypotheses) > 1:
-            values["hypotheses"] = [_plain(hypothesis) for hypothesis in hypotheses]
-        yield json.dumps(values, ensure_ascii=False)
-    else:
-        for hypothesis in hypotheses:
-            # Moses writes its own separator in a text like this.
-            text = hypothesis.text.replace("|||", "&#124;&#124;&#124;")
-            yield f"{number - 1} ||| {text} ||| log_prob= {hypothesis.log_prob:.4f} ||| {hypothesis.score:.4f}"
-
-
-def _plain(hypothesis: TextHypothesis) -> dict[str, Any]:
-    return {
-        "text": hypothesis.text,
-        "score": round(hypothesis.score, 6),
-        "log_prob": round(hypothesis.log_prob, 6),
-        "finished": hypothesis.finished,
-    }
 
 
 def _standard_input() -> Callable[[int], bytes | None]:

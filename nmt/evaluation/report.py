@@ -10,7 +10,9 @@ from typing import Any
 from nmt.config.schema import to_dict
 from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score
-from nmt.translation.translator import WINDOW_BATCHES, Translation, Translator, windows
+from nmt.translation.batching import windows
+from nmt.translation.request import Translation
+from nmt.translation.translator import Translator
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ def translate_text(
     """
     translations: list[Translation] = []
     start = time.perf_counter()
-    for first, window in windows(lines, translator.search.batch_size * WINDOW_BATCHES):
-        translations += translator.translate(window, first_line=first)
+    for window in windows(lines, translator.window):
+        translations += translator.translate(window)
         progress(len(window))
     return Timed(translations, time.perf_counter() - start)
 

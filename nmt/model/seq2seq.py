@@ -27,6 +27,8 @@ class Step(NamedTuple):
     weights: Tensor | None
     """(B, K, S) attention, where it was asked for"""
     state: DecoderState
+    shortlist: None = None
+    normalized: bool = False
 
 
 class Bridge(nn.Module):
@@ -57,6 +59,9 @@ class Seq2Seq(nn.Module):
 
     Nothing that belongs to one decode is kept on the module.
     """
+
+    multi_step = None
+    """It has only steps."""
 
     def __init__(
         self,
@@ -91,10 +96,13 @@ class Seq2Seq(nn.Module):
         """Where the weights are."""
         return self.target_embedding.weight.device
 
-    def start(self, source: Tensor, lengths: Tensor, *, offer: Offer | None = None) -> DecoderState:
+    def start(
+        self, source: Tensor, lengths: Tensor, constraints: object = None, *, offer: Offer | None = None
+    ) -> DecoderState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence.
 
-        An `offer` takes the place of what the model's own lexicon says.
+        An `offer` takes the place of what the model's own lexicon says. `constraints` change nothing here, where the
+        whole vocabulary is scored.
         """
         mask = torch.arange(source.size(1), device=source.device) < lengths.unsqueeze(1)
         encoded: Encoded = self.encoder(self._embed(source, self.source_embedding or self.target_embedding), lengths)
@@ -103,7 +111,13 @@ class Seq2Seq(nn.Module):
         return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer)
 
     def step(self, previous: Tensor, state: DecoderState, *, with_weights: bool = False) -> Step:
-        """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them."""
+        """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them.
+
+        Raises:
+            ValueError: the model is in training mode, where dropout would garble what it says.
+        """
+        if self.training:
+            raise ValueError("the model is in training mode, where dropout would garble it: call model.eval() first")
         advanced = self.decoder.advance(self._embed(previous, self.target_embedding), state)
         return Step(self.project(advanced.decoded), advanced.weights if with_weights else None, advanced.state)
 

@@ -1,12 +1,13 @@
 """A step model on NumPy arrays: graphs that ONNX Runtime computes.
 
-Shapes: B sentences, K places, S source length, V vocabulary, N candidates of a shortlist, C those of all sentences
+Shapes: B sentences, K places, S source length, V vocabulary, N ids of a shortlist, C those of all sentences
 together, R rows of the states, P products of embeddings, G·H gates of the decoder's first layer.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from nmt.errors import BundleError
 from nmt.runtime.lexicon import lay_out, offered
 from nmt.runtime.sessions import Later, Session, load, parts_of, read, read_constants
-from nmt.search.interface import Ahead, Step
+from nmt.search.interface import Constraints, MultiStep, Step, Taken
 from nmt.text.shortlist import Shortlist, pooled
 
 Ints = npt.NDArray[np.int64]
@@ -26,7 +27,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 _OWN_INPUTS = ("products", "embedded", "rows")
 """What a step reads beside memory and states: products of embeddings, each place's row of these and of the states."""
 
-_AHEAD = ("greedy", "beam")
+_MULTI_STEP = ("greedy", "beam")
 """The graphs of many positions, by the names that they have among the constants."""
 
 _POOL = ("output_weight", "output_scales", "output_bias")
@@ -63,7 +64,7 @@ class OnnxState(NamedTuple):
     """what the source contributes, one row a sentence"""
     pool: Arrays
     """the outputs that any of the batch's sentences may use; nothing without a shortlist"""
-    candidates: Ints | None
+    shortlist: Ints | None
     """(B, N) the ids that each sentence may use, padded with -1; None without a shortlist"""
 
     def reorder(self, parents: Ints) -> OnnxState:
@@ -73,8 +74,8 @@ class OnnxState(NamedTuple):
     def keep(self, sentences: Ints) -> OnnxState:
         """Keep the given sentences, (B',)."""
         memory = {name: part[sentences] for name, part in self.memory.items()}
-        candidates = None if self.candidates is None else self.candidates[sentences]
-        return OnnxState(self.states, self.rows[sentences], memory, self.pool, candidates)
+        shortlist = None if self.shortlist is None else self.shortlist[sentences]
+        return OnnxState(self.states, self.rows[sentences], memory, self.pool, shortlist)
 
 
 class _Table(NamedTuple):
@@ -130,6 +131,9 @@ class _Products:
 class OnnxModel:
     """A model that `nmt-export` wrote; nothing of a decode is kept on it, and threads may share it."""
 
+    device = None
+    """It computes on NumPy arrays."""
+
     def __init__(
         self,
         *,
@@ -156,15 +160,15 @@ class OnnxModel:
             BundleError: a file is missing or damaged, or not for this version of ONNX Runtime.
         """
         outside = read_constants(constants)
-        ahead = [outside.pop(name, b"") for name in _AHEAD]
-        if not all(ahead):
+        multi_step = [outside.pop(name, b"") for name in _MULTI_STEP]
+        if not all(multi_step):
             raise BundleError(f"{constants} was exported by an nmt that lays graphs out in another way")
         self._encoder, embeddings = (
             load(path, parts_of(read(path), outside), threads, hoard=False) for path in (encoder, embedding)
         )
         self._step = load(step, parts_of(read(step), outside), threads, hoard=True)
         self._greedy, self._beam = (
-            Later(partial(load, constants, parts_of(graph, outside), threads, hoard=True)) for graph in ahead
+            Later(partial(load, constants, parts_of(graph, outside), threads, hoard=True)) for graph in multi_step
         )
         self._shortlist = shortlist
         after = [value.name for value in self._step.outputs]
@@ -187,14 +191,23 @@ class OnnxModel:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
         self._products = _Products(embeddings, vocabulary=vocabulary)
 
-    def start(self, source: Ints, lengths: Ints) -> OnnxState:
-        """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence."""
+    @property
+    def multi_step(self) -> MultiStep:
+        """What takes many positions at once, see `nmt.search.interface.StepModel`."""
+        return self.take_steps
+
+    def start(self, source: Ints, lengths: Ints, constraints: Sequence[Constraints] | None = None) -> OnnxState:
+        """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence.
+
+        What `constraints` need is added to their sentences' shortlists.
+        """
         inputs: Arrays = {"source": source, "lengths": lengths}
         memory: Arrays = {}
-        candidates = None
+        shortlist = None
         if self._shortlist is not None:
-            candidates = self._shortlist.candidates(source, lengths)
-            inputs["pool"], columns = pooled(candidates, self._vocabulary)
+            needed = [each.needed for each in constraints or ()]
+            shortlist = self._shortlist.ids(source, lengths, needed=needed)
+            inputs["pool"], columns = pooled(shortlist, self._vocabulary)
             memory["columns"] = columns[:, None]
         names = [*self._states, *self._memory, *self._pool, *self._translations]
         found = dict(zip(names, self._encoder.run(names, inputs), strict=True))
@@ -202,17 +215,17 @@ class OnnxModel:
         memory |= {name: found[name] for name in self._memory}
         if self._translations:
             self._products.find(found["translations"][:, :, :_LIKELY])  # what is missing of these, in one run
-            memory |= self._lexical(found["translations"], found["chances"], candidates)
-        return OnnxState(states, np.arange(len(source))[:, None], memory, pool, candidates)
+            memory |= self._lexical(found["translations"], found["chances"], shortlist)
+        return OnnxState(states, np.arange(len(source))[:, None], memory, pool, shortlist)
 
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → log-probabilities (B, K, V or N) and the state after them."""
         names = [*self._outputs, "weights"] if with_weights else self._outputs
         log_probs, *found = self._step.run(names, self._given(previous, state)[1])
         weights = found.pop() if with_weights else None
-        return Step(log_probs, weights, self._after(previous, state, found), state.candidates, normalized=True)
+        return Step(log_probs, weights, self._after(previous, state, found), state.shortlist, normalized=True)
 
-    def look_ahead(
+    def take_steps(
         self,
         previous: Ints,
         state: OnnxState,
@@ -223,14 +236,14 @@ class OnnxModel:
         eos_id: int,
         ended: npt.NDArray[np.bool_],
         enough: int,
-    ) -> Ahead | None:
-        """Run positions in a graph that has a loop over them, see `nmt.search.interface.LooksAhead`.
+    ) -> Taken | None:
+        """Run positions in a graph that has a loop over them, see `nmt.search.interface.MultiStep`.
 
         None for a beam of several sentences, of which one or the other soon ends, and for so many scores a position
         that NumPy, which finds the best of them faster, makes up for what lies between two steps.
         """
         sentences, places = previous.shape
-        columns = self._vocabulary if state.candidates is None else state.candidates.shape[1]
+        columns = self._vocabulary if state.shortlist is None else state.shortlist.shape[1]
         is_greedy = places == width == 1
         if (
             sentences * width * columns > _FEW_SCORES
@@ -240,18 +253,18 @@ class OnnxModel:
             return None
         table, given = self._given(previous, state)
         given |= {"places": table.places, "most": np.array(most), "eos_id": np.array(eos_id)}
-        if state.candidates is not None:
-            given["candidates"] = state.candidates[:, None]
+        if state.shortlist is not None:
+            given["candidates"] = state.shortlist[:, None]
         if is_greedy:
             given |= {"first_ended": ended[:, None], "enough": np.array(enough)}
             *found, tokens, gains = self._greedy.run([*self._last, "all_token", "all_log_prob"], given)
             gains = np.concatenate([log_probs[None], gains[..., 0]])  # in double precision
-            return Ahead(tokens, np.zeros_like(tokens), gains.cumsum(0)[1:], self._after(tokens[-1], state, found))
+            return Taken(tokens, np.zeros_like(tokens), gains.cumsum(0)[1:], self._after(tokens[-1], state, found))
         given |= {"first_so_far": log_probs, "width": np.array([width])}
         *found, tokens, parents, totals = self._beam.run(
             [*self._last, "all_token", "all_parent", "all_log_prob"], given
         )
-        return Ahead(tokens, parents, totals, self._after(tokens[-1], state, found))
+        return Taken(tokens, parents, totals, self._after(tokens[-1], state, found))
 
     def _given(self, previous: Ints, state: OnnxState) -> tuple[_Table, Arrays]:
         """Collect what a step reads, and the table that it finds the products of embeddings in."""
@@ -264,9 +277,9 @@ class OnnxModel:
         states = {name: part.reshape(-1, part.shape[-1]) for name, part in zip(self._states, found, strict=True)}
         return state._replace(states=states, rows=np.arange(previous.size).reshape(previous.shape))
 
-    def _lexical(self, translations: Ints, chances: npt.NDArray[Any], candidates: Ints | None) -> Arrays:
-        """Lay out what the lexicon says for the steps: by the candidates of a shortlist, or by words of its own."""
-        if candidates is not None:
-            return {"lexical": lay_out(translations, chances, candidates, self._vocabulary)}
+    def _lexical(self, translations: Ints, chances: npt.NDArray[Any], shortlist: Ints | None) -> Arrays:
+        """Lay out what the lexicon says for the steps: by the ids of a shortlist, or by words of its own."""
+        if shortlist is not None:
+            return {"lexical": lay_out(translations, chances, shortlist, self._vocabulary)}
         words = offered(translations, self._vocabulary)
         return {"lexical": lay_out(translations, chances, words, self._vocabulary), "words": words}

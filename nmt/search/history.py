@@ -1,4 +1,7 @@
-"""Back-pointers: what every step chose and from which place, read backwards when the hypotheses are known."""
+"""Back-pointers: what was taken at every position and from which place, read backwards when hypotheses are known.
+
+Shapes: B sentences of the batch, B' those that took a position, K places, T positions taken at once, N hypotheses.
+"""
 
 from __future__ import annotations
 
@@ -8,47 +11,53 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.search.arrays import Floats, Ints
+from nmt.search.arrays import Ints
+from nmt.search.frontier import Endings, Growth
 from nmt.search.interface import Hypothesis
 
 
-class Endings(NamedTuple):
-    """Where N hypotheses ended or were cut, and what they are worth; each field is (N,)."""
+class _Block(NamedTuple):
+    """T positions, for the sentences (B',) that were still there."""
 
-    sentences: Ints
-    """Rows of the caller's batch."""
-    places: Ints
-    """The place each stood in when it ended."""
-    lengths: Ints
-    """Target positions, that of EOS included."""
-    log_probs: Floats
-    scores: Floats
-    finished: npt.NDArray[np.bool_]
-
-
-class _Choice(NamedTuple):
-    """What one step chose, for the sentences (B',) that were still there."""
-
+    start: int
+    """the position of the first"""
     rows: Ints
-    """(B,) the row of each sentence of the whole batch; 0 for those that had left."""
-    parents: Ints
-    """(B', K') the place before the step that each place after it continues."""
+    """(B,) the row of each sentence of the whole batch; 0 for those that had left"""
     tokens: Ints
-    """(B', K')"""
+    """(T, B', K')"""
+    parents: Ints | None
+    """(T, B', K') the place before each position that each place after it continues; None: itself, the only one"""
     weights: npt.NDArray[Any] | None
-    """(B', K, S) the attention of the places before the step."""
+    """(T, B', K, S) the attention of the places before each position"""
+
+
+class _Visit(NamedTuple):
+    """Some positions of N hypotheses, M of which reach the first of them."""
+
+    block: _Block
+    inside: slice
+    """which of the block's positions"""
+    active: Ints
+    """(M,) of the N"""
+    rows: Ints
+    """(M,) their rows in the block's arrays"""
+    places: Ints
+    """(M,) their places after these positions"""
+    parents: Ints
+    """(M,) their places before"""
 
 
 class History:
-    """The choices of a search over B sentences, step by step: nothing is copied from place to place."""
+    """What a search over B sentences has taken: nothing is copied from place to place."""
 
     def __init__(self, batch_size: int) -> None:
-        self._choices: list[_Choice] = []
+        self.length = 0
+        self._blocks: list[_Block] = []
         self._rows = np.zeros(batch_size, dtype=np.int64)
         self._sentences: Ints | None = None
 
-    def append(self, sentences: Ints, parents: Ints, tokens: Ints, weights: npt.NDArray[Any] | None) -> None:
-        """Add a step: the sentences (B',) that took it, parents and tokens (B', K'), weights (B', K, S) or None.
+    def append(self, sentences: Ints, growth: Growth, *, places: int) -> None:
+        """Add what the sentences (B',) took, from so many places each.
 
         As long as no sentence leaves, the very same `sentences` save work.
         """
@@ -56,63 +65,64 @@ class History:
             self._sentences = sentences
             self._rows = np.zeros_like(self._rows)
             self._rows[sentences] = np.arange(len(sentences))
-        self._choices.append(_Choice(self._rows, parents, tokens, weights))
-
-    def take_back(self, steps: int) -> None:
-        """Forget the last steps, of the sentences that are still here."""
-        del self._choices[len(self._choices) - steps :]
+        parents = None if places == growth.tokens.shape[2] == 1 else growth.parents
+        self._blocks.append(_Block(self.length, self._rows, growth.tokens, parents, growth.weights))
+        self.length += len(growth.tokens)
 
     def prefixes(self, sentences: Ints, places: int) -> Ints:
-        """Read all that these sentences (B',) have emitted in their K current places: (B', K, T)."""
-        length = len(self._choices)
+        """Read all that these sentences (B',) have emitted in their K current places: (B', K, length)."""
         owners, slots = np.repeat(sentences, places), np.tile(np.arange(places), len(sentences))
-        tokens = self._tokens(owners, slots, np.full_like(owners, length))
-        return tokens.reshape(len(sentences), places, length)
+        tokens = self._tokens(owners, slots, np.full_like(owners, self.length))
+        return tokens.reshape(len(sentences), places, self.length)
 
-    def hypotheses(self, endings: Endings, source_lengths: Ints | None) -> list[Hypothesis]:
-        """Read N hypotheses, all together; source_lengths (B,) asks for their attention, cut to these lengths."""
+    def hypotheses(self, endings: Endings, source_lengths: Ints | None) -> list[list[Hypothesis]]:
+        """Read N hypotheses, all together, and group them by sentence: B lists.
+
+        Source lengths (B,) ask for their attention, cut to these lengths.
+        """
         tokens = self._tokens(endings.sentences, endings.places, endings.lengths)
         values = zip(*(column.tolist() for column in endings[2:]), strict=True)
-        hypotheses = [
+        found = [
             Hypothesis(row[: length - finished].tolist(), log_prob, score, finished)  # without EOS
             for row, (length, log_prob, score, finished) in zip(tokens, values, strict=True)
         ]
-        if source_lengths is not None and all(choice.weights is not None for choice in self._choices):
-            own_lengths = source_lengths[endings.sentences].tolist()
-            weights = self._weights(endings, own_lengths)
-            for hypothesis, rows, own_length in zip(hypotheses, weights, own_lengths, strict=True):
-                kept = rows[: len(hypothesis.tokens)]
-                hypothesis.weights = np.stack(kept) if kept else np.zeros((0, own_length), dtype=np.float32)
-        return hypotheses
+        if source_lengths is not None and all(block.weights is not None for block in self._blocks):
+            self._attach_weights(found, endings, source_lengths[endings.sentences].tolist())
+        grouped: list[list[Hypothesis]] = [[] for _ in self._rows]
+        for sentence, hypothesis in zip(endings.sentences.tolist(), found, strict=True):
+            grouped[sentence].append(hypothesis)
+        return grouped
 
     def _tokens(self, sentences: Ints, places: Ints, lengths: Ints) -> Ints:
-        """Read N prefixes (N, T), T the greatest length; what lies beyond a prefix' own length is 0."""
-        tokens = np.zeros((len(sentences), int(lengths.max(initial=0))), dtype=np.int64)
-        for position, active, rows, slots, _ in self._walk(sentences, places, lengths):
-            tokens[active, position] = self._choices[position].tokens[rows, slots]
+        """Read N prefixes (N, length); what lies beyond a prefix' own length is nobody's."""
+        tokens = np.zeros((len(sentences), self.length), dtype=np.int64)
+        for block, inside, active, rows, slots, _ in self._walk(sentences, places, lengths):
+            tokens[active, block.start + inside.start : block.start + inside.stop] = block.tokens[inside, rows, slots].T
         return tokens
 
-    def _weights(self, endings: Endings, own_lengths: list[int]) -> list[list[npt.NDArray[Any]]]:
-        """Read the attention of N hypotheses: for each, in the order of its tokens, rows (own source length,)."""
-        traced: list[list[npt.NDArray[Any]]] = [[] for _ in own_lengths]
-        for position, active, rows, _, parents in self._walk(*endings[:3]):
-            weights = self._choices[position].weights
-            assert weights is not None
-            for n, row in zip(active.tolist(), weights[rows, parents], strict=True):
-                traced[n].append(row[: own_lengths[n]])
-        return [rows[::-1] for rows in traced]
+    def _attach_weights(self, found: list[Hypothesis], endings: Endings, own_lengths: list[int]) -> None:
+        """Give each of N hypotheses its own attention over its own source positions."""
+        traced: list[list[npt.NDArray[Any]]] = [[] for _ in found]  # from the last position to the first
+        for block, inside, active, rows, _, parents in self._walk(*endings[:3]):
+            assert block.weights is not None
+            for position in reversed(range(inside.start, inside.stop)):
+                for n, row in zip(active.tolist(), block.weights[position, rows, parents], strict=True):
+                    traced[n].append(row[: own_lengths[n]])
+        for hypothesis, reversed_rows, own_length in zip(found, traced, own_lengths, strict=True):
+            kept = reversed_rows[::-1][: len(hypothesis.tokens)]
+            hypothesis.weights = np.stack(kept) if kept else np.zeros((0, own_length), dtype=np.float32)
 
-    def _walk(self, sentences: Ints, places: Ints, lengths: Ints) -> Iterator[tuple[int, Ints, Ints, Ints, Ints]]:
-        """Follow N back-pointers from the last step to the first.
-
-        Yields, for every position: the position, which of the N reach it (M,), and for these (M,) the rows in the
-        arrays of that step, the places after it and the places before it.
-        """
+    def _walk(self, sentences: Ints, places: Ints, lengths: Ints) -> Iterator[_Visit]:
+        """Follow N back-pointers from the last position to the first; where there is one place, block by block."""
         slots = places.copy()
-        for position in range(int(lengths.max(initial=0)) - 1, -1, -1):
-            choice = self._choices[position]
-            active = (lengths > position).nonzero()[0]
-            rows = choice.rows[sentences[active]]
-            parents = choice.parents[rows, slots[active]]
-            yield position, active, rows, slots[active], parents
-            slots[active] = parents
+        for block in reversed(self._blocks):
+            count = len(block.tokens)
+            whole = block.parents is None
+            for inside in [slice(0, count)] if whole else [slice(t, t + 1) for t in reversed(range(count))]:
+                active = (lengths > block.start + inside.start).nonzero()[0]
+                if not len(active):
+                    continue
+                rows, here = block.rows[sentences[active]], slots[active]
+                before = here if block.parents is None else block.parents[inside.start, rows, here]
+                yield _Visit(block, inside, active, rows, here, before)
+                slots[active] = before

@@ -1,10 +1,11 @@
 """All that search knows of a model: two methods, a state, and what comes out of them.
 
-Shapes: B sentences, K places of a beam, S source length, T target length, V vocabulary, N columns of a shortlist.
+Shapes: B sentences, K places of a beam, S source length, T target length, V vocabulary, N ids of a shortlist.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -34,11 +35,21 @@ class State(Protocol):
         ...
 
 
-class StepLike(Protocol):
-    """What `StepModel.step` returns, by its fields: `Step`, or a model's own tuple of the same names.
+@dataclass(frozen=True)
+class Constraints:
+    """What the translation of one sentence has to keep to, in ids; made from a `nmt.translation.request.Request`."""
 
-    One without `vocabulary` scores all ids, in their order; one without `normalized` gives plain logits.
-    """
+    prefix: tuple[int, ...] = ()
+    """target ids that the translation begins with"""
+
+    @property
+    def needed(self) -> tuple[int, ...]:
+        """Target ids that the model must score, whatever its shortlist holds."""
+        return self.prefix
+
+
+class StepLike(Protocol):
+    """What `StepModel.step` returns, by its fields: `Step`, or a model's own tuple of the same names."""
 
     @property
     def logits(self) -> Array:
@@ -55,6 +66,16 @@ class StepLike(Protocol):
         """The state after this position, still with K places a sentence."""
         ...
 
+    @property
+    def shortlist(self) -> Array | None:
+        """(B, N) or None, see `Step`."""
+        ...
+
+    @property
+    def normalized(self) -> bool:
+        """See `Step`."""
+        ...
+
 
 class Step(NamedTuple):
     """One target position of every place, a ready-made `StepLike`."""
@@ -65,37 +86,17 @@ class Step(NamedTuple):
     """(B, K, S) attention over the source, each row summing to one, where asked for; else None."""
     state: State
     """The state after this position, still with K places a sentence."""
-    vocabulary: Array | None = None
+    shortlist: Array | None = None
     """(B, N) where the model scores N ids of each sentence only, the logits then being (B, K, N): the id of each
     column, a sentence's own ids in any order and none twice. Beyond them -1, with logits -inf in these columns.
-    None: column and id are the same. Rules and hypotheses speak of ids all the same; of equal candidates the one in the
-    lower column comes first, so that ascending ids give the order that a search without a shortlist has."""
+    None: column and id are the same. Rules and hypotheses speak of ids all the same. Of equal continuations the one in
+    the lower column comes first, so ascending ids give the order that a search without a shortlist has."""
     normalized: bool = False
-    """Whether the logits are log-probabilities already, in single precision at least: ONNX Runtime and torch take
+    """Whether the logits are log-probabilities already, in single precision at least. ONNX Runtime and torch take
     logsumexp in a third of the time that NumPy needs (one CPU thread), which is most of what search costs."""
 
 
-class StepModel(Protocol):
-    """A model that translates one target position at a time; an ensemble or an exported model is one more.
-
-    A model with a shortlist chooses each sentence's ids in `start`, from that sentence alone; its states carry them.
-    Parameters are positional here so that a model may give them names of its own.
-    """
-
-    def start(self, source: Array, lengths: Array, /) -> State:
-        """Encode source ids (B, S) with their lengths (B,) into a state with one place a sentence."""
-        ...
-
-    def step(self, previous: Array, state: Any, /, *, with_weights: bool = False) -> StepLike:
-        """Read the previous tokens (B, K), `bos_id` at first, and score every next token of every place.
-
-        `state` is one that this model's own `start`, `step`, `reorder` or `keep` made; it is left as it was.
-        `with_weights` asks for the attention weights; a model without attention answers None all the same.
-        """
-        ...
-
-
-class Ahead(NamedTuple):
+class Taken(NamedTuple):
     """T positions that a model took by itself; all but the state on the host, as NumPy arrays."""
 
     tokens: npt.NDArray[np.int64]
@@ -108,10 +109,10 @@ class Ahead(NamedTuple):
     """the state after the last position, its places those that were taken there"""
 
 
-class LooksAhead(StepModel, Protocol):
-    """A step model that can take many positions at once, faster than step by step."""
+class MultiStep(Protocol):
+    """Takes many positions at once, faster than step by step."""
 
-    def look_ahead(
+    def __call__(
         self,
         previous: Array,
         state: Any,
@@ -123,13 +124,13 @@ class LooksAhead(StepModel, Protocol):
         eos_id: int,
         ended: npt.NDArray[np.bool_],
         enough: int,
-    ) -> Ahead | None:
+    ) -> Taken | None:
         """Do what as many steps do that each take the best continuations, from all places of a sentence, of all tokens.
 
         Of equals they take the one of the lowest place, then that in the lowest column.
 
         Args:
-            previous: (B, K) tokens, as for `step`.
+            previous: (B, K) tokens, as for `StepModel.step`.
             state: with K places a sentence; it is left as it was.
             log_probs: (B, K) of the prefixes, on the host, to which those of the tokens are added.
             width: how many continuations to take of each sentence, as long as none of them ends.
@@ -144,6 +145,39 @@ class LooksAhead(StepModel, Protocol):
         ...
 
 
+class StepModel(Protocol):
+    """A model that translates one target position at a time; an ensemble or an exported model is one more.
+
+    A model with a shortlist chooses each sentence's ids in `start`, from that sentence alone; its states carry them.
+    Parameters are positional here so that a model may give them names of its own.
+    """
+
+    @property
+    def device(self) -> Any | None:
+        """The torch device that its arrays lie on; None where they are NumPy arrays."""
+        ...
+
+    @property
+    def multi_step(self) -> MultiStep | None:
+        """What takes many positions at once; None where the model has only steps."""
+        ...
+
+    def start(self, source: Array, lengths: Array, constraints: Sequence[Constraints] | None = None, /) -> State:
+        """Encode source ids (B, S) with their lengths (B,) into a state with one place a sentence.
+
+        `constraints`, one a sentence, name ids that a shortlist must hold; None: there are none.
+        """
+        ...
+
+    def step(self, previous: Array, state: Any, /, *, with_weights: bool = False) -> StepLike:
+        """Read the previous tokens (B, K), `bos_id` at first, and score every next token of every place.
+
+        `state` is one that this model's own `start`, `step`, `reorder` or `keep` made; it is left as it was.
+        `with_weights` asks for the attention weights; a model without attention answers None all the same.
+        """
+        ...
+
+
 @dataclass
 class Hypothesis:
     """One translation of one sentence, with what the model thinks of it."""
@@ -154,7 +188,7 @@ class Hypothesis:
     """Natural logarithm of the model's probability of all tokens, that of EOS included if it is finished: what
     teacher-forced rescoring gives, whatever rules the search kept to."""
     score: float
-    """`log_prob` normalised by length, higher is better; see nmt.search.scores."""
+    """What ranks it, higher is better: `log_prob` and what processors added, normalised by length."""
     finished: bool
     """Whether it ended with EOS; False for one that was cut at its length limit."""
     weights: npt.NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)

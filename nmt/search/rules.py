@@ -1,32 +1,75 @@
-"""What may be emitted: rules that any decoder asks about the candidates of each step.
+"""Rules: what may be emitted. Every decoder asks them about the continuations of each step.
 
-A rule is a callable (possible continuations, tokens so far) → which of them are allowed; see
-nmt.search.candidates.Rule. One that can tell more cheaply that it has nothing against many positions at once does so in
-a method `allows_all`; see nmt.search.candidates.in_question.
+Shapes: B sentences, K places, T positions, M continuations over all sentences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from nmt.errors import ConfigError
 from nmt.search.arrays import Bools, Continuations, Ints
-from nmt.search.candidates import Prefix, Rule
 
 
-def forbid(ids: Iterable[int]) -> Rule:
+class Prefix:
+    """What has been emitted before this step.
+
+    Attributes:
+        sentences: (B,) which rows of the caller's batch are still here, ascending. For those that have ended and wait
+            it does not matter what they are allowed.
+        length: how many tokens every place has emitted, BOS not counted; all places move together.
+        forced: (B,) the sentences whose next token is given, so that no rule is asked about it; None: none.
+    """
+
+    def __init__(self, sentences: Ints, length: int, read: Callable[[], Ints], *, forced: Bools | None = None) -> None:
+        self.sentences = sentences
+        self.length = length
+        self.forced = forced
+        self._read = read
+        self._tokens: Ints | None = None
+
+    @property
+    def tokens(self) -> Ints:
+        """(B, K, length), without BOS, on the host; read from the back-pointers only if a rule asks."""
+        if self._tokens is None:
+            self._tokens = self._read()
+        return self._tokens
+
+
+class Rule(Protocol):
+    """Forbids continuations, by their ids; it gives their probability to nobody.
+
+    A rule sees only what is good enough to be chosen: search asks for more where it takes some away. `log_prob` remains
+    what the model itself says of the same tokens.
+    """
+
+    def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
+        """Tell which continuations may be emitted, (M,); None: all of them, which saves work at nearly every step."""
+        ...
+
+    def allows_all(self, tokens: Ints, length: int) -> bool:
+        """Tell whether many positions (T, B, K), after prefixes of `length` tokens, are beyond question."""
+        ...
+
+
+def allowed_by(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:
+    """(M,) what every rule allows; None: everything."""
+    allowed: Bools | None = None
+    for rule in rules:
+        by_one = rule.allowed(found, prefix)
+        if by_one is not None:
+            allowed = by_one if allowed is None else allowed & by_one
+    if allowed is not None and prefix.forced is not None:
+        allowed = allowed | prefix.forced[found.sentences]
+    return None if allowed is None or allowed.all() else allowed
+
+
+class Forbidden:
     """Never emit these token ids: padding, BOS, control symbols."""
-    return _Forbidden(ids)
 
-
-def minimum_length(tokens: int, *, eos_id: int) -> Rule:
-    """Do not end before so many tokens are emitted, EOS not counted; the length limit still cuts."""
-    return _MinimumLength(tokens, eos_id)
-
-
-class _Forbidden:
     def __init__(self, ids: Iterable[int]) -> None:
         forbidden = sorted(set(ids))
         # The last entry stands for all ids from there on.
@@ -34,10 +77,12 @@ class _Forbidden:
         self._allowed[forbidden] = False
         self._last = len(self._allowed) - 1
 
-    def __call__(self, found: Continuations, prefix: Prefix) -> Bools | None:
+    def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
+        """See `Rule`."""
         return self._among(found.tokens)
 
     def allows_all(self, tokens: Ints, length: int) -> bool:
+        """See `Rule`."""
         allowed = self._among(tokens)
         return allowed is None or bool(allowed.all())
 
@@ -47,35 +92,45 @@ class _Forbidden:
         return np.asarray(self._allowed[np.minimum(tokens, self._last)])
 
 
-class _MinimumLength:
-    def __init__(self, tokens: int, eos_id: int) -> None:
+class MinimumLength:
+    """Do not end before so many tokens are emitted, EOS not counted; the length limit still cuts."""
+
+    def __init__(self, tokens: int, *, eos_id: int) -> None:
         self._tokens, self._eos_id = tokens, eos_id
 
-    def __call__(self, found: Continuations, prefix: Prefix) -> Bools | None:
+    def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
+        """See `Rule`."""
         if prefix.length >= self._tokens:
             return None
         return np.asarray(found.tokens != self._eos_id)
 
     def allows_all(self, tokens: Ints, length: int) -> bool:
+        """See `Rule`."""
         return self._eos_id not in tokens[: max(0, self._tokens - length)]
 
 
-def no_repeat_ngram(size: int) -> Rule:
+class NoRepeatNgram:
     """Emit no sequence of `size` tokens twice in one hypothesis; EOS is never in the way.
 
     Raises:
         ConfigError: size is below 1.
     """
-    if size < 1:
-        raise ConfigError(f"no_repeat_ngram is {size}; give the n-grams 1 token or more, or leave the rule out")
 
-    def rule(found: Continuations, prefix: Prefix) -> Bools | None:
-        if prefix.length < size:
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ConfigError(f"no_repeat_ngram is {size}; give the n-grams 1 token or more, or leave the rule out")
+        self._size = size
+
+    def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
+        """See `Rule`."""
+        if prefix.length < self._size:
             return None
         so_far = prefix.tokens[found.sentences, found.places]  # (M, T)
-        ngrams = np.lib.stride_tricks.sliding_window_view(so_far, size, axis=1)  # (M, T - size + 1, size)
-        begun = so_far[:, None, prefix.length - size + 1 :]  # (M, 1, size - 1)
+        ngrams = np.lib.stride_tricks.sliding_window_view(so_far, self._size, axis=1)  # (M, T - size + 1, size)
+        begun = so_far[:, None, prefix.length - self._size + 1 :]  # (M, 1, size - 1)
         recurs = (ngrams[..., :-1] == begun).all(-1) & (ngrams[..., -1] == found.tokens[:, None])
         return np.asarray(~recurs.any(1))
 
-    return rule
+    def allows_all(self, tokens: Ints, length: int) -> bool:
+        """See `Rule`; what came before is not known here."""
+        return False

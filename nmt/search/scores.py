@@ -27,9 +27,9 @@ class LengthNormalizer:
         ConfigError: the normalisation is unknown or the penalty not a finite number.
     """
 
-    length_penalty: float
+    length_penalty: float = 1.0
     """Exponent; above 0 favours longer hypotheses."""
-    normalization: str
+    normalization: str = "average"
     """One of NORMALIZATIONS."""
 
     def __post_init__(self) -> None:
@@ -50,8 +50,7 @@ class LengthNormalizer:
     def bound(self, log_probs: Any, shortest: Any, longest: Any) -> Floats:
         """Bound the scores of all that live hypotheses (...) may become, ended at a length in shortest…longest.
 
-        log_prob ≤ 0 can only fall, so no continuation scores above log_prob / divisor(length); the divisor is
-        monotone in length, rising for a penalty above 0, falling for one below: its largest value, which is the best
-        for a number ≤ 0, stands at one of the two ends.
+        A log-probability can only fall, so no continuation scores above log_prob / divisor(length). The divisor is
+        monotone in length: its best value, for a number of either sign, stands at one of the two ends.
         """
         return np.maximum(self.score(log_probs, shortest), self.score(log_probs, longest))

@@ -4,7 +4,7 @@ Most of the time of a step goes into scoring a whole vocabulary of which a sente
 L'Hostis et al. 2016). For every source subword the list holds the targets that the training text itself aligns with it
 most often, and for every sentence the targets that are most frequent of all.
 
-Shapes: B sentences, S source length, N candidates of a sentence, C of all sentences together.
+Shapes: B sentences, S source length, N ids of a sentence's shortlist, C of all sentences together.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ class Coverage(NamedTuple):
     """How well shortlists serve some sentences."""
 
     mean_length: float
-    """candidates of a sentence"""
+    """ids of a sentence"""
     covered: float
     """share of the reference's subwords that are among them"""
 
 
 class Shortlist:
-    """Target candidates of every source subword, and of every sentence."""
+    """Target ids for every source subword, and for every sentence."""
 
     def __init__(self, offsets: Ints, targets: npt.NDArray[Any], common: npt.NDArray[Any], vocabulary: int) -> None:
         """Take the lists as they are.
 
         Args:
-            offsets: (source vocabulary + 1,): the candidates of source id s are ``targets[offsets[s]:offsets[s + 1]]``.
+            offsets: (source vocabulary + 1,): those of source id s are ``targets[offsets[s]:offsets[s + 1]]``.
             targets: all these lists, one after the other.
-            common: the candidates of every sentence.
+            common: those of every sentence.
             vocabulary: size of the target vocabulary.
         """
         self._offsets, self._targets, self._common = offsets, targets, common
@@ -70,7 +70,7 @@ class Shortlist:
         max_cells: int = 20_000_000,
         seed: int = 1,
     ) -> Shortlist:
-        """Choose candidates by aligning parallel text: the same text gives the same lists.
+        """Choose target ids by aligning parallel text: the same text gives the same lists.
 
         Beside what the text says, a list always holds the target subword that is spelt as the source subword (for
         names and numbers), and every sentence has pad, unk, BOS, EOS, the control symbols and the bytes of unknown
@@ -81,8 +81,8 @@ class Shortlist:
             targets: rows of target ids of the same sentences.
             source_subwords: what made the source ids.
             target_subwords: what made the target ids.
-            size: candidates of each source subword.
-            frequent: so many of the most frequent targets are candidates of every sentence.
+            size: target ids of each source subword.
+            frequent: so many of the most frequent targets are in the list of every sentence.
             max_cells: bound on memory and time, see nmt.text.alignment: of a large corpus, a sample is aligned.
             seed: of that sample.
 
@@ -112,12 +112,13 @@ class Shortlist:
         common = np.unique(np.concatenate([most[counts[most] > 0], np.array(always, dtype=np.int64)]))
         return Shortlist(np.searchsorted(listed, np.arange(source_size + 1)), chosen, common, target_size)
 
-    def candidates(self, source: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> Ints:
-        """List each sentence's candidates, which depend on that sentence alone.
+    def ids(self, source: npt.NDArray[Any], lengths: npt.NDArray[Any], *, needed: Sequence[Sequence[int]] = ()) -> Ints:
+        """List the target ids of each sentence's translation, which depend on that sentence alone.
 
         Args:
             source: (B, S) source ids.
             lengths: (B,) how many of the S are the sentence's own.
+            needed: further ids for each sentence; empty: none for any.
 
         Returns:
             (B, N) target ids, each row ascending, padded with -1 to the longest.
@@ -130,13 +131,15 @@ class Shortlist:
         chosen = np.zeros((len(source), self.target_vocabulary), dtype=np.bool_)
         chosen[:, self._common] = True
         chosen[np.repeat(rows, counts), self._targets[listed]] = True
+        for row, further in enumerate(needed):
+            chosen[row, list(further)] = True
         return columns_of(chosen, fill=-1)
 
     def coverage(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Coverage:
         """Measure the lists of some sentences against their references, both as rows of ids."""
         length = covered = total = 0
         for source, target in zip(sources, targets, strict=True):
-            [found] = self.candidates(np.array([source], dtype=np.int64), np.array([len(source)]))
+            [found] = self.ids(np.array([source], dtype=np.int64), np.array([len(source)]))
             length += len(found)
             covered += int(np.isin(target, found).sum())
             total += len(target)
@@ -182,15 +185,15 @@ class Shortlist:
         return Shortlist(offsets, targets, common, vocabulary)
 
 
-def pooled(candidates: Ints, vocabulary: int) -> tuple[Ints, Ints]:
-    """List what any sentence may use once: candidates (B, N), padded with -1 → ids (C,), and their places (B, N).
+def pooled(shortlist: Ints, vocabulary: int) -> tuple[Ints, Ints]:
+    """List what any sentence may use once: ids (B, N), padded with -1 → ids (C,), and their places (B, N).
 
     The ids ascend; if there is padding, -1 is the last of them.
     """
     chosen = np.zeros(vocabulary + 1, dtype=np.bool_)
-    chosen[candidates] = True  # the last place is that of -1
+    chosen[shortlist] = True  # the last place is that of -1
     pool = np.flatnonzero(chosen)
-    return np.where(pool < vocabulary, pool, -1), (np.cumsum(chosen) - 1)[candidates]
+    return np.where(pool < vocabulary, pool, -1), (np.cumsum(chosen) - 1)[shortlist]
 
 
 def columns_of(chosen: npt.NDArray[np.bool_], *, fill: int) -> Ints:

@@ -132,6 +132,19 @@ class SubwordModel:
         text: str = self._processor.decode([int(i) for i in ids if i >= RESERVED])
         return " ".join(_split(text))
 
+    def words_of(self, ids: Sequence[int]) -> list[int]:
+        """Tell which word of a text each of its subwords belongs to, counted from 0; words are what spaces part."""
+        words: list[int] = []
+        word, begins = -1, True
+        for piece in self._processor.id_to_piece(list(ids)):
+            inside = piece.strip(SPACE)
+            begins |= piece.startswith(SPACE)
+            if inside and begins:
+                word, begins = word + 1, False
+            # A lone space belongs to the word that it begins.
+            words.append(max(0, word if inside else word + 1))
+        return [min(each, max(0, word)) for each in words]
+
     @classmethod
     def tag_prefix(cls, tag: int) -> tuple[int, ...]:
         """Return what stands before a source with a tag: the id of that control symbol (0 to 15), or nothing for -1."""

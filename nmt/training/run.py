@@ -136,7 +136,7 @@ def score_test(
     known = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
     if processes.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
         return
-    own = Translator(bundle, device=device).translate(processes.share(data.test.source))
+    own = Translator(bundle).translate(processes.share(data.test.source))
     translations = processes.join_shares([item.text for item in own])
     scores = corpus_scores(translations, data.test.target, metrics=("bleu", "chrf"), language=config.corpus.target)
     text = "; ".join(str(score) for score in scores)

@@ -15,7 +15,8 @@ from nmt.evaluation.metrics import Score, bleu, default_tokenizer
 from nmt.model.loss import sequence_loss
 from nmt.text.subwords import SubwordModel
 from nmt.training.parallel import Processes
-from nmt.translation.translator import Translator, cut_batches
+from nmt.translation.batching import cut_batches
+from nmt.translation.translator import Translator
 
 
 class Validation(NamedTuple):
@@ -42,7 +43,7 @@ def validate(
     own_sources, own_references = processes.share(sources), processes.share(references)
     try:
         sums = reference_loss(bundle, own_sources, own_references, batch_size=search.batch_size)
-        translator = Translator(bundle, search=search, device=bundle.model.device)
+        translator = Translator(bundle, search=search)
         translations = processes.join_shares([item.text for item in translator.translate(own_sources)])
     finally:
         bundle.model.train(was_training)

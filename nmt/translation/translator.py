@@ -1,14 +1,15 @@
-"""Translator: lines of text → batches of subwords → search → lines of text; same count, same order.
+"""Translator: requests → batches of subwords → search → translations; same count, same order.
 
-A line's translation is a function of that line alone (in fp32): not of its neighbours, the batch size or the order.
-Shapes: B sentences, S source length.
+A request's translation is a function of that request alone (in fp32): not of its neighbours, the batch size or the
+order. Shapes: B sentences, S source length.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +17,21 @@ import numpy.typing as npt
 from nmt.config.search import SearchConfig
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
-from nmt.search.beam import beam_search
-from nmt.search.candidates import Rule
-from nmt.search.greedy import greedy_search
-from nmt.search.interface import Array, Hypothesis, StepModel
-from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
+from nmt.search.decode import decode
+from nmt.search.interface import Array, Constraints, Hypothesis, StepModel
 from nmt.text.subwords import SubwordModel
+from nmt.translation.alignment import align_words
+from nmt.translation.batching import WINDOW_BATCHES, cut_batches
+from nmt.translation.options import search_options
+from nmt.translation.request import Request, TextHypothesis, Translation
 
 if TYPE_CHECKING:
     import torch
 
-WINDOW_BATCHES = 16
-"""Batches of one window: sentences of similar length meet in a batch, and memory does not grow with the text."""
-
 _EXTRA_LENGTH = 10
-_LONG = 128
-"""Subwords of a row from which a batch takes fewer rows, in proportion, so that its memory is bounded."""
-_MOST_POSITIONS = 2**18
-"""Source positions of a batch, however large it was asked to be."""
-_MOST_SCORES = 2**28
-"""Scores of one step of a batch: 1 GiB."""
+"""Target positions that every translation may have beyond what the length of its source allows."""
+
+_Tag = TypeVar("_Tag")
 
 
 class Translating(Protocol):
@@ -43,7 +39,7 @@ class Translating(Protocol):
 
     @property
     def model(self) -> StepModel:
-        """A step model: on torch tensors, in evaluation mode, if it says on which `device`; else on NumPy arrays."""
+        """A step model, in evaluation mode."""
         ...
 
     @property
@@ -62,219 +58,240 @@ class Translating(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class TextHypothesis:
-    """One possible translation of a line: a hypothesis of the search, as text."""
+class _Row(NamedTuple):
+    """All that a translation depends on; equal rows are translated once."""
 
-    text: str
-    """detokenised, in one line"""
-    score: float
-    """log-probability normalised by length, higher is better"""
-    log_prob: float
-    """natural logarithm of the model's probability, that of the end included if it is finished"""
-    finished: bool
-    """whether it ended by itself; False for one cut at the length limit"""
-    tokens: list[int]
-    """target subword ids, without BOS and EOS"""
-
-
-@dataclass(frozen=True)
-class Translation:
-    """All that became of one line."""
-
-    hypotheses: list[TextHypothesis]
-    """the best first; one at least, and as many as were asked for where the search found them"""
-    warnings: list[str] = field(default_factory=list)
-    """what a user should know, each naming the line"""
-    unknown: str = ""
-    """characters of the line that the vocabulary lacks, so that no translation has them"""
-
-    @property
-    def text(self) -> str:
-        """The best translation."""
-        return self.hypotheses[0].text
-
-    @property
-    def target_tokens(self) -> int:
-        """Target positions of the best translation, that of EOS included."""
-        best = self.hypotheses[0]
-        return len(best.tokens) + best.finished if best.tokens else 0
+    tag: tuple[int, ...]
+    """the control symbol before the source, or nothing"""
+    ids: tuple[int, ...]
+    """source subwords, without tag and EOS"""
+    prefix: tuple[int, ...]
+    """target subwords that the translation begins with"""
 
 
 class Translator:
-    """Translates lines with a trained model; keeps nothing from one call to the next."""
+    """Translates requests with a trained model, window by window; threads may share it.
+
+    What is submitted waits until a window is full, until `flush`, or until its deadline; one window is computed at a
+    time, by the thread that completed it.
+    """
 
     def __init__(
-        self, bundle: Translating, *, search: SearchConfig | None = None, device: torch.device | str | None = None
+        self,
+        bundle: Translating,
+        *,
+        search: SearchConfig | None = None,
+        n_best: int = 1,
+        alignments: bool = False,
+        attention: bool = False,
+        deadline: float | None = None,
     ) -> None:
         """Prepare to translate.
 
         Args:
             bundle: the model, in evaluation mode, with its subwords.
             search: how to search; None: as the bundle says.
-            device: where the model's weights are; None: where the model says.
+            n_best: how many hypotheses to return for each request, at most `search.beam_size`.
+            alignments: say for each hypothesis which source word each of its words translates.
+            attention: return the attention of each hypothesis.
+            deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
         Raises:
-            ConfigError: a search setting is impossible.
+            ConfigError: a search setting is impossible, or more hypotheses are asked for than the beam has places.
         """
         self.search = search or bundle.search
         self.search.validate()
-        if getattr(bundle.model, "training", False):
-            raise ValueError("the model is in training mode, where dropout would garble it: call model.eval() first")
-        self._model = bundle.model
-        self._source, self._target = bundle.source_subwords, bundle.target_subwords
-        self._to_model = _arrays(device or getattr(bundle.model, "device", None))
-        self._rules = _rules(self._target, self.search)
-        self._prefix = self._source.tag_prefix(self.search.source_tag)
-
-    def translate(self, lines: Sequence[str], *, n_best: int = 1, first_line: int = 1) -> list[Translation]:
-        """Translate lines of text, each to one `Translation`, in their order.
-
-        A blank line's translation is empty, and so is that of a line without a single subword. A source of more than
-        `search.max_source_tokens` subwords is cut there, with a warning. The tag that `search.source_tag` puts before
-        every source counts neither there nor for the length of the translation.
-
-        Args:
-            lines: raw text, a sentence each.
-            n_best: how many hypotheses to return for each, at most `search.beam_size`.
-            first_line: the number of the first line, for warnings.
-
-        Raises:
-            ConfigError: more hypotheses are asked for than the beam has places.
-            RunError: the model's scores are not numbers.
-        """
         if not 1 <= n_best <= self.search.beam_size:
             raise ConfigError(
                 f"n_best={n_best} is not possible with beam_size={self.search.beam_size}: "
                 "it must be between 1 and the beam size"
             )
-        limit = self.search.max_source_tokens
-        written = [i for i, line in enumerate(lines) if not is_blank(line)]
-        encoded = dict(zip(written, self._source.encode_batch([lines[i] for i in written]), strict=True))
+        self.window = self.search.batch_size * WINDOW_BATCHES
+        """requests of a full window"""
+        self.first_window = self.search.batch_size
+        """requests of a window that need not wait for more"""
+        self._model, self._source, self._target = bundle.model, bundle.source_subwords, bundle.target_subwords
+        self._alignments, self._attention = alignments, attention
+        self._options = search_options(self._target, self.search, n_best=n_best, with_weights=alignments or attention)
+        self._to_model = _arrays(self._model.device)
+        self._deadline = deadline
+        self._waiting: list[tuple[Request, Future[Translation]]] = []
+        self._queue, self._computing = threading.Lock(), threading.Lock()
+        self._timer: threading.Timer | None = None
 
-        # A line that occurs twice is translated once, and the longest go first: what does not fit fails at once.
-        rows = {tuple(ids[:limit]) for ids in encoded.values() if ids}
-        order = sorted(rows, key=lambda ids: (-len(ids), ids))
-        found: dict[tuple[int, ...], list[TextHypothesis]] = {}
+    def submit(self, request: Request) -> Future[Translation]:
+        """Queue a request; its translation, or the error that it ran into, comes with the future."""
+        future: Future[Translation] = Future()
+        with self._queue:
+            self._waiting.append((request, future))
+            full = self._take() if len(self._waiting) >= self.window else []
+            if self._waiting and self._deadline is not None and self._timer is None:
+                self._timer = threading.Timer(self._deadline, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+        self._run(full)
+        return future
+
+    def flush(self) -> None:
+        """Translate what waits."""
+        with self._queue:
+            waiting = self._take()
+        self._run(waiting)
+
+    def translate(self, requests: Iterable[Request | str]) -> list[Translation]:
+        """Translate requests, or lines of text, in their order.
+
+        A blank line's translation is empty, and so is that of a line without a single subword. A source of more than
+        `search.max_source_tokens` subwords is cut there, with a warning. The tag before a source counts neither there
+        nor for the length of the translation.
+
+        Raises:
+            ConfigError: a request cannot be fulfilled.
+            RunError: the model's scores are not numbers.
+        """
+        futures = [self.submit(Request(each) if isinstance(each, str) else each) for each in requests]
+        self.flush()
+        return [future.result() for future in futures]
+
+    def map(
+        self, windows: Iterable[tuple[_Tag, Sequence[Request]]]
+    ) -> Iterator[tuple[_Tag, Sequence[Request], list[Translation]]]:
+        """Translate windows as they come, each with a tag for the caller's use."""
+        for tag, requests in windows:
+            yield tag, requests, self.translate(requests)
+
+    def _take(self) -> list[tuple[Request, Future[Translation]]]:
+        """Take all that waits, and its deadline; the queue is the caller's."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _run(self, waiting: Sequence[tuple[Request, Future[Translation]]]) -> None:
+        """Translate requests and complete their futures, but for those that somebody cancelled."""
+        waiting = [(request, future) for request, future in waiting if future.set_running_or_notify_cancel()]
+        if not waiting:
+            return
+        try:
+            with self._computing:
+                found = self._translate([request for request, _ in waiting])
+        except BaseException as error:
+            for _, future in waiting:
+                future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), translation in zip(waiting, found, strict=True):
+            if isinstance(translation, ConfigError):
+                future.set_exception(translation)
+            else:
+                future.set_result(translation)
+
+    def _translate(self, requests: Sequence[Request]) -> list[Translation | ConfigError]:
+        """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
+        written = [i for i, request in enumerate(requests) if not is_blank(request.text)]
+        encoded = dict(zip(written, self._source.encode_batch([requests[i].text for i in written]), strict=True))
+        refused = {i: error for i, request in enumerate(requests) if (error := self._refusal(request))}
+        rows = {i: self._row(requests[i], ids) for i, ids in encoded.items() if ids and i not in refused}
+        found = self._translate_rows(set(rows.values()))
+        results: list[Translation | ConfigError] = []
+        for i, request in enumerate(requests):
+            if i in refused:
+                results.append(refused[i])
+            elif i in rows:
+                results.append(self._translation(request, encoded[i], found[rows[i]]))
+            else:
+                results.append(Translation(id=request.id))
+        return results
+
+    def _row(self, request: Request, ids: Sequence[int]) -> _Row:
+        tag = self.search.source_tag if request.tag is None else request.tag
+        prefix = tuple(self._target.encode(request.prefix)) if request.prefix else ()
+        return _Row(self._source.tag_prefix(tag), tuple(ids[: self.search.max_source_tokens]), prefix)
+
+    def _refusal(self, request: Request) -> ConfigError | None:
+        """Say why a request cannot be fulfilled."""
+        lacking = self._target.unknown_characters(request.prefix) if request.prefix else ""
+        if not lacking:
+            return None
+        return ConfigError(
+            f"the prefix {request.prefix!r} has characters that the model's vocabulary lacks ({lacking!r}); "
+            "leave them out"
+        )
+
+    def _translate_rows(self, rows: set[_Row]) -> dict[_Row, list[TextHypothesis]]:
+        """Translate different rows. The longest go first: what does not fit in memory fails at once.
+
+        Constrained rows have batches of their own, so that the others keep what is faster without constraints.
+        """
         scores = self.search.beam_size * self._target.vocabulary_size
-        for cut in cut_batches([len(ids) for ids in order], self.search.batch_size, scores=scores):
-            batch = order[cut]
-            found.update(zip(batch, self._translate_batch(batch, n_best), strict=True))
+        found: dict[_Row, list[TextHypothesis]] = {}
+        for constrained in (False, True):
+            group = [row for row in rows if bool(row.prefix) == constrained]
+            group.sort(key=lambda row: (-len(row.ids), row))
+            for cut in cut_batches([len(row.ids) for row in group], self.search.batch_size, scores=scores):
+                found.update(zip(group[cut], self._translate_batch(group[cut]), strict=True))
+        return found
 
-        translations = []
-        for i in range(len(lines)):
-            ids = encoded.get(i, [])
-            hypotheses = found[tuple(ids[:limit])] if ids else [TextHypothesis("", 0.0, 0.0, True, [])]
-            warnings = self._warnings(first_line + i, len(ids), hypotheses[0])
-            unknown = self._source.unknown_characters(lines[i]) if self._source.unk_id in ids else ""
-            translations.append(Translation(hypotheses, warnings, unknown))
-        return translations
-
-    def _translate_batch(self, batch: Sequence[Sequence[int]], n_best: int) -> list[list[TextHypothesis]]:
+    def _translate_batch(self, batch: Sequence[_Row]) -> list[list[TextHypothesis]]:
         source, lengths = self._pad(batch)
-        max_lengths = [int(self.search.max_length_ratio * len(ids)) + _EXTRA_LENGTH for ids in batch]
-        bos_id, eos_id = self._target.bos_id, self._target.eos_id
-        length_penalty, normalization = self.search.length_penalty, str(self.search.normalization)
-        if self.search.beam_size == 1:
-            best = greedy_search(
-                self._model,
-                source,
-                lengths,
-                max_lengths=max_lengths,
-                bos_id=bos_id,
-                eos_id=eos_id,
-                length_penalty=length_penalty,
-                normalization=normalization,
-                rules=self._rules,
-            )
-            return [[self._text(hypothesis)] for hypothesis in best]
-        found = beam_search(
+        constraints = [Constraints(row.prefix) for row in batch] if batch[0].prefix else []
+        found = decode(
             self._model,
             source,
             lengths,
-            max_lengths=max_lengths,
-            bos_id=bos_id,
-            eos_id=eos_id,
-            beam_size=self.search.beam_size,
-            n_best=n_best,
-            length_penalty=length_penalty,
-            normalization=normalization,
-            rules=self._rules,
+            max_lengths=[self._max_length(row) for row in batch],
+            options=self._options,
+            constraints=constraints,
         )
-        return [[self._text(hypothesis) for hypothesis in hypotheses] for hypotheses in found]
+        return [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(found, batch, strict=True)]
 
-    def _pad(self, batch: Sequence[Sequence[int]]) -> tuple[Array, Array]:
-        """Pad sources given without tag and EOS: ids with both (B, S) and their lengths (B,)."""
-        sources = [[*self._prefix, *ids, self._source.eos_id] for ids in batch]
+    def _max_length(self, row: _Row) -> int:
+        return max(int(self.search.max_length_ratio * len(row.ids)), len(row.prefix)) + _EXTRA_LENGTH
+
+    def _pad(self, batch: Sequence[_Row]) -> tuple[Array, Array]:
+        """Pad sources: ids with tag and EOS (B, S), and their lengths (B,)."""
+        sources = [[*row.tag, *row.ids, self._source.eos_id] for row in batch]
         lengths = np.array([len(ids) for ids in sources], dtype=np.int64)
         source = np.full((len(batch), int(lengths.max())), self._source.pad_id, dtype=np.int64)
         for row, ids in zip(source, sources, strict=True):
             row[: len(ids)] = ids
         return self._to_model(source), self._to_model(lengths)
 
-    def _text(self, hypothesis: Hypothesis) -> TextHypothesis:
+    def _text(self, hypothesis: Hypothesis, row: _Row) -> TextHypothesis:
         text = self._target.decode(hypothesis.tokens)
         # A lone "\r" too: it ends a line for many a tool downstream.
         text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
-        return TextHypothesis(text, hypothesis.score, hypothesis.log_prob, hypothesis.finished, hypothesis.tokens)
+        weights = hypothesis.weights
+        alignment = attention = None
+        if weights is not None and self._alignments:
+            source_words = [*(-1 for _ in row.tag), *self._source.words_of(row.ids), -1]
+            alignment = align_words(weights, source_words, self._target.words_of(hypothesis.tokens))
+        if weights is not None and self._attention:
+            attention = weights.tolist()
+        return TextHypothesis(
+            text, hypothesis.score, hypothesis.log_prob, hypothesis.finished, hypothesis.tokens, alignment, attention
+        )
 
-    def _warnings(self, line: int, source_tokens: int, best: TextHypothesis) -> list[str]:
-        warnings = []
-        limit = self.search.max_source_tokens
-        if source_tokens > limit:
-            warnings.append(
-                f"line {line}: its {source_tokens} subwords were cut to max_source_tokens={limit}; "
-                "give one sentence a line"
-            )
+    def _translation(self, request: Request, ids: Sequence[int], hypotheses: list[TextHypothesis]) -> Translation:
+        """Put together what became of a request whose source has these subwords."""
+        warnings, limit, best = [], self.search.max_source_tokens, hypotheses[0]
+        if len(ids) > limit:
+            warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:
             warnings.append(
-                f"line {line}: the translation did not end and was cut after {len(best.tokens)} subwords "
+                f"the translation did not end and was cut after {len(best.tokens)} subwords "
                 f"(max_length_ratio={self.search.max_length_ratio:g})"
             )
-        return warnings
+        unknown = self._source.unknown_characters(request.text) if self._source.unk_id in ids else ""
+        return Translation(hypotheses, warnings, unknown, request.id)
 
 
-def cut_batches(lengths: Sequence[int], size: int, *, scores: int = 1) -> Iterator[slice]:
-    """Cut rows, the longest first, into batches whose memory is bounded.
-
-    Args:
-        lengths: of the rows, in subwords.
-        size: rows of a batch at most; of long rows, or with many scores, it has fewer.
-        scores: floats that a step computes for each row.
-    """
-    start = 0
-    while start < len(lengths):
-        most = min(_MOST_POSITIONS // lengths[start], _MOST_SCORES // scores)
-        count = max(1, min(size, size * _LONG // lengths[start], most))
-        yield slice(start, start + count)
-        start += count
-
-
-def windows(lines: Sequence[str], size: int) -> Iterable[tuple[int, Sequence[str]]]:
-    """Cut lines into windows of `size`, each with the number of its first line, counted from 1."""
-    for start in range(0, len(lines), size):
-        yield start + 1, lines[start : start + size]
-
-
-def _arrays(device: torch.device | str | None) -> Callable[[npt.NDArray[Any]], Array]:
+def _arrays(device: torch.device | None) -> Callable[[npt.NDArray[Any]], Array]:
     """Choose how arrays reach a model: as tensors on its device, or as they are if it has none."""
     if device is None:
         return lambda array: array
     import torch
 
     return lambda array: torch.from_numpy(array).to(device)
-
-
-def _rules(subwords: SubwordModel, search: SearchConfig) -> list[Rule]:
-    """List what may be emitted: text, and its end after one subword at least, since no sentence translates to nothing.
-
-    The unknown symbol is forbidden too: it stands for text that nobody knows, and decodes to nothing, so that the
-    second-best subword, which a reader sees, is always the better one.
-    """
-    rules = [
-        forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
-        minimum_length(1, eos_id=subwords.eos_id),
-    ]
-    if search.no_repeat_ngram:
-        rules.append(no_repeat_ngram(search.no_repeat_ngram))
-    return rules

@@ -1,37 +1,32 @@
-"""Processes that share work: requests go out as they come, replies come back in the order of the requests.
+"""Workers: processes that share work. Requests go out as they come, and each reply comes with a future.
 
-A worker is a command of its own, so that it does not matter what this process has loaded. Both ends speak JSON through
-a pipe each way, every message after its length. A worker ends as soon as the pipe that it reads from is closed,
-whatever it is doing: the system closes it even when the parent is killed, so that no worker outlives its parent.
+A worker is a command of its own, so that it does not matter what this process has loaded. Both ends speak through a
+pipe each way; `nmt.translation.worker` is the other end.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
-import json
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, BinaryIO, NoReturn, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from nmt.errors import ConfigError, NmtError, RunError
+from nmt.translation.pipes import Message, receive, send
 
-Message: TypeAlias = dict[str, Any]
-"""What JSON can carry."""
+IDLE_SECONDS = 0.5
+"""Signals are handled by the main thread, which notices them when it does not wait: it looks up so often."""
 
 _T = TypeVar("_T")
-_Tag = TypeVar("_Tag")
-# Signals are handled by the main thread, which notices them when it does not wait: it looks up so often.
-_IDLE_SECONDS = 0.5
 _MOST_WORKERS = 1024
-_LENGTH_BYTES = 8
-# Requests taken ahead for each worker: one that it works on and one that waits for it.
-_REQUESTS_EACH = 2
 
 
 def worker_count(wanted: int) -> int:
@@ -57,6 +52,11 @@ def worker_command(module: str, function: str, words: Sequence[str]) -> list[str
     return [sys.executable, "-c", program, *words]
 
 
+class _Job(NamedTuple):
+    request: Message
+    reply: Future[Message]
+
+
 class Workers:
     """So many processes that run the same command, which calls `serve`; as a context, they are gone when it ends."""
 
@@ -71,68 +71,45 @@ class Workers:
             NmtError: one could not be prepared, for the reason that the message gives.
             RunError: one died.
         """
-        self._count = count
-        # None ends each; what is waited for in order, and None when no more will come.
-        self._waiting: queue.Queue[_Job | None] = queue.Queue()
-        self._order: queue.Queue[_Job | Exception | None] = queue.Queue()
-        greetings: queue.Queue[Message | Exception] = queue.Queue()
+        self.count = count
+        self.failure: Exception | None = None
+        """what the first worker that failed failed of; nothing is answered from then on"""
+        self._jobs: queue.Queue[_Job | None] = queue.Queue()  # None ends a worker
+        self._lock = threading.Lock()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
         try:
-            for _ in range(count):
-                process = _start(command)
-                self._processes.append(process)
-                thread = threading.Thread(target=self._attend, args=(process, greetings), name="worker", daemon=True)
-                self._threads.append(thread)
-                thread.start()
-            for _ in range(count):
-                self.greeting: Message = _result(_wait(greetings))
+            greetings = [self._begin(command) for _ in range(count)]
+            for greeting in greetings:
+                self.greeting: Message = wait_for(greeting)
                 """what each of them said when it was ready"""
         except BaseException:
             self.close()
             raise
 
-    def map(self, requests: Iterable[tuple[_Tag, Message]]) -> Iterator[tuple[_Tag, Message]]:
-        """Have requests answered, each with a tag for the caller's use, and yield the replies in the same order.
+    def submit(self, request: Message) -> Future[Message]:
+        """Hand a request to the next worker that is free.
 
-        A thread takes the requests, a few ahead of the replies; it may wait for them as long as it likes. To be called
-        once.
-
-        Raises:
-            NmtError: a worker failed, with its own message and exit code; what comes before it has been yielded.
-            RunError: a worker died, likewise.
+        The future has its reply, or the error of the worker: an `NmtError` with its message and exit code, or a
+        `RunError` where it died.
         """
-        slots = threading.Semaphore(_REQUESTS_EACH * self._count)
-        threading.Thread(target=self._feed, args=(requests, slots), name="requests", daemon=True).start()
-        while True:
-            job = _wait(self._order)
-            if job is None:
-                return
-            if isinstance(job, Exception):
-                raise job
-            reply = self._reply(job)
-            slots.release()
-            yield job.tag, reply
-
-    def _reply(self, job: _Job) -> Message:
-        while True:
-            with contextlib.suppress(queue.Empty):
-                return _result(job.reply.get(timeout=_IDLE_SECONDS))
-            # All may have died idle, and the last have told so after this job was handed in: nobody takes it any more.
-            if not any(thread.is_alive() for thread in self._threads) and job.reply.empty():
-                while not isinstance(said := _wait(self._order), Exception):
-                    pass
-                raise said
+        job = _Job(request, Future())
+        with self._lock:
+            if self.failure is None:
+                self._jobs.put(job)
+            else:
+                job.reply.set_exception(self.failure)
+        return job.reply
 
     def close(self) -> None:
         """End all of them at once; they hold nothing that could be lost."""
         for process in self._processes:
             process.kill()
-            self._waiting.put(None)
+            self._jobs.put(None)
         for process in self._processes:
             process.wait()
         for thread in self._threads:
-            thread.join(_IDLE_SECONDS)
+            thread.join(IDLE_SECONDS)
 
     def __enter__(self) -> Workers:
         return self
@@ -142,105 +119,59 @@ class Workers:
     ) -> None:
         self.close()
 
-    def _feed(self, requests: Iterable[tuple[Any, Message]], slots: threading.Semaphore) -> None:
-        try:
-            for tag, request in requests:
-                slots.acquire()
-                job = _Job(tag, request)
-                self._order.put(job)
-                self._waiting.put(job)
-        except Exception as error:  # whatever it is, nobody must wait for ever
-            self._order.put(error)
-        else:
-            self._order.put(None)
+    def _begin(self, command: Sequence[str]) -> Future[Message]:
+        """Start a worker, and a thread that attends to it; its greeting comes with the future."""
+        greeting: Future[Message] = Future()
+        process = _start(command)
+        self._processes.append(process)
+        thread = threading.Thread(target=self._attend, args=(process, greeting), name="worker", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return greeting
 
-    def _attend(self, process: subprocess.Popen[bytes], greetings: queue.Queue[Message | Exception]) -> None:
+    def _attend(self, process: subprocess.Popen[bytes], greeting: Future[Message]) -> None:
         """Carry messages to one worker and back until it fails or there is nothing more to do."""
         assert process.stdin is not None
         assert process.stdout is not None
-        tell: Callable[[Message | Exception], None] = greetings.put
+        owed: Future[Message] | None = greeting
         with contextlib.closing(process.stdin), contextlib.closing(process.stdout):
             try:
-                tell(_receive(process.stdout))
-                while True:
-                    tell = self._fail
-                    job = self._next_job(process)
-                    if job is None:
-                        return
-                    tell = job.reply.put
-                    _send(process.stdin, job.request)
-                    tell(_receive(process.stdout))
+                greeting.set_result(_answer(receive(process.stdout)))
+                owed = None
+                while job := self._next_job(process):
+                    owed = job.reply
+                    send(process.stdin, job.request)
+                    owed.set_result(_answer(receive(process.stdout)))
+                    owed = None
             except Exception as error:  # whatever it is, nobody must wait for ever
-                tell(_death(process) if isinstance(error, OSError | EOFError) else error)
+                self._fail(_death(process) if isinstance(error, OSError | EOFError) else error, owed)
 
     def _next_job(self, process: subprocess.Popen[bytes]) -> _Job | None:
         while True:
             try:
-                return self._waiting.get(timeout=_IDLE_SECONDS)
+                return self._jobs.get(timeout=IDLE_SECONDS)
             except queue.Empty:
                 if process.poll() is not None:
                     raise EOFError from None
 
-    def _fail(self, error: Message | Exception) -> None:
-        assert isinstance(error, Exception)
-        self._order.put(error)
+    def _fail(self, error: Exception, owed: Future[Message] | None) -> None:
+        """Tell the failure to whoever waits for this worker, or for any that is free."""
+        with self._lock:
+            self.failure = self.failure or error
+            waiting = [] if owed is None else [owed]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    if job := self._jobs.get_nowait():
+                        waiting.append(job.reply)
+        for reply in waiting:
+            reply.set_exception(error)
 
 
-class _Job:
-    def __init__(self, tag: Any, request: Message) -> None:
-        self.tag = tag
-        self.request = request
-        self.reply: queue.Queue[Message | Exception] = queue.Queue()
-
-
-def serve(
-    prepare: Callable[[], tuple[Message, Callable[[Message], Message]]],
-    explain: Callable[[Exception], tuple[str, int]],
-) -> NoReturn:
-    """Be a worker: prepare, greet, then answer one request after the other until the parent is gone.
-
-    What anything here prints to stdout goes to stderr.
-
-    Args:
-        prepare: returns the greeting, and the function that answers a request.
-        explain: puts an error into one line with its exit code; the parent ends with both.
-    """
-    requests, replies = _own_pipes()
-    todo: queue.Queue[Message] = queue.Queue()
-    threading.Thread(target=_listen, args=(requests, todo), name="requests", daemon=True).start()
-    try:
-        try:
-            greeting, answer = prepare()
-            _send(replies, greeting)
-            while True:
-                _send(replies, answer(todo.get()))
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):  # the parent is gone
-                os._exit(0)
-            raise
-    except Exception as error:
-        message, code = explain(error)
-        with contextlib.suppress(OSError):
-            _send(replies, {"error": message, "exit_code": code})
-    os._exit(1)
-
-
-def _listen(requests: BinaryIO, todo: queue.Queue[Message]) -> None:
-    try:
-        while True:
-            todo.put(_receive(requests))
-    finally:
-        os._exit(0)
-
-
-def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Take stdin and stdout for messages alone, whatever else reads or prints."""
-    requests, replies = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb", 0)
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null if sys.stderr is None else sys.stderr.fileno(), 1)
-    os.close(null)
-    return requests, replies
+def wait_for(future: Future[_T]) -> _T:
+    """Wait for a result, looking up now and then for signals."""
+    while not concurrent.futures.wait([future], timeout=IDLE_SECONDS).done:
+        pass
+    return future.result()
 
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -269,40 +200,10 @@ def _death(process: subprocess.Popen[bytes]) -> RunError:
     )
 
 
-def _result(found: Message | Exception) -> Message:
-    if isinstance(found, Exception):
-        raise found
-    if "error" in found:
-        error = NmtError(found["error"])
-        error.exit_code = found["exit_code"]
+def _answer(reply: Message) -> Message:
+    """Return a worker's reply; NmtError where it is an error."""
+    if "error" in reply:
+        error = NmtError(reply["error"])
+        error.exit_code = reply["exit_code"]
         raise error
-    return found
-
-
-def _wait(source: queue.Queue[_T]) -> _T:
-    while True:
-        with contextlib.suppress(queue.Empty):
-            return source.get(timeout=_IDLE_SECONDS)
-
-
-def _send(pipe: Any, message: Message) -> None:
-    content = json.dumps(message).encode()
-    left = memoryview(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
-    while left:
-        left = left[pipe.write(left) :]
-
-
-def _receive(pipe: Any) -> Message:
-    message: Message = json.loads(_read(pipe, int.from_bytes(_read(pipe, _LENGTH_BYTES), "big")))
-    return message
-
-
-def _read(pipe: Any, count: int) -> bytes:
-    parts = []
-    while count:
-        part = pipe.read(count)
-        if not part:
-            raise EOFError
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+    return reply

@@ -91,8 +91,8 @@ def test_evaluating_says_what_it_ran_on(exported, tmp_path):
 @pytest.mark.parametrize(
     ("command", "arguments", "missing", "package"),
     [
-        ("train", ["experiment=demo"], ["hydra"], "hydra-core"),
-        ("train", ["experiment=demo"], ["torch"], "torch"),
+        ("hydra.train", ["experiment=demo"], ["hydra"], "hydra-core"),
+        ("hydra.train", ["experiment=demo"], ["torch"], "torch"),
         ("evaluate", ["--hypotheses", "x", "--reference", "x"], ["sacrebleu"], "sacrebleu"),
         ("export", ["MODEL", "--precision", "int8"], ["onnx"], "onnx"),
     ],
@@ -101,7 +101,7 @@ def test_other_commands_say_what_to_install(command, arguments, missing, package
     finished = without(missing, command, *arguments)
     everything = "'.[export]'" if package == "onnx" else "."
     assert finished.stderr == (
-        f"nmt-{command}: error: {package} is not installed: pip install {package}, "
+        f"nmt-{command.removeprefix('hydra.')}: error: {package} is not installed: pip install {package}, "
         f"or, in nmt's own directory, pip install {everything} for all this command needs\n"
     )
     assert finished.returncode == 2

@@ -9,9 +9,10 @@ import pytest
 
 import nmt
 from nmt.bundle.weights import load_bundle
-from nmt.cli.translate import main, render
+from nmt.cli.translate import FORMATS, main
 from nmt.config.search import SearchConfig
-from nmt.translation.translator import TextHypothesis, Translation, Translator
+from nmt.translation import formats
+from nmt.translation.translator import Translator
 
 
 @pytest.fixture(scope="module")
@@ -163,13 +164,14 @@ def test_a_terminal_gets_a_hint(nmt_translate, bundle_path):
     assert err == b"nmt-translate: type a sentence and press Enter; Ctrl-D ends\n"
 
 
-def test_jsonl_says_all_and_keeps_one_line_for_each(nmt_translate, bundle_path, translator, make_sentences):
+def test_jsonl_says_all_and_keeps_one_line_for_each(nmt_translate, bundle_path, make_sentences):
+    translator = Translator(load_bundle(bundle_path), n_best=2)
     lines = ["", *make_sentences(5)]
     result = nmt_translate(bundle_path, "--format", "jsonl", "--n-best", 2, text="\n".join(lines) + "\n")
     assert result.code == 0
     objects = [json.loads(line) for line in result.lines[:-1]]
     assert [value["line"] for value in objects] == [1, 2, 3, 4, 5, 6]
-    for value, translation in zip(objects, translator.translate(lines, n_best=2), strict=True):
+    for value, translation in zip(objects, translator.translate(lines), strict=True):
         best = translation.hypotheses[0]
         assert value["text"] == best.text
         assert value["score"] == pytest.approx(best.score, abs=1e-4)
@@ -190,29 +192,8 @@ def test_search_options_reach_the_search(nmt_translate, bundle_path, make_senten
     assert result.lines[:-1] == [f"{t.hypotheses[0].score:.4f}\t{t.text}" for t in expected]
 
 
-FIRST, SECOND = (
-    TextHypothesis("ein | Haus", -0.5, -1.25, True, [20, 21]),
-    TextHypothesis("a|||b", -2.0, -4.0, False, []),
-)
-
-
-def test_the_formats():
-    both, one = Translation([FIRST, SECOND]), Translation([FIRST])
-    assert list(render(both, 7)) == ["ein | Haus"]
-    assert list(render(both, 7, scores=True)) == ["-0.5000\tein | Haus"]
-    assert list(render(both, 7, style="moses")) == [
-        "6 ||| ein | Haus ||| log_prob= -1.2500 ||| -0.5000",
-        "6 ||| a&#124;&#124;&#124;b ||| log_prob= -4.0000 ||| -2.0000",
-    ]
-    value = {"text": "ein | Haus", "score": -0.5, "log_prob": -1.25, "finished": True}
-    assert [json.loads(line) for line in render(one, 7, style="jsonl")] == [{"line": 7, **value}]
-    assert json.loads(*render(both, 7, style="jsonl"))["hypotheses"][0] == value
-
-
-def test_text_stays_readable_in_jsonl():
-    line = "".join(render(Translation([TextHypothesis("漢字\u2028é", 0.0, 0.0, True, [])]), 1, style="jsonl"))
-    assert "漢字" in line
-    assert json.loads(line)["text"] == "漢字\u2028é"
+def test_the_formats_of_the_help_are_those_there_are():
+    assert tuple(formats.FORMATS) == FORMATS
 
 
 @pytest.mark.parametrize(

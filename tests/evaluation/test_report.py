@@ -3,7 +3,7 @@ import json
 from nmt.config.search import SearchConfig
 from nmt.evaluation.metrics import Score
 from nmt.evaluation.report import Report, Speed, Timed, translate_text
-from nmt.translation.translator import TextHypothesis, Translation
+from nmt.translation.request import TextHypothesis, Translation
 
 SPEED = Speed(2.0, 1000, 30_000, "cpu", 1, SearchConfig(beam_size=4, batch_size=32))
 
@@ -11,13 +11,13 @@ SPEED = Speed(2.0, 1000, 30_000, "cpu", 1, SearchConfig(beam_size=4, batch_size=
 class Upper:
     """A translator that shouts, and notes which lines it was given together."""
 
-    search = SearchConfig(batch_size=1)
+    window = 16
 
     def __init__(self):
         self.calls = []
 
-    def translate(self, lines, *, first_line):
-        self.calls.append((first_line, len(lines)))
+    def translate(self, lines):
+        self.calls.append(len(lines))
         return [Translation([TextHypothesis(line.upper(), -1.0, -1.0, True, [20] if line else [])]) for line in lines]
 
 
@@ -26,7 +26,7 @@ def test_a_text_is_translated_window_by_window_in_order():
     lines = ["a", "", *(str(i) for i in range(18))]
     timed = translate_text(translator, lines, progress=seen.append)
     assert timed.hypotheses == [line.upper() for line in lines]
-    assert translator.calls == [(1, 16), (17, 4)]
+    assert translator.calls == [16, 4]
     assert seen == [16, 4]
     assert timed.seconds > 0
     assert timed.target_tokens == 2 * 19  # a subword and the end, and nothing for the blank line

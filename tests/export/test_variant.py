@@ -312,8 +312,8 @@ def test_a_shortlist_comes_with_the_variant_and_goes_with_it(best, text):
     assert read_description(best).variants["int8"]["shortlist"] == "int8/shortlist.npz"
     loaded = load(best)
     source = np.array([[*loaded.source_subwords.encode(LINES[0]), 3]])
-    candidates = loaded.model.start(source, np.array([source.shape[1]])).candidates
-    assert 0 < candidates.shape[1] < loaded.target_subwords.vocabulary_size
+    shortlist = loaded.model.start(source, np.array([source.shape[1]])).shortlist
+    assert 0 < shortlist.shape[1] < loaded.target_subwords.vocabulary_size
     assert len(texts(loaded)) == len(LINES)
     export(best, "int8")
     assert contents(best) == plain

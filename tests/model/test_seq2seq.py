@@ -13,6 +13,7 @@ from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import Bridge, build_model
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
+from nmt.search.options import SearchOptions
 
 V, PAD, BOS, EOS = 11, 0, 2, 3
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 7], [4, 6, 1]
@@ -154,6 +155,14 @@ def test_the_first_decoder_state_comes_over_the_bridge():
     assert state.memory.mask.sum(1).tolist() == SOURCE_LENGTHS
 
 
+def searched(search, model, source, lengths, *, max_lengths, rules=(), **options):
+    """What greedy_search or beam_search, with 5 places unless told, finds."""
+    if search is beam_search:
+        options.setdefault("beam_size", 5)
+    options = SearchOptions(rules=tuple(rules), **options)
+    return search(model, source, lengths, max_lengths=max_lengths, options=options)
+
+
 def snapshot(model):
     """All that a module and its children hold, tensors by value and everything else by identity."""
     return {
@@ -169,8 +178,8 @@ def test_nothing_of_a_decode_is_kept_on_the_module(feeding):
     source, lengths, *_ = batch()
     before = snapshot(model)
     options = {"max_lengths": [8] * 3, "bos_id": BOS, "eos_id": EOS, "with_weights": True}
-    greedy_search(model, source, lengths, **options)
-    beam_search(model, source, lengths, beam_size=3, **options)
+    searched(greedy_search, model, source, lengths, **options)
+    searched(beam_search, model, source, lengths, beam_size=3, **options)
     after = snapshot(model)
     assert before.keys() == after.keys()
     for key, value in before.items():
@@ -192,15 +201,15 @@ def test_a_beam_of_one_is_greedy_and_hypotheses_rescore_to_their_log_probs(cell,
         model.output_bias[EOS] += 4
     source, lengths, *_ = batch()
     options = {"max_lengths": [9, 9, 1], "bos_id": BOS, "eos_id": EOS}
-    greedy = greedy_search(model, source, lengths, **options)
-    narrow = [found[0] for found in beam_search(model, source, lengths, beam_size=1, **options)]
-    assert [one.tokens for one in greedy] == [one.tokens for one in narrow]
-    assert [one.finished for one in greedy] == [one.finished for one in narrow]
-    assert [one.log_prob for one in greedy] == pytest.approx([one.log_prob for one in narrow], rel=1e-5)
+    greedy = searched(greedy_search, model, source, lengths, **options)
+    narrow = [found[0] for found in searched(beam_search, model, source, lengths, beam_size=1, **options)]
+    assert [one.tokens for [one] in greedy] == [one.tokens for one in narrow]
+    assert [one.finished for [one] in greedy] == [one.finished for one in narrow]
+    assert [one.log_prob for [one] in greedy] == pytest.approx([one.log_prob for one in narrow], rel=1e-5)
 
-    wide = beam_search(model, source, lengths, beam_size=4, n_best=4, **options)
+    wide = searched(beam_search, model, source, lengths, beam_size=4, n_best=4, **options)
     for i, found in enumerate(wide):
-        for one in [*found, greedy[i]]:
+        for one in [*found, *greedy[i]]:
             target = torch.tensor([[*one.tokens, EOS] if one.finished else one.tokens])
             loss = sequence_loss(
                 model,

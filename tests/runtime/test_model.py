@@ -13,6 +13,7 @@ from nmt.errors import BundleError
 from nmt.runtime.model import OnnxModel
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
+from nmt.search.options import SearchOptions
 
 WIDTH = 4 * 24  # of what a token contributes: four gates of the decoder's hidden size
 
@@ -40,13 +41,21 @@ def test_search_finds_what_it_finds_with_pytorch(models, sentences):
     source, lengths = padded(sentences)
     options = {"max_lengths": (2 * lengths + 3).tolist(), "bos_id": 2, "eos_id": 3, "with_weights": True}
     for search in (greedy_search, beam_search):
-        expected = search(models.network, torch.from_numpy(source), torch.from_numpy(lengths), **options)
-        found = search(models.exported, source, lengths, **options)
+        expected = searched(search, models.network, torch.from_numpy(source), torch.from_numpy(lengths), **options)
+        found = searched(search, models.exported, source, lengths, **options)
         for here, there in zip(found, expected, strict=True):
-            here, there = (here, there) if search is greedy_search else (here[0], there[0])
+            here, there = here[0], there[0]
             assert here.tokens == there.tokens
             assert here.log_prob == pytest.approx(there.log_prob, abs=1e-3)
             np.testing.assert_allclose(here.weights, there.weights, atol=1e-4)
+
+
+def searched(search, model, source, lengths, *, max_lengths, rules=(), **options):
+    """What greedy_search or beam_search, with 5 places unless told, finds."""
+    if search is beam_search:
+        options.setdefault("beam_size", 5)
+    options = SearchOptions(rules=tuple(rules), **options)
+    return search(model, source, lengths, max_lengths=max_lengths, options=options)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -57,7 +66,7 @@ def test_a_sentence_does_not_depend_on_its_batch(make_models, sentences, precisi
 
     def translate(rows):
         source, lengths = padded(rows)
-        found = beam_search(model, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
+        found = searched(beam_search, model, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
         return [hypotheses[0] for hypotheses in found]
 
     alone = [translate([row])[0] for row in sentences]
@@ -164,11 +173,11 @@ def test_what_does_not_fit_is_computed_again(make_models, sentences, monkeypatch
     """Products of embeddings are kept up to a limit; however low it is, nothing but the time changes."""
     source, lengths = padded(sentences)
     options = {"bos_id": 2, "eos_id": 3, "beam_size": 4, "max_lengths": (2 * lengths + 3).tolist()}
-    expected = beam_search(make_models(precision=precision).exported, source, lengths, **options)
+    expected = searched(beam_search, make_models(precision=precision).exported, source, lengths, **options)
     monkeypatch.setattr("nmt.runtime.model._KEPT_BYTES", rows * WIDTH * (2 if precision == "int8" else 4))
     limited = make_models(precision=precision).exported
     for _ in range(2):
-        found = beam_search(limited, source, lengths, **options)
+        found = searched(beam_search, limited, source, lengths, **options)
         assert [[one.tokens for one in hypotheses] for hypotheses in found] == [
             [one.tokens for one in hypotheses] for hypotheses in expected
         ]
@@ -180,7 +189,9 @@ def test_threads_share_a_model(make_models, sentences, monkeypatch, rows):
 
     def translate(model, row):
         source, lengths = padded([row])
-        return beam_search(model, source, lengths, max_lengths=[12], bos_id=2, eos_id=3, beam_size=4)[0][0].tokens
+        return searched(beam_search, model, source, lengths, max_lengths=[12], bos_id=2, eos_id=3, beam_size=4)[0][
+            0
+        ].tokens
 
     alone, shared = (make_models().exported for _ in range(2))
     expected = [translate(alone, row) for row in sentences]
@@ -194,7 +205,7 @@ class Listed:
 
     target_vocabulary = 50
 
-    def candidates(self, source, lengths):
+    def ids(self, source, lengths, *, needed=()):
         rows = [
             sorted({0, 1, 2, 3, *(source[i, : lengths[i]] * 7 % 50).tolist(), *(source[i, : lengths[i]]).tolist()})
             for i in range(len(source))
@@ -208,20 +219,18 @@ class Listed:
 @pytest.mark.parametrize("width", [0, 17])
 @pytest.mark.parametrize("lexicon", [0, 5])
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_a_shortlist_scores_its_candidates_as_the_whole_vocabulary_would(
-    make_models, sentences, precision, lexicon, width
-):
+def test_a_shortlist_scores_its_ids_as_the_whole_vocabulary_would(make_models, sentences, precision, lexicon, width):
     source, lengths = padded(sentences[:6])
     models = [
         make_models(precision=precision, shortlist=shortlist, lexicon_size=lexicon, attentional_size=width)
         for shortlist in (None, Listed())
     ]
     whole, short = (model.exported.step(np.full((6, 1), 2), model.exported.start(source, lengths)) for model in models)
-    assert whole.vocabulary is None
+    assert whole.shortlist is None
     assert whole.normalized
     assert short.normalized
-    expected = Listed().candidates(source, lengths)
-    np.testing.assert_array_equal(short.vocabulary, expected)
+    expected = Listed().ids(source, lengths)
+    np.testing.assert_array_equal(short.shortlist, expected)
     for i, row in enumerate(expected):
         ids = row[row >= 0]
         scores = whole.logits[i, 0, ids]
@@ -238,14 +247,14 @@ def test_a_sentence_with_a_shortlist_does_not_depend_on_its_batch(make_models, s
 
     def translate(rows):
         source, lengths = padded(rows)
-        found = beam_search(model, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
+        found = searched(beam_search, model, source, lengths, max_lengths=(2 * lengths + 3).tolist(), **options)
         return [hypotheses[0] for hypotheses in found]
 
     for here, row in zip(translate(sentences), sentences, strict=True):
         alone = translate([row])[0]
         assert here.tokens == alone.tokens
         assert here.log_prob == pytest.approx(alone.log_prob, abs=1e-4)
-        own = Listed().candidates(np.array([row]), np.array([len(row)]))
+        own = Listed().ids(np.array([row]), np.array([len(row)]))
         assert set(here.tokens) <= set(own[0].tolist())
 
 
@@ -280,10 +289,10 @@ def test_a_graph_that_is_missing_among_the_constants_is_told(models, tmp_path, n
 
 
 @pytest.mark.parametrize("search", [greedy_search, beam_search])
-def test_threads_may_be_the_first_to_look_ahead(make_models, sentences, search):
+def test_threads_may_be_the_first_to_take_many_steps(make_models, sentences, search):
     def translate(model, row):
         source, lengths = padded([row])
-        return search(model, source, lengths, max_lengths=[12], bos_id=2, eos_id=3)
+        return searched(search, model, source, lengths, max_lengths=[12], bos_id=2, eos_id=3)
 
     alone, shared = (make_models().exported for _ in range(2))
     expected = [translate(alone, row) for row in sentences]

@@ -13,15 +13,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from nmt.search.interface import Taken
+from nmt.search.options import SearchOptions
+from nmt.search.scores import LengthNormalizer
+
 EOS = 0
 
 
 class TableStep(NamedTuple):
-    """A model's own tuple: search asks for these three names, not for its own class."""
+    """A model's own tuple: search asks for these names, not for its own class."""
 
     logits: Any
     weights: Any
     state: Any
+    shortlist: Any = None
+    normalized: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class TableModel:
     shapes: list = field(default_factory=list)  # of `previous`, one a step
     memories: list = field(default_factory=list)  # one a step
     reorders: list = field(default_factory=list)
+    device = multi_step = None
 
     @property
     def bos(self):
@@ -63,7 +70,7 @@ class TableModel:
     def to_kind(self, array):
         return torch.from_numpy(np.array(array)) if self.kind == "torch" else np.array(array)
 
-    def start(self, source, lengths):
+    def start(self, source, lengths, constraints=None):
         assert isinstance(source, torch.Tensor if self.kind == "torch" else np.ndarray)
         return TableState(source, lengths, source[:, :1], self)
 
@@ -113,22 +120,8 @@ class TableModel:
         return start
 
 
-class NormalizedStep(NamedTuple):
-    logits: Any
-    weights: Any
-    state: Any
-    normalized: bool = True
-
-
-class Ahead(NamedTuple):
-    tokens: Any
-    parents: Any
-    log_probs: Any
-    state: Any
-
-
 @dataclass
-class LookingModel(TableModel):
+class MultiStepModel(TableModel):
     """A table model that takes many positions at once, up to `sight`, but declines for more than `few` sentences."""
 
     sight: int = 1000
@@ -141,9 +134,13 @@ class LookingModel(TableModel):
         logits = found.logits.numpy() if self.kind == "torch" else found.logits
         with np.errstate(over="ignore", invalid="ignore"):
             logits = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-        return NormalizedStep(self.to_kind(logits), found.weights, found.state)
+        return found._replace(logits=self.to_kind(logits), normalized=True)
 
-    def look_ahead(self, previous, state, *, log_probs, width, most, eos_id, ended, enough):
+    @property
+    def multi_step(self):
+        return self.take_steps
+
+    def take_steps(self, previous, state, *, log_probs, width, most, eos_id, ended, enough):
         self.asked += 1
         assert most > 0
         assert ended.sum() < enough
@@ -162,11 +159,13 @@ class LookingModel(TableModel):
             previous, state = self.to_kind(tokens), step.state.reorder(self.to_kind(parents))
         self.shapes[:], self.reorders[:] = shapes, reorders
         self.looks.append(len(found))
-        return Ahead(*map(np.stack, zip(*found, strict=True)), state)
+        return Taken(*map(np.stack, zip(*found, strict=True)), state)
 
 
 class Stepping:
-    """A model that steps as another does, and does not look ahead."""
+    """A model that steps as another does, one position at a time."""
+
+    device = multi_step = None
 
     def __init__(self, model):
         self.start, self.step = model.start, model.step
@@ -263,8 +262,23 @@ def assert_same(found, expected, tolerance=2e-5):
         assert math.isclose(one[2], other[2], rel_tol=tolerance, abs_tol=tolerance)
 
 
-def search(decode, model, starts, *, limits, lengths=None, **options):
+def options_for(model, *, length_penalty=1.0, normalization="average", rules=(), processors=(), **options):
+    """The options of a search of a table model."""
+    return SearchOptions(
+        bos_id=model.bos,
+        eos_id=EOS,
+        normalizer=LengthNormalizer(length_penalty, normalization),
+        rules=tuple(rules),
+        processors=tuple(processors),
+        **options,
+    )
+
+
+def search(decode, model, starts, *, limits, lengths=None, constraints=(), **options):
     """Search a batch of sentences that start from these nodes, with greedy_search or beam_search."""
     source, source_lengths = model.batch(starts, lengths)
     limits = [limits] * len(starts) if isinstance(limits, int) else limits
-    return decode(model, source, source_lengths, max_lengths=limits, bos_id=model.bos, eos_id=EOS, **options)
+    if decode.__name__ == "beam_search":
+        options.setdefault("beam_size", 5)
+    options = options_for(model, **options)
+    return decode(model, source, source_lengths, max_lengths=limits, options=options, constraints=constraints)

@@ -157,18 +157,21 @@ for module in pkgutil.iter_modules(nmt.search.__path__):
     importlib.import_module("nmt.search." + module.name)
 from nmt.search.beam import beam_search
 from nmt.search.interface import Step
+from nmt.search.options import SearchOptions
 
 class State:
     def reorder(self, parents): return self
     def keep(self, sentences): return self
 
 class Model:
+    device = multi_step = None
     def start(self, source, lengths): return State()
     def step(self, previous, state, *, with_weights=False):
         return Step(np.log(np.full((*previous.shape, 3), [0.2, 0.5, 0.3])), None, state)
 
 ones = np.ones((2, 1), dtype=np.int64)
-found = beam_search(Model(), ones, ones[:, 0], max_lengths=[3, 2], bos_id=2, eos_id=0, beam_size=2)
+options = SearchOptions(bos_id=2, eos_id=0, beam_size=2)
+found = beam_search(Model(), ones, ones[:, 0], max_lengths=[3, 2], options=options)
 print([one.tokens for [one] in found], {"torch", "nmt.model"} & {name for name in sys.modules if sys.modules[name]})
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

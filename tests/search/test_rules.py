@@ -8,19 +8,15 @@ import pytest
 from nmt.errors import ConfigError
 from nmt.search.arrays import Continuations
 from nmt.search.beam import beam_search
-from nmt.search.candidates import Prefix, in_question
 from nmt.search.greedy import greedy_search
-from nmt.search.interface import Ahead
-from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, Prefix
 
 
-def decode(model, starts, *, beam_size, rules, limit=12):
+def decode(tables, model, starts, *, beam_size, rules, limit=12):
     """One list of hypotheses a sentence, from greedy search (beam_size 0) or from the beam."""
-    source, lengths = model.batch(starts)
-    options = {"max_lengths": [limit] * len(starts), "bos_id": model.bos, "eos_id": 0, "rules": rules}
     if not beam_size:
-        return [[one] for one in greedy_search(model, source, lengths, **options)]
-    return beam_search(model, source, lengths, beam_size=beam_size, n_best=beam_size, **options)
+        return tables.search(greedy_search, model, starts, limits=limit, rules=rules)
+    return tables.search(beam_search, model, starts, limits=limit, rules=rules, beam_size=beam_size, n_best=beam_size)
 
 
 def excluded(rule, tokens, vocabulary=6):
@@ -28,7 +24,7 @@ def excluded(rule, tokens, vocabulary=6):
     tokens = np.array(tokens, dtype=np.int64)
     sentences, places, ids = (array.ravel() for array in np.indices((*tokens.shape[:2], vocabulary)))
     prefix = Prefix(np.arange(len(tokens)), tokens.shape[2], lambda: tokens)
-    allowed = rule(Continuations(sentences, places, ids, np.zeros(len(ids))), prefix)
+    allowed = rule.allowed(Continuations(sentences, places, ids, np.zeros(len(ids))), prefix)
     if allowed is None:
         allowed = np.ones(len(ids), dtype=np.bool_)
     assert allowed.dtype == np.bool_
@@ -37,12 +33,12 @@ def excluded(rule, tokens, vocabulary=6):
 
 
 def test_forbid():
-    assert excluded(forbid([4, 1, 4]), [[[], []]]) == [[[1, 4], [1, 4]]]
-    assert excluded(forbid([]), [[[1]]]) == [[[]]]
+    assert excluded(Forbidden([4, 1, 4]), [[[], []]]) == [[[1, 4], [1, 4]]]
+    assert excluded(Forbidden([]), [[[1]]]) == [[[]]]
 
 
 def test_minimum_length():
-    rule = minimum_length(2, eos_id=3)
+    rule = MinimumLength(2, eos_id=3)
     assert excluded(rule, [[[]]]) == [[[3]]]
     assert excluded(rule, [[[1]]]) == [[[3]]]
     assert excluded(rule, [[[1, 1]]]) == [[[]]]
@@ -50,42 +46,45 @@ def test_minimum_length():
 
 def test_no_repeat_ngram():
     tokens = [[[1, 2, 1, 2, 1], [5, 4, 3, 2, 1]], [[1, 1, 1, 1, 1], [2, 1, 3, 4, 1]]]
-    assert excluded(no_repeat_ngram(1), tokens) == [[[1, 2], [1, 2, 3, 4, 5]], [[1], [1, 2, 3, 4]]]
-    assert excluded(no_repeat_ngram(2), tokens) == [[[2], []], [[1], [3]]]
-    assert excluded(no_repeat_ngram(3), tokens) == [[[2], []], [[1], []]]
-    assert excluded(no_repeat_ngram(5), tokens) == [[[], []], [[1], []]]
-    assert excluded(no_repeat_ngram(6), tokens) == [[[], []], [[], []]]
-    assert excluded(no_repeat_ngram(1), [[[]]]) == [[[]]]
+    assert excluded(NoRepeatNgram(1), tokens) == [[[1, 2], [1, 2, 3, 4, 5]], [[1], [1, 2, 3, 4]]]
+    assert excluded(NoRepeatNgram(2), tokens) == [[[2], []], [[1], [3]]]
+    assert excluded(NoRepeatNgram(3), tokens) == [[[2], []], [[1], []]]
+    assert excluded(NoRepeatNgram(5), tokens) == [[[], []], [[1], []]]
+    assert excluded(NoRepeatNgram(6), tokens) == [[[], []], [[], []]]
+    assert excluded(NoRepeatNgram(1), [[[]]]) == [[[]]]
 
 
 def test_forbidding_says_at_once_that_everything_is_allowed():
     """Most steps end there: special symbols have low ids, and seldom are among the best."""
-    rule, prefix = forbid([0, 1, 4]), Prefix(np.arange(1), 0, lambda: np.zeros((1, 1, 0), dtype=np.int64))
+    rule, prefix = Forbidden([0, 1, 4]), Prefix(np.arange(1), 0, lambda: np.zeros((1, 1, 0), dtype=np.int64))
     for tokens, allowed in (([5, 9], None), ([9, 3, 4], [True, True, False]), ([], None)):
         ids = np.array(tokens, dtype=np.int64)
-        found = rule(Continuations(np.zeros_like(ids), np.zeros_like(ids), ids, np.zeros(len(ids))), prefix)
+        found = rule.allowed(Continuations(np.zeros_like(ids), np.zeros_like(ids), ids, np.zeros(len(ids))), prefix)
         assert found is None if allowed is None else found.tolist() == allowed
 
 
-def ahead_of(tokens):
-    """What a model took ahead: tokens (T, B, K)."""
-    return Ahead(tokens, np.zeros_like(tokens), np.zeros(tokens.shape), None)
-
-
-def test_a_rule_that_has_nothing_against_many_positions_is_not_asked_about_each():
+def test_a_rule_that_has_nothing_against_many_positions_says_so():
     random = np.random.default_rng(1)
-    rules = [forbid([0, 2]), forbid([]), minimum_length(3, eos_id=1), no_repeat_ngram(2)]
-    runs = set()
+    rules = [Forbidden([0, 2]), Forbidden([]), MinimumLength(3, eos_id=1), NoRepeatNgram(2)]
+    seen = set()
     for _ in range(200):
         tokens = random.choice(9, size=(4, 2, 3), p=[0.005, 0.05, 0.005, *[0.94 / 6] * 6])
         length = int(random.integers(4))
-        left = in_question(rules, ahead_of(tokens), length)
-        assert rules[1] not in left
-        assert rules[3] in left  # one that does not say so is asked
-        expected = [(tokens == 0) | (tokens == 2), (tokens == 1) & (np.arange(4)[:, None, None] + length < 3)]
-        assert [rule in left for rule in (rules[0], rules[2])] == [forbidden.any() for forbidden in expected]
-        runs.add(tuple(forbidden.any() for forbidden in expected))
-    assert len(runs) == 4
+        sure = [rule.allows_all(tokens, length) for rule in rules]
+        forbidden = [(tokens == 0) | (tokens == 2), (tokens == 1) & (np.arange(4)[:, None, None] + length < 3)]
+        assert sure == [not forbidden[0].any(), True, not forbidden[1].any(), False]
+        seen.add(tuple(sure))
+    assert len(seen) == 4
+
+
+class Watch:
+    """A rule that is a function, and doubts all that was taken at once."""
+
+    def __init__(self, allowed):
+        self.allowed = allowed
+
+    def allows_all(self, tokens, length):
+        return False
 
 
 @pytest.mark.parametrize("search", [greedy_search, beam_search])
@@ -96,10 +95,10 @@ def test_what_is_beyond_question_is_not_asked(tables, search):
         def __init__(self, *, allows_all):
             self.allows_all = lambda tokens, length: allows_all
 
-        def __call__(self, found, prefix):
+        def allowed(self, found, prefix):
             self.asked += 1
 
-    model = tables.random_model(3, kind="numpy", vocabulary=9, make=tables.LookingModel)
+    model = tables.random_model(3, kind="numpy", vocabulary=9, make=tables.MultiStepModel)
     sure, unsure = Counted(allows_all=True), Counted(allows_all=False)
     tables.search(search, model, [0], limits=9, rules=[sure, unsure])
     assert unsure.asked - sure.asked == sum(model.looks) > 0
@@ -107,7 +106,7 @@ def test_what_is_beyond_question_is_not_asked(tables, search):
 
 def test_no_repeat_ngram_of_nothing_is_an_error():
     with pytest.raises(ConfigError) as raised:
-        no_repeat_ngram(0)
+        NoRepeatNgram(0)
     assert str(raised.value) == "no_repeat_ngram is 0; give the n-grams 1 token or more, or leave the rule out"
 
 
@@ -116,9 +115,9 @@ def test_every_decoder_keeps_to_the_rules(tables, kind, beam_size):
     broken = 0
     for seed in range(15):
         model = tables.random_model(seed, kind=kind, vocabulary=7)
-        rules = [forbid([2, 6]), minimum_length(4, eos_id=0), no_repeat_ngram(2)]
+        rules = [Forbidden([2, 6]), MinimumLength(4, eos_id=0), NoRepeatNgram(2)]
         for rule_set in ([], rules):
-            for start, hypotheses in enumerate(decode(model, range(5), beam_size=beam_size, rules=rule_set)):
+            for start, hypotheses in enumerate(decode(tables, model, range(5), beam_size=beam_size, rules=rule_set)):
                 for one in hypotheses:
                     bigrams = list(zip(one.tokens, one.tokens[1:], strict=False))
                     kept = not {2, 6} & set(one.tokens) and len(one.tokens) >= 4 and len(set(bigrams)) == len(bigrams)
@@ -142,7 +141,7 @@ def test_the_prefix_is_what_was_emitted(tables, kind, beam_size):
         return found.tokens >= 0
 
     model = tables.random_model(4, kind=kind, eos_bias=-1)
-    found = decode(model, range(4), beam_size=beam_size, rules=[watch])
+    found = decode(tables, model, range(4), beam_size=beam_size, rules=[Watch(watch)])
     assert seen[0][0] == [0, 1, 2, 3]
     for sentence, hypotheses in enumerate(found):
         for one in hypotheses:
@@ -154,11 +153,11 @@ def test_the_prefix_is_what_was_emitted(tables, kind, beam_size):
 @pytest.mark.parametrize("beam_size", [0, 1, 3])
 def test_rules_that_leave_nothing_cut_the_hypothesis(tables, kind, beam_size):
     model = tables.random_model(6, kind=kind, vocabulary=4)
-    for hypotheses in decode(model, range(3), beam_size=beam_size, rules=[forbid(range(4))]):
+    for hypotheses in decode(tables, model, range(3), beam_size=beam_size, rules=[Forbidden(range(4))]):
         assert tables.plain(hypotheses) == [((), 0.0, 0.0, False)]
     # three tokens, each once and no end: after three steps nothing is left
-    rules = [forbid([0]), no_repeat_ngram(1)]
-    for start, hypotheses in enumerate(decode(model, range(3), beam_size=beam_size, rules=rules)):
+    rules = [Forbidden([0]), NoRepeatNgram(1)]
+    for start, hypotheses in enumerate(decode(tables, model, range(3), beam_size=beam_size, rules=rules)):
         for one in hypotheses:
             assert (sorted(one.tokens), one.finished) == ([1, 2, 3], False)
             assert one.log_prob == pytest.approx(model.rescore(start, one.tokens, finished=False), abs=1e-5)
@@ -171,8 +170,8 @@ def test_what_rules_take_away_need_not_be_among_the_worst(tables, kind, beam_siz
     model.logits[:, :697] += 20.0
     few = tables.TableModel(np.full_like(model.logits, -np.inf), model.following, kind)
     few.logits[:, 697:] = model.logits[:, 697:]
-    forbidden = decode(model, range(5), beam_size=beam_size, rules=[forbid(range(697))], limit=4)
-    impossible = decode(few, range(5), beam_size=beam_size, rules=[], limit=4)
+    forbidden = decode(tables, model, range(5), beam_size=beam_size, rules=[Forbidden(range(697))], limit=4)
+    impossible = decode(tables, few, range(5), beam_size=beam_size, rules=[], limit=4)
     for start, (found, expected) in enumerate(zip(forbidden, impossible, strict=True)):
         assert all(len(one.tokens) == 4 and min(one.tokens) >= 697 for one in found)
         assert [one.log_prob for one in found] == sorted((one.log_prob for one in found), reverse=True)
@@ -194,5 +193,5 @@ def test_only_the_sentences_that_lack_are_looked_at_again(tables, kind):
         seen.append(sorted(set(found.sentences.tolist())))
         return found.tokens != 5
 
-    decode(model, [1, 2, 3, 4], beam_size=2, rules=[watch], limit=1)
+    decode(tables, model, [1, 2, 3, 4], beam_size=2, rules=[Watch(watch)], limit=1)
     assert seen == [[0, 1, 2, 3], [2]]

@@ -12,19 +12,19 @@ from nmt.search.arrays import to_host
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Step
-from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram
 
 
 @dataclass(frozen=True)
 class ShortState:
     inner: Any
-    vocabulary: Any  # (B, N), -1 beyond a sentence's own
+    shortlist: Any  # (B, N), -1 beyond a sentence's own
 
     def reorder(self, parents):
         return replace(self, inner=self.inner.reorder(parents))
 
     def keep(self, sentences):
-        return ShortState(self.inner.keep(sentences), self.vocabulary[sentences])
+        return ShortState(self.inner.keep(sentences), self.shortlist[sentences])
 
 
 @dataclass
@@ -33,6 +33,7 @@ class ShortModel:
 
     model: Any
     lists: list
+    device = multi_step = None
 
     @property
     def bos(self):
@@ -41,22 +42,22 @@ class ShortModel:
     def batch(self, *arguments):
         return self.model.batch(*arguments)
 
-    def start(self, source, lengths):
+    def start(self, source, lengths, constraints=None):
         width = max(map(len, self.lists))
         padded = [[*own, *[-1] * (width - len(own))] for own in self.lists]
         return ShortState(self.model.start(source, lengths), self.model.to_kind(np.array(padded)))
 
     def step(self, previous, state, *, with_weights=False):
         step = self.model.step(previous, state.inner, with_weights=with_weights)
-        logits, vocabulary = to_host(step.logits), to_host(state.vocabulary)
+        logits, vocabulary = to_host(step.logits), to_host(state.shortlist)
         short = np.take_along_axis(logits, np.maximum(vocabulary, 0)[:, None, :], axis=2)
         short[np.broadcast_to(vocabulary[:, None] < 0, short.shape)] = -np.inf
-        return Step(self.model.to_kind(short), step.weights, replace(state, inner=step.state), state.vocabulary)
+        return Step(self.model.to_kind(short), step.weights, replace(state, inner=step.state), state.shortlist)
 
 
 def decode(tables, model, starts, beam_size, **options):
     if not beam_size:
-        return [[one] for one in tables.search(greedy_search, model, starts, **options)]
+        return tables.search(greedy_search, model, starts, **options)
     return tables.search(beam_search, model, starts, beam_size=beam_size, n_best=beam_size, **options)
 
 
@@ -64,7 +65,7 @@ def decode(tables, model, starts, beam_size, **options):
 @pytest.mark.parametrize("ruled", [False, True])
 def test_all_ids_in_any_order_find_what_no_shortlist_finds(tables, kind, beam_size, ruled):
     draw = np.random.default_rng(1)
-    rules = [forbid([2, 6]), minimum_length(3, eos_id=0), no_repeat_ngram(2)] if ruled else []
+    rules = [Forbidden([2, 6]), MinimumLength(3, eos_id=0), NoRepeatNgram(2)] if ruled else []
     for seed in range(15):
         # So many nodes that no two hypotheses take the same steps in another order, which would make them equal.
         model = tables.random_model(seed, kind=kind, vocabulary=9, nodes=4000, eos_bias=seed % 3 - 1.0)

@@ -9,7 +9,8 @@ import torch
 from nmt.bundle.weights import load_bundle
 from nmt.config.search import SearchConfig
 from nmt.search.beam import beam_search
-from nmt.search.rules import forbid, minimum_length
+from nmt.search.options import SearchOptions
+from nmt.search.rules import Forbidden, MinimumLength
 from nmt.translation.translator import Translator
 
 
@@ -51,15 +52,16 @@ def decode(bundle, lines, *, beam_size, **options):
         source,
         lengths,
         max_lengths=[2 * (int(length) - 1) + 10 for length in lengths],
-        bos_id=subwords.bos_id,
-        eos_id=subwords.eos_id,
-        beam_size=beam_size,
-        rules=[
-            forbid([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
-            minimum_length(1, eos_id=subwords.eos_id),
-        ],
-        normalization=SearchConfig().normalization.value,
-        **options,
+        options=SearchOptions(
+            bos_id=subwords.bos_id,
+            eos_id=subwords.eos_id,
+            beam_size=beam_size,
+            rules=(
+                Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
+                MinimumLength(1, eos_id=subwords.eos_id),
+            ),
+            **options,
+        ),
     )
 
 
@@ -129,7 +131,7 @@ def test_beam_one_is_greedy(bundle, test_lines):
 @pytest.mark.parametrize("beam_size", [1, 5])
 def test_a_log_prob_is_that_of_teacher_forced_rescoring(bundle, test_lines, beam_size):
     search = SearchConfig(beam_size=beam_size)
-    translations = Translator(bundle, search=search).translate(test_lines[::3], n_best=beam_size)
+    translations = Translator(bundle, search=search, n_best=beam_size).translate(test_lines[::3])
     checked = 0
     for line, translation in zip(test_lines[::3], translations, strict=True):
         assert len({tuple(hypothesis.tokens) for hypothesis in translation.hypotheses}) == beam_size

@@ -41,7 +41,7 @@ def shortlist(parallel):
 
 def listed(shortlist, ids):
     """One sentence's candidates."""
-    return shortlist.candidates(np.array([ids], dtype=np.int64), np.array([len(ids)]))[0].tolist()
+    return shortlist.ids(np.array([ids], dtype=np.int64), np.array([len(ids)]))[0].tolist()
 
 
 def test_what_all_sentences_may_use_is_listed_once():
@@ -93,7 +93,7 @@ def test_a_list_depends_on_its_own_sentence_alone(parallel, shortlist):
     padded = np.full((len(rows), 12), 7)
     for row, ids in zip(padded, rows, strict=True):
         row[: len(ids)] = ids
-    together = shortlist.candidates(padded, np.array([len(row) for row in rows]))
+    together = shortlist.ids(padded, np.array([len(row) for row in rows]))
     assert together.dtype == np.int64
     for own, ids in zip(together, rows, strict=True):
         alone = listed(shortlist, ids)

@@ -319,3 +319,26 @@ def test_characters_that_occur_alike_often_get_an_id_nearly_all():
     assert spelt >= 0.98 * 300
     with pytest.raises(SubwordError, match=r"^subwords\.vocabulary_size=200 is too small: characters and reserved ids"):
         train(lines, vocabulary_size=200)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])
+def test_words_are_what_spaces_part(kind):
+    model = train(kind=kind)
+    for text in (*TEXT, "  a   banana ", "", " "):
+        ids = model.encode(text)
+        words = model.words_of(ids)
+        expected = text.split()
+        assert len(words) == len(ids)
+        assert set(words) == set(range(len(expected)))
+        for word, each in enumerate(expected):
+            assert model.decode([i for i, own in zip(ids, words, strict=True) if own == word]) == each
+    words = model.words_of(model.encode("an x and"))  # what no subword spells is a word all the same
+    assert (words[0], words[-1]) == (0, 2)
+
+
+def test_a_lone_space_belongs_to_the_word_that_it_begins():
+    model = train(kind="char")
+    space = model.pieces.index("\u2581")
+    letter = model.encode("a")[-1]
+    assert model.words_of([letter, space, letter, letter, space]) == [0, 1, 1, 1, 1]
+    assert model.words_of([space, space]) == [0, 0]

@@ -128,7 +128,7 @@ def test_positions_taken_ahead_count_as_steps(decoding, make_bundle, tmp_path, m
     request["words"] = ["--beam-size", str(beam), "--batch-size", str(batch), "--threads", "1"]
     ahead = decoding.measure(request)
     taken = []
-    monkeypatch.setattr(OnnxModel, "look_ahead", lambda *given, **options: taken.append(given))
+    monkeypatch.setattr(OnnxModel, "take_steps", lambda *given, **options: taken.append(given))
     assert decoding.measure(request)["flop"] == ahead["flop"]
     assert taken
 

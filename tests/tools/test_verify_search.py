@@ -45,8 +45,8 @@ def test_what_depends_on_the_batch_is_counted_of_a_variant(tool, make_bundle, tm
     if leaks:
         start = OnnxModel.start
 
-        def of_the_longest(self, source, lengths):
-            return start(self, source, lengths * 0 + lengths.max())
+        def of_the_longest(self, source, lengths, constraints=None):
+            return start(self, source, lengths * 0 + lengths.max(), constraints)
 
         monkeypatch.setattr(OnnxModel, "start", of_the_longest)
     assert tool.main([str(path), str(text), "--precision", "int8"]) == 0

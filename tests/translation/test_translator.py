@@ -1,4 +1,6 @@
+import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +10,12 @@ from nmt.bundle.weights import Bundle
 from nmt.config.choices import LengthNormalization
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, RunError
 from nmt.model.seq2seq import build_model
 from nmt.text.subword_training import train_subwords
-from nmt.translation.translator import Translation, Translator, cut_batches, windows
+from nmt.translation.batching import cut_batches, windows
+from nmt.translation.request import Request, Translation
+from nmt.translation.translator import Translator
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
 
@@ -84,13 +88,13 @@ def test_the_line_that_occurs_twice_has_the_same_translation_twice(bundle):
 
 def test_blank_lines_never_reach_the_model(bundle):
     failing = SimpleNamespace(
-        model=SimpleNamespace(),  # without start and step
+        model=SimpleNamespace(device=None),  # without start and step
         source_subwords=bundle.source_subwords,
         target_subwords=bundle.target_subwords,
         search=bundle.search,
     )
     lines = ["", " ", "\t", "\u3000", "\u2028", "\xa0 ", "\r"]
-    translations = Translator(failing).translate(lines, n_best=2)
+    translations = Translator(failing, n_best=2).translate(lines)
     assert texts(translations) == [""] * len(lines)
     assert all(t.warnings == [] and t.target_tokens == 0 and t.hypotheses[0].finished for t in translations)
     assert Translator(failing).translate([]) == []
@@ -116,34 +120,32 @@ def test_each_sentence_has_its_own_length_limit(bundle):
         assert translation.target_tokens == len(best.tokens)
 
 
-def test_a_translation_that_does_not_end_is_warned_of_by_line():
-    translations = Translator(make_bundle(end=-1e9)).translate(["", "Red."], first_line=41)
+def test_a_translation_that_does_not_end_is_warned_of():
+    translations = Translator(make_bundle(end=-1e9)).translate(["", "Red."])
     tokens = len(translations[1].hypotheses[0].tokens)
     assert translations[0].warnings == []
     assert translations[1].warnings == [
-        f"line 42: the translation did not end and was cut after {tokens} subwords (max_length_ratio=2)"
+        f"the translation did not end and was cut after {tokens} subwords (max_length_ratio=2)"
     ]
 
 
-def test_a_long_source_is_cut_with_a_warning_that_names_its_line(bundle):
+def test_a_long_source_is_cut_with_a_warning(bundle):
     search = SearchConfig(beam_size=1, max_source_tokens=5)
     long = "Red house. " * 5000
     tokens = len(bundle.source_subwords.encode(long))
-    short, cut = Translator(bundle, search=search).translate(["Red.", long], first_line=7)
+    short, cut = Translator(bundle, search=search).translate(["Red.", long])
     assert not any("cut to" in warning for warning in short.warnings)
-    assert cut.warnings[0] == (
-        f"line 8: its {tokens} subwords were cut to max_source_tokens=5; give one sentence a line"
-    )
+    assert cut.warnings[0] == (f"its {tokens} subwords were cut to max_source_tokens=5; give one sentence a line")
     assert len(cut.hypotheses[0].tokens) <= 5 * 2 + 10
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 8])
+@pytest.mark.parametrize("batch_size", [4, 8])
 def test_long_lines_make_smaller_batches(bundle, monkeypatch, batch_size):
     batches = []
     pad = Translator._pad
 
     def watching(self, batch):
-        batches.append([len(ids) for ids in batch])
+        batches.append([len(row.ids) for row in batch])
         return pad(self, batch)
 
     monkeypatch.setattr(Translator, "_pad", watching)
@@ -165,7 +167,7 @@ def seen(bundle, monkeypatch):
     rows = []
     start = type(bundle.model).start
 
-    def watching(self, source, lengths):
+    def watching(self, source, lengths, constraints=None):
         rows.extend(row[:length] for row, length in zip(source.tolist(), lengths.tolist(), strict=True))
         return start(self, source, lengths)
 
@@ -203,7 +205,7 @@ def test_a_tag_counts_neither_for_the_cut_nor_for_the_length(bundle, seen):
     (translation,) = Translator(endless, search=search).translate(["Red house near the old river."])
     ids = endless.source_subwords.encode("Red house near the old river.")
     assert seen == [[endless.source_subwords.control_ids[1], *ids[:5], endless.source_subwords.eos_id]]
-    assert translation.warnings[0].startswith(f"line 1: its {len(ids)} subwords were cut to max_source_tokens=5")
+    assert translation.warnings[0].startswith(f"its {len(ids)} subwords were cut to max_source_tokens=5")
     assert len(translation.hypotheses[0].tokens) == 2 * 5 + 10
 
 
@@ -216,7 +218,7 @@ def test_a_tag_that_no_subword_model_has_is_refused(bundle):
 
 
 def test_n_best_hypotheses_come_best_first(bundle):
-    for translation in Translator(bundle).translate(sentences(10), n_best=3):
+    for translation in Translator(bundle, n_best=3).translate(sentences(10)):
         assert 1 <= len(translation.hypotheses) <= 3
         finished = [hypothesis for hypothesis in translation.hypotheses if hypothesis.finished]
         assert translation.hypotheses[: len(finished)] == finished
@@ -225,11 +227,11 @@ def test_n_best_hypotheses_come_best_first(bundle):
 
 def test_one_best_is_the_first_of_n_best(bundle):
     lines = sentences(10)
-    assert texts(Translator(bundle).translate(lines, n_best=3)) == texts(Translator(bundle).translate(lines))
+    assert texts(Translator(bundle, n_best=3).translate(lines)) == texts(Translator(bundle).translate(lines))
 
 
 def test_log_prob_is_what_teacher_forced_rescoring_gives(bundle):
-    translations = Translator(bundle).translate(["Many green trees grow."], n_best=3)
+    translations = Translator(bundle, n_best=3).translate(["Many green trees grow."])
     best, subwords = translations[0].hypotheses[0], bundle.source_subwords
     target = [*best.tokens, subwords.eos_id]
     source = torch.tensor([[*subwords.encode("Many green trees grow."), subwords.eos_id]])
@@ -249,7 +251,7 @@ def test_only_text_is_emitted(bundle, beam_size):
     with torch.no_grad():
         wanting.model.output_bias[reserved] = 100.0
     search = SearchConfig(beam_size=beam_size)
-    for translation in Translator(wanting, search=search).translate(sentences(5), n_best=beam_size):
+    for translation in Translator(wanting, search=search, n_best=beam_size).translate(sentences(5)):
         assert translation.text
         for hypothesis in translation.hypotheses:
             assert not set(reserved) & set(hypothesis.tokens)
@@ -299,14 +301,14 @@ def test_impossible_settings_are_refused(bundle):
     with pytest.raises(
         ConfigError, match="n_best=4 is not possible with beam_size=3: it must be between 1 and the beam size"
     ):
-        Translator(bundle).translate(["x"], n_best=4)
+        Translator(bundle, n_best=4)
 
 
 def test_a_model_in_training_mode_is_refused(bundle):
     training = make_bundle()
     training.model.train()
     with pytest.raises(ValueError, match=r"the model is in training mode.* call model\.eval\(\) first"):
-        Translator(training)
+        Translator(training).translate(["x"])
 
 
 def test_translations_leave_no_trace_in_the_model(bundle):
@@ -317,8 +319,8 @@ def test_translations_leave_no_trace_in_the_model(bundle):
     assert all(parameter.grad is None for parameter in bundle.model.parameters())
 
 
-def test_windows_count_lines_from_one():
-    assert list(windows(["a", "b", "c"], 2)) == [(1, ["a", "b"]), (3, ["c"])]
+def test_windows():
+    assert list(windows(["a", "b", "c"], 2)) == [["a", "b"], ["c"]]
     assert list(windows([], 2)) == []
 
 
@@ -344,4 +346,144 @@ def test_what_the_vocabulary_lacks_is_kept_with_every_line_that_has_it(make_bund
     translator = Translator(make_bundle())
     lines = ["the old river", "the 😀 old", "", "漢字", "the 😀 old"]
     assert [item.unknown for item in translator.translate(lines)] == ["", "😀", "", "漢字", "😀"]
-    assert all(not item.warnings or "line" in item.warnings[0] for item in translator.translate(lines))
+    assert not any("vocabulary" in warning for item in translator.translate(lines) for warning in item.warnings)
+
+
+def test_a_request_may_have_a_prefix_that_its_translation_begins_with(bundle):
+    lines = sentences(12)
+    free = Translator(bundle).translate(lines)
+    prefixes = ["Many green", "", "the old river"] * 4
+    requests = [Request(line, prefix=prefix) for line, prefix in zip(lines, prefixes, strict=True)]
+    for beam_size in (1, 3):
+        search = SearchConfig(beam_size=beam_size, batch_size=4)
+        translator = Translator(bundle, search=search, n_best=beam_size)
+        found = translator.translate(requests)
+        for request, translation in zip(requests, found, strict=True):
+            assert all(each.text.startswith(request.prefix) for each in translation.hypotheses)
+            [alone] = translator.translate([request])
+            assert [each.tokens for each in alone.hypotheses] == [each.tokens for each in translation.hypotheses]
+        free = translator.translate(lines)
+        for request, translation, other in zip(requests, found, free, strict=True):
+            if not request.prefix:
+                assert [each.tokens for each in translation.hypotheses] == [each.tokens for each in other.hypotheses]
+
+
+def test_what_a_translation_begins_with_by_itself_changes_nothing_as_its_prefix(bundle):
+    translator = Translator(bundle, search=SearchConfig(beam_size=1))
+    for line in sentences(8):
+        [free] = translator.translate([line])
+        if not free.hypotheses[0].finished:
+            continue
+        [forced] = translator.translate([Request(line, prefix=free.text)])
+        assert forced.text == free.text
+        if forced.hypotheses[0].tokens == free.hypotheses[0].tokens:
+            assert forced.hypotheses[0].log_prob == pytest.approx(free.hypotheses[0].log_prob, abs=1e-5)
+
+
+def test_a_long_prefix_leaves_room_for_a_translation(bundle):
+    prefix = " ".join(sentences(10))
+    [translation] = Translator(bundle).translate([Request("Red.", prefix=prefix)])
+    assert translation.text.startswith(prefix)
+    assert len(translation.hypotheses[0].tokens) > len(bundle.target_subwords.encode(prefix))
+
+
+def test_a_prefix_that_the_vocabulary_cannot_spell_is_refused_alone(bundle):
+    translator = Translator(bundle)
+    futures = [translator.submit(each) for each in (Request("Red."), Request("Red.", prefix="漢"), Request("Red."))]
+    translator.flush()
+    assert futures[0].result() == futures[2].result()
+    with pytest.raises(ConfigError) as caught:
+        futures[1].result()
+    assert str(caught.value) == (
+        "the prefix '漢' has characters that the model's vocabulary lacks ('漢'); leave them out"
+    )
+
+
+def test_a_request_may_have_a_tag_of_its_own(bundle, seen):
+    subwords = bundle.source_subwords
+    translator = Translator(bundle, search=SearchConfig(beam_size=1, source_tag=2))
+    for tag, expected in ((None, [subwords.control_ids[2]]), (-1, []), (7, [subwords.control_ids[7]])):
+        seen.clear()
+        translator.translate([Request("Red.", tag=tag)])
+        assert seen == [[*expected, *subwords.encode("Red."), subwords.eos_id]]
+    with pytest.raises(ConfigError, match="tag 16 is not possible: it must be between 0 and 15, or -1 for none"):
+        Request("Red.", tag=16)
+
+
+def test_the_id_comes_back_and_equal_requests_are_translated_once(bundle, seen):
+    line = "the old river"
+    found = Translator(bundle).translate([Request(line, id="a"), Request("", id=2), Request(line, id=3), line])
+    assert [translation.id for translation in found] == ["a", 2, 3, None]
+    assert len(seen) == 1
+    assert found[0].hypotheses == found[2].hypotheses
+
+
+def test_alignments_link_words_by_attention(bundle):
+    translator = Translator(bundle, search=SearchConfig(beam_size=2), n_best=2, alignments=True, attention=True)
+    plain = Translator(bundle, search=SearchConfig(beam_size=2), n_best=2)
+    lines = sentences(10)
+    for tag in (-1, 3):
+        requests = [Request(line, tag=tag) for line in lines]
+        for line, found, other in zip(lines, translator.translate(requests), plain.translate(requests), strict=True):
+            assert [each.text for each in found.hypotheses] == [each.text for each in other.hypotheses]
+            assert all(each.alignment is each.attention is None for each in other.hypotheses)
+            for each in found.hypotheses:
+                assert [target for _, target in each.alignment] == list(range(len(each.text.split())))
+                assert all(0 <= source < len(line.split()) for source, _ in each.alignment)
+                rows = torch.tensor(each.attention)
+                assert rows.shape == (len(each.tokens), len(bundle.source_subwords.encode(line)) + 1 + (tag >= 0))
+                assert torch.allclose(rows.sum(1), torch.ones(len(each.tokens)), atol=1e-5)
+
+
+def test_translations_are_plain_values(bundle):
+    translator = Translator(bundle, n_best=2, alignments=True)
+    requests = [Request("the old river", id=4), Request(""), Request("Many 漢 trees", prefix="red", tag=3)]
+    for request, translation in zip(requests, translator.translate(requests), strict=True):
+        assert Request(**json.loads(json.dumps(request.to_dict()))) == request
+        assert Translation.from_dict(json.loads(json.dumps(translation.to_dict()))) == translation
+
+
+def test_what_is_submitted_waits_for_a_full_window_or_a_flush(bundle):
+    translator = Translator(bundle, search=SearchConfig(beam_size=1, batch_size=1))
+    lines = sentences(20)
+    expected = texts(translator.translate(lines))
+    futures = [translator.submit(Request(line)) for line in lines]
+    assert [future.done() for future in futures] == [True] * 16 + [False] * 4
+    translator.flush()
+    assert texts(future.result(0) for future in futures) == expected
+    translator.flush()  # of nothing
+
+
+def test_at_its_deadline_what_waits_is_translated(bundle):
+    translator = Translator(bundle, deadline=0.05)
+    lines = sentences(3)
+    futures = [translator.submit(Request(line)) for line in lines]
+    assert texts(future.result(30) for future in futures) == texts(Translator(bundle).translate(lines))
+    assert translator.submit(Request(lines[0])).result(30).text == futures[0].result().text
+
+
+def test_threads_may_share_a_translator(bundle):
+    translator, lines = Translator(bundle, deadline=0.01), sentences(40)
+    expected = texts(Translator(bundle).translate(lines))
+    with ThreadPoolExecutor(8) as threads:
+        submitted = list(threads.map(lambda line: translator.submit(Request(line)).result(60).text, lines))
+        translated = list(threads.map(lambda line: translator.translate([line])[0].text, lines))
+    assert submitted == translated == expected
+
+
+def test_an_error_reaches_everyone_who_waits_and_a_cancelled_request_nobody(bundle, monkeypatch):
+    translator = Translator(bundle)
+    futures = [translator.submit(Request(line)) for line in ("Red.", "The river.", "Many trees.")]
+    assert futures[1].cancel()
+
+    def fail(self, *arguments):
+        raise RunError("out of luck")
+
+    monkeypatch.setattr(type(bundle.model), "start", fail)
+    translator.flush()
+    for future in (futures[0], futures[2]):
+        with pytest.raises(RunError, match="out of luck"):
+            future.result(0)
+    assert futures[1].cancelled()
+    monkeypatch.undo()
+    assert translator.translate(["Red."])[0].text  # it goes on

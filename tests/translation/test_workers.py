@@ -14,7 +14,7 @@ from nmt.translation import workers
 
 SERVE = """
 import os, sys, time
-from nmt.translation.workers import serve
+from nmt.translation.worker import serve
 
 def prepare():
     if "refuse" in sys.argv:
@@ -52,59 +52,34 @@ def is_alive(pid):
         return False
 
 
-def test_replies_come_in_the_order_of_requests_whoever_is_faster(start, capfd):
+def test_each_reply_comes_with_its_future_whoever_is_faster(start, capfd):
     pool = start(2)
-    requests = [(f"tag {n}", {"number": n, "sleep": 0.05 * (n % 3 == 0)}) for n in range(12)]
-    found = list(pool.map(requests))
-    assert [(tag, reply["square"]) for tag, reply in found] == [(f"tag {n}", n * n) for n in range(12)]
-    assert len({reply["pid"] for _, reply in found}) == 2
+    futures = [pool.submit({"number": n, "sleep": 0.05 * (n % 3 == 0)}) for n in range(12)]
+    replies = [future.result(30) for future in futures]
+    assert [reply["square"] for reply in replies] == [n * n for n in range(12)]
+    assert len({reply["pid"] for reply in replies}) == 2
     pool.close()
     assert capfd.readouterr() == ("", "chatter\nchatter\n")
 
 
 def test_text_of_any_kind_and_length_is_carried():
     text = "\0\n漢字 🙂 \u2028" + "x" * 3_000_000
-    program = "from nmt.translation.workers import serve; "
+    program = "from nmt.translation.worker import serve; "
     program += "serve(lambda: ({}, lambda request: request), lambda error: (str(error), 1))"
     with workers.Workers([sys.executable, "-c", program], 1) as pool:
-        assert [reply for _, reply in pool.map([(None, {"text": text})])] == [{"text": text}]
+        assert pool.submit({"text": text}).result(60) == {"text": text}
 
 
-def test_no_more_is_taken_ahead_than_each_can_hold(start):
-    pool, taken = start(1), []
-
-    def requests():
-        for number in range(50):
-            taken.append(number)
-            yield None, {"number": number}
-
-    replies = pool.map(requests())
-    next(replies)
-    time.sleep(0.2)
-    assert len(taken) <= 4  # two with the worker, one in hand, one just answered
-    assert len(list(replies)) == 49
-
-
-def test_a_reply_does_not_wait_for_the_next_request(start):
-    pool, answered = start(1), threading.Event()
-
-    def requests():
-        yield None, {"number": 3}
-        assert answered.wait(20)
-        yield None, {"number": 4}
-
-    replies = pool.map(requests())
-    assert next(replies)[1]["square"] == 9
-    answered.set()
-    assert next(replies)[1]["square"] == 16
-
-
-def test_an_error_of_a_worker_is_told_as_its_own_after_what_came_before(start):
-    replies = start(2).map([(None, {"number": 1}), (None, {"fail": "too bad"}), (None, {"number": 2})])
-    assert next(replies)[1]["square"] == 1
-    with pytest.raises(NmtError, match=r"^ValueError: too bad$") as caught:
-        next(replies)
-    assert caught.value.exit_code == 2
+def test_an_error_of_a_worker_is_told_as_its_own_to_all_who_wait(start):
+    pool = start(1)
+    first, failed, waiting = (pool.submit(each) for each in ({"number": 1}, {"fail": "too bad"}, {"number": 2}))
+    assert first.result(30)["square"] == 1
+    for future in (failed, waiting):
+        with pytest.raises(NmtError, match=r"^ValueError: too bad$") as caught:
+            future.result(30)
+        assert caught.value.exit_code == 2
+    with pytest.raises(NmtError, match=r"^ValueError: too bad$"):
+        pool.submit({"number": 3}).result(30)
 
 
 def test_a_worker_that_cannot_be_prepared_says_why(start):
@@ -112,45 +87,28 @@ def test_a_worker_that_cannot_be_prepared_says_why(start):
         start(3, "refuse")
 
 
-def test_an_error_of_the_input_comes_after_what_was_read(start):
-    def requests():
-        yield None, {"number": 5}
-        raise IsADirectoryError(21, "Is a directory")
-
-    replies = start(2).map(requests())
-    assert next(replies)[1]["square"] == 25
-    with pytest.raises(IsADirectoryError):
-        next(replies)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_a_worker_killed_at_work_is_named(start):
-    pool = start(2)
-    replies = pool.map([(None, {"number": 1}), (None, {"number": 1, "die": True})])
-    next(replies)
     with pytest.raises(
         RunError,
         match=r"^worker process \d+ was killed by signal 9; if memory is short, run it again with fewer",
     ):
-        next(replies)
+        start(2).submit({"number": 1, "die": True}).result(30)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
 def test_an_idle_worker_killed_is_noticed_and_the_others_end(start):
-    pool, never = start(2), threading.Event()
-
-    def requests():
-        yield None, {"number": 1}
-        never.wait(60)
-
-    replies = pool.map(requests())
-    killed = next(replies)[1]["pid"]
+    pool = start(2)
+    killed = pool.submit({"number": 1}).result(30)["pid"]
     pids = [process.pid for process in pool._processes]
     os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while pool.failure is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     with pytest.raises(RunError, match=f"worker process {killed} was killed by signal 9"):
-        next(replies)
+        pool.submit({"number": 1}).result(30)
     pool.close()
-    never.set()
     assert not any(map(is_alive, pids))
 
 
@@ -162,17 +120,13 @@ def test_a_request_that_comes_as_the_last_worker_is_found_dead_ends_too(start, m
         time.sleep(0.3)  # meanwhile the second request is handed in
         return death(process)
 
-    def requests():
-        yield 1, {"number": 1}
-        assert found.wait(20)
-        yield 2, {"number": 2}
-
     monkeypatch.setattr(workers, "_death", late)
-    replies = start(1).map(requests())
-    _, first = next(replies)
+    pool = start(1)
+    first = pool.submit({"number": 1}).result(30)
     os.kill(first["pid"], signal.SIGKILL)
+    assert found.wait(20)
     with pytest.raises(RunError, match=r"was killed by signal 9"):
-        next(replies)
+        pool.submit({"number": 2}).result(30)
 
 
 def test_the_number_of_workers():

@@ -167,10 +167,9 @@ class _Counted:
 
     def __init__(self, model: Any, vocabulary: int) -> None:
         self._model, self._vocabulary = model, vocabulary
-        if hasattr(model, "look_ahead"):
-            self.look_ahead = self._look_ahead
         self.sentences = self.source_positions = self.rows = self.outputs = 0
-        self.is_exported = not hasattr(model, "device")  # as Translator tells them apart
+        self.is_exported = model.device is None
+        self.multi_step = model.multi_step and self._take_steps
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -185,10 +184,10 @@ class _Counted:
         self._count(previous.shape[0] * previous.shape[1], found.logits.shape[-1])
         return found
 
-    def _look_ahead(self, previous: Any, state: Any, **options: Any) -> Any:
-        found = self._model.look_ahead(previous, state, **options)
+    def _take_steps(self, previous: Any, state: Any, **options: Any) -> Any:
+        found = self._model.multi_step(previous, state, **options)
         if found is not None:
-            columns = self._vocabulary if state.candidates is None else state.candidates.shape[1]
+            columns = self._vocabulary if state.shortlist is None else state.shortlist.shape[1]
             self._count(previous.size + found.tokens[:-1].size, columns)  # of the last tokens none is read
         return found
 

@@ -11,7 +11,8 @@ from nmt.config.choices import AttentionKind, Cell
 from nmt.errors import RunError
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
-from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
+from nmt.search.options import SearchOptions
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram
 from nmt.text.shortlist import Shortlist
 
 EOS = 3
@@ -41,6 +42,14 @@ def sources():
     return source
 
 
+def searched(search, model, source, lengths, *, max_lengths, rules=(), **options):
+    """What greedy_search or beam_search, with 5 places unless told, finds."""
+    if search is beam_search:
+        options.setdefault("beam_size", 5)
+    options = SearchOptions(rules=tuple(rules), **options)
+    return search(model, source, lengths, max_lengths=max_lengths, options=options)
+
+
 def by_steps(model, previous, state, count):
     """The best token of every step, its log-probability, and the state after them."""
     tokens, log_probs = [], []
@@ -48,7 +57,7 @@ def by_steps(model, previous, state, count):
         step = model.step(previous, state)
         best = step.logits[:, 0].argmax(1)
         log_probs.append(step.logits[np.arange(len(best)), 0, best])
-        previous = (best if step.vocabulary is None else step.vocabulary[np.arange(len(best)), best])[:, None]
+        previous = (best if step.shortlist is None else step.shortlist[np.arange(len(best)), best])[:, None]
         tokens.append(previous[:, 0])
         state = step.state
     return np.stack(tokens, 1), np.stack(log_probs, 1), state
@@ -63,7 +72,7 @@ class Look(NamedTuple):
 def ahead(model, previous, state, *, most=9, ended=None, enough=1000, eos_id=-1):
     ended = np.zeros(len(previous), dtype=np.bool_) if ended is None else ended
     so_far = np.full((len(previous), 1), -2.5)
-    found = model.look_ahead(
+    found = model.take_steps(
         previous, state, log_probs=so_far, width=1, most=most, eos_id=eos_id, ended=ended, enough=enough
     )
     if found is None:
@@ -162,12 +171,12 @@ def test_of_many_scores_numpy_finds_the_best_faster(make_models, monkeypatch):
     assert ahead(model, np.full((6, 1), 2), state) is None
 
 
-def test_a_beam_looks_ahead_for_one_sentence_and_not_too_many_places(make_models, monkeypatch):
+def test_a_beam_takes_many_steps_for_one_sentence_and_not_too_many_places(make_models, monkeypatch):
     model = make_models().exported
 
     def looks(sentences, width):
         state = model.start(sources()[:sentences], LENGTHS[:sentences])
-        found = model.look_ahead(
+        found = model.take_steps(
             np.full((sentences, 1), 2),
             state,
             log_probs=np.zeros((sentences, 1)),
@@ -186,7 +195,9 @@ def test_a_beam_looks_ahead_for_one_sentence_and_not_too_many_places(make_models
 
 
 class Stepping:
-    """A model without its `look_ahead`."""
+    """A model that has only steps."""
+
+    device = multi_step = None
 
     def __init__(self, model):
         self.start, self.step = model.start, model.step
@@ -204,8 +215,12 @@ class Counting(Stepping):
         self.steps += 1
         return self.model.step(*arguments, **options)
 
-    def look_ahead(self, *arguments, **options):
-        found = self.model.look_ahead(*arguments, **options)
+    @property
+    def multi_step(self):
+        return self.take_steps
+
+    def take_steps(self, *arguments, **options):
+        found = self.model.take_steps(*arguments, **options)
         self.ahead += 0 if found is None else len(found.tokens)
         return found
 
@@ -215,7 +230,7 @@ def ending(network):
     network.output_bias[EOS] += 0.7
 
 
-RULES = [[], [forbid(range(3)), minimum_length(1, eos_id=EOS)], [forbid(range(20))], [no_repeat_ngram(1)]]
+RULES = [[], [Forbidden(range(3)), MinimumLength(1, eos_id=EOS)], [Forbidden(range(20))], [NoRepeatNgram(1)]]
 
 
 def assert_search_is_by_steps(search, models, **options):
@@ -225,8 +240,8 @@ def assert_search_is_by_steps(search, models, **options):
     for _ in range(2):
         for source, lengths, limits in batches:
             options |= {"max_lengths": limits, "bos_id": 2, "eos_id": EOS}
-            expected = search(Stepping(models[0]), source, lengths, **options)
-            assert search(models[1], source, lengths, **options) == expected
+            expected = searched(search, Stepping(models[0]), source, lengths, **options)
+            assert searched(search, models[1], source, lengths, **options) == expected
 
 
 @pytest.mark.parametrize("rules", RULES, ids=["none", "special", "half", "ngrams"])
@@ -256,7 +271,7 @@ def test_beam_search_takes_all_positions_ahead_as_long_as_nothing_ends(make_mode
         counted = Counting(model)
         for n, length in enumerate(LENGTHS):
             source, lengths = sources()[n : n + 1, :length], LENGTHS[n : n + 1]
-            beam_search(counted, source, lengths, max_lengths=[30], bos_id=2, eos_id=EOS)
+            searched(beam_search, counted, source, lengths, max_lengths=[30], bos_id=2, eos_id=EOS)
         assert (counted.steps, counted.ahead) == (0, 30 * len(LENGTHS))
 
 
@@ -266,4 +281,4 @@ def test_scores_that_are_no_numbers_are_told_with_their_position(make_models):
 
     model = make_models(change=damage).exported
     with pytest.raises(RunError, match="the model's scores at target position 1 are not numbers"):
-        greedy_search(model, sources(), LENGTHS, max_lengths=[9] * 6, bos_id=2, eos_id=EOS)
+        searched(greedy_search, model, sources(), LENGTHS, max_lengths=[9] * 6, bos_id=2, eos_id=EOS)

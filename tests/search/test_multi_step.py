@@ -10,9 +10,9 @@ import pytest
 from nmt.errors import RunError
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
-from nmt.search.rules import forbid, minimum_length, no_repeat_ngram
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram
 
-RULES = [[], [forbid([1]), minimum_length(3, eos_id=0)], [no_repeat_ngram(2)], [], []]
+RULES = [[], [Forbidden([1]), MinimumLength(3, eos_id=0)], [NoRepeatNgram(2)], [], []]
 
 
 @pytest.mark.parametrize("count", [1, 14])
@@ -23,7 +23,7 @@ def test_search_finds_what_it_finds_by_steps(tables, kind, search, places, count
     looked = stepped = 0
     for seed in range(60):
         model = tables.random_model(
-            seed, kind=kind, vocabulary=3 + seed % 9, eos_bias=seed % 4 - 3.0, make=tables.LookingModel
+            seed, kind=kind, vocabulary=3 + seed % 9, eos_bias=seed % 4 - 3.0, make=tables.MultiStepModel
         )
         model.sight, model.few = [1000, 1, 4][seed % 3], [1000, 5][seed % 2]
         starts, limits = [(seed + n) % 40 for n in range(count)], [7 * (n + seed) % 23 for n in range(count)]
@@ -39,7 +39,7 @@ def test_search_finds_what_it_finds_by_steps(tables, kind, search, places, count
 
 
 def test_attention_is_had_by_steps(tables, kind):
-    model = tables.random_model(1, kind=kind, make=tables.LookingModel)
+    model = tables.random_model(1, kind=kind, make=tables.MultiStepModel)
     for search in (greedy_search, beam_search):
         expected = tables.search(search, tables.Stepping(model), [3, 4], limits=9, with_weights=True)
         found = tables.search(search, model, [3, 4], limits=9, with_weights=True)
@@ -52,12 +52,12 @@ TREE = {(): [0.1, 0.2, 0.7], (2,): [0.1, 0.6, 0.3], (2, 2): [0.9, 0.1, 0.0], (1,
 
 def looking(tables, tree, kind):
     model = tables.tree_model(tree, kind=kind, vocabulary=len(tree[()]))
-    return tables.LookingModel(model.logits, model.following, kind)
+    return tables.MultiStepModel(model.logits, model.following, kind)
 
 
 def test_once_a_rule_has_forbidden_what_was_taken_ahead_greedy_search_takes_steps(tables, kind):
     model = looking(tables, TREE, kind)
-    [one] = tables.search(greedy_search, model, [0], limits=9, rules=[forbid([1])])
+    [[one]] = tables.search(greedy_search, model, [0], limits=9, rules=[Forbidden([1])])
     assert (one.tokens, one.finished) == ([2, 2], True)  # B A is forbidden
     assert math.exp(one.log_prob) == pytest.approx(0.7 * 0.3 * 0.9)
     assert len(model.looks) == 1
@@ -66,7 +66,7 @@ def test_once_a_rule_has_forbidden_what_was_taken_ahead_greedy_search_takes_step
 
 def test_once_a_rule_has_forbidden_what_was_taken_ahead_beam_search_takes_steps(tables, kind):
     model = looking(tables, TREE, kind)
-    [[one]] = tables.search(beam_search, model, [0], limits=9, beam_size=2, rules=[forbid([1])], length_penalty=0)
+    [[one]] = tables.search(beam_search, model, [0], limits=9, beam_size=2, rules=[Forbidden([1])], length_penalty=0)
     assert (one.tokens, one.finished) == ([2, 2], True)
     assert len(model.looks) == 1
     assert len(model.shapes) == 3

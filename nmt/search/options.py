@@ -1,0 +1,42 @@
+"""SearchOptions: all that a search can be told, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nmt.errors import ConfigError
+from nmt.search.processors import Processor
+from nmt.search.rules import Rule
+from nmt.search.scores import LengthNormalizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How to search; made once, and handed down whole.
+
+    Raises:
+        ConfigError: an option is impossible.
+    """
+
+    bos_id: int
+    """what the first step reads"""
+    eos_id: int
+    """what ends a hypothesis"""
+    beam_size: int = 1
+    """places of the beam; 1 is greedy"""
+    n_best: int = 1
+    """how many hypotheses are wanted of each sentence"""
+    normalizer: LengthNormalizer = field(default_factory=LengthNormalizer)
+    """how hypotheses of different lengths are compared"""
+    rules: tuple[Rule, ...] = ()
+    """what may be emitted, see nmt.search.rules"""
+    processors: tuple[Processor, ...] = ()
+    """what changes scores before the best are chosen, see nmt.search.processors"""
+    with_weights: bool = False
+    """attach attention weights to hypotheses, if the model has any"""
+
+    def __post_init__(self) -> None:
+        if self.beam_size < 1:
+            raise ConfigError(f"beam_size is {self.beam_size}; give the beam 1 place or more")
+        if not 1 <= self.n_best <= self.beam_size:
+            raise ConfigError(f"n_best is {self.n_best}, beam_size {self.beam_size}; ask for 1 to beam_size hypotheses")

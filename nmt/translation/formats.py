@@ -1,0 +1,71 @@
+"""The output formats of translations; a format only renders.
+
+To add one, write a function from a `Line` to the lines of the format, and name it in FORMATS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from nmt.translation.alignment import pharaoh
+from nmt.translation.request import TextHypothesis, Translation
+
+
+class Line(NamedTuple):
+    """A translation to be written, and what is asked of it."""
+
+    translation: Translation
+    number: int
+    """of the input's line, counted from 1"""
+    scores: bool = False
+    """write scores, where the format has them on demand"""
+    alignments: bool = False
+    """write alignments"""
+    several: bool = False
+    """list the hypotheses even where there is one"""
+
+
+def text(line: Line) -> Iterator[str]:
+    """Write the best translation; its score before it, and its alignment behind it, each parted by a tab."""
+    best = line.translation.hypotheses[0]
+    parts = [f"{best.score:.4f}"] if line.scores else []
+    parts.append(best.text)
+    if line.alignments:
+        parts.append(pharaoh(best.alignment or ()))
+    yield "\t".join(parts)
+
+
+def jsonl(line: Line) -> Iterator[str]:
+    """Write an object with the line's number, the best translation and, where there are several, all hypotheses."""
+    hypotheses = line.translation.hypotheses
+    values: dict[str, Any] = {"line": line.number} | _plain(hypotheses[0], line)
+    if line.several or len(hypotheses) > 1:
+        values["hypotheses"] = [_plain(hypothesis, line) for hypothesis in hypotheses]
+    yield json.dumps(values, ensure_ascii=False)
+
+
+def moses(line: Line) -> Iterator[str]:
+    """Write Moses' n-best list: a line for each hypothesis, numbered from 0."""
+    for hypothesis in line.translation.hypotheses:
+        # Moses writes its own separator in a text like this.
+        written = hypothesis.text.replace("|||", "&#124;&#124;&#124;")
+        fields = [str(line.number - 1), written, f"log_prob= {hypothesis.log_prob:.4f}", f"{hypothesis.score:.4f}"]
+        if line.alignments:
+            fields.append(pharaoh(hypothesis.alignment or ()))
+        yield " ||| ".join(fields)
+
+
+FORMATS: dict[str, Callable[[Line], Iterator[str]]] = {"text": text, "jsonl": jsonl, "moses": moses}
+"""Each yields lines without their ends."""
+
+
+def _plain(hypothesis: TextHypothesis, line: Line) -> dict[str, Any]:
+    values = {
+        "text": hypothesis.text,
+        "score": round(hypothesis.score, 6),
+        "log_prob": round(hypothesis.log_prob, 6),
+        "finished": hypothesis.finished,
+    }
+    return values | {"alignment": hypothesis.alignment or []} if line.alignments else values

@@ -1,0 +1,106 @@
+"""What goes in and what comes out of a translator: plain values that JSON carries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from nmt.errors import ConfigError
+
+_TAGS = range(-1, 16)
+"""None at all, and the control symbols that every subword model reserves."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A line of text, and what is asked for it alone.
+
+    Equal requests, which may have different ids, are translated once.
+
+    Raises:
+        ConfigError: the tag is impossible.
+    """
+
+    text: str
+    """a sentence"""
+    prefix: str = ""
+    """what the translation begins with"""
+    tag: int | None = None
+    """control symbol (0 to 15) put before the source, as corpus.tags did in training; -1: none; None: as the search
+    settings say"""
+    id: str | int | None = field(default=None, compare=False)
+    """comes back with the translation"""
+
+    def __post_init__(self) -> None:
+        if self.tag is not None and self.tag not in _TAGS:
+            raise ConfigError(f"tag {self.tag} is not possible: it must be between 0 and {_TAGS[-1]}, or -1 for none")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn it into plain values; what is as always is left out."""
+        return {key: value for key, value in asdict(self).items() if value not in ("", None) or key == "text"}
+
+
+@dataclass(frozen=True)
+class TextHypothesis:
+    """One possible translation of a line: a hypothesis of the search, as text."""
+
+    text: str
+    """detokenised, in one line"""
+    score: float
+    """what ranks it, higher is better: log-probability normalised by length"""
+    log_prob: float
+    """natural logarithm of the model's probability, that of the end included if it is finished"""
+    finished: bool
+    """whether it ended by itself; False for one cut at the length limit"""
+    tokens: list[int]
+    """target subword ids, without BOS and EOS"""
+    alignment: list[tuple[int, int]] | None = None
+    """pairs (source word, target word), counted from 0, words being what spaces part; None unless asked for"""
+    attention: list[list[float]] | None = field(default=None, repr=False)
+    """(T, S) weights of each target subword over the source's subwords and its end; None unless asked for"""
+
+
+_NOTHING = TextHypothesis("", 0.0, 0.0, True, [])
+
+
+@dataclass(frozen=True)
+class Translation:
+    """All that became of one request."""
+
+    hypotheses: list[TextHypothesis] = field(default_factory=lambda: [_NOTHING])
+    """the best first; one at least, and as many as were asked for where the search found them"""
+    warnings: list[str] = field(default_factory=list)
+    """what a user should know of this line"""
+    unknown: str = ""
+    """characters of the line that the vocabulary lacks, so that no translation has them"""
+    id: str | int | None = None
+    """the request's"""
+
+    @property
+    def text(self) -> str:
+        """The best translation."""
+        return self.hypotheses[0].text
+
+    @property
+    def target_tokens(self) -> int:
+        """Target positions of the best translation, that of EOS included."""
+        best = self.hypotheses[0]
+        return len(best.tokens) + best.finished if best.tokens else 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn it into plain values, for JSON."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> Translation:
+        """Build what `to_dict` wrote."""
+        return Translation(**{**values, "hypotheses": [_hypothesis(each) for each in values["hypotheses"]]})
+
+
+def _hypothesis(values: Mapping[str, Any]) -> TextHypothesis:
+    found = TextHypothesis(**values)
+    if found.alignment is None:
+        return found
+    pairs: list[tuple[int, int]] = [(source, target) for source, target in found.alignment]
+    return TextHypothesis(**{**values, "alignment": pairs})
