@@ -1,3 +1,155 @@
-"""nmt: train a neural translator on your own parallel text, then translate as a Unix filter."""
+"""nmt: train a neural translator on your own parallel text, then translate.
 
-__version__ = "0.1.0"
+    import nmt
+
+    translator = nmt.load("runs/demo/best")
+    for translation in translator.translate(["A dog runs."]):
+        print(translation.text)
+
+All is imported when it is first asked for: ``import nmt`` itself loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nmt.version import __version__
+
+if TYPE_CHECKING:
+    from nmt.config.train import TrainConfig
+    from nmt.errors import NmtError
+    from nmt.evaluation.report import Report
+    from nmt.runs.results import RunResults
+    from nmt.translation.request import Request, TextHypothesis, Translation
+    from nmt.translation.translator import Translator
+
+__all__ = [
+    "NmtError",
+    "Request",
+    "TextHypothesis",
+    "TrainConfig",
+    "Translation",
+    "Translator",
+    "__version__",
+    "evaluate",
+    "load",
+    "train",
+]
+
+_PLACES = {
+    "NmtError": "nmt.errors",
+    "Request": "nmt.translation.request",
+    "TextHypothesis": "nmt.translation.request",
+    "TrainConfig": "nmt.config.train",
+    "Translation": "nmt.translation.request",
+    "Translator": "nmt.translation.translator",
+}
+
+
+def load(
+    path: str | Path,
+    *,
+    precision: str | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    n_best: int = 1,
+    alignments: bool = False,
+    deadline: float | None = 0.05,
+    **search: Any,
+) -> Translator:
+    """Load a trained model, ready to translate; threads may share it.
+
+    Args:
+        path: a bundle, as ``runs/demo/best``.
+        precision: ``int8`` (exported), ``bf16`` or ``fp32``; None: the fastest that was exported and can run here.
+        device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the CPU for an exported model, else a GPU if there is one.
+        threads: of the CPU; 0: one for an exported model, else PyTorch's choice.
+        n_best: how many hypotheses to return for each line.
+        alignments: say which source word each word translates.
+        deadline: seconds after which what was submitted is translated; None: it waits for `Translator.flush`.
+        search: settings of the search, as ``beam_size=1``; those of `nmt.config.search.SearchConfig`. What is not given
+            is as the model was saved with.
+
+    Raises:
+        BundleError: the model is missing or damaged.
+        ConfigError: a setting is unknown or impossible, or what it needs is not installed.
+    """
+    from nmt.bundle.loading import load as load_bundle
+    from nmt.config.schema import changed
+    from nmt.machine import set_kernel_caches
+    from nmt.translation.translator import Translator
+
+    set_kernel_caches()
+    bundle = load_bundle(path, precision=precision, device=device, threads=threads)
+    return Translator(
+        bundle, search=changed(bundle.search, search), n_best=n_best, alignments=alignments, deadline=deadline
+    )
+
+
+def train(config: TrainConfig) -> RunResults:
+    """Train a model, or go on where an earlier run with the same configuration stopped.
+
+    Args:
+        config: what `nmt-train` is told by its settings, as a value. ``config.run_dir`` gets ``best/``, the bundle that
+            `load` takes. With ``config.init_from``, what is as it is by default is the parent's.
+
+    Returns:
+        what the run came to: its best BLEU with signature, updates, minutes.
+
+    Raises:
+        NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.
+        KeyboardInterrupt: stopped by Ctrl-C, after saving.
+    """
+    from nmt.config.schema import differing
+    from nmt.config.train import TrainConfig
+    from nmt.machine import set_kernel_caches
+    from nmt.runs.results import read_results, settings_text
+    from nmt.training.run import run
+
+    set_kernel_caches()
+    config.run_dir = config.run_dir.replace("${name}", config.name)
+    run(config, config_text=settings_text, chosen=differing(config, TrainConfig()))
+    return read_results(Path(config.run_dir).expanduser())
+
+
+def evaluate(
+    translator: Translator,
+    source: Sequence[str],
+    reference: Sequence[str],
+    *,
+    tokenize: str | None = None,
+    lowercase: bool = False,
+) -> Report:
+    """Translate a test set and score it: BLEU, chrF and TER, each with its sacreBLEU signature.
+
+    Args:
+        translator: from `load`.
+        source: lines of raw text.
+        reference: as many lines of detokenised reference translations.
+        tokenize: BLEU's tokenizer, such as ``13a`` or ``zh``; None: what suits the target language.
+        lowercase: ignore case.
+
+    Returns:
+        the scores, without TER where lines are too long for it; ``print(report.table())``.
+
+    Raises:
+        ConfigError: there is no such tokenizer, or it is not installed.
+        CorpusError: the two sides have different numbers of lines, or none.
+    """
+    from nmt.evaluation.report import score_translator
+
+    return score_translator(translator, source, reference, tokenize=tokenize, lowercase=lowercase)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for by its name."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'nmt' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

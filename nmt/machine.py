@@ -1,4 +1,7 @@
-"""Which device and how many threads the arithmetic uses, and how much memory there is."""
+"""Which device and how many threads the arithmetic uses, what its kernels keep, and how much memory there is.
+
+The same for the API as for the commands. PyTorch is imported when it is first needed.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import contextlib
 import ctypes
 import os
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from nmt.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
 
 _MEMORY = Path("/proc/meminfo")
 _CONTAINER = Path("/sys/fs/cgroup")
@@ -23,6 +28,8 @@ def choose_device(name: str, *, local_rank: int = 0) -> torch.device:
     Raises:
         ConfigError: the device is unknown, or PyTorch does not see it.
     """
+    import torch
+
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and local_rank:
@@ -43,10 +50,27 @@ def choose_device(name: str, *, local_rank: int = 0) -> torch.device:
 
 def make_deterministic(wanted: bool) -> None:
     """Let a GPU repeat its sums exactly, or let it take its fastest kernels; CPUs repeat theirs either way."""
+    import torch
+
     if wanted:
         # cuBLAS reads this when it starts; without it, its products may differ from run to run.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(wanted)
+
+
+def set_kernel_caches() -> None:
+    """Set what PyTorch's kernels read when they start, unless the environment says otherwise.
+
+    oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch. An update asks for some 50, half of
+    which the next one asks for again: 64 keep these. PyTorch keeps 1,024 computations beside them, each with memory to
+    work in: with one, training was as fast in half the memory (docs/RESULTS.md). Both are read when the first layer
+    runs. Threads that share a product wait for one another in a loop. On a busy machine they take each other's time so,
+    and training becomes ten times slower: here they give up sooner. That is read when PyTorch is imported.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def keep_freed_memory() -> None:
@@ -70,6 +94,8 @@ def set_threads(threads: int) -> int:
     Raises:
         ConfigError: the number is negative.
     """
+    import torch
+
     if threads < 0:
         raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
     if threads:
@@ -82,6 +108,8 @@ def free_memory(device: torch.device) -> int | None:
 
     A container may have less than its machine.
     """
+    import torch
+
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     amounts: list[int] = []

@@ -29,7 +29,6 @@ from nmt.corpus.reader import read_lines
 from nmt.errors import RunError
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
-from nmt.search.interface import Hypothesis
 from nmt.search.options import SearchOptions
 from nmt.search.rules import Forbidden, MinimumLength
 from nmt.translation.request import TextHypothesis

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nmt import __version__
 from nmt.bundle.replacement import find_whole, identity
 from nmt.config.model import ModelConfig
 from nmt.config.schema import from_dict, to_dict
@@ -22,6 +21,7 @@ from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
 from nmt.files import encoded, read_regular, require_regular
 from nmt.text.subwords import SubwordModel
+from nmt.version import __version__
 
 FORMAT = 1
 """Raised when an older nmt can no longer read what a newer one writes."""

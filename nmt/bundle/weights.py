@@ -14,7 +14,6 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from nmt import __version__
 from nmt.bundle.description import (
     CONFIG,
     Description,
@@ -33,6 +32,7 @@ from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
 from nmt.files import encoded, is_utf8, require_regular
 from nmt.model.seq2seq import Seq2Seq, build_model
+from nmt.version import __version__
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
 

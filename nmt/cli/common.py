@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import IO, Any, NamedTuple, NoReturn
 
-from nmt import __version__
 from nmt.errors import ConfigError, NmtError, is_out_of_memory
 from nmt.files import encoded
+from nmt.machine import set_kernel_caches
+from nmt.version import __version__
 
 EXIT_FAILED = 1
 EXIT_USER = 2
@@ -104,16 +105,7 @@ def run(command: Callable[[], int | None], name: str) -> int:
             for 0.
         name: the command's name, as the user typed it.
     """
-    # oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch. An update asks for some 50, half of
-    # which the next one asks for again: 64 keep these. PyTorch keeps 1,024 computations beside them, each with memory
-    # to work in: with one, training was as fast in half the memory (docs/RESULTS.md). Both are read when the first
-    # layer runs.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
-    # Threads that share a product wait for one another in a loop, for so long that on a busy machine they take each
-    # other's time, and training becomes ten times slower. They give up sooner here. Read when PyTorch is imported.
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    set_kernel_caches()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path in what is printed need not fit the terminal's encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     with _terminable():

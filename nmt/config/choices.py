@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 VARIANTS = ("int8", "fp32")
 """The precisions in which `nmt-export` writes a model, the fastest first."""
@@ -11,11 +11,8 @@ PRECISIONS = ("int8", "bf16", "fp32")
 """The precisions in which a bundle translates; bf16 is PyTorch's, made from the fp32 weights as they are loaded."""
 
 
-class Word(str, Enum):
+class Word(StrEnum):
     """An allowed word of the configuration; written, printed and stored by its name."""
-
-    def __str__(self) -> str:
-        return str(self.value)
 
 
 class Cell(Word):

@@ -129,6 +129,22 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     return kind(**arguments)
 
 
+def changed(config: T, settings: dict[str, Any]) -> T:
+    """Return a (flat) configuration dataclass with some fields changed; words may be given for their enumerations.
+
+    Raises:
+        ConfigError: a key is unknown, or a word is none of the allowed ones; values are for `validate` to check.
+    """
+    plain = {key: str(value) if isinstance(value, Enum) else value for key, value in settings.items()}
+    return from_dict(type(config), to_dict(config) | plain)
+
+
+def differing(config: Any, other: Any) -> set[str]:
+    """List the keys, as in ``model.dropout``, in which two configurations of one kind differ."""
+    here, there = flatten(to_dict(config)), flatten(to_dict(other))
+    return {key for key, value in here.items() if value != there[key]}
+
+
 @functools.cache
 def describe(kind: type) -> dict[str, str]:
     """Read the docstring under each field of a configuration dataclass: field name → one line."""

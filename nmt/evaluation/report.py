@@ -9,6 +9,7 @@ from typing import Any
 
 from nmt.config.schema import to_dict
 from nmt.config.search import SearchConfig
+from nmt.errors import CorpusError
 from nmt.evaluation.metrics import Score
 from nmt.translation.batching import windows
 from nmt.translation.request import Translation
@@ -111,6 +112,32 @@ def translate_text(
         translations += translator.translate(window)
         progress(len(window))
     return Timed(translations, time.perf_counter() - start)
+
+
+def score_translator(
+    translator: Translator,
+    source: Sequence[str],
+    reference: Sequence[str],
+    *,
+    tokenize: str | None = None,
+    lowercase: bool = False,
+) -> Report:
+    """Translate a test set and score it; see `nmt.evaluate`."""
+    from nmt.evaluation.metrics import METRICS, corpus_scores, default_tokenizer, too_long_for_ter
+
+    if len(source) != len(reference):
+        raise CorpusError(
+            f"the source has {len(source)} lines and the reference {len(reference)}: give as many of both"
+        )
+    if not any(line.strip() for line in reference):
+        raise CorpusError("the reference has no text; give lines with text")
+    hypotheses = translate_text(translator, source).hypotheses
+    tokenize = tokenize or default_tokenizer(translator.bundle.target_language, reference)
+    # TER takes minutes for a line of hundreds of words.
+    is_long = too_long_for_ter(hypotheses, reference, tokenize=tokenize)
+    metrics = [metric for metric in METRICS if metric != "ter" or not is_long]
+    scores = corpus_scores(hypotheses, reference, metrics=metrics, tokenize=tokenize, lowercase=lowercase)
+    return Report(len(reference), scores)
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from nmt import __version__
+from nmt.version import __version__
 
 # Both are old enough for any onnxruntime that has the quantised operators.
 _OPERATORS = 17

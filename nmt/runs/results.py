@@ -95,6 +95,11 @@ def read_metrics(path: Path) -> MetricLines:
     return found
 
 
+def settings_text(config: TrainConfig) -> str:
+    """Write a configuration as the ``config.yaml`` of its run."""
+    return str(yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True))
+
+
 def find_runs(directory: Path) -> list[Path]:
     """List the run directories in a directory, which may be one itself, in the order of their names.
 

@@ -53,6 +53,11 @@ class Translating(Protocol):
         ...
 
     @property
+    def target_language(self) -> str:
+        """What it translates into."""
+        ...
+
+    @property
     def search(self) -> SearchConfig:
         """How to search unless the caller says otherwise."""
         ...
@@ -106,6 +111,7 @@ class Translator:
                 f"n_best={n_best} is not possible with beam_size={self.search.beam_size}: "
                 "it must be between 1 and the beam size"
             )
+        self.bundle = bundle
         self.window = self.search.batch_size * WINDOW_BATCHES
         """requests of a full window"""
         self.first_window = self.search.batch_size

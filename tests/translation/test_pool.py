@@ -16,9 +16,9 @@ class Shouting:
     """Workers that shout, each message in a thread of its own; \"!\" is slow and \"?\" fails."""
 
     count = 2
-    greeting = {"window": 4, "first_window": 1}
 
     def __init__(self):
+        self.greeting = {"window": 4, "first_window": 1}
         self.failure = None
         self.parts = []
         translator = SimpleNamespace(translate=self._translate, window=4, first_window=1)

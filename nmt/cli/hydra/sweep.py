@@ -9,8 +9,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from nmt import __version__
 from nmt.cli.common import EXIT_FAILED, Explained, explained, report
+from nmt.version import __version__
 
 TABLE = "sweep.md"
 """In the directory of the sweep: the table of its runs so far."""

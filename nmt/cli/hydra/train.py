@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from nmt import __version__
 from nmt.cli.common import run as run_command
 from nmt.cli.hydra.chosen import chosen_keys
 from nmt.cli.hydra.explain import explain
 from nmt.cli.hydra.overrides import quote_overrides, split_words
 from nmt.cli.hydra.sweep import Sweep
 from nmt.errors import NmtError
+from nmt.version import __version__
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -4,11 +4,11 @@ import errno
 
 import pytest
 
-from nmt import __version__
 from nmt.cli.hydra.sweep import TABLE, Sweep
 from nmt.cli.hydra.train import main
 from nmt.errors import ConfigError, RunError
 from nmt.runs.results import FAILURE, record_failure
+from nmt.version import __version__
 
 OWN = ["corpus.train=x", "corpus.source=en", "corpus.target=de"]
 

@@ -1,0 +1,79 @@
+"""What users run: the demo in int8, with and without a shortlist, from the commands and from Python."""
+
+import importlib.resources
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nmt
+from nmt.corpus.reader import read_lines, resolve
+from nmt.export.variant import export, learn_shortlist
+
+ROOT = Path(nmt.__file__).parent.parent
+CORPUS = importlib.resources.files("nmt.corpora") / "demo"
+
+
+@pytest.fixture(scope="module", params=[None, 50], ids=["whole", "shortlist"])
+def exported(request, demo_bundle, tmp_path_factory):
+    """The demo's bundle with a variant in int8."""
+    path = tmp_path_factory.mktemp("exported") / "best"
+    shutil.copytree(demo_bundle, path)
+    shortlist = None
+    if request.param:
+        train = resolve(str(CORPUS / "train"), source="en", target="de", key="corpus.train")
+        shortlist = lambda description: learn_shortlist(description, [train], size=request.param)  # noqa: E731
+    export(path, "int8", shortlist=shortlist)
+    return path
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_int8_translates_as_well_as_fp32(exported, beam_size):
+    source, reference = (list(read_lines(CORPUS / f"test.{side}"))[:250] for side in ("en", "de"))
+    scores = {}
+    for precision in ("int8", "fp32"):
+        translator = nmt.load(exported, precision=precision, beam_size=beam_size, threads=1)
+        report = nmt.evaluate(translator, source, reference)
+        scores[precision] = report.scores[0].value
+    assert scores["int8"] > 96
+    assert abs(scores["int8"] - scores["fp32"]) < 1, scores
+
+
+def test_alignments_follow_the_words(exported):
+    translator = nmt.load(exported, alignments=True)
+    found = translator.translate(["A dog runs.", "On Saturday Anna invites his farmer."])
+    assert [each.text for each in found] == ["Ein Hund läuft.", "Am Samstag lädt Anna seinen Bauern ein."]
+    assert found[0].hypotheses[0].alignment == [(0, 0), (1, 1), (2, 2)]
+    # The verb's second part, at the end, comes from the verb too.
+    assert found[1].hypotheses[0].alignment == [(0, 0), (1, 1), (3, 2), (2, 3), (4, 4), (5, 5), (3, 6)]
+
+
+def test_a_forced_prefix_holds_whatever_the_shortlist_has(exported):
+    translator = nmt.load(exported, threads=1)
+    lines = ["A dog runs.", "The happy doctor thinks that we drive to Berlin."]
+    for prefix in ("Meine Ärztin", "Berlin weint", "Der"):
+        for translation in translator.translate([nmt.Request(line, prefix=prefix) for line in lines]):
+            assert translation.text.startswith(prefix)
+            assert translation.hypotheses[0].finished
+
+
+def test_the_example_of_the_readme_runs(demo_bundle, tmp_path):
+    """As it stands there, in a directory whose runs/demo/best is the demo."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.partition("### From Python\n\n")[2].partition("\n\n`nmt.train")[0]
+    code = "\n".join(line.removeprefix("    ") for line in block.splitlines())
+    assert "nmt.load(" in code
+    (tmp_path / "runs" / "demo").mkdir(parents=True)
+    (tmp_path / "runs" / "demo" / "best").symlink_to(demo_bundle)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    finished = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert finished.stderr == ""
+    lines = finished.stdout.splitlines()
+    assert lines[0].startswith("Ein Hund läuft. -0.")
+    assert lines[2].startswith("Der Hund")
+    assert lines[3].startswith("BLEU   100.00")
