@@ -15,7 +15,7 @@ import nmt
 ROOT = Path(__file__).parents[1]
 # A comma or a bracket ends what pip is told, in a sentence.
 OTHER_PROJECT = re.compile(r"pip3? install(?:\s+[\w.~=<>!\[\]'\"{}/-]+)*?\s+['\"]?nmt(?![\w-]|'s)")
-COMMANDS = ("nmt-train", "nmt-translate", "nmt-evaluate", "nmt-export")
+COMMANDS = ("nmt", "nmt-train", "nmt-translate", "nmt-evaluate", "nmt-export")
 TINY = [
     "experiment=demo",
     "corpus.valid=valid",
@@ -97,7 +97,7 @@ def test_it_names_its_commands_and_licence(wheel):
         texts = {Path(name).name: name for name in archive.namelist() if ".dist-info/" in name}
         commands = archive.read(texts["entry_points.txt"]).decode("utf-8")
     for command in COMMANDS:
-        module = command.removeprefix("nmt-")
+        module = {"nmt": "main", "nmt-train": "hydra.train"}.get(command, command.removeprefix("nmt-"))
         assert f"{command} = nmt.cli.{module}:main" in commands
     assert "LICENSE" in texts
 
