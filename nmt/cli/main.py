@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nmt import __version__
-from nmt.cli.common import run
+from nmt.cli.common import EXIT_CODES, run
 from nmt.errors import ConfigError
 
 NAME = "nmt"
@@ -30,12 +30,14 @@ COMMANDS = (
     Command("translate", "nmt.cli.translate:main", "translate standard input line by line (nmt-translate)"),
     Command("evaluate", "nmt.cli.evaluate:main", "score a model or translations (nmt-evaluate)"),
     Command("export", "nmt.cli.export:main", "make a bundle fast on a CPU, also without PyTorch (nmt-export)"),
+    Command("corpus fetch", "nmt.cli.corpus:fetch", "fetch a public corpus, verified"),
+    Command("corpus split", "nmt.cli.corpus:split", "take a test set off the end of a training text"),
 )
 
-_ENDING = """\
+_ENDING = f"""\
 NMT COMMAND --help has the options of each and examples.
 
-exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
+{EXIT_CODES}"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

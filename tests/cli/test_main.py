@@ -34,6 +34,18 @@ def test_it_lists_all_commands(words, capsys):
     assert lines == [f"nmt {command.name}" for command in COMMANDS]
 
 
+@pytest.mark.parametrize("words", [["corpus"], ["corpus", "--help"]])
+def test_a_group_lists_its_own(words, capsys):
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    assert (out.splitlines()[0], err) == ("usage: nmt corpus COMMAND [options]", "")
+    assert [line.split("  ")[1] for line in out.splitlines() if line.startswith("  nmt ")] == [
+        "nmt corpus fetch",
+        "nmt corpus split",
+    ]
+    assert "nmt corpus COMMAND --help" in out
+
+
 def test_its_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr() == (f"nmt {nmt.__version__}\n", "")
@@ -66,6 +78,11 @@ def test_the_four_commands_keep_their_names_in_messages(words, start, capsys):
     [
         (["tranlate"], "nmt: error: there is no command tranlate; did you mean nmt translate?"),
         (["nmt-train"], "nmt: error: there is no command nmt-train; did you mean nmt train?"),
+        (["fetch"], "nmt: error: there is no command fetch; did you mean nmt corpus fetch?"),
+        (["corpsu"], "nmt: error: there is no command corpsu; did you mean nmt corpus?"),
+        (["corpus", "spilt"], "nmt corpus: error: there is no command spilt; did you mean nmt corpus split?"),
+        (["corpus", "train"], "nmt corpus: error: there is no command train; did you mean nmt train?"),
+        (["corpus", "xyz"], "nmt corpus: error: there is no command xyz; nmt corpus --help lists them"),
         (["xyz"], "nmt: error: there is no command xyz; nmt --help lists them"),
         (["--beam-size"], "nmt: error: there is no command --beam-size; nmt --help lists them"),
     ],
