@@ -164,3 +164,12 @@ def test_its_commands_start(installed, elsewhere):
         finished = subprocess.run([*words, "--version"], capture_output=True, text=True, cwd=elsewhere, timeout=60)
         assert (finished.returncode, finished.stderr) == (0, "")
         assert finished.stdout.startswith(f"{command} ")
+
+
+def test_nothing_in_it_sends_its_user_to_a_file_that_is_not_there(wheel):
+    """The scripts of tools/ are the maintainers' alone."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith("nmt/")]
+        texts = {name: archive.read(name).decode("utf-8", errors="replace") for name in names}
+    assert len(texts) > 100
+    assert [name for name, text in texts.items() if re.search(r"\btools/\w+\.py", text)] == []

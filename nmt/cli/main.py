@@ -32,6 +32,9 @@ COMMANDS = (
     Command("export", "nmt.cli.export:main", "make a bundle fast on a CPU, also without PyTorch (nmt-export)"),
     Command("corpus fetch", "nmt.cli.corpus:fetch", "fetch a public corpus, verified"),
     Command("corpus split", "nmt.cli.corpus:split", "take a test set off the end of a training text"),
+    Command("runs table", "nmt.cli.runs:table", "compare runs, the best settings first"),
+    Command("runs plot", "nmt.cli.runs:plot", "draw the course of runs"),
+    Command("runs show", "nmt.cli.runs:show", "show what a run is and what it came to"),
 )
 
 _ENDING = f"""\
