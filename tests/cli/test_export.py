@@ -91,8 +91,8 @@ def test_evaluating_says_what_it_ran_on(exported, tmp_path):
 @pytest.mark.parametrize(
     ("command", "arguments", "missing", "package"),
     [
-        ("train", ["experiment=demo"], ["hydra"], "hydra-core"),
-        ("train", ["experiment=demo"], ["torch"], "torch"),
+        ("hydra.train", ["experiment=demo"], ["hydra"], "hydra-core"),
+        ("hydra.train", ["experiment=demo"], ["torch"], "torch"),
         ("evaluate", ["--hypotheses", "x", "--reference", "x"], ["sacrebleu"], "sacrebleu"),
         ("export", ["MODEL", "--precision", "int8"], ["onnx"], "onnx"),
     ],
