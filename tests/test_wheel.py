@@ -166,6 +166,11 @@ def test_its_commands_start(installed, elsewhere):
         assert finished.stdout.startswith(f"{command} ")
 
 
+def test_the_recipes_of_public_corpora_are_in_it(installed, elsewhere):
+    listed = run("-m", "nmt", "corpus", "fetch", "--list", cwd=elsewhere).stdout
+    assert [line.partition(":")[0] for line in listed.splitlines()] == ["3am", "multi30k"]
+
+
 def test_nothing_in_it_sends_its_user_to_a_file_that_is_not_there(wheel):
     """The scripts of tools/ are the maintainers' alone."""
     with zipfile.ZipFile(wheel) as archive:

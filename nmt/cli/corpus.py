@@ -90,7 +90,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
 def _parse_split(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(SPLIT, description=_SPLIT, epilog=_SPLIT_EXAMPLES)
     parser.add_argument("train", metavar="PREFIX", help="training text: PREFIX.SOURCE, PREFIX.TARGET; or .tsv")
-    parser.add_argument("--valid", default="", metavar="PREFIX", help="validation text, named likewise")
+    parser.add_argument("--valid", default="", metavar="PREFIX", help="validation text, named in the same way")
     parser.add_argument("--source", metavar="LANGUAGE", required=True, help="suffix of the source files")
     parser.add_argument("--target", metavar="LANGUAGE", required=True, help="suffix of the target files")
     parser.add_argument("--last", type=int, default=1000, metavar="N", help="pairs to take off (default: 1000)")
@@ -105,7 +105,7 @@ def _split(arguments: argparse.Namespace) -> None:
     from nmt.corpus.split import split
 
     languages = {"source": arguments.source, "target": arguments.target}
-    made = split(arguments.train, arguments.output, valid=arguments.valid, last=arguments.last, **languages)
-    counts = ", ".join(f"{count:,} {name}" for name, count in made.pairs.items())
-    last = f"{made.seen} of the last {arguments.last:,} were left out as seen before"
+    result = split(arguments.train, arguments.output, valid=arguments.valid, last=arguments.last, **languages)
+    counts = ", ".join(f"{count:,} {name}" for name, count in result.pairs.items())
+    last = f"{result.seen} of the last {arguments.last:,} were left out as seen before"
     print(f"{arguments.output}: {counts} pairs; {last}")

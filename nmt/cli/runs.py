@@ -84,11 +84,11 @@ def _table(arguments: argparse.Namespace) -> None:
     from nmt.runs.tables import Summary
 
     # One that was named twice, or lies below two of the directories, is one run.
-    found: dict[Path, Path] = {}
+    directories: dict[Path, Path] = {}
     for directory in arguments.directories:
         for path in find_runs(Path(directory)):
-            found.setdefault(path.resolve(), path)
-    runs = [read_results(path) for path in found.values()]
+            directories.setdefault(path.resolve(), path)
+    runs = [read_results(path) for path in directories.values()]
     for results in runs:
         _warn(TABLE, results.problems)
     summary = Summary(runs, unfinished=arguments.unfinished)
@@ -130,9 +130,9 @@ def _plot(arguments: argparse.Namespace) -> None:
     from nmt.runs.plots import AXES, PANELS, Points, draw, names, read_points
     from nmt.runs.results import read_metrics
 
-    others: dict[str, Points] = {}
+    peers: dict[str, Points] = {}
     for file in arguments.points:
-        others |= read_points(Path(file))
+        peers |= read_points(Path(file))
     runs = {}
     for name, directory in zip(names(arguments.runs), arguments.runs, strict=True):
         metrics = read_metrics(Path(directory) / "metrics.jsonl")
@@ -141,7 +141,7 @@ def _plot(arguments: argparse.Namespace) -> None:
             raise ConfigError(f"{directory} has no metrics yet; wait for trainer.log_every updates")
         runs[name] = metrics
     panels = [PANELS[name] for name in dict.fromkeys(arguments.panels)]
-    draw(runs, AXES[arguments.against], Path(arguments.output), panels=panels, others=others)
+    draw(runs, AXES[arguments.against], Path(arguments.output), panels=panels, others=peers)
 
 
 def _parse_show(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -163,10 +163,10 @@ def _show(arguments: argparse.Namespace) -> None:
 
     usual, texts = flatten(to_dict(defaults())), []
     for directory in map(Path, arguments.runs):
-        found = find_runs(directory)
-        if directory not in found:
+        below = find_runs(directory)
+        if directory not in below:
             raise ConfigError(
-                f"{directory} is no run but has {len(found)} below it; name one, such as {found[0]}, or compare them: "
+                f"{directory} is no run but has {len(below)} below it; name one, such as {below[0]}, or compare them: "
                 f"{TABLE} {directory}"
             )
         results = read_results(directory)

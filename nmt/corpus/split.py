@@ -29,7 +29,7 @@ def split(train: str, output: Path, *, valid: str = "", source: str, target: str
     Args:
         train: the training text, as `nmt.corpus.reader.resolve` finds it; it is left as it is.
         output: the directory.
-        valid: the validation text, named likewise.
+        valid: the validation text, named in the same way; empty: none.
         source: source language, suffix of the source files.
         target: target language, suffix of the target files.
         last: how many pairs to take off.

@@ -25,9 +25,6 @@ from nmt.recipes.processes import call_each
 from nmt.recipes.translated_text import Files, Teacher, Text, translate_text
 from nmt.runs.log import LOG
 
-SHARE = 0.3
-"""Of the minutes, for the first two trainings."""
-
 ConfigText = Callable[[TrainConfig], str]
 """Writes a configuration as YAML, as `nmt.training.run.run` keeps it; a function of a module, so that it can be
 pickled."""
@@ -107,9 +104,7 @@ class Plan:
         return config
 
 
-def diversify(
-    config: TrainConfig, teacher_config: TrainConfig, *, config_text: ConfigText, share: float = SHARE
-) -> None:
+def diversify(config: TrainConfig, teacher_config: TrainConfig, *, config_text: ConfigText, share: float) -> None:
     """Train, translate and train, leaving out what is done; ``run_dir`` then is that of a run as any other.
 
     ``trainer.max_minutes`` is the time of all three trainings and of the translating together. On a CPU with two cores

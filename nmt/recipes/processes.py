@@ -142,7 +142,7 @@ def _end_with_parent() -> None:
 
 
 class _Named(io.TextIOBase):
-    """A stream whose every line begins with a name; no terminal, so that nobody draws bars on it."""
+    """A stream that puts a name before every line. It is no terminal, so that no progress bar is drawn on it."""
 
     def __init__(self, name: str, stream: TextIO) -> None:
         self._start, self._stream, self._rest = f"{name}: ", stream, ""

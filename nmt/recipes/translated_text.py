@@ -89,7 +89,7 @@ class Teacher:
     threads: int = 0
 
     def describe(self) -> Description:
-        """Read what the bundle says of itself; raises BundleError."""
+        """Read the bundle's languages and settings without its weights; raises BundleError."""
         return read_whole(self.path, read_description)
 
     def load(self) -> LoadedTeacher:

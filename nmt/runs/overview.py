@@ -14,8 +14,8 @@ def overview(run: RunResults, defaults: Mapping[str, Any]) -> str:
 
     Args:
         run: what its files tell.
-        defaults: the settings that a run has where nobody says otherwise, as ``{"optimizer.lr": 0.001, ...}``. Only
-            those that differ are listed.
+        defaults: the settings of a run without any of its own, as ``{"optimizer.lr": 0.001, ...}``. Only settings that
+            differ are listed.
     """
     lines = [f"{run.directory}: {_state(run)}"]
     if not run.settings:

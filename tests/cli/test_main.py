@@ -25,6 +25,19 @@ def test_every_command_is_there_and_says_how_it_is_used(capsys):
         assert "exit codes" in out
 
 
+def test_help_answers_before_anything_heavy_is_loaded():
+    words = [[], *(command.name.split() for command in COMMANDS)]
+    code = f"""
+import contextlib, io, sys
+from nmt.cli.main import main
+with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
+    codes = [main([*words, "--help"]) for words in {words!r}]
+heavy = "torch hydra omegaconf numpy sentencepiece sacrebleu onnxruntime matplotlib".split()
+print(codes == [0] * {len(words)}, [name for name in heavy if name in sys.modules])"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (finished.stdout, finished.stderr) == ("True []\n", "")
+
+
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["help"]])
 def test_it_lists_all_commands(words, capsys):
     assert main(words) == 0

@@ -33,9 +33,9 @@ def compose(words: list[str]) -> TrainConfig:
         raise ConfigError(
             f"one configuration is wanted here, nothing that is printed and no sweep; leave off {others[0]}"
         )
-    made: list[TrainConfig] = []
-    each_job(options, settings, lambda composed: made.append(to_config(composed, options)))
-    return made[0]
+    configs: list[TrainConfig] = []
+    each_job(options, settings, lambda composed: configs.append(to_config(composed, options)))
+    return configs[0]
 
 
 def each_job(
@@ -45,7 +45,7 @@ def each_job(
 
     Args:
         options: as `split_words` gives them.
-        settings: likewise.
+        settings: from `split_words` too.
         job: is called with each composed configuration.
         multirun: whether the settings are those of a sweep.
 
