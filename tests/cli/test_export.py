@@ -101,7 +101,7 @@ def test_other_commands_say_what_to_install(command, arguments, missing, package
     finished = without(missing, command, *arguments)
     everything = "'.[export]'" if package == "onnx" else "."
     assert finished.stderr == (
-        f"nmt-{command}: error: {package} is not installed: pip install {package}, "
+        f"nmt-{command.removeprefix('hydra.')}: error: {package} is not installed: pip install {package}, "
         f"or, in nmt's own directory, pip install {everything} for all this command needs\n"
     )
     assert finished.returncode == 2
