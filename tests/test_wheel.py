@@ -15,7 +15,7 @@ import nmt
 ROOT = Path(__file__).parents[1]
 # A comma or a bracket ends what pip is told, in a sentence.
 OTHER_PROJECT = re.compile(r"pip3? install(?:\s+[\w.~=<>!\[\]'\"{}/-]+)*?\s+['\"]?nmt(?![\w-]|'s)")
-COMMANDS = ("nmt-train", "nmt-translate", "nmt-evaluate", "nmt-export")
+COMMANDS = ("nmt", "nmt-train", "nmt-translate", "nmt-evaluate", "nmt-export")
 TINY = [
     "experiment=demo",
     "corpus.valid=valid",
@@ -97,7 +97,7 @@ def test_it_names_its_commands_and_licence(wheel):
         texts = {Path(name).name: name for name in archive.namelist() if ".dist-info/" in name}
         commands = archive.read(texts["entry_points.txt"]).decode("utf-8")
     for command in COMMANDS:
-        module = command.removeprefix("nmt-").replace("train", "hydra.train")
+        module = {"nmt": "main", "nmt-train": "hydra.train"}.get(command, command.removeprefix("nmt-"))
         assert f"{command} = nmt.cli.{module}:main" in commands
     assert "LICENSE" in texts
 
@@ -164,3 +164,17 @@ def test_its_commands_start(installed, elsewhere):
         finished = subprocess.run([*words, "--version"], capture_output=True, text=True, cwd=elsewhere, timeout=60)
         assert (finished.returncode, finished.stderr) == (0, "")
         assert finished.stdout.startswith(f"{command} ")
+
+
+def test_the_recipes_of_public_corpora_are_in_it(installed, elsewhere):
+    listed = run("-m", "nmt", "corpus", "fetch", "--list", cwd=elsewhere).stdout
+    assert [line.partition(":")[0] for line in listed.splitlines()] == ["3am", "multi30k"]
+
+
+def test_nothing_in_it_sends_its_user_to_a_file_that_is_not_there(wheel):
+    """The scripts of tools/ are the maintainers' alone."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith("nmt/")]
+        texts = {name: archive.read(name).decode("utf-8", errors="replace") for name in names}
+    assert len(texts) > 100
+    assert [name for name, text in texts.items() if re.search(r"\btools/\w+\.py", text)] == []

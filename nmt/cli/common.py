@@ -29,6 +29,8 @@ EXIT_FAILED = 1
 EXIT_USER = 2
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
+EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"
+"""The last line of a command's help."""
 
 _MOST_CHARACTERS = 2000
 """Of a message, which may repeat what somebody typed."""

@@ -49,7 +49,7 @@ class Summary:
         """
         if not self.groups:
             return ""
-        shown = [{key: _shown(value) for key, value in _experiment(group[0]).items()} for group in self.groups]
+        shown = [{key: as_typed(value) for key, value in _experiment(group[0]).items()} for group in self.groups]
         known = dict.fromkeys(key for row in shown for key in row)
         keys = [key for key in known if len({row.get(key) for row in shown}) > 1]
         rows = [[*keys, *self._heads(style)]]
@@ -67,7 +67,7 @@ class Summary:
         notes += [f"test BLEU: {how}" for how in _distinct(counted, "test_how")]
         for run in self.unfinished:
             score = "not validated yet" if run.bleu is None else f"validation BLEU {run.bleu:.2f} so far"
-            notes.append(f"unfinished: {run.directory}: {_progress(run)}, {score}")
+            notes.append(f"unfinished: {run.directory}: {progress(run)}, {score}")
         notes += [f"failed: {run.directory}: {run.failure}" for run in self.failed]
         return notes
 
@@ -99,7 +99,7 @@ class Summary:
         return [*cells, str(updates) if style == "tsv" else f"{updates:,}", f"{minutes:.1f}"]
 
 
-def _progress(run: RunResults) -> str:
+def progress(run: RunResults) -> str:
     """Say how far a run is towards its limits."""
     updates, epochs, minutes = (run.settings[f"trainer.max_{key}"] for key in ("updates", "epochs", "minutes"))
     passed = f", epoch {run.epochs} of {epochs}" if epochs else ""
@@ -121,10 +121,10 @@ def _distinct(runs: Sequence[RunResults], name: str) -> list[str]:
     return sorted({value for run in runs if (value := getattr(run, name))})
 
 
-def _shown(value: Any) -> str:
+def as_typed(value: Any) -> str:
     """Write a value as on the command line."""
     if isinstance(value, list):
-        return f"[{','.join(map(_shown, value))}]"
+        return f"[{','.join(map(as_typed, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value) or "''"

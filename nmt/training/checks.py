@@ -70,7 +70,7 @@ def _warn_of_overlaps(config: TrainConfig, data: TrainingData) -> None:
         advice = (
             "leave corpus.valid empty to hold out pairs of the training text"
             if label.startswith("corpus.valid=")
-            else "tools/split_corpus.py takes a test set off the training text"
+            else "nmt corpus split takes a test set off the training text"
         )
         LOG.warning("%s: its scores say little about new text; take them out of one of both, or %s", line, advice)
 

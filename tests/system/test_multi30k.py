@@ -14,7 +14,7 @@ from nmt.training.state import load_state
 MULTI30K = Path(os.environ.get("NMT_CORPORA", "corpora")) / "multi30k"
 pytestmark = pytest.mark.skipif(
     "NMT_CORPORA" not in os.environ or not (MULTI30K / "train.en").exists(),
-    reason="$NMT_CORPORA names no directory with multi30k/train.en; fetch it with tools/fetch_corpus.py",
+    reason="$NMT_CORPORA names no directory with multi30k/train.en; fetch it with nmt corpus fetch multi30k",
 )
 
 

@@ -29,7 +29,7 @@ def test_a_name_with_an_umlaut_where_the_locale_is_ascii(make_command, tiny, tmp
         return finished.out
 
     for _ in range(2):  # the second finds a finished run
-        run("train", *words)
+        run("hydra.train", *words)
     assert os.fsencode(read_config(best)["metadata"]["corpus"]) == os.fsencode("löc/train")
     lines = (best.parent / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[-1])["update"] == 2

@@ -66,7 +66,7 @@ def mixed(text, tmp_path, write_lines):
 LITTLE = ": its scores say little about new text; take them out of one of both, or "
 MENDED = {
     "valid": "leave corpus.valid empty to hold out pairs of the training text",
-    "test": "tools/split_corpus.py takes a test set off the training text",
+    "test": "nmt corpus split takes a test set off the training text",
 }
 
 

@@ -80,6 +80,6 @@ class Sweep:
 
         text = f"# Runs of a sweep\n\n{self._summary('markdown')}"
         for path in self._tables:
-            # The table can be made anew from the runs (tools/summarize_runs.py), which must not end for want of it.
+            # The table can be made anew from the runs (nmt runs table), which must not end for want of it.
             with contextlib.suppress(OSError):
                 write_atomically(path, lambda partial: partial.write_bytes(encoded(text)))

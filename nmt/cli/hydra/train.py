@@ -6,22 +6,18 @@ import atexit
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from nmt.cli.common import run as run_command
 from nmt.cli.hydra.chosen import chosen_keys
-from nmt.cli.hydra.explain import explain
+from nmt.cli.hydra.compose import config_text, each_job, explained, to_config
 from nmt.cli.hydra.overrides import quote_overrides, split_words
 from nmt.cli.hydra.sweep import Sweep
-from nmt.errors import NmtError
 from nmt.version import __version__
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-
-    from nmt.config.train import TrainConfig
 
 _NAME = "nmt-train"
 
@@ -62,75 +58,32 @@ def _help() -> None:
 def _train(words: list[str]) -> int:
     """Let Hydra compose the configuration of every job and train it; return the exit code."""
     options, settings = split_words(words)
-    # Without this variable Hydra prints its own multi-line errors and exits with 1.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    import hydra
-    from hydra.core.config_store import ConfigStore
-
-    from nmt.config.train import TrainConfig
-
-    ConfigStore.instance().store(name="schema", node=TrainConfig)
     sweep = Sweep(_NAME) if "-m" in options or "--multirun" in options else None
-    raised: list[Exception] = []
 
-    @hydra.main(version_base="1.3", config_path="pkg://nmt.conf", config_name="train")
     def job(composed: DictConfig) -> None:
-        try:
-            if sweep is None:
-                _run(composed, options)
-                return
-            composed.run_dir = os.path.join(composed.run_dir, _job_name(settings))
-            # One failed job must not end a sweep.
-            sweep.job(Path(composed.run_dir).expanduser(), lambda: _run(composed, options))
-        except Exception as error:
-            # What leaves this function gets a line from Hydra before ours.
-            raised.append(error)
+        if sweep is None:
+            _run(composed, options)
+            return
+        composed.run_dir = os.path.join(composed.run_dir, _job_name(settings))
+        # One failed job must not end a sweep.
+        sweep.job(Path(composed.run_dir).expanduser(), lambda: _run(composed, options))
 
-    before = sys.argv
-    sys.argv = [_NAME, *options, *quote_overrides(settings, multirun=sweep is not None)]
-    try:
-        with _explained(options):
-            job()
-    finally:
-        sys.argv = before
-    if raised:
-        raise raised[0]
+    each_job(options, settings, job, multirun=sweep is not None)
     return sweep.finish() if sweep else 0
 
 
 def _run(composed: DictConfig, options: list[str]) -> None:
     """Train as Hydra composed it."""
-    from omegaconf import OmegaConf
-
     from nmt.runs.results import clear_failure
     from nmt.training.run import run
 
-    with _explained(options):
-        built: Any = OmegaConf.to_object(composed)
-        config: TrainConfig = built
+    config = to_config(composed, options)
+    with explained(options):
         # Only a parent's settings give way to those that were chosen.
         chosen = chosen_keys(composed) if config.init_from else set()
-    run(config, config_text=lambda config: OmegaConf.to_yaml(OmegaConf.structured(config)), chosen=chosen)
+    run(config, config_text=config_text, chosen=chosen)
     # It may have been a job of a sweep, and have failed then.
     clear_failure(Path(config.run_dir).expanduser())
-
-
-@contextlib.contextmanager
-def _explained(options: list[str]) -> Iterator[None]:
-    """Turn Hydra's and OmegaConf's errors into ours.
-
-    Raises:
-        ConfigError: in place of one of them.
-    """
-    try:
-        yield
-    except NmtError:
-        raise
-    except Exception as error:
-        ours = explain(error, options=options)
-        if ours is None:
-            raise
-        raise ours from error
 
 
 def _job_name(settings: list[str]) -> str:

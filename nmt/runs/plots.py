@@ -1,35 +1,23 @@
-"""Draw the course of one or several runs: loss, perplexity, validation BLEU and learning rate.
+"""The course of runs as a picture: loss, perplexity, validation BLEU and learning rate.
 
-Needs matplotlib: pip install matplotlib.
-
-    python tools/plot_training.py runs/demo --output demo.png
-    python tools/plot_training.py runs/lr/* --against minutes --output lr.svg
-
-Other toolkits' validation BLEU is drawn beside ours from files that were written by hand: CSV with the head
-name,minutes,bleu, or JSON {"name": [[minutes, bleu], ...]}.
-
-    python tools/plot_training.py runs/multi30k_en_de --panels bleu --against minutes --points peers.csv
+Needs matplotlib, which is imported when a picture is drawn.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from nmt.cli.common import Parser, report, run
 from nmt.errors import ConfigError
+from nmt.runs.results import MetricLines
 
-if TYPE_CHECKING:
-    from nmt.runs.results import MetricLines
-
-NAME = "plot_training.py"
+SUFFIXES = (".png", ".svg", ".pdf")
+"""Of the kinds of pictures."""
 
 
 class Axis(NamedTuple):
@@ -40,9 +28,9 @@ class Axis(NamedTuple):
 
 
 AXES = {
-    "updates": Axis("updates", lambda line: number(line, "update")),
-    "minutes": Axis("minutes of training", lambda line: number(line, "seconds") / 60),
-    "tokens": Axis("target tokens", lambda line: number(line, "target_tokens")),
+    "updates": Axis("updates", lambda line: _number(line, "update")),
+    "minutes": Axis("minutes of training", lambda line: _number(line, "seconds") / 60),
+    "tokens": Axis("target tokens", lambda line: _number(line, "target_tokens")),
 }
 
 
@@ -68,56 +56,8 @@ Points = list[tuple[float, float]]
 """minutes and BLEU"""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool and return its exit code."""
-    return run(lambda: plot(parse(argv)), NAME)
-
-
-def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line and check where the picture goes; raises ConfigError."""
-    parser = Parser(NAME, description=__doc__)
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run directory; several make curves with a legend")
-    parser.add_argument("--output", default="curves.png", metavar="FILE", help="ends in .png, .svg or .pdf")
-    parser.add_argument("--against", choices=list(AXES), default="updates", help="(default: updates)")
-    parser.add_argument("--panels", nargs="+", choices=list(PANELS), default=list(PANELS), help="(default: all)")
-    parser.add_argument("--points", action="append", default=[], metavar="FILE", help="minutes and BLEU of others")
-    arguments = parser.parse_args(argv)
-    if arguments.points and (arguments.against != "minutes" or "bleu" not in arguments.panels):
-        raise ConfigError("--points are BLEU against minutes: they need --against minutes, and bleu among --panels")
-    output = Path(arguments.output)
-    if not output.parent.is_dir():
-        raise ConfigError(f"--output {output}: there is no directory {output.parent}; make it first")
-    if output.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise ConfigError(f"--output {output}: its name must end in .png, .svg or .pdf")
-    return arguments
-
-
-def plot(arguments: argparse.Namespace) -> None:
-    """Read the runs and draw them.
-
-    Raises:
-        ConfigError: a run has no metrics, a file of points is none, or matplotlib is not installed.
-        OSError: the picture cannot be written.
-    """
-    from nmt.runs.results import read_metrics
-
-    others: dict[str, Points] = {}
-    for file in arguments.points:
-        others |= read_points(Path(file))
-    runs = {}
-    for name, directory in zip(names(arguments.runs), arguments.runs, strict=True):
-        metrics = read_metrics(Path(directory) / "metrics.jsonl")
-        for problem in metrics.problems:
-            report(NAME, f"warning: {problem}")
-        if not metrics.lines:
-            raise ConfigError(f"{directory} has no metrics yet; wait for trainer.log_every updates")
-        runs[name] = metrics
-    panels = [PANELS[name] for name in dict.fromkeys(arguments.panels)]
-    draw(runs, AXES[arguments.against], Path(arguments.output), panels=panels, others=others)
-
-
 def read_points(path: Path) -> dict[str, Points]:
-    """Read others' validation BLEU: curves by their names.
+    """Read others' validation BLEU, each curve by its name: CSV with the head name,minutes,bleu, or JSON.
 
     Raises:
         ConfigError: the file cannot be read, or is neither such CSV nor such JSON.
@@ -182,7 +122,7 @@ def draw(
                 last = (kind, key) == panel.curves[-1]
                 place.plot(
                     [axis.value(line) for line in lines],
-                    [number(line, key) for line in lines],
+                    [_number(line, key) for line in lines],
                     color=f"C{color % 10}",
                     linestyle=("-", "--", ":")[color // 10 % 3],
                     linewidth=1.5 if last else 0.6,
@@ -210,11 +150,7 @@ def names(directories: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else [str(Path(directory)) for directory in directories]
 
 
-def number(line: dict[str, Any], key: str) -> float:
+def _number(line: dict[str, Any], key: str) -> float:
     """Return a number of a line of metrics; nan, which leaves a gap, where it has none."""
     value = line.get(key)
     return float(value) if isinstance(value, int | float) else math.nan
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,8 +18,10 @@ from pathlib import Path
 
 import pytest
 
+from nmt.recipes import fetch as fetch_module
+
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / "tools" / "fetch_corpus.py"
+COMMAND = [sys.executable, "-m", "nmt", "corpus", "fetch"]
 TEXTS = {"train.en": b"one\ntwo\n" * 5000, "train.de": "eins\nzwölf\n".encode(), "val.en": b"three\n"}
 
 
@@ -111,12 +113,12 @@ def server(copy):
 
 
 def environment():
-    return {**os.environ, "no_proxy": "*"}
+    return {**os.environ, "no_proxy": "*", "PYTHONPATH": str(ROOT)}
 
 
 def fetch(*arguments):
     return subprocess.run(
-        [sys.executable, str(TOOL), *map(str, arguments)],
+        [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -129,7 +131,7 @@ def failure(*arguments):
     """The one line of a command that ends with code 2."""
     done = fetch(*arguments)
     assert done.returncode == 2
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("tiny: fetching ")]
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("nmt corpus fetch: fetching ")]
     assert len(lines) == 1
     assert "Traceback" not in done.stderr
     return lines[0]
@@ -200,7 +202,7 @@ def test_a_broken_connection_is_tried_again(recipe, server, tmp_path, trouble):
 
 def test_an_unreachable_server(recipe, tmp_path):
     line = failure("--recipe", recipe, "--output", tmp_path / "out")
-    assert line.startswith("fetch_corpus: http://127.0.0.1:9/none/train.en.gz: cannot be fetched (")
+    assert line.startswith("nmt corpus fetch: error: http://127.0.0.1:9/none/train.en.gz: cannot be fetched (")
     assert line.endswith("); check the connection or name a copy with --from")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json"]
 
@@ -208,7 +210,7 @@ def test_an_unreachable_server(recipe, tmp_path):
 def test_a_refused_file(recipe, server, tmp_path):
     server.answers["train.en.gz"] = [403]
     assert failure("--recipe", recipe, "--from", server.url, "--output", tmp_path / "out") == (
-        f"fetch_corpus: {server.url}/train.en.gz: HTTP 403 Forbidden; name a copy with --from"
+        f"nmt corpus fetch: error: {server.url}/train.en.gz: HTTP 403 Forbidden; name a copy with --from"
     )
 
 
@@ -217,7 +219,7 @@ def test_a_missing_file(recipe, server, copy, tmp_path, remote):
     (copy / "val.en.gz").unlink()
     base = server.url if remote else copy
     assert failure("--recipe", recipe, "--from", base, "--output", tmp_path / "out") == (
-        f"fetch_corpus: {base}: has none of val.en.gz, val.en; check the address or name a copy with --from"
+        f"nmt corpus fetch: error: {base}: has none of val.en.gz, val.en; check the address or name a copy with --from"
     )
     assert not (tmp_path / "out").exists()
     assert not leftovers(tmp_path)
@@ -229,7 +231,7 @@ def test_wrong_content_names_both_sums_and_changes_nothing(recipe, copy, tmp_pat
     (output / "train.en").write_bytes(b"older")
     (copy / "val.en.gz").write_bytes(gzip.compress(b"forged\n"))
     assert failure("--recipe", recipe, "--from", copy, "--output", output) == (
-        f"fetch_corpus: {copy}/val.en.gz: wrong content: its SHA-256 is {sha256(b'forged' + bytes([10]))}, "
+        f"nmt corpus fetch: error: {copy}/val.en.gz: wrong content: its SHA-256 is {sha256(b'forged' + bytes([10]))}, "
         f"the recipe says {sha256(TEXTS['val.en'])}; try another copy with --from"
     )
     assert [path.name for path in output.iterdir()] == ["train.en"]
@@ -241,7 +243,7 @@ def test_a_directory_in_a_files_place_is_told_of(recipe, copy, tmp_path):
     output = tmp_path / "out"
     (output / "val.en" / "x").mkdir(parents=True)
     line = failure("--recipe", recipe, "--from", copy, "--output", output)
-    assert line.startswith(f"fetch_corpus: {output}/val.en: cannot be replaced (")
+    assert line.startswith(f"nmt corpus fetch: error: {output}/val.en: cannot be replaced (")
     assert line.endswith("); move it away and run the same command again, which keeps what is right already")
     assert not leftovers(tmp_path)
     shutil.rmtree(output / "val.en")
@@ -250,12 +252,11 @@ def test_a_directory_in_a_files_place_is_told_of(recipe, copy, tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EHOSTUNREACH, "No route to host"), ssl.SSLError("bad record mac")])
-def test_whatever_breaks_a_connection_is_tried_again(tmp_path, monkeypatch, load_tool, error):
+def test_whatever_breaks_a_connection_is_tried_again(tmp_path, monkeypatch, error):
     class Broken(io.BytesIO):
         def read(self, size=-1):
             raise error
 
-    tool = load_tool("fetch_corpus")
     tries = []
 
     @contextlib.contextmanager
@@ -263,9 +264,9 @@ def test_whatever_breaks_a_connection_is_tried_again(tmp_path, monkeypatch, load
         tries.append(address)
         yield Broken() if len(tries) < 3 else io.BytesIO(b"text")
 
-    monkeypatch.setattr(tool, "opened", opened)
-    monkeypatch.setattr(tool, "PAUSE_SECONDS", 0)
-    assert tool.attempt("http://x/y", tmp_path / "y") == sha256(b"text")
+    monkeypatch.setattr(fetch_module, "_opened", opened)
+    monkeypatch.setattr(fetch_module, "_PAUSE_SECONDS", 0)
+    assert fetch_module.attempt("http://x/y", tmp_path / "y") == sha256(b"text")
     assert len(tries) == 3
 
 
@@ -274,14 +275,14 @@ def test_a_damaged_gzip_file(recipe, copy, tmp_path):
     data[-6] ^= 0xFF
     (copy / "train.en.gz").write_bytes(data)
     line = failure("--recipe", recipe, "--from", copy, "--output", tmp_path / "out")
-    assert line.startswith(f"fetch_corpus: {copy}/train.en.gz: damaged gzip file (")
+    assert line.startswith(f"nmt corpus fetch: error: {copy}/train.en.gz: damaged gzip file (")
 
 
 def test_unknown_names_list_what_is_known(tmp_path):
-    assert failure("nope") == "fetch_corpus: nope: unknown corpus; known: 3am, multi30k"
-    assert failure() == "fetch_corpus: no corpus is named; known: 3am, multi30k"
+    assert failure("nope") == "nmt corpus fetch: error: nope: unknown corpus; known: 3am, multi30k"
+    assert failure() == "nmt corpus fetch: error: no corpus is named; known: 3am, multi30k"
     assert failure("multi30k", "--from", tmp_path / "none") == (
-        f"fetch_corpus: --from {tmp_path}/none: there is no such directory; name a directory or a URL"
+        f"nmt corpus fetch: error: --from {tmp_path}/none: there is no such directory; name a directory or a URL"
     )
 
 
@@ -302,21 +303,27 @@ def test_list():
 )
 def test_a_bad_recipe(tmp_path, changes, message):
     path = write_recipe(tmp_path, **changes)
-    assert failure("--recipe", path).startswith(f"fetch_corpus: {path}: {message}")
+    assert failure("--recipe", path).startswith(f"nmt corpus fetch: error: {path}: {message}")
     path.write_text("[]")
     assert "not a recipe (" in failure("--recipe", path)
     path.unlink()
     assert failure("--recipe", path) == (
-        f"fetch_corpus: {path}: cannot read the recipe (No such file or directory); check the path"
+        f"nmt corpus fetch: error: {path}: cannot read the recipe (No such file or directory); check the path"
     )
 
 
 def test_a_directory_that_cannot_be_written(recipe, copy, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    done = fetch("--recipe", recipe, "--from", copy, "--output", tmp_path / "file" / "out")
-    assert done.returncode == 1
-    assert "cannot be written (" in done.stderr
-    assert "Traceback" not in done.stderr
+    output = tmp_path / "file" / "out"
+    assert failure("--recipe", recipe, "--from", copy, "--output", output).startswith(
+        f"nmt corpus fetch: error: cannot save {output}: "
+    )
+
+
+def test_without_output_it_fills_a_folder_of_the_current_directory(recipe, copy, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert fetch("--recipe", recipe, "--from", copy).returncode == 0
+    assert_complete(tmp_path / "corpora" / "tiny")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -324,7 +331,7 @@ def test_stopping_leaves_nothing(recipe, server, tmp_path, number, code):
     server.answers["train.de"] = ["stall"]
     output = tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, str(TOOL), "--recipe", str(recipe), "--from", server.url, "--output", str(output)],
+        [*COMMAND, "--recipe", str(recipe), "--from", server.url, "--output", str(output)],
         stderr=subprocess.PIPE,
         env=environment(),
     )

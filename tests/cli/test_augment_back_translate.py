@@ -1,4 +1,5 @@
 import gzip
+import os
 import shlex
 import signal
 
@@ -7,18 +8,15 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from nmt.bundle.weights import save_bundle
+from nmt.cli import augment
 from nmt.cli.hydra.overrides import quote_overrides
-from nmt.translation.translator import WINDOW_BATCHES, Translator
+from nmt.translation.batching import WINDOW_BATCHES
+from nmt.translation.translator import Translator
 
 WORDS = ["a", "small", "red", "house", "stands", "near", "the", "old", "river"]
 LINES = [" ".join(WORDS[start % 7 : start % 7 + 1 + start % 3]) for start in range(40)]
 LINES[3], LINES[20] = "", "the river \u2028 stands"
 TEXT = "".join(f"{line}\n" for line in LINES).encode()
-
-
-@pytest.fixture(scope="module")
-def tool(load_tool):
-    return load_tool("back_translate")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +32,7 @@ def model(bundle, tmp_path_factory):
 
 
 @pytest.fixture
-def back_translate(tool, model, tmp_path, monkeypatch, capsys):
+def back_translate(model, tmp_path, monkeypatch, capsys):
     """A function that runs the tool on mono.en in an empty directory: its exit code, stdout and lines of stderr."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mono.en").write_bytes(TEXT)
@@ -43,7 +41,7 @@ def back_translate(tool, model, tmp_path, monkeypatch, capsys):
         options = {"input": "mono.en", "output": "back", "source": "zh", "target": "en", "batch_size": 1} | options
         named = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", str(value))]
         handler = signal.getsignal(signal.SIGINT)  # which a stopped command leaves ignored
-        code = tool.main([str(model), "--threads", "1", *named, *words])
+        code = augment.back_translate([str(model), "--threads", "1", *named, *words])
         signal.signal(signal.SIGINT, handler)
         out, err = capsys.readouterr()
         return code, out, err.splitlines()
@@ -61,7 +59,7 @@ def mistake(finished):
     """The message of a command that ended in one line."""
     code, out, (line,) = finished
     assert (code, out) == (2, "")
-    return line.removeprefix("back_translate.py: error: ")
+    return line.removeprefix("nmt augment back-translate: error: ")
 
 
 def names(directory):
@@ -79,8 +77,8 @@ def test_both_sides_are_written_line_by_line(back_translate, expected, tmp_path)
 
 
 @pytest.mark.parametrize("prefix", ["data/back", "mes données/a,b", "1e3"])
-def test_the_printed_settings_mean_the_prefix(tool, prefix):
-    words = quote_overrides(shlex.split(tool.training_settings(prefix)), multirun=False)
+def test_the_printed_settings_mean_the_prefix(prefix):
+    words = quote_overrides(shlex.split(augment.training_settings(prefix, tag=0)), multirun=False)
     values = [OverridesParser.create().parse_override(word).value() for word in words]
     assert values == [[prefix], [1, 1], [-1, 0]]
 
@@ -106,7 +104,11 @@ def stopped(back_translate, monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         patch.setattr(Translator, "translate", patched)
         code, out, lines = back_translate()
-    assert (code, out, lines[-1]) == (130, "", "back_translate.py: stopped; the same command goes on from here")
+    assert (code, out, lines[-1]) == (
+        130,
+        "",
+        "nmt augment back-translate: stopped; the same command goes on from here",
+    )
     partial = tmp_path / "back.zh.partial"
     assert partial.read_bytes().count(b"\n") == calls[0] == WINDOW_BATCHES
     return partial
@@ -118,28 +120,28 @@ def test_it_goes_on_after_the_last_whole_line(back_translate, stopped, expected,
         file.write(rest)
     translate, numbers = Translator.translate, []
 
-    def counting(self, lines, **options):
-        numbers.append((options["first_line"], len(lines)))
-        return translate(self, lines, **options)
+    def counting(self, lines):
+        numbers.append(len(lines))
+        return translate(self, lines)
 
     monkeypatch.setattr(Translator, "translate", counting)
     code, _, lines = back_translate()
     assert code == 0
-    assert lines[0] == f"back_translate.py: going on after line {WINDOW_BATCHES} of {len(LINES)}"
-    assert numbers == [(17, 16), (33, 8)]
+    assert lines[0] == f"nmt augment back-translate: going on after line {WINDOW_BATCHES} of {len(LINES)}"
+    assert numbers == [16, 8]
     assert (tmp_path / "back.zh").read_bytes() == expected
     assert names(tmp_path) == ["back.en", "back.zh", "mono.en"]
 
 
-def test_a_stop_between_the_two_renames_is_mended(back_translate, expected, tool, monkeypatch, tmp_path):
-    replace = tool.os.replace
+def test_a_stop_between_the_two_renames_is_mended(back_translate, expected, monkeypatch, tmp_path):
+    replace = os.replace
 
     def once(source, target):
         replace(source, target)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tool.os, "replace", once)
+        patch.setattr(os, "replace", once)
         assert back_translate()[0] == 130
     assert names(tmp_path) == ["back.en", "back.state.json", "back.zh.partial", "mono.en"]
     assert back_translate()[0] == 0
@@ -163,7 +165,7 @@ def test_another_input_or_search_does_not_go_on_there(back_translate, stopped, b
 def test_overwriting_goes_on_too(back_translate, stopped, expected, tmp_path):
     (tmp_path / "back.zh").write_bytes(b"old\n")
     code, _, lines = back_translate("--overwrite")
-    assert (code, lines[0]) == (0, "back_translate.py: going on after line 16 of 40")
+    assert (code, lines[0]) == (0, "nmt augment back-translate: going on after line 16 of 40")
     assert (tmp_path / "back.zh").read_bytes() == expected
 
 
@@ -220,11 +222,11 @@ def test_cut_sources_are_counted(back_translate):
         ({"source": "en"}, "--source and --target are both en: they must name two languages"),
         ({"input": "nowhere"}, "--input nowhere: there is no such file; check the path"),
         ({"input": "empty"}, "--input empty is empty; name a text with a sentence a line"),
-        ({"output": "no/where"}, "--output no/where: there is no directory no; make it first"),
+        ({"output": "no/where"}, "--output no/where.zh: there is no directory no; make it first"),
         ({"beam_size": 0}, "--beam-size 0 is not possible: it must be between 1 and 1000"),
         (
             {"input": "other.zh", "output": "other"},
-            "--input other.zh is where the translations go; check --source and --target",
+            "--input other.zh is where the translations go (other.zh); choose another --output",
         ),
     ],
 )

@@ -1,11 +1,7 @@
 import pytest
 
+from nmt.cli.runs import table
 from nmt.runs.results import record_failure
-
-
-@pytest.fixture(scope="module")
-def tool(load_tool):
-    return load_tool("summarize_runs")
 
 
 @pytest.fixture
@@ -18,8 +14,8 @@ def runs(make_run, tmp_path):
     return tmp_path / "runs" / "lr"
 
 
-def test_a_sweep_is_one_table(tool, runs, capsysbinary):
-    assert tool.main([str(runs)]) == 0
+def test_a_sweep_is_one_table(runs, capsysbinary):
+    assert table([str(runs)]) == 0
     out, err = capsysbinary.readouterr()
     assert err == b""
     assert out.decode("utf-8").splitlines() == [
@@ -33,32 +29,32 @@ def test_a_sweep_is_one_table(tool, runs, capsysbinary):
     ]
 
 
-def test_a_run_that_is_named_twice_counts_once(tool, runs, capsys):
-    assert tool.main(["--format", "tsv", str(runs), str(runs / "dropout=0.1,seed=1"), str(runs / ".." / "lr")]) == 0
+def test_a_run_that_is_named_twice_counts_once(runs, capsys):
+    assert table(["--format", "tsv", str(runs), str(runs / "dropout=0.1,seed=1"), str(runs / ".." / "lr")]) == 0
     out, err = capsys.readouterr()
     assert [line.split("\t")[:2] for line in out.splitlines()] == [
         ["model.dropout", "runs"],
         ["0.3", "1"],
         ["0.1", "2"],
     ]
-    assert err.splitlines()[-1] == f"summarize_runs.py: failed: {runs / 'dropout=0.3,seed=2'}: disk full"
+    assert err.splitlines()[-1] == f"nmt runs table: failed: {runs / 'dropout=0.3,seed=2'}: disk full"
 
 
-def test_unfinished_runs_count_where_that_is_asked_for(tool, make_run, capsys):
+def test_unfinished_runs_count_where_that_is_asked_for(make_run, capsys):
     directory = make_run("going", trainer__max_updates=900)
-    assert tool.main([str(directory)]) == 0
+    assert table([str(directory)]) == 0
     assert capsys.readouterr().out == f"unfinished: {directory}: update 200 of 900, validation BLEU 12.50 so far\n"
-    assert tool.main([str(directory), "--unfinished", "--format", "markdown"]) == 0
+    assert table([str(directory), "--unfinished", "--format", "markdown"]) == 0
     assert capsys.readouterr().out.startswith("| runs | validation BLEU | updates | minutes |\n")
 
 
-def test_damaged_metrics_are_a_warning(tool, make_run, capsys):
+def test_damaged_metrics_are_a_warning(make_run, capsys):
     path = make_run("one") / "metrics.jsonl"
     path.write_text("oops\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
-    assert tool.main([str(path.parent)]) == 0
+    assert table([str(path.parent)]) == 0
     out, err = capsys.readouterr()
     assert "12.50" in out
-    assert err == f"summarize_runs.py: warning: {path}: line 1 is damaged and left out\n"
+    assert err == f"nmt runs table: warning: {path}: line 1 is damaged and left out\n"
 
 
 @pytest.mark.parametrize(
@@ -69,8 +65,8 @@ def test_damaged_metrics_are_a_warning(tool, make_run, capsys):
         ([".", "--format", "html"], "argument --format: invalid choice: 'html'"),
     ],
 )
-def test_wrong_use_is_one_line(tool, tmp_path, monkeypatch, capsys, words, message):
+def test_wrong_use_is_one_line(tmp_path, monkeypatch, capsys, words, message):
     monkeypatch.chdir(tmp_path)
-    assert tool.main(words) == 2
+    assert table(words) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"summarize_runs.py: error: {message}")
+    assert line.startswith(f"nmt runs table: error: {message}")

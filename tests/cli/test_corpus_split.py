@@ -1,5 +1,7 @@
 import pytest
 
+from nmt.cli import corpus
+
 PAIRS = [
     ("一", "one"),
     ("二", "two"),
@@ -16,7 +18,7 @@ VALID = [("伍", "five")]
 
 
 @pytest.fixture
-def split(load_tool, tmp_path, monkeypatch, capsys):
+def split(tmp_path, monkeypatch, capsys):
     """A function that runs the tool in a directory with the corpus: its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     for name, pairs in (("train", PAIRS), ("valid", VALID)):
@@ -26,7 +28,7 @@ def split(load_tool, tmp_path, monkeypatch, capsys):
 
     def run(*words):
         languages = ["--source", "zh", "--target", "en"]
-        code = load_tool("split_corpus").main(["train", *languages, "--output", "new/split", *words])
+        code = corpus.split(["train", *languages, "--output", "new/split", *words])
         return code, *capsys.readouterr()
 
     return run
@@ -68,5 +70,5 @@ def test_without_a_validation_text_there_is_none(split, tmp_path):
 )
 def test_wrong_use_is_one_line_and_writes_nothing(split, tmp_path, words, message):
     code, out, err = split(*words)
-    assert (code, out, err) == (2, "", f"split_corpus.py: error: {message}\n")
+    assert (code, out, err) == (2, "", f"nmt corpus split: error: {message}\n")
     assert not (tmp_path / "new").exists()

@@ -4,10 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-
-@pytest.fixture(scope="module")
-def tool(load_tool):
-    return load_tool("plot_training")
+from nmt.cli.runs import plot
 
 
 class Panel:
@@ -54,9 +51,9 @@ def panels(monkeypatch):
     return drawn
 
 
-def test_one_run_in_four_panels(tool, panels, make_run, tmp_path, capsys):
+def test_one_run_in_four_panels(panels, make_run, tmp_path, capsys):
     directory, output = make_run("one", (10.0, 12.5)), tmp_path / "curves.png"
-    assert tool.main([str(directory), "--output", str(output)]) == 0
+    assert plot([str(directory), "--output", str(output)]) == 0
     assert capsys.readouterr() == ("", "")
     assert output.read_bytes() == b"a picture"
     loss, perplexity, bleu, rate = panels
@@ -74,9 +71,9 @@ def test_one_run_in_four_panels(tool, panels, make_run, tmp_path, capsys):
     ("against", "label", "places"),
     [("minutes", "minutes of training", [1.0, 2.0]), ("tokens", "target tokens", [5000, 10000])],
 )
-def test_several_runs_with_a_legend_against_time_or_tokens(tool, panels, make_run, tmp_path, against, label, places):
+def test_several_runs_with_a_legend_against_time_or_tokens(panels, make_run, tmp_path, against, label, places):
     runs = [str(make_run(name)) for name in ("a/seed=1", "b/seed=1")]
-    assert tool.main([*runs, "--against", against, "--output", str(tmp_path / "x.svg")]) == 0
+    assert plot([*runs, "--against", against, "--output", str(tmp_path / "x.svg")]) == 0
     bleu = panels[2]
     assert bleu.label == label
     # Their own names are the same, so the legend has their paths.
@@ -85,33 +82,33 @@ def test_several_runs_with_a_legend_against_time_or_tokens(tool, panels, make_ru
     assert all(panel.legends == 1 for panel in panels)
 
 
-def test_a_damaged_line_is_named_and_a_loss_that_was_no_number_is_a_gap(tool, panels, make_run, tmp_path, capsys):
+def test_a_damaged_line_is_named_and_a_loss_that_was_no_number_is_a_gap(panels, make_run, tmp_path, capsys):
     path = make_run("one") / "metrics.jsonl"
     gap = '{"kind": "train", "update": 250, "loss": null}\n'
     path.write_text(path.read_text(encoding="utf-8") + "{}\n" + gap, encoding="utf-8")
-    assert tool.main([str(path.parent), "--output", str(tmp_path / "x.png")]) == 0
-    assert capsys.readouterr().err == f"plot_training.py: warning: {path}: line 5 is damaged and left out\n"
+    assert plot([str(path.parent), "--output", str(tmp_path / "x.png")]) == 0
+    assert capsys.readouterr().err == f"nmt runs plot: warning: {path}: line 5 is damaged and left out\n"
     ((_, points),) = panels[0].curves
     assert points[-1][0] == 250
     assert math.isnan(points[-1][1])
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_without_metrics_there_is_nothing_to_draw(tool, panels, make_run, tmp_path, capsys, made):
+def test_without_metrics_there_is_nothing_to_draw(panels, make_run, tmp_path, capsys, made):
     path = make_run("one") / "metrics.jsonl"
     path.unlink()
     if made:
         path.touch()
-    assert tool.main([str(path.parent), "--output", str(tmp_path / "x.png")]) == 2
+    assert plot([str(path.parent), "--output", str(tmp_path / "x.png")]) == 2
     reason = "has no metrics yet; wait for" if made else "has no metrics.jsonl; name the directory of a run"
-    assert capsys.readouterr().err.startswith(f"plot_training.py: error: {path.parent} {reason}")
+    assert capsys.readouterr().err.startswith(f"nmt runs plot: error: {path.parent} {reason}")
 
 
-def test_without_matplotlib_it_is_asked_for(tool, make_run, monkeypatch, tmp_path, capsys):
+def test_without_matplotlib_it_is_asked_for(make_run, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-    assert tool.main([str(make_run("one")), "--output", str(tmp_path / "x.png")]) == 2
-    message = "plot_training.py: error: plotting needs matplotlib: pip install matplotlib\n"
+    assert plot([str(make_run("one")), "--output", str(tmp_path / "x.png")]) == 2
+    message = "nmt runs plot: error: plotting needs matplotlib: pip install matplotlib\n"
     assert capsys.readouterr().err == message
 
 
@@ -122,10 +119,10 @@ def test_without_matplotlib_it_is_asked_for(tool, make_run, monkeypatch, tmp_pat
         ("x.txt", "--output x.txt: its name must end in .png, .svg or .pdf"),
     ],
 )
-def test_a_picture_that_could_not_be_written_is_refused_at_once(tool, monkeypatch, tmp_path, capsys, output, message):
+def test_a_picture_that_could_not_be_written_is_refused_at_once(monkeypatch, tmp_path, capsys, output, message):
     monkeypatch.chdir(tmp_path)
-    assert tool.main(["run", "--output", output]) == 2
-    assert capsys.readouterr().err == f"plot_training.py: error: {message}\n"
+    assert plot(["run", "--output", output]) == 2
+    assert capsys.readouterr().err == f"nmt runs plot: error: {message}\n"
 
 
 CSV = "name,minutes,bleu\nOpenNMT-py,7.3,12.94\nJoeyNMT,6,0.42\nOpenNMT-py,3.6,4\n"
@@ -133,11 +130,11 @@ JSON = '{"OpenNMT-py": [[7.3, 12.94], [3.6, 4.0]], "JoeyNMT": [[6, 0.42]]}'
 
 
 @pytest.mark.parametrize(("name", "text"), [("peers.csv", CSV), ("peers.json", JSON), ("peers.csv", "\ufeff" + CSV)])
-def test_others_are_drawn_beside_the_runs_bleu(tool, panels, make_run, tmp_path, name, text):
+def test_others_are_drawn_beside_the_runs_bleu(panels, make_run, tmp_path, name, text):
     points = tmp_path / name
     points.write_text(text, encoding="utf-8")
     words = ["--against", "minutes", "--panels", "bleu", "--points", str(points), "--output", str(tmp_path / "x.png")]
-    assert tool.main([str(make_run("one")), *words]) == 0
+    assert plot([str(make_run("one")), *words]) == 0
     assert panels[0].title == "validation BLEU (greedy)"
     assert panels[0].curves == [
         ("one", [(1.0, 10.0), (2.0, 12.5)]),
@@ -147,11 +144,11 @@ def test_others_are_drawn_beside_the_runs_bleu(tool, panels, make_run, tmp_path,
     assert [panel.legends for panel in panels] == [1, 0, 0, 0]
 
 
-def test_others_have_no_other_curves(tool, panels, make_run, tmp_path):
+def test_others_have_no_other_curves(panels, make_run, tmp_path):
     points = tmp_path / "peers.csv"
     points.write_text(CSV, encoding="utf-8")
     words = ["--against", "minutes", "--points", str(points), "--output", str(tmp_path / "x.png")]
-    assert tool.main([str(make_run("one")), *words]) == 0
+    assert plot([str(make_run("one")), *words]) == 0
     assert [len(panel.curves) for panel in panels] == [1, 2, 3, 1]
     assert [panel.legends for panel in panels] == [0, 0, 1, 0]
 
@@ -166,33 +163,33 @@ def test_others_have_no_other_curves(tool, panels, make_run, tmp_path):
         ("peers.json", '{"a": [[1]]}', "not enough values to unpack"),
     ],
 )
-def test_points_that_are_none_are_refused_in_one_line(tool, make_run, tmp_path, capsys, name, text, reason):
+def test_points_that_are_none_are_refused_in_one_line(make_run, tmp_path, capsys, name, text, reason):
     points = tmp_path / name
     points.write_text(text, encoding="utf-8")
-    assert tool.main([str(make_run("one")), "--against", "minutes", "--points", str(points)]) == 2
+    assert plot([str(make_run("one")), "--against", "minutes", "--points", str(points)]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"plot_training.py: error: --points {points}: {reason}")
+    assert error.startswith(f"nmt runs plot: error: --points {points}: {reason}")
     assert error.endswith('; write CSV with the head name,minutes,bleu, or JSON such as {"name": [[1.5, 20.0]]}\n')
     assert error.count("\n") == 1
 
 
-def test_points_need_minutes_and_a_file(tool, tmp_path, capsys):
-    assert tool.main(["run", "--points", "peers.csv"]) == 2
+def test_points_need_minutes_and_a_file(tmp_path, capsys):
+    assert plot(["run", "--points", "peers.csv"]) == 2
     message = "--points are BLEU against minutes: they need --against minutes, and bleu among --panels"
-    assert capsys.readouterr().err.startswith(f"plot_training.py: error: {message}")
-    assert tool.main(["run", "--against", "minutes", "--points", str(tmp_path / "peers.csv")]) == 2
+    assert capsys.readouterr().err.startswith(f"nmt runs plot: error: {message}")
+    assert plot(["run", "--against", "minutes", "--points", str(tmp_path / "peers.csv")]) == 2
     assert "cannot be read (No such file or directory); check the file" in capsys.readouterr().err
 
 
-def test_matplotlib_itself_draws_it(tool, make_run, tmp_path):
+def test_matplotlib_itself_draws_it(make_run, tmp_path):
     pytest.importorskip("matplotlib")
     runs = [str(make_run(name)) for name in ("one", "two")]
-    assert tool.main([*runs, "--output", str(tmp_path / "x.svg")]) == 0
-    assert tool.main([*runs, "--output", str(tmp_path / "x.png"), "--against", "minutes"]) == 0
+    assert plot([*runs, "--output", str(tmp_path / "x.svg")]) == 0
+    assert plot([*runs, "--output", str(tmp_path / "x.png"), "--against", "minutes"]) == 0
     assert "<svg" in (tmp_path / "x.svg").read_text(encoding="utf-8")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     points = tmp_path / "peers.csv"
     points.write_text(CSV, encoding="utf-8")
     words = ["--against", "minutes", "--panels", "bleu", "--points", str(points), "--output", str(tmp_path / "y.png")]
-    assert tool.main([*runs, *words]) == 0
+    assert plot([*runs, *words]) == 0
     assert (tmp_path / "y.png").read_bytes().startswith(b"\x89PNG")
