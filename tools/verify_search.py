@@ -31,8 +31,9 @@ from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.options import SearchOptions
 from nmt.search.rules import Forbidden, MinimumLength
+from nmt.translation.model import Translating
 from nmt.translation.request import TextHypothesis
-from nmt.translation.translator import Translating, Translator
+from nmt.translation.translator import Translator
 
 NAME = "verify_search.py"
 _TIE = 1e-5

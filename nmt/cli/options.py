@@ -18,6 +18,7 @@ from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
     from nmt.bundle.loading import LoadedBundle
+    from nmt.translation.rerank import Rerank
     from nmt.translation.translator import Translator
 
 
@@ -98,7 +99,14 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
     return search
 
 
-def load_translator(arguments: argparse.Namespace, model: str, *, n_best: int = 1, alignments: bool = False) -> Loaded:
+def load_translator(
+    arguments: argparse.Namespace,
+    model: str,
+    *,
+    n_best: int = 1,
+    alignments: bool = False,
+    rerank: Rerank | None = None,
+) -> Loaded:
     """Load a bundle and prepare its translator as the options say.
 
     Args:
@@ -106,6 +114,7 @@ def load_translator(arguments: argparse.Namespace, model: str, *, n_best: int = 
         model: the bundle.
         n_best: hypotheses of each line.
         alignments: whether hypotheses shall have them.
+        rerank: chooses among the hypotheses of the beam.
 
     Raises:
         BundleError: the model cannot be loaded.
@@ -121,7 +130,9 @@ def load_translator(arguments: argparse.Namespace, model: str, *, n_best: int = 
             f"--n-best {n_best} is more than the beam holds: set --beam-size {n_best} or more "
             f"(it is {search.beam_size})"
         )
-    return Loaded(bundle, Translator(bundle, search=search, n_best=n_best, alignments=alignments))
+    if rerank and search.beam_size == 1:
+        raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
+    return Loaded(bundle, Translator(bundle, search=search, n_best=n_best, alignments=alignments, rerank=rerank))
 
 
 def _option(name: str) -> str:

@@ -7,60 +7,31 @@ order. Shapes: B sentences, S source length.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from nmt.config.search import SearchConfig
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.decode import decode
-from nmt.search.interface import Array, Constraints, Hypothesis, StepModel
-from nmt.text.subwords import SubwordModel
+from nmt.search.interface import Array, Constraints, Hypothesis
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
+from nmt.translation.model import Translating, arrays_for
 from nmt.translation.options import search_options
 from nmt.translation.request import Request, TextHypothesis, Translation
+from nmt.translation.rerank import Rerank
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 _EXTRA_LENGTH = 10
 """Target positions that every translation may have beyond what the length of its source allows."""
 
 _Tag = TypeVar("_Tag")
-
-
-class Translating(Protocol):
-    """What a Translator needs to know of a trained model: a `Bundle` is one, and what `nmt.bundle.loading` loads."""
-
-    @property
-    def model(self) -> StepModel:
-        """A step model, in evaluation mode."""
-        ...
-
-    @property
-    def source_subwords(self) -> SubwordModel:
-        """The subwords that the model reads."""
-        ...
-
-    @property
-    def target_subwords(self) -> SubwordModel:
-        """The subwords that it writes."""
-        ...
-
-    @property
-    def target_language(self) -> str:
-        """What it translates into."""
-        ...
-
-    @property
-    def search(self) -> SearchConfig:
-        """How to search unless the caller says otherwise."""
-        ...
 
 
 class _Row(NamedTuple):
@@ -89,6 +60,7 @@ class Translator:
         n_best: int = 1,
         alignments: bool = False,
         attention: bool = False,
+        rerank: Rerank | None = None,
         deadline: float | None = None,
     ) -> None:
         """Prepare to translate.
@@ -99,6 +71,7 @@ class Translator:
             n_best: how many hypotheses to return for each request, at most `search.beam_size`.
             alignments: say for each hypothesis which source word each of its words translates.
             attention: return the attention of each hypothesis.
+            rerank: chooses among all hypotheses of the beam; None: the search's order stands.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
         Raises:
@@ -118,8 +91,14 @@ class Translator:
         """requests of a window that need not wait for more"""
         self._model, self._source, self._target = bundle.model, bundle.source_subwords, bundle.target_subwords
         self._alignments, self._attention = alignments, attention
-        self._options = search_options(self._target, self.search, n_best=n_best, with_weights=alignments or attention)
-        self._to_model = _arrays(self._model.device)
+        self._n_best, self._rerank = n_best, rerank
+        self._options = search_options(
+            self._target,
+            self.search,
+            n_best=self.search.beam_size if rerank else n_best,
+            with_weights=alignments or attention,
+        )
+        self._to_model = arrays_for(self._model.device)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -251,7 +230,8 @@ class Translator:
             options=self._options,
             constraints=constraints,
         )
-        return [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(found, batch, strict=True)]
+        texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(found, batch, strict=True)]
+        return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
 
     def _max_length(self, row: _Row) -> int:
         return max(int(self.search.max_length_ratio * len(row.ids)), len(row.prefix)) + _EXTRA_LENGTH
@@ -292,12 +272,3 @@ class Translator:
             )
         unknown = self._source.unknown_characters(request.text) if self._source.unk_id in ids else ""
         return Translation(hypotheses, warnings, unknown, request.id)
-
-
-def _arrays(device: torch.device | None) -> Callable[[npt.NDArray[Any]], Array]:
-    """Choose how arrays reach a model: as tensors on its device, or as they are if it has none."""
-    if device is None:
-        return lambda array: array
-    import torch
-
-    return lambda array: torch.from_numpy(array).to(device)

@@ -11,7 +11,10 @@ import nmt
 from nmt.bundle.weights import load_bundle
 from nmt.cli.translate import FORMATS, main
 from nmt.config.search import SearchConfig
+from nmt.evaluation.metrics import sentence_chrf
 from nmt.translation import formats
+from nmt.translation.request import TextHypothesis
+from nmt.translation.rerank import MinimumBayesRisk
 from nmt.translation.translator import Translator
 
 
@@ -280,3 +283,44 @@ def test_memory_does_not_grow_with_the_input(nmt_translate, bundle_path):
     out, err = process.communicate(b"\n", timeout=60)
     assert (process.returncode, out) == (0, b"\n")
     assert b"line 2: only its first 1048576 bytes were read; give one sentence a line" in err
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rerank_chooses_among_the_hypotheses_of_the_beam(nmt_translate, bundle_path, make_sentences, workers):
+    text = "\n".join(make_sentences(8)) + "\n\n"
+    words = ("--beam-size", 4, "--format", "jsonl", "--workers", workers, "--quiet")
+    lists = [json.loads(line) for line in nmt_translate(bundle_path, *words, "--n-best", 4, text=text).lines[:-1]]
+    chosen = [json.loads(line) for line in nmt_translate(bundle_path, *words, "--rerank", "mbr", text=text).lines[:-1]]
+    assert len(chosen) == len(lists) == 9
+    changed = 0
+    for one, several in zip(chosen, lists, strict=True):
+        found = [TextHypothesis(**each, tokens=[]) for each in several["hypotheses"]]
+        assert one["text"] == MinimumBayesRisk(sentence_chrf)(found)[0].text
+        changed += one["text"] != several["text"]
+    assert changed
+
+
+def test_rerank_needs_something_to_choose_from(nmt_translate, bundle_path):
+    for words, told in (
+        (
+            ("--beam-size", 1, "--rerank", "mbr"),
+            "--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)",
+        ),
+        (("--rerank", "mbr", "--sharpness", "-1"), "--sharpness -1 is not possible: it must be 0 or more"),
+        (("--sharpness", "nan"), "--sharpness nan is not possible: it must be 0 or more"),
+    ):
+        result = nmt_translate(bundle_path, *words, text="x\n")
+        assert (result.code, result.out, result.err) == (2, b"", f"nmt-translate: error: {told}\n")
+
+
+def test_alignments_stand_behind_the_text(nmt_translate, bundle_path, make_sentences):
+    lines = make_sentences(6)
+    text = "\n".join(lines) + "\n\n"
+    plain = nmt_translate(bundle_path, text=text).lines[:-1]
+    aligned = nmt_translate(bundle_path, "--alignments", "--workers", 2, text=text).lines[:-1]
+    for line, one, both in zip([*lines, ""], plain, aligned, strict=True):
+        translation, _, alignment = both.partition("\t")
+        assert translation == one
+        pairs = [tuple(map(int, pair.split("-"))) for pair in alignment.split()]
+        assert [target for _, target in pairs] == list(range(len(one.split())))
+        assert all(source < len(line.split()) for source, _ in pairs)

@@ -1,0 +1,41 @@
+"""Choosing among the hypotheses of a line: the one that resembles the others most, instead of the likeliest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from nmt.translation.request import TextHypothesis
+
+Rerank: TypeAlias = Callable[[Sequence[TextHypothesis]], list[TextHypothesis]]
+"""Puts the hypotheses of a line in another order, the best first."""
+
+
+@dataclass(frozen=True)
+class MinimumBayesRisk:
+    """Ranks by expected similarity to what may be right (Kumar & Byrne 2004; of n-best lists: Freitag et al. 2022).
+
+    The model's probabilities, flattened to a power, say how likely each hypothesis is to be right. Hypotheses that read
+    alike count as one, with the sum of their probabilities. What was cut comes last.
+    """
+
+    similarity: Callable[[str, str], float]
+    """how alike a text and a reference are"""
+    sharpness: float = 0.5
+    """the power; 0: all count alike"""
+
+    def __call__(self, hypotheses: Sequence[TextHypothesis]) -> list[TextHypothesis]:
+        """Put them in order, of equals the likelier first; of those that read alike the first stays."""
+        counted = [each for each in hypotheses if each.finished] or list(hypotheses)
+        largest = max(each.log_prob for each in counted)
+        weights: dict[str, float] = {}
+        for each in counted:
+            weights[each.text] = weights.get(each.text, 0.0) + math.exp(self.sharpness * (each.log_prob - largest))
+        expected = {
+            text: sum(weight * self.similarity(text, other) for other, weight in weights.items()) for text in weights
+        }
+        first = {each.text: each for each in reversed(counted)}
+        ranked = sorted(weights, key=lambda text: -expected[text])  # stable
+        return [first[text] for text in ranked]
