@@ -206,9 +206,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
         rates.append(product_rate(torch.float32))
         alone = {part: seconds_of(part, trainer, seen[:_PART_BATCHES]) for part in PARTS if parts}
         trainer.close()
-    drawn = [trainer.gradient.words(batch, config.seed, number) for number, batch in enumerate(seen)]
-    compared = sum(sizes[1] if words is None else len(words.ids) for words in drawn) // len(drawn)
-    work = weights_of(config.model, sizes[0], compared)
+    work = weights_of(config.model, *sizes)
 
     def flop(part: str, count: int) -> float:
         """FLOP of a part over the first batches."""

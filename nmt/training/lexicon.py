@@ -73,12 +73,6 @@ class Folds:
         folds = (lines % len(self.targets)).unsqueeze(1)
         return lay_out(self.targets[folds, source], self.probabilities[folds, source], epsilon=self.epsilon)
 
-    def offered(self, source: Tensor, lines: Tensor) -> Tensor:
-        """List the words that these are offered, whichever: (U,)."""
-        folds = (lines % len(self.targets)).unsqueeze(1)
-        offered: Tensor = self.targets[folds, source].unique()  # type: ignore[no-untyped-call]
-        return offered.long()
-
 
 class Sampling(NamedTuple):
     """How training samples the segmentations of one side."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
 from nmt.config.schema import flatten, to_dict
-from nmt.config.train import TrainConfig
+from nmt.config.train import REMOVED, TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG
@@ -70,6 +70,12 @@ def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> 
         harmless.add("init_from")
     # A state that an older nmt wrote lacks the keys that came later, and was trained with what are their defaults.
     before = flatten(to_dict(TrainConfig())) | flatten(saved.config)
+    for key, removed in REMOVED.items():
+        if (value := before.pop(key, removed.harmless)) != removed.harmless:
+            raise ConfigError(
+                f"{run_dir} holds a run with {key}={value}, which this nmt cannot go on with: {removed.advice} and "
+                "choose another run_dir, or add trainer.overwrite=true to start anew"
+            )
     now = flatten(to_dict(config))
     changed = [
         f"{key} ({before.get(key)} → {now.get(key)})"

@@ -67,7 +67,6 @@ class Trainer:
             model,
             precision=precision,
             label_smoothing=config.trainer.label_smoothing,
-            sampled_words=config.trainer.sampled_words,
             accumulation=config.trainer.accumulation,
             folds=self.folds,
             processes=self.processes,

@@ -54,7 +54,7 @@ def make_command(tmp_path):
 
 @pytest.fixture
 def nmt_train(tmp_path):
-    return Command("train", tmp_path)
+    return Command("hydra.train", tmp_path)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def demo_bundle(tmp_path_factory):
     directory = tmp_path_factory.mktemp("demo")
     # Beside other tests a second thread would only wait for the first.
     threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
-    train = Command("train", directory, threads=threads)
+    train = Command("hydra.train", directory, threads=threads)
     finished = train("experiment=demo", f"trainer.threads={threads}", "corpus.cache_dir=cache", timeout=1200)
     assert finished.code == 0, finished.err
     return directory / "runs" / "demo" / "best"

@@ -94,6 +94,21 @@ def test_a_state_that_knew_fewer_keys_goes_on(interrupted, command):
     assert command().code == 0
 
 
+def test_a_state_with_a_key_that_is_gone_goes_on_where_it_did_nothing(interrupted, command):
+    run_dir = interrupted()
+    values = torch.load(run_dir / "state.pt", weights_only=True)
+    values["config"]["trainer"]["sampled_words"] = 1024
+    torch.save(values, run_dir / "state.pt")
+    assert command().mistake == (
+        f"{run_dir} holds a run with trainer.sampled_words=1024, which this nmt cannot go on with: sampled softmax was "
+        "given up, and the loss looks at all words; leave it out and choose another run_dir, or add "
+        "trainer.overwrite=true to start anew"
+    )
+    values["config"]["trainer"]["sampled_words"] = 0
+    torch.save(values, run_dir / "state.pt")
+    assert command().code == 0
+
+
 @pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt"])
 def test_schedules_without_an_end_go_further(command, tmp_path, schedule):
     words = [f"optimizer.schedule={schedule}"]

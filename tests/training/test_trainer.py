@@ -95,15 +95,14 @@ def test_a_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(make_
     assert not same(saved(first)["model"], saved(other)["model"])
 
 
-@pytest.mark.parametrize("sampled_words", [0, 20])
 def test_a_run_that_was_stopped_again_and_again_equals_an_uninterrupted_one(
-    make_config, train, saved, same, metrics, at_update, sampled_words
+    make_config, train, saved, same, metrics, at_update
 ):
     # The stops lie within the first epoch and the second, on a validation, on a line of metrics and between two.
-    whole = train(make_config("whole", trainer__sampled_words=sampled_words))
+    whole = train(make_config("whole"))
     epochs = count_batches(make_config(), 2)
     assert epochs[0] < 19 < 23 < sum(epochs)
-    config = make_config("stopped", trainer__sampled_words=sampled_words)
+    config = make_config("stopped")
     for stop in (3, 8, 12, 19):
         at_update(stop, interrupt)
         with pytest.raises(KeyboardInterrupt):

@@ -20,7 +20,7 @@ TEXT = ["corpus.source=en", "corpus.target=de"]
 @pytest.fixture
 def nmt_train(nmt_translate, tmp_path):
     """A function that runs the command in an empty directory: exit code, stdout, stderr."""
-    command = type(nmt_translate)("train")
+    command = type(nmt_translate)("hydra.train")
 
     def run(*words):
         finished = command(*words, cwd=tmp_path)
