@@ -7,7 +7,7 @@ from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text
 from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings
 from nmt.runs.log import LOG
-from nmt.training.data import TrainingData
+from nmt.training.data import TrainingData, text_digest
 
 # Real corpora have a few short sentences in common. More than this says that a text was cut from the training text.
 _FEW_PAIRS = 0.01
@@ -89,7 +89,7 @@ def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:
     """`count_overlaps`, which goes through the whole training text, remembered."""
     if not texts:
         return []
-    key = ("overlaps", data.corpus_digest, data.valid_digest, data.test_digest, len(texts))
+    key = ("overlaps", data.corpus_digest, data.valid_digest, text_digest(data.test), len(texts))
     known = data.cache.get(*key)
     if isinstance(known, list) and len(known) == len(texts):
         return [Overlap(*counts) for counts in known]

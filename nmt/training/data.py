@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from nmt.config.schema import to_dict
 from nmt.config.subwords import SubwordsConfig
@@ -34,12 +35,24 @@ from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 
 
-@dataclass
+class TrainingText(NamedTuple):
+    """One of the training texts."""
+
+    paths: CorpusPaths
+    weight: float
+    """passes of an epoch through it"""
+    tag: int
+    """number of the control symbol before its sources; -1: none"""
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a training reads."""
 
+    texts: Sequence[TrainingText]
+    """corpus.train, then those of corpus.extra"""
     corpus: Mixture
-    """all training texts"""
+    """their pairs, encoded"""
     corpus_digest: str
     """changes when a training text, its filters or its subwords change; not with weights and tags"""
     source_subwords: SubwordModel
@@ -54,12 +67,7 @@ class TrainingData:
     @property
     def valid_digest(self) -> str:
         """Of the raw validation text."""
-        return _digest(self.valid.source, self.valid.target)
-
-    @property
-    def test_digest(self) -> str:
-        """Of the raw test text; empty without one."""
-        return _digest(self.test.source, self.test.target) if self.test else ""
+        return text_digest(self.valid)
 
 
 def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> TrainingData:
@@ -70,29 +78,25 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
         SubwordError: subwords cannot be trained or loaded.
     """
     settings = config.corpus
-    languages = {"source": settings.source, "target": settings.target}
-    names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
-    texts = [resolve(name, key=key, **languages) for key, name in names]
-    valid_paths = resolve(settings.valid, key="corpus.valid", **languages) if settings.valid else None
-    test_paths = resolve(settings.test, key="corpus.test", **languages) if settings.test else None
+    texts = _training_texts(config)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
-    valid, test = (read_text(paths) if paths else None for paths in (valid_paths, test_paths))
+    valid, test = read_scored_text(config, "valid"), read_scored_text(config, "test")
+    paths = [text.paths for text in texts]
     cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
 
-    hold_out = 0 if valid else _hold_out(texts[0], settings.valid_pairs, cache)
-    source, target = subwords or subword_models(config.subwords, texts, hold_out=hold_out, cache=cache)
+    hold_out = 0 if valid else _hold_out(paths[0], settings.valid_pairs, cache)
+    source, target = subwords or subword_models(config.subwords, paths, hold_out=hold_out, cache=cache)
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
     corpora = _encoded(config, texts, source=source, target=target, filters=filters, hold_out=hold_out, cache=cache)
     if valid is None:
         LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpora[0].held_out.source))
-    digests = [cache.digests(paths) for paths in texts]
-    digest = _digest(digests, source.digest, target.digest, repr(filters), hold_out)
-    weights, tags = _weights(config), _tags(config)
+    digest = _digest(list(map(cache.digests, paths)), source.digest, target.digest, repr(filters), hold_out)
     parts = [
-        Part(corpus, weight, source.tag_prefix(tag)) for corpus, weight, tag in zip(corpora, weights, tags, strict=True)
+        Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
     ]
     return TrainingData(
-        Mixture(parts, digest=_digest(digest, weights, tags)),
+        texts,
+        Mixture(parts, digest=_digest(digest, [text.weight for text in texts], [text.tag for text in texts])),
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
@@ -100,6 +104,24 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
         test=test,
         cache=cache,
     )
+
+
+def _training_texts(config: TrainConfig) -> list[TrainingText]:
+    settings = config.corpus
+    names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
+    weights, tags = settings.weights or [1.0] * len(names), settings.tags or [-1] * len(names)
+    return [
+        TrainingText(resolve(name, key=key, source=settings.source, target=settings.target), weight, tag)
+        for (key, name), weight, tag in zip(names, weights, tags, strict=True)
+    ]
+
+
+def read_scored_text(config: TrainConfig, key: str) -> ParallelText | None:
+    """Read the raw text of ``corpus.valid`` or ``corpus.test``; None where the key is empty; CorpusError as above."""
+    settings, name = config.corpus, getattr(config.corpus, key)
+    if not name:
+        return None
+    return read_text(resolve(name, key=f"corpus.{key}", source=settings.source, target=settings.target))
 
 
 def subword_models(
@@ -174,7 +196,7 @@ def _hold_out(train: CorpusPaths, pairs: int, cache: Cache) -> int:
 
 def _encoded(
     config: TrainConfig,
-    texts: Sequence[CorpusPaths],
+    texts: Sequence[TrainingText],
     *,
     source: SubwordModel,
     target: SubwordModel,
@@ -184,7 +206,7 @@ def _encoded(
 ) -> list[EncodedCorpus]:
     """Open or build the store of every text; what is held out of the first is left out of the others."""
     corpora: list[EncodedCorpus] = []
-    for paths, weight, tag in zip(texts, _weights(config), _tags(config), strict=True):
+    for paths, weight, tag in texts:
         corpus, built = open_store(
             paths,
             source_subwords=source,
@@ -230,12 +252,9 @@ def _why_unknown(config: TrainConfig) -> str:
     )
 
 
-def _weights(config: TrainConfig) -> list[float]:
-    return config.corpus.weights or [1.0] * (1 + len(config.corpus.extra))
-
-
-def _tags(config: TrainConfig) -> list[int]:
-    return config.corpus.tags or [-1] * (1 + len(config.corpus.extra))
+def text_digest(text: ParallelText | None) -> str:
+    """Name the content of a raw text, in hex; empty without one."""
+    return _digest(text.source, text.target) if text else ""
 
 
 def _digest(*parts: object) -> str:

@@ -10,7 +10,7 @@ from nmt.corpus.reader import ParallelText
 from nmt.runs.log import LOG
 from nmt.runs.metrics import Metrics
 from nmt.runs.progress import Progress, clock
-from nmt.training.state import Position, Sums
+from nmt.training.position import Position, Sums
 from nmt.training.validation import Validation, perplexity
 
 

@@ -12,8 +12,10 @@ from nmt.config.train import REMOVED, TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG
+from nmt.training.data import TrainingData
 from nmt.training.parallel import Processes
-from nmt.training.state import Position, SavedState, load_state
+from nmt.training.position import Position
+from nmt.training.state import SavedState, load_state
 
 # A run may go on after these change: they shape neither the weights reached so far nor the course ahead, but for the
 # minutes and epochs, which say how long that is.
@@ -86,6 +88,19 @@ def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> 
         raise ConfigError(
             f"{run_dir} holds a run with another configuration: {', '.join(changed)}; "
             "set them back to resume it, choose another run_dir, or add trainer.overwrite=true to start anew"
+        )
+
+
+def require_same_text(config: TrainConfig, data: TrainingData, saved: SavedState, run_dir: Path) -> None:
+    """Refuse to go on with other training text, or to compare scores on other validation text with those before."""
+    otherwise = "choose another run_dir, or add trainer.overwrite=true to start anew"
+    if saved.corpus_digest != data.corpus_digest:
+        texts = ", ".join(text.paths.label for text in data.texts)
+        raise ConfigError(f"{run_dir} holds a run on other text than {texts} has now; {otherwise}")
+    if saved.valid_digest not in ("", data.valid_digest):
+        raise ConfigError(
+            f"{run_dir} holds a run whose best weights were chosen on other text than "
+            f"corpus.valid={config.corpus.valid} has now; {otherwise}"
         )
 
 

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -26,8 +25,9 @@ from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.lexicon import Folds
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 from nmt.training.parallel import Processes
+from nmt.training.position import Position, Sums, batches_from
 from nmt.training.reporter import Reporter
-from nmt.training.state import Position, SavedState, Sums, save_state
+from nmt.training.state import SavedState, save_state
 from nmt.training.stop import StopSignal, UpdateGivenUp
 from nmt.training.validation import greedy, validate
 
@@ -99,7 +99,7 @@ class Trainer:
             if not self.position.update:
                 self._save()  # bundles without a state, as a kill could leave them, would be taken for another run's
             before = dataclasses.replace(self.position)
-            for batch in self._batches():
+            for batch in batches_from(self.position, self.batches, is_over=self.limit_reached):
                 self._set_learning_rate()
                 try:
                     loss = self._forward_backward(batch, stop)
@@ -142,28 +142,6 @@ class Trainer:
         position = self.position
         passes = position.epoch + position.pairs / max(1, self.data.corpus.pairs(position.epoch))
         return planned_updates(self.config.trainer, position, updates_per_epoch=begun / passes if passes else math.inf)
-
-    def _batches(self) -> Iterator[Batch]:
-        """Yield batches from the run's position on until a limit is reached."""
-        position = self.position
-        while not self.limit_reached():
-            epoch = self.batches.epoch(position.epoch, start=position.batch)
-            try:
-                batch = next(epoch, None)
-                if batch is None:
-                    position.epoch, position.batch, position.pairs = position.epoch + 1, 0, 0
-                while batch is not None:
-                    # Looked for before, so that what is saved after an epoch's last batch says that the epoch is over.
-                    following = next(epoch, None)
-                    position.batch, position.pairs = position.batch + 1, position.pairs + len(batch.source)
-                    if following is None:
-                        position.epoch, position.batch, position.pairs = position.epoch + 1, 0, 0
-                    yield batch
-                    if self.limit_reached():
-                        return
-                    batch = following
-            finally:
-                epoch.close()  # type: ignore[attr-defined]  # ends the threads that prepare batches ahead
 
     def _set_learning_rate(self) -> None:
         update = self.position.update + 1

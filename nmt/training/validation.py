@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from nmt.bundle.weights import Bundle
+from nmt.bundle.weights import Bundle, load_bundle, save_metadata
 from nmt.config.search import SearchConfig
-from nmt.evaluation.metrics import Score, bleu, default_tokenizer
+from nmt.config.train import TrainConfig
+from nmt.corpus.reader import ParallelText
+from nmt.evaluation.metrics import Score, bleu, corpus_scores, default_tokenizer
 from nmt.model.loss import sequence_loss
+from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
+from nmt.training.data import text_digest
 from nmt.training.parallel import Processes
 from nmt.translation.translator import Translator, cut_batches
 
@@ -95,6 +100,29 @@ def reference_loss(
 def perplexity(negative_log_likelihood: float, tokens: int) -> float:
     """Compute exp of the mean of `tokens` positions; e^700, near the largest float, stands for more; nan for none."""
     return math.exp(min(negative_log_likelihood / tokens, 700.0)) if tokens else math.nan
+
+
+def score_test(
+    text: ParallelText, config: TrainConfig, run_dir: Path, *, device: torch.device, processes: Processes
+) -> None:
+    """Translate the test text with the best bundle and its search settings; log the scores and keep them in it.
+
+    Nothing is done where an earlier start has scored this bundle on that text. Every process translates its share.
+    Variants that were exported meanwhile stay.
+    """
+    bundle = load_bundle(run_dir / "best", device=device)
+    how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
+    digest = text_digest(text)[:16]
+    known = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
+    if processes.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
+        return
+    own = Translator(bundle, device=device).translate(processes.share(text.source))
+    translations = processes.join_shares([item.text for item in own])
+    scores = corpus_scores(translations, text.target, metrics=("bleu", "chrf"), language=config.corpus.target)
+    written = "; ".join(str(score) for score in scores)
+    LOG.info("test (%s): %s", how, written)
+    bundle.metadata.update(test=f"{written}, {how}", test_digest=digest)
+    processes.from_main(lambda: save_metadata(bundle, run_dir / "best"))
 
 
 def greedy(search: SearchConfig, *, batch_size: int) -> SearchConfig:
