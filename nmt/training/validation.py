@@ -13,6 +13,7 @@ import torch
 from nmt.bundle.weights import Bundle, load_bundle, save_metadata
 from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
+from nmt.corpus.padding import pad_rows
 from nmt.corpus.reader import ParallelText
 from nmt.evaluation.metrics import Score, bleu, corpus_scores, default_tokenizer
 from nmt.model.loss import sequence_loss
@@ -75,14 +76,14 @@ def reference_loss(
     tag = bundle.source_subwords.tag_prefix(bundle.search.source_tag)
     source_rows = [[*tag, *row] for row in _rows(bundle.source_subwords, sources)]
     target_rows = _rows(bundle.target_subwords, references)
-    lengths = [max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)]
+    lengths = [1 + max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)]
     # The longest go first: what does not fit fails at once.
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], -len(source_rows[i])))
     total, tokens = 0.0, 0
     for cut in cut_batches([lengths[i] for i in order], batch_size):
         batch = order[cut]
-        source, source_lengths = _pad([source_rows[i] for i in batch], bundle.model.device)
-        target, target_lengths = _pad([target_rows[i] for i in batch], bundle.model.device)
+        source, source_lengths = _pad([source_rows[i] for i in batch], bundle)
+        target, target_lengths = _pad([target_rows[i] for i in batch], bundle)
         loss = sequence_loss(
             bundle.model,
             source,
@@ -131,13 +132,11 @@ def greedy(search: SearchConfig, *, batch_size: int) -> SearchConfig:
 
 
 def _rows(subwords: SubwordModel, texts: Sequence[str]) -> list[list[int]]:
-    return [[*ids[:512], subwords.eos_id] for ids in subwords.encode_batch(list(texts))]
+    return [ids[:512] for ids in subwords.encode_batch(list(texts))]
 
 
-def _pad(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows → (B, S) ids padded to the longest, and (B,) lengths."""
-    lengths = torch.tensor([len(row) for row in rows])
-    padded = torch.full((len(rows), int(lengths.max())), SubwordModel.pad_id)
-    for i, row in enumerate(rows):
-        padded[i, : len(row)] = torch.tensor(row)
-    return padded.to(device), lengths.to(device)
+def _pad(rows: list[list[int]], bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows → (B, S) ids with EOS, padded to the longest, and (B,) lengths, where the model is."""
+    subwords, device = bundle.source_subwords, bundle.model.device
+    ids, lengths = pad_rows(rows, pad_id=subwords.pad_id, eos_id=subwords.eos_id)
+    return torch.from_numpy(ids).to(device), torch.from_numpy(lengths).to(device)
