@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -33,38 +33,6 @@ class Batch(NamedTuple):
     target: Tensor  # (B, T) int64
     target_lengths: Tensor  # (B,) int64, eos counted
     lines: Tensor  # (B,) int64, where in their texts these pairs stand
-
-
-@dataclass(frozen=True)
-class PaddingStats:
-    """Positions of a number of batches, and how many of them are padding."""
-
-    source_positions: int
-    source_padding: int
-    target_positions: int
-    target_padding: int
-
-    @property
-    def source_share(self) -> float:
-        """Padding ÷ all source positions."""
-        return self.source_padding / max(1, self.source_positions)
-
-    @property
-    def target_share(self) -> float:
-        """Padding ÷ all target positions."""
-        return self.target_padding / max(1, self.target_positions)
-
-    @staticmethod
-    def of(batches: Iterable[Batch]) -> PaddingStats:
-        """Count over all the batches."""
-        totals = [0, 0, 0, 0]
-        for batch in batches:
-            source, target = batch.source.numel(), batch.target.numel()
-            totals[0] += source
-            totals[1] += source - int(batch.source_lengths.sum())
-            totals[2] += target
-            totals[3] += target - int(batch.target_lengths.sum())
-        return PaddingStats(*totals)
 
 
 class _Rows(NamedTuple):

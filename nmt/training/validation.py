@@ -58,13 +58,6 @@ def validate(
     return Validation(perplexity(total, int(tokens)), bleu(translations, references, tokenize=tokenizer), translations)
 
 
-def reference_perplexity(
-    bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
-) -> float:
-    """Compute exp of the mean negative log-likelihood of the references' positions; long pairs are cut to 512."""
-    return perplexity(*reference_loss(bundle, sources, references, batch_size=batch_size))
-
-
 @torch.inference_mode()
 def reference_loss(
     bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int

@@ -12,7 +12,7 @@ from nmt.config.search import SearchConfig
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
 from nmt.text.subword_training import train_subwords
-from nmt.training.validation import greedy, perplexity, reference_loss, reference_perplexity, validate
+from nmt.training.validation import greedy, perplexity, reference_loss, validate
 from nmt.translation.translator import Translator
 
 
@@ -55,7 +55,7 @@ def test_perplexity_is_that_of_all_positions_together(bundle, text):
     every = [x for pair in zip(sources, references, strict=True) for x in negative_log_likelihoods(bundle, *pair)]
     expected = math.exp(sum(every) / len(every))
     for batch_size in (1, 4, 64):
-        found = reference_perplexity(bundle, sources, references, batch_size=batch_size)
+        found = perplexity(*reference_loss(bundle, sources, references, batch_size=batch_size))
         assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_blank_and_endless_references_are_scored_too(bundle):
     sources, references = ["", "A dog."], ["Ein Hund.", "Hund " * 600]
     every = [x for pair in zip(sources, references, strict=True) for x in negative_log_likelihoods(bundle, *pair)]
     assert len(every) > 513
-    found = reference_perplexity(bundle, sources, references, batch_size=2)
+    found = perplexity(*reference_loss(bundle, sources, references, batch_size=2))
     assert found == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-4)
 
 
@@ -107,7 +107,7 @@ def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
     assert expected.score > 0
     assert found.bleu.value == expected.score
     assert "tok:13a" in found.bleu.signature
-    assert found.perplexity == reference_perplexity(bundle, sources, references, batch_size=4)
+    assert found.perplexity == perplexity(*reference_loss(bundle, sources, references, batch_size=4))
 
 
 @pytest.mark.parametrize("language", ["zh", "cmn", "zho_Hans", "target"])
