@@ -182,12 +182,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
     torch.manual_seed(config.seed)
     sizes = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
     model = build_model(config.model, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
-    precision = choose_precision(
-        config.trainer.precision,
-        torch.device("cpu"),
-        input_size=config.model.embedding_size,
-        hidden_size=config.model.decoder_hidden_size,
-    )
+    precision = choose_precision(config.trainer.precision, torch.device("cpu"), model=config.model)
     with tempfile.TemporaryDirectory() as directory:
         trainer = Trainer(config, data, model=model, run_dir=Path(directory), precision=precision)
         model.train()

@@ -150,8 +150,7 @@ def _trainer(
     ).to(device)
     saved = start.saved
     wanted = Precision[saved.precision] if saved else config.trainer.precision
-    sizes = {"input_size": config.model.embedding_size, "hidden_size": config.model.decoder_hidden_size}
-    precision = processes.from_main(lambda: choose_precision(wanted, device, **sizes))
+    precision = processes.from_main(lambda: choose_precision(wanted, device, model=config.model))
     _introduce(config, data, model, device=device, threads=threads, precision=precision)
     if processes.size > 1:
         LOG.info("%d processes, each with its share of every batch", processes.size)
