@@ -5,7 +5,6 @@ from __future__ import annotations
 from nmt.config.train import TrainConfig
 from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text
-from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings
 from nmt.runs.log import LOG
 from nmt.training.data import TrainingData, text_digest
 
@@ -17,7 +16,7 @@ _FEW_SOURCES = 0.1
 def warn_of_texts(config: TrainConfig, data: TrainingData) -> None:
     """Log what makes scores of the validation and the test text worth less than they seem."""
     _warn_of_blanks(config, data)
-    _warn_of_tokenizers(config, data)
+    _warn_of_the_metric(config, data)
     _warn_of_overlaps(config, data)
 
 
@@ -45,14 +44,12 @@ def _warn_of_blanks(config: TrainConfig, data: TrainingData) -> None:
             )
 
 
-def _warn_of_tokenizers(config: TrainConfig, data: TrainingData) -> None:
+def _warn_of_the_metric(config: TrainConfig, data: TrainingData) -> None:
     texts = _named_texts(config, data)
     if not config.corpus.valid:
         texts[f"the text held out of corpus.train={config.corpus.train}"] = data.valid
-    language = config.corpus.target
     for label, text in texts.items():
-        tokenize = default_tokenizer(language, text.target)
-        for warning in tokenizer_warnings(text.target, tokenize=tokenize, language=language, name=label):
+        for warning in data.task.warnings(text, name=label, language=config.corpus.target):
             LOG.warning("%s", warning)
 
 

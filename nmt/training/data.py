@@ -31,6 +31,8 @@ from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
 from nmt.runs.log import LOG
+from nmt.tasks.task import Task
+from nmt.tasks.translation import TRANSLATION
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 
@@ -49,6 +51,8 @@ class TrainingText(NamedTuple):
 class TrainingData:
     """What a training reads."""
 
+    task: Task
+    """what it is read for"""
     texts: Sequence[TrainingText]
     """corpus.train, then those of corpus.extra"""
     corpus: Mixture
@@ -70,7 +74,9 @@ class TrainingData:
         return text_digest(self.valid)
 
 
-def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> TrainingData:
+def prepare(
+    config: TrainConfig, task: Task = TRANSLATION, *, subwords: tuple[SubwordModel, SubwordModel] | None = None
+) -> TrainingData:
     """Read, segment and encode the text that the configuration names; `subwords` are those of a run that goes on.
 
     Raises:
@@ -78,16 +84,18 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
         SubwordError: subwords cannot be trained or loaded.
     """
     settings = config.corpus
-    texts = _training_texts(config)
+    texts = _training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
-    valid, test = read_scored_text(config, "valid"), read_scored_text(config, "test")
+    valid, test = read_scored_text(config, task, "valid"), read_scored_text(config, task, "test")
     paths = [text.paths for text in texts]
     cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
 
     hold_out = 0 if valid else _hold_out(paths[0], settings.valid_pairs, cache)
     source, target = subwords or subword_models(config.subwords, paths, hold_out=hold_out, cache=cache)
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
-    corpora = _encoded(config, texts, source=source, target=target, filters=filters, hold_out=hold_out, cache=cache)
+    corpora = _encoded(
+        config, task, texts, source=source, target=target, filters=filters, hold_out=hold_out, cache=cache
+    )
     if valid is None:
         LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpora[0].held_out.source))
     digest = _digest(list(map(cache.digests, paths)), source.digest, target.digest, repr(filters), hold_out)
@@ -95,6 +103,7 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
         Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
     ]
     return TrainingData(
+        task,
         texts,
         Mixture(parts, digest=_digest(digest, [text.weight for text in texts], [text.tag for text in texts])),
         corpus_digest=digest,
@@ -106,22 +115,20 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
     )
 
 
-def _training_texts(config: TrainConfig) -> list[TrainingText]:
+def _training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
     settings = config.corpus
     names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
     weights, tags = settings.weights or [1.0] * len(names), settings.tags or [-1] * len(names)
     return [
-        TrainingText(resolve(name, key=key, source=settings.source, target=settings.target), weight, tag)
+        TrainingText(resolve(name, key=key, **task.languages(settings)), weight, tag)
         for (key, name), weight, tag in zip(names, weights, tags, strict=True)
     ]
 
 
-def read_scored_text(config: TrainConfig, key: str) -> ParallelText | None:
+def read_scored_text(config: TrainConfig, task: Task, key: str) -> ParallelText | None:
     """Read the raw text of ``corpus.valid`` or ``corpus.test``; None where the key is empty; CorpusError as above."""
-    settings, name = config.corpus, getattr(config.corpus, key)
-    if not name:
-        return None
-    return read_text(resolve(name, key=f"corpus.{key}", source=settings.source, target=settings.target))
+    name = getattr(config.corpus, key)
+    return read_text(resolve(name, key=f"corpus.{key}", **task.languages(config.corpus))) if name else None
 
 
 def subword_models(
@@ -196,6 +203,7 @@ def _hold_out(train: CorpusPaths, pairs: int, cache: Cache) -> int:
 
 def _encoded(
     config: TrainConfig,
+    task: Task,
     texts: Sequence[TrainingText],
     *,
     source: SubwordModel,
@@ -220,15 +228,16 @@ def _encoded(
         )
         name = f" {paths.label}, weight {weight:g}, {'no tag' if tag < 0 else f'tag {tag}'}" if len(texts) > 1 else ""
         LOG.info("training text%s (%s): %s", name, "encoded" if built else "from the cache", corpus.counts.summary())
-        _check_unknown_rate(corpus, paths.label, config)
+        _check_unknown_rate(corpus, paths.label, config, task)
         corpora.append(corpus)
     return corpora
 
 
-def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig) -> None:
+def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig, task: Task) -> None:
     limit = config.trainer.max_unknown_rate
-    for side, rate in (("source", corpus.source_unknown_rate), ("target", corpus.target_unknown_rate)):
-        if rate > limit:
+    rates = {"source": corpus.source_unknown_rate, "target": corpus.target_unknown_rate}
+    for side in (side.name for side in task.sides if side.has_subwords):
+        if (rate := rates[side]) > limit:
             raise CorpusError(
                 f"{label}: {rate:.1%} of the {side} subwords are unknown to the subword model "
                 f"(trainer.max_unknown_rate={limit:g}); {_why_unknown(config)}"

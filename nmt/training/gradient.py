@@ -18,10 +18,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nmt.config.choices import Precision
 from nmt.corpus.batches import Batch
-from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG
-from nmt.text.subwords import SubwordModel
+from nmt.tasks.task import Task
 from nmt.training.lexicon import Folds
 from nmt.training.parallel import Processes
 
@@ -43,6 +42,7 @@ class BatchGradient:
     def __init__(
         self,
         model: Seq2Seq,
+        task: Task,
         *,
         precision: Precision,
         label_smoothing: float,
@@ -54,7 +54,7 @@ class BatchGradient:
         self._model, self._precision, self._accumulation, self._processes = model, precision, accumulation, processes
         self._is_told = False
         self._loss = processes.data_parallel(
-            _SummedLoss(model, label_smoothing, folds.to(model.device) if folds else None)
+            _SummedLoss(model, task, label_smoothing, folds.to(model.device) if folds else None)
         )
 
     def __call__(
@@ -135,26 +135,18 @@ def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
 class _SummedLoss(nn.Module):
     """The loss as a module's forward: DistributedDataParallel watches the forward of what it wraps."""
 
-    def __init__(self, model: Seq2Seq, label_smoothing: float, folds: Folds | None) -> None:
+    def __init__(self, model: Seq2Seq, task: Task, label_smoothing: float, folds: Folds | None) -> None:
         super().__init__()
         self.model = model
+        self.task = task
         self.folds = folds
         self.label_smoothing = label_smoothing
 
-    def forward(
-        self, source: Tensor, source_lengths: Tensor, target: Tensor, target_lengths: Tensor, lines: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Score a batch → its smoothed loss and negative log-likelihood, both summed."""
-        loss = sequence_loss(
-            self.model,
-            source,
-            source_lengths,
-            target=target,
-            target_lengths=target_lengths,
-            bos_id=SubwordModel.bos_id,
-            label_smoothing=self.label_smoothing,
-            offer=self.folds.offer(source, lines) if self.folds else None,
-        )
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        """Score a batch, given as its tensors → its smoothed loss and negative log-likelihood, both summed."""
+        batch = Batch(*tensors)
+        offer = self.folds.offer(batch.source, batch.lines) if self.folds else None
+        loss = self.task.loss(self.model, batch, label_smoothing=self.label_smoothing, offer=offer)
         return loss.smoothed, loss.negative_log_likelihood
 
 

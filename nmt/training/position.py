@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nmt.corpus.batches import Batch, BatchSource
 from nmt.runs.limits import Progress
+from nmt.tasks.task import Metric
 
 
 @dataclass
@@ -20,10 +21,10 @@ class Position(Progress):
     """sentence pairs that these hold"""
     target_tokens: int = 0
     """real target positions trained on, EOS included"""
-    best_bleu: float = -1.0
-    """best validation BLEU so far"""
+    best_score: float = -1.0
+    """the best so far of the task's metric; nothing before `best_update`"""
     best_update: int = 0
-    """update that reached it"""
+    """update that reached it; 0: none yet"""
     last_validation: int = 0
     """update after which the last validation was"""
     skipped: int = 0
@@ -36,6 +37,15 @@ class Position(Progress):
     def begin_epoch(self) -> None:
         """Stand before the first batch of the next epoch."""
         self.epoch, self.batch, self.pairs = self.epoch + 1, 0, 0
+
+    def add_validation(self, score: float, metric: Metric) -> bool:
+        """Note a validation of the weights as they are now; tell whether they are the best so far."""
+        self.last_validation = self.update
+        if self.best_update and not metric.is_better(score, self.best_score):
+            self.validations_since_best += 1
+            return False
+        self.best_score, self.best_update, self.validations_since_best = score, self.update, 0
+        return True
 
 
 @dataclass

@@ -158,7 +158,7 @@ def require_best(config: TrainConfig, saved: SavedState, run_dir: Path) -> Posit
             f"take {run_dir / 'last'}, or add trainer.overwrite=true to start anew"
         )
     LOG.warning("%s; the next validation writes it anew", lost)
-    return dataclasses.replace(position, best_bleu=-1.0, best_update=0, validations_since_best=0)
+    return dataclasses.replace(position, best_score=-1.0, best_update=0, validations_since_best=0)
 
 
 def way_further(config: TrainConfig, reason: str) -> str:

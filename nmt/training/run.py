@@ -17,6 +17,8 @@ from nmt.runs.directory import claimed, remove_outputs
 from nmt.runs.log import LOG, logging_to
 from nmt.runs.metrics import require_tensorboard
 from nmt.runs.progress import clock
+from nmt.tasks.task import Task
+from nmt.tasks.translation import TRANSLATION
 from nmt.training.checks import warn_of_texts
 from nmt.training.data import TrainingData, prepare, read_scored_text
 from nmt.training.lexicon import fill_lexicon
@@ -49,6 +51,7 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.
         KeyboardInterrupt: stopped by a signal, after saving.
     """
+    task = TRANSLATION
     processes = join_processes()
     processes.from_main(lambda: _require_possible(config))
     require_one_config(config, processes)
@@ -68,13 +71,13 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         require_one_state(start.saved, run_dir, processes)
         if saved := start.saved:
             saved.position = processes.from_main(lambda: require_best(config, saved, run_dir))
-        if saved and (reason := start.reason_finished(config)):
+        if saved and (reason := start.reason_finished(config, task)):
             LOG.info("the run in %s is finished: %s; there is nothing left to train", run_dir, reason)
             LOG.info("%s; to start anew add trainer.overwrite=true", way_further(config, reason))
-            position, test = saved.position, read_scored_text(config, "test")
+            position, test = saved.position, read_scored_text(config, task, "test")
             processes.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
         else:
-            data = _data(config, run_dir, start=start, device=device, processes=processes)
+            data = _data(config, task, run_dir, start=start, device=device, processes=processes)
             processes.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
             trainer = _trainer(config, data, run_dir, device=device, threads=threads, start=start, processes=processes)
             LOG.info("training ended: %s", trainer.train())
@@ -82,8 +85,8 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
                 raise RunError(f"{lost}: somebody else changed it during the training; take {run_dir / 'last'}")
             position, test = trainer.position, data.test
         if test is not None:
-            score_test(test, config, run_dir, device=device, processes=processes)
-        _sum_up(position, run_dir)
+            score_test(task, test, config, run_dir=run_dir, device=device, processes=processes)
+        _sum_up(task, position, run_dir)
 
 
 def _require_possible(config: TrainConfig) -> None:
@@ -103,7 +106,7 @@ def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
 
 
 def _data(
-    config: TrainConfig, run_dir: Path, *, start: Start, device: torch.device, processes: Processes
+    config: TrainConfig, task: Task, run_dir: Path, *, start: Start, device: torch.device, processes: Processes
 ) -> TrainingData:
     """Prepare the text, with the subwords that the run begins with; make sure that the training fits memory.
 
@@ -116,12 +119,12 @@ def _data(
     made: list[TrainingData] = []
 
     def prepare_first() -> tuple[bytes, bytes]:
-        made.append(prepare(config, subwords=start.subwords))
+        made.append(prepare(config, task, subwords=start.subwords))
         return made[0].source_subwords.to_bytes(), made[0].target_subwords.to_bytes()
 
     trained = processes.from_main(prepare_first)
     subwords = start.subwords or subword_pair(*trained, origin=str(run_dir / "state.pt"))
-    data = made[0] if made else prepare(config, subwords=subwords)
+    data = made[0] if made else prepare(config, task, subwords=subwords)
     if start.saved:
         require_same_text(config, data, start.saved, run_dir)
     vocabularies = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
@@ -198,14 +201,13 @@ def _introduce(
     )
 
 
-def _sum_up(position: Position, run_dir: Path) -> None:
+def _sum_up(task: Task, position: Position, run_dir: Path) -> None:
     LOG.info(
-        "best validation BLEU %.2f at update %d of %d, %s of training",
-        position.best_bleu,
+        "best validation %s %.2f at update %d of %d, %s of training",
+        task.metric.label,
+        position.best_score,
         position.best_update,
         position.update,
         clock(position.seconds),
     )
-    LOG.info(
-        "the translator is in %s; use it: nmt-translate %s < input.txt > output.txt", run_dir / "best", run_dir / "best"
-    )
+    LOG.info("%s", task.usage(run_dir / "best"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from nmt.bundle.weights import Bundle
 from nmt.config.train import TrainConfig
 from nmt.runs.limits import limit_reached
+from nmt.tasks.task import Task
 from nmt.text.subwords import SubwordModel
 from nmt.training.fine_tuning import inherit_settings, restore_inherited
 from nmt.training.resume import require_unchanged, saved_state
@@ -28,10 +29,12 @@ class Start:
     subwords: SubwordPair | None = None
     """source and target, which the parent or the earlier part of the run settled; None: the text decides"""
 
-    def reason_finished(self, config: TrainConfig) -> str:
+    def reason_finished(self, config: TrainConfig, task: Task) -> str:
         """Say which limit a run that was finished is still at; nothing where there is something left to train."""
         saved = self.saved
-        return limit_reached(config.trainer, saved.position) if saved and saved.position.finished else ""
+        if not (saved and saved.position.finished):
+            return ""
+        return limit_reached(config.trainer, saved.position, metric=task.metric.label)
 
 
 def find_start(config: TrainConfig, run_dir: Path, *, chosen: Set[str]) -> tuple[TrainConfig, Start]:

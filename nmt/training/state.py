@@ -17,6 +17,8 @@ from nmt.files import require_regular, saving, write_atomically
 from nmt.training.position import Position, Sums
 
 STATE_FORMAT = 1
+_BEST_SCORE = "best_bleu"
+"""What files call `Position.best_score`, from the time when translation was all there was."""
 
 
 @dataclass
@@ -49,7 +51,9 @@ def save_state(state: SavedState, path: Path) -> None:
         RunError: the disk is full or not writable; the earlier state is untouched.
     """
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
-    values |= {"position": dataclasses.asdict(state.position), "sums": dataclasses.asdict(state.sums)}
+    position = dataclasses.asdict(state.position)
+    position[_BEST_SCORE] = position.pop("best_score")
+    values |= {"position": position, "sums": dataclasses.asdict(state.sums)}
     values["format"] = STATE_FORMAT
     buffer = io.BytesIO()
     torch.save(values, buffer)
@@ -72,7 +76,9 @@ def load_state(path: Path) -> SavedState:
             raise ConfigError(
                 f"{path} has state format {found}, this nmt reads {STATE_FORMAT}; use trainer.overwrite=true"
             )
-        values |= {"position": Position(**values["position"]), "sums": Sums(**values.get("sums", {}))}
+        position = values["position"]
+        position["best_score"] = position.pop(_BEST_SCORE)
+        values |= {"position": Position(**position), "sums": Sums(**values.get("sums", {}))}
         return SavedState(**values)
     except (
         OSError,

@@ -36,7 +36,7 @@ def test_a_short_training_on_real_captions(nmt_train, cache, tmp_path):
     assert "update 12, epoch 0, " in finished.err
     position = load_state(tmp_path / "run" / "state.pt").position
     assert (position.update, position.last_validation) == (12, 12)
-    assert position.best_bleu >= 0
+    assert position.best_score >= 0
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     reported = [line for line in lines if line["kind"] == "train"]
     assert len(reported) == 1

@@ -6,6 +6,7 @@ from nmt.config.model import ModelConfig
 from nmt.corpus.batches import Batch
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import build_model
+from nmt.tasks.translation import TRANSLATION
 from nmt.training.gradient import BatchGradient, part_of
 from nmt.training.lexicon import Folds
 from nmt.training.parallel import Processes
@@ -37,6 +38,7 @@ def gradients(batch, *, accumulation=1, dropout=0.0, lexicon=0, folds=None, upda
         model.lexicon.fill(targets, torch.rand(targets.shape))
     compute = BatchGradient(
         model,
+        TRANSLATION,
         precision=Precision.fp32,
         label_smoothing=0.1,
         accumulation=accumulation,
@@ -100,7 +102,9 @@ def test_gradients_do_not_add_up_over_updates(batch):
     torch.manual_seed(1)
     config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=0.0)
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
-    compute = BatchGradient(model, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, processes=Processes())
+    compute = BatchGradient(
+        model, TRANSLATION, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, processes=Processes()
+    )
     compute(batch, seed=3, update=0)
     first = [p.grad.clone() for p in model.parameters()]
     compute(batch, seed=3, update=1)

@@ -12,12 +12,12 @@ from nmt.config.choices import Schedule
 from nmt.corpus.batches import BatchSource
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
+from nmt.tasks.task import Validation
 from nmt.training import trainer as trainer_module
 from nmt.training.data import prepare
 from nmt.training.gradient import BatchLoss
 from nmt.training.position import Position
 from nmt.training.trainer import Trainer
-from nmt.training.validation import Validation
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def scripted(monkeypatch):
     def install(*scores):
         left = list(scores)
 
-        def found(bundle, sources, references, *, search, processes):
+        def found(task, bundle, text, *, config, processes):
             score = Score("BLEU", left.pop(0), "scripted")
-            return Validation(2.0, score, list(references))
+            return Validation(2.0, score, "greedy", text.target)
 
         monkeypatch.setattr(trainer_module, "validate", found)
         return left
@@ -189,7 +189,7 @@ def test_best_is_the_best_validation_and_last_the_last(make_config, train, saved
     config = make_config(trainer__max_updates=32, trainer__validate_every=8)
     run_dir = train(config)
     position = saved(run_dir)["position"]
-    assert (position["best_bleu"], position["best_update"], position["validations_since_best"]) == (5.0, 16, 2)
+    assert (position["best_score"], position["best_update"], position["validations_since_best"]) == (5.0, 16, 2)
     assert [line["bleu"] for line in metrics(run_dir, "validation")] == [1.0, 5.0, 5.0, 3.0]
     best, last = load_bundle(run_dir / "best"), load_bundle(run_dir / "last")
     assert (best.metadata["updates"], last.metadata["updates"]) == (16, 32)
