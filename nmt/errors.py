@@ -47,9 +47,9 @@ def require(condition: bool, key: str, value: object, allowed: str) -> None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an exception of Python, PyTorch or ONNX Runtime says that memory could not be had."""
     # PyTorch's CPU allocator raises a RuntimeError, CUDA's a child of it; ONNX Runtime's exceptions are its own.
-    words: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
     if isinstance(error, RuntimeError):
-        words = ("can't allocate memory", "not enough memory", "out of memory")
+        phrases = ("can't allocate memory", "not enough memory", "out of memory")
     if type(error).__module__.startswith("onnxruntime"):
-        words = ("Failed to allocate memory", "bad_alloc", "bad allocation")
-    return isinstance(error, MemoryError) or any(each in str(error) for each in words)
+        phrases = ("Failed to allocate memory", "bad_alloc", "bad allocation")
+    return isinstance(error, MemoryError) or any(each in str(error) for each in phrases)

@@ -76,7 +76,7 @@ def set_kernel_caches() -> None:
 def keep_freed_memory() -> None:
     """Let the GNU C library keep what is freed, up to 1 GiB, instead of giving it back to the system at once.
 
-    An update frees some hundred megabytes that the next one wants again; fetched anew from the system, page by page,
+    An update frees some hundred megabytes that the next one wants again. Fetched anew from the system, page by page,
     they cost 7 % of a CPU's time (docs/RESULTS.md). Other C libraries are left as they are.
     """
     try:

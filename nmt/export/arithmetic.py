@@ -105,10 +105,10 @@ class Arithmetic(ABC):
         """Name the bias of what was picked, (C,), -inf for -1; return the picked with 0 for -1."""
         graph, add = self.graph, self.graph.add
         zero = graph.constant(np.array(0, dtype=np.int64))
-        known = add("Max", pool, zero)
-        found = add("Gather", graph.constant(bias), known, axis=0)
-        add("Where", add("Less", pool, zero), graph.number(-np.inf), found, name="output_bias")
-        return known
+        ids = add("Max", pool, zero)
+        selected = add("Gather", graph.constant(bias), ids, axis=0)
+        add("Where", add("Less", pool, zero), graph.number(-np.inf), selected, name="output_bias")
+        return ids
 
     def _with_bias(self, inputs: str, matrix: str, bias: Matrix | None, name: str) -> str:
         """Multiply by a matrix (I, O) in fp32."""

@@ -1,10 +1,12 @@
 """The graphs of a model, straight from its weights: what nmt.model computes, read off and laid out for speed.
 
-The encoder reads whole sources and makes all that does not change from step to step; the step scores the next token of
-every place, and reads what the graph of embeddings makes of each token once; two more take many steps. Folded
-beforehand, exactly: the embeddings' scale √E into what multiplies them, a cell's two biases into one, and the half of
-the attentional layer that reads the context into the values, so that attention's weighted sum is its output
-(h~ = tanh(W_c [c; q]) with c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)).
+The encoder reads whole sources and makes all that does not change from step to step. The step scores the next token of
+every place. It reads the products of each token's embedding, which the graph of embeddings makes once. Two more graphs
+take many steps.
+
+Three things are folded beforehand, exactly. The embeddings' scale √E goes into the matrices that multiply them. A
+cell's two biases become one. The half of the attentional layer that reads the context goes into the values, so that
+attention's weighted sum is its output: h~ = tanh(W_c [c; q]) with c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q).
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ class Graphs(NamedTuple):
     embedding: bytes
     step: bytes
     constants: bytes
-    """a .zip file, whose checksums tell damage: the large constants of the graphs, and those graphs of many positions
-    that not every search needs, by the names of their builders"""
+    """a .zip file, whose checksums show damage: the large constants of the graphs, and the multi-step graphs, by the
+    names of their builders"""
 
     def files(self) -> dict[str, tuple[str, bytes]]:
         """Name the file of each, with its content."""

@@ -1,7 +1,7 @@
 """What the graphs of a model share: its sizes, its states, and what the source contributes to every step.
 
-Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, O what the output matrix reads, V
-vocabulary, U words of a lexicon, N candidates of a shortlist.
+Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, V vocabulary. O inputs of the output
+matrix, U words of a lexicon, N ids of a shortlist.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Builder(ABC):
 
     @property
     def translations(self) -> Described:
-        """What the encoder says of each source position's translations, where the model has a lexicon."""
+        """The encoder's outputs on each source position's translations, where the model has a lexicon."""
         shape = ("B", "S", self.config.lexicon_size)
         return {"translations": ("int64", shape), "chances": ("float", shape)} if self.config.lexicon_size else {}
 
@@ -89,8 +89,8 @@ class Builder(ABC):
         """What a step reads of them: 1 and each word's probability over ε, and without a shortlist which words."""
         if not self.config.lexicon_size:
             return {}
-        words: Described = {} if self.with_shortlist else {"words": ("int64", ("B", "U"))}
-        return {"lexical": ("float", ("B", "S", "U")), **words}
+        word_ids: Described = {} if self.with_shortlist else {"words": ("int64", ("B", "U"))}
+        return {"lexical": ("float", ("B", "S", "U")), **word_ids}
 
     @cached_property
     def units(self) -> Matrix | None:
@@ -113,7 +113,7 @@ class Builder(ABC):
 
     @property
     def output(self) -> tuple[Matrix, Matrix]:
-        """The output matrix (V, O) for what is made in these units, and its bias (V,), wherever they live."""
+        """The output matrix (V, O), for inputs in these units, and its bias (V,)."""
         bias = self.weights["output.bias"] if "output.bias" in self.weights else self.weights["output_bias"]
         return self.weights.get("output.weight", self.target_embeddings[0]), bias
 

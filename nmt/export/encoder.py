@@ -42,8 +42,8 @@ class EncoderBuilder(Builder):
             self.arithmetic.select(*self.output, "pool", bound=BOUND)
             inputs = {**inputs, "pool": ("int64", ("C",))}
         states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
-        made = {**self.memory, **self.pool, **self.translations, **states}
-        return self.graph.to_bytes(inputs, made, beside=constants)
+        described = {**self.memory, **self.pool, **self.translations, **states}
+        return self.graph.to_bytes(inputs, described, beside=constants)
 
     def _layers(self) -> tuple[Activation, list[list[Activation]]]:
         """Read the source: outputs (S, B, 2H) of the top layer, last states (B, 2H) of every layer."""
@@ -74,8 +74,10 @@ class EncoderBuilder(Builder):
     @cached_property
     def _embeddings(self) -> tuple[Matrix, Matrix]:
         """The sources' embeddings (V, E), which may be the target's, and what their columns are multiples of, (E,)."""
-        own = self.weights.get("source_embedding.weight")
-        return self.target_embeddings if own is None else (own, np.ones(own.shape[1], dtype=np.float32))
+        embedding = self.weights.get("source_embedding.weight")
+        return (
+            self.target_embeddings if embedding is None else (embedding, np.ones(embedding.shape[1], dtype=np.float32))
+        )
 
     @cached_property
     def _largest(self) -> Matrix:

@@ -32,7 +32,7 @@ Described = Mapping[str, tuple[str, Sequence[int | str]]]
 
 Constants = dict[str, bytes]
 """Large constants by name, each serialised as a model of nothing else. Protocol buffers that are strung together are
-read as one message with the content of all: a graph followed by its constants is the whole graph."""
+read as one message with the content of all. So a graph followed by its constants is the whole graph."""
 
 _LARGE = 1024
 """Bytes from which on a constant lies beside its graph."""
@@ -79,9 +79,11 @@ class Graph:
         self._nodes.append(helper.make_node(operator, list(inputs), outputs, domain=domain, **attributes))
         return outputs
 
-    def add_loop(self, body: Graph, *inputs: str, given: Described, made: Described, names: Sequence[str]) -> list[str]:
+    def add_loop(
+        self, body: Graph, *inputs: str, reads: Described, returns: Described, names: Sequence[str]
+    ) -> list[str]:
         """Add a loop over a graph that was begun with this one as its outer one; see ONNX's operator Loop."""
-        inner = helper.make_graph(body._nodes, body.name, _values(given), _values(made))
+        inner = helper.make_graph(body._nodes, body.name, _values(reads), _values(returns))
         return self.add_many("Loop", *inputs, names=names, body=inner)
 
     def to_bytes(self, inputs: Described, outputs: Described, *, beside: Constants | None = None) -> bytes:

@@ -1,13 +1,13 @@
 """Arithmetic in int8: products of bytes.
 
-Every weight is a whole number from -64 to 64 times a scale of its own output channel. What nearly all products read is
-bounded by the network itself: states, attentional vectors and what is added up from them come out of a tanh. So their
-scales are known before any sentence is seen, and a row's result depends on that row alone, whatever else is in the
-batch. (A projection's sums have a bound that hardly any exceed, and are cut off there.) What has no bound, an LSTM's
-last cell states, is scaled by the largest element of each row. The encoder's LSTM is ONNX Runtime's own, which measures
-its scales over the whole batch: there every row is given the largest elements that there can be.
+Every weight is a whole number from -64 to 64 times a scale of its own output channel. The inputs of nearly all products
+are bounded by the network itself: states and attentional vectors come out of a tanh. So their scales are known before
+any sentence is seen, and a row's result depends on that row alone. A projection's sums have a bound that hardly any
+exceed, and are cut off there. An LSTM's last cell states have no bound: they are scaled by the largest element of each
+row. The encoder's LSTM is ONNX Runtime's own, which measures its scales over the whole batch. There every row is given
+the largest elements that there can be.
 
-Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden, S
+Matrices are as PyTorch has them, (outputs, inputs). Shapes: V vocabulary, E embedding, I inputs, O outputs, H hidden, S
 source length, B sentences.
 """
 
@@ -27,7 +27,7 @@ _MICROSOFT = "com.microsoft"
 
 _LARGEST = 64
 """Weights are whole numbers of at most this magnitude. AVX2 adds two products of an unsigned and a signed byte in 16
-bits, which overflow beyond 2 · 255 · 64; processors with VNNI could take 127, but a bundle is made for any."""
+bits, which overflow beyond 2 · 255 · 64. Processors with VNNI could take 127, but a bundle is made for any."""
 
 _TINY = 1e-30
 """What rows of zeros are divided by."""
@@ -99,9 +99,9 @@ class Int8(Arithmetic):
         """See `Arithmetic`; a layer for which ONNX Runtime has no operator in int8 stays in fp32.
 
         The operator scales its inputs by the largest and the smallest of the whole batch, and at every step its states
-        too. So that these are the same whatever is in the batch, each row of the inputs has two elements more, their
-        bound and its negative, and the layer two cells more, whose states are 1 and -1 at any step. Their weights are
-        0: nothing else knows of them.
+        too. These must be the same whatever is in the batch. So each row of the inputs has two elements more, their
+        bound and its negative. The layer has two cells more, whose states are 1 and -1 at any step. Their weights are
+        0, so that nothing else changes.
         """
         if not layer.operator.int8:
             return Float32(self.graph).recurrence(inputs, lengths, layer)
@@ -118,7 +118,7 @@ class Int8(Arithmetic):
             codes, scales = quantize_rows(weight)
             zeros = np.zeros(scales.shape, dtype=np.int8)
             parts.append([graph.constant(codes.transpose(0, 2, 1)), graph.constant(scales), graph.constant(zeros)])
-        found = graph.add_many(
+        outputs = graph.add_many(
             layer.operator.int8,
             self._concatenated([inputs.name, guards]),
             *(codes for codes, _, _ in parts),
@@ -131,16 +131,16 @@ class Int8(Arithmetic):
             direction="bidirectional",
             hidden_size=begun.shape[-1],
         )
-        return [add("Slice", name, *(graph.integers(n) for n in (0, size, -1))) for name in found]
+        return [add("Slice", name, *(graph.integers(n) for n in (0, size, -1))) for name in outputs]
 
     def select(self, weight: Matrix, bias: Matrix, pool: str, *, bound: float) -> None:
         """See `Arithmetic`."""
         graph, add = self.graph, self.graph.add
-        known = self._selected_bias(bias, pool)
+        selected_bias = self._selected_bias(bias, pool)
         codes, scales = self._table(weight)
-        rows = add("Gather", self._signed(codes), known, axis=0)
+        rows = add("Gather", self._signed(codes), selected_bias, axis=0)
         add("Transpose", rows, name="output_weight", perm=[1, 0])
-        add("Gather", graph.constant(scales * np.float32(bound)), known, axis=0, name="output_scales")
+        add("Gather", graph.constant(scales * np.float32(bound)), selected_bias, axis=0, name="output_scales")
 
     def selected_product(self, item: Activation) -> str:
         """See `Arithmetic`."""

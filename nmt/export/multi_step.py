@@ -1,9 +1,9 @@
 """The graphs of many target positions: the step in a loop, which chooses what the next position reads.
 
-That saves what lies between two runs of a step, for a single sentence up to four fifths as much as the step itself
+That saves the time between two runs of a step. For a single sentence it is up to four fifths of the step's own time
 (docs/RESULTS.md).
 
-Shapes: B sentences, K places before a position and after it, T positions, V vocabulary, N candidates of a shortlist, P
+Shapes: B sentences, K places before a position and after it, T positions, V vocabulary, N ids of a shortlist. P
 products of embeddings, R rows of the states.
 """
 
@@ -19,7 +19,7 @@ from nmt.export.graph import Constants, Described, Graph
 from nmt.export.step import StepBuilder
 
 
-class AheadBuilder(StepBuilder):
+class MultiStepBuilder(StepBuilder):
     """What a step reads, and more → what each position chose (T, B, K), and the last states (B, K, H).
 
     `places` (V,) says which row of `products` is each token's, below 0 where it has none yet. The loop ends after
@@ -27,12 +27,12 @@ class AheadBuilder(StepBuilder):
     """
 
     embedded = "at"
-    own: ClassVar[Described]
-    """what is told at the beginning"""
+    own_inputs: ClassVar[Described]
+    """the inputs at the beginning"""
     carried: ClassVar[Described]
     """what the loop carries from `first_…` on, beside the states"""
     chosen: ClassVar[Described]
-    """what is told of every position, as `all_…`"""
+    """the outputs at every position, as `all_…`"""
 
     def build(self, constants: Constants) -> bytes:
         """See `Builder`."""
@@ -51,19 +51,19 @@ class AheadBuilder(StepBuilder):
         outer.add_loop(
             self.graph,
             *("most", outer.constant(np.array(True)), "embedded", *begun, *first),
-            given={"position": ("int64", ()), "going": ("bool", ()), **carried},
-            made={"goes_on": ("bool", ()), **dict(zip(after, carried.values(), strict=True)), **self.chosen},
+            reads={"position": ("int64", ()), "going": ("bool", ()), **carried},
+            returns={"goes_on": ("bool", ()), **dict(zip(after, carried.values(), strict=True)), **self.chosen},
             names=["", *("" for _ in self.carried), *last, *every],
         )
-        given: Described = {
+        inputs: Described = {
             **self.products("P"),
             **{"places": ("int64", ("V",)), "embedded": places, "rows": places},
-            **{"most": ("int64", ()), "eos_id": ("int64", ()), **self.own, **begun},
+            **{"most": ("int64", ()), "eos_id": ("int64", ()), **self.own_inputs, **begun},
             **({"candidates": ("int64", ("B", 1, "N"))} if self.with_shortlist else {}),
             **self.source,
             **self.continued,
         }
-        return outer.to_bytes(given, {**last, **every}, beside=constants)
+        return outer.to_bytes(inputs, {**last, **every}, beside=constants)
 
     @abstractmethod
     def choose(self) -> None:
@@ -84,19 +84,19 @@ class AheadBuilder(StepBuilder):
         return add("GreaterOrEqual", add("ReduceMin", "next_at", keepdims=0), self.graph.constant(np.array(0)))
 
 
-class GreedyBuilder(AheadBuilder):
+class GreedyBuilder(MultiStepBuilder):
     """The best token of every sentence, which have one place each: all_token (T, B, 1), all_log_prob (T, B, 1, 1).
 
     The loop ends when `enough` sentences have `ended`, those counted that had before.
     """
 
     name = "greedy"
-    own: ClassVar[Described] = {"enough": ("int64", ())}
+    own_inputs: ClassVar[Described] = {"enough": ("int64", ())}
     carried: ClassVar[Described] = {"ended": ("bool", ("B", 1))}
     chosen: ClassVar[Described] = {"token": ("int64", ("B", 1)), "log_prob": ("float", ("B", 1, 1))}
 
     def choose(self) -> None:
-        """See `AheadBuilder`; of equals the one in the lowest column."""
+        """See `MultiStepBuilder`; of equals the one in the lowest column."""
         graph, add = self.graph, self.graph.add
         _, column = graph.add_many("TopK", "log_probs", graph.integers(1), names=["log_prob", ""], axis=-1)
         id_ = add("GatherElements", "candidates", column, axis=2) if self.with_shortlist else column
@@ -106,7 +106,7 @@ class GreedyBuilder(AheadBuilder):
         add("And", add("Less", count, "enough"), self.read_next(), name="goes_on")
 
     def after(self, state: str) -> str:
-        """See `AheadBuilder`."""
+        """See `MultiStepBuilder`."""
         return f"next_{state}"
 
     def for_places(self, ids: str) -> str:
@@ -114,7 +114,7 @@ class GreedyBuilder(AheadBuilder):
         return ids
 
 
-class BeamBuilder(AheadBuilder):
+class BeamBuilder(MultiStepBuilder):
     """The best continuations of a single sentence, as many as `width` (1,): all_token, all_parent, all_log_prob.
 
     These are (T, 1, K). Log-probabilities are of the whole prefixes, added up in double precision as search does, from
@@ -122,7 +122,7 @@ class BeamBuilder(AheadBuilder):
     """
 
     name = "beam"
-    own: ClassVar[Described] = {"width": ("int64", (1,))}
+    own_inputs: ClassVar[Described] = {"width": ("int64", (1,))}
     carried: ClassVar[Described] = {"so_far": ("double", ("B", "K"))}
     chosen: ClassVar[Described] = {
         "token": ("int64", ("B", "K")),
@@ -131,7 +131,7 @@ class BeamBuilder(AheadBuilder):
     }
 
     def choose(self) -> None:
-        """See `AheadBuilder`; of equals the one of the lowest place, then in the lowest column."""
+        """See `MultiStepBuilder`; of equals the one of the lowest place, then in the lowest column."""
         graph, add = self.graph, self.graph.add
         row = graph.integers(1, -1)
         # The best of all are among the best of each place.
@@ -153,5 +153,5 @@ class BeamBuilder(AheadBuilder):
         add("And", add("Equal", ends, graph.constant(np.array(0))), self.read_next(), name="goes_on")
 
     def after(self, state: str) -> str:
-        """See `AheadBuilder`: the places follow their parents."""
+        """See `MultiStepBuilder`: the places follow their parents."""
         return f"{state}_after"

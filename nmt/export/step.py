@@ -1,7 +1,7 @@
 """The graphs of one target position: what a token's embedding contributes to it, and all the rest.
 
-Shapes: B sentences, K places, S source length, E embedding, H hidden, A attention, F attentional vector, V vocabulary,
-N candidates of a shortlist, C those of all sentences together, R rows of the states, U tokens, G gates.
+Shapes: B sentences, K places, S source length, E embedding, H hidden, A attention, F attentional vector, V vocabulary.
+N ids of a shortlist, C of all sentences together. R rows of the states, U tokens, G gates.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class DecoderBuilder(Builder):
     def layer(self, i: int) -> list[Matrix]:
         """Return a layer's weights: of its inputs and of its state, then their biases, the gates in our own order."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        found = [self.weights[f"decoder.layers.{i}.rnn.{name}_l0"] for name in names]
-        return [self.cell.to_step(weight) for weight in found]
+        weights = [self.weights[f"decoder.layers.{i}.rnn.{name}_l0"] for name in names]
+        return [self.cell.to_step(weight) for weight in weights]
 
     def products(self, rows: str) -> Described:
         """Describe what the first layer's gates read of embeddings, a row each."""
@@ -58,17 +58,17 @@ class StepBuilder(DecoderBuilder):
         """See `Builder`."""
         self.score()
         places = ("int64", ("B", "K"))
-        made: Described = {
+        outputs: Described = {
             "log_probs": ("float", ("B", "K", "V")),
             "weights": ("float", ("B", "K", "S")),
             **{f"next_{name}": ("float", ("B", "K", width)) for name, width in self.states.items()},
         }
-        given = {**self.products("P"), "embedded": places, "rows": places, **self.source, **self.continued}
-        return self.graph.to_bytes(given, made, beside=constants)
+        inputs = {**self.products("P"), "embedded": places, "rows": places, **self.source, **self.continued}
+        return self.graph.to_bytes(inputs, outputs, beside=constants)
 
     @property
     def source(self) -> Described:
-        """All that the encoder, a shortlist and a lexicon say of the source."""
+        """The inputs that depend on the source: from the encoder, a shortlist and a lexicon."""
         return {**self.memory, **self.pool, **self.columns, **self.lexical}
 
     @property
@@ -161,5 +161,5 @@ class StepBuilder(DecoderBuilder):
         scores = add("Log", add("MatMul", "weights", "lexical"))
         if self.with_shortlist:
             return add("Add", logits, scores)
-        words = self.for_places(add("Unsqueeze", "words", graph.integers(1)))
-        return add("ScatterElements", logits, words, scores, axis=2, reduction="add")
+        ids = self.for_places(add("Unsqueeze", "words", graph.integers(1)))
+        return add("ScatterElements", logits, ids, scores, axis=2, reduction="add")

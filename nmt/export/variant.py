@@ -113,11 +113,11 @@ class _Rows(Sequence[Any]):
 
 def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Iterator[tuple[str, bytes]]:
     """Yield all files of the bundle as they shall be: the variant's anew, the others as they are."""
-    said = read_description(path)
+    description = read_description(path)
     with explaining(path):
-        weights = _load_weights(path / said.variants["fp32"]["weights"])
+        weights = _load_weights(path / description.variants["fp32"]["weights"])
     try:
-        graphs = build_graphs(said.config, weights, _ARITHMETIC[precision], with_shortlist=shortlist is not None)
+        graphs = build_graphs(description.config, weights, _ARITHMETIC[precision], with_shortlist=shortlist is not None)
     except KeyError as error:
         raise BundleError(f"{path}: the weights lack {error}; copy the bundle again") from None
     except (IndexError, TypeError, ValueError) as error:
@@ -128,10 +128,10 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
         yield entry[name], content
     if shortlist is not None:
         entry["shortlist"] = f"{precision}/shortlist.npz"
-        yield entry["shortlist"], shortlist(said).to_bytes()
+        yield entry["shortlist"], shortlist(description).to_bytes()
     config = read_config(path)
-    kept = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
-    config["variants"][precision] = kept | entry
+    weights_entry = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
+    config["variants"][precision] = weights_entry | entry
     yield CONFIG, config_bytes(config)
     for other, found in files_of(path):
         if other != CONFIG and not other.startswith(f"{precision}/"):

@@ -1,7 +1,7 @@
 """The output layer and its loss in one, a few positions at a time, so that their logits stay in the processor's cache.
 
 Logits of N positions over V words, their probabilities and gradients are N · V numbers each. Here the logits of a few
-positions are made, scored and turned into gradients before the next ones are; what is kept is their gradient in the
+positions are made, scored and turned into gradients before the next ones are. Only the gradients are kept, in the
 precision of the products.
 """
 
@@ -79,11 +79,11 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                 # The product is written where its gradient will stand, which is in the cache then.
                 product = to_logits[rows] if with_gradients else to_logits[: len(features[rows])]
                 torch.mm(features[rows], rounded.t(), out=product)
-                made = logits[: len(product)].copy_(product).add_(bias)
+                scored_logits = logits[: len(product)].copy_(product).add_(bias)
                 if words is not None and scores is not None:
-                    LexiconBias(words[rows], scores[rows]).add_to(made)
+                    LexiconBias(words[rows], scores[rows]).add_to(scored_logits)
                 gradient = probabilities[: len(product)]
-                sums = _score(made, targets[rows], label_smoothing, gradient=gradient)
+                sums = _score(scored_logits, targets[rows], label_smoothing, gradient=gradient)
                 smoothed += sums[0]
                 negative_log_likelihood += sums[1]
                 if with_gradients:

@@ -41,9 +41,9 @@ class DecoderState:
 
     def keep(self, sentences: Tensor) -> DecoderState:
         """Keep the given sentences, (B',)."""
-        kept = self._map(lambda part: part.index_select(0, sentences))
+        remaining = self._map(lambda part: part.index_select(0, sentences))
         offer = self.offer.keep(sentences) if self.offer else None
-        return replace(kept, memory=self.memory.keep(sentences), offer=offer)
+        return replace(remaining, memory=self.memory.keep(sentences), offer=offer)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> DecoderState:
         layers = tuple(tuple(function(part) for part in layer) for layer in self.layers)
@@ -78,8 +78,8 @@ class Decoder(nn.Module):
     """L recurrent layers under an attention layer (Luong et al. 2015).
 
     The top layer's output queries the memory, and the attentional vector is h~ = tanh(W_c [context; query]) (equation
-    5). With input feeding (section 3.3) h~ is part of the next position's input, which forces training to go position
-    by position; without it the recurrence runs over the whole target at once.
+    5). With input feeding (section 3.3) h~ is part of the next position's input, so that training goes position by
+    position. Without it the recurrence runs over the whole target at once.
     """
 
     def __init__(

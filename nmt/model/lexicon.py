@@ -1,12 +1,12 @@
 """A lexicon inside the model: attention tells which source word is being translated, the lexicon how.
 
-Arthur et al. (2016, "Incorporating Discrete Translation Lexicons into Neural Machine Translation", section 3): the
-lexical probability of a target word is the attention-weighted sum of what the lexicon gives it at every source
-position, p(v) = Σ_s a_s p(v | s), and log(p(v) + ε) is added to the word's logit. Softmax does not see a constant, so
-log(p(v) / ε + 1) does the same, and is zero for all words but the few that the sentence is offered.
+The method is that of Arthur et al. (2016, "Incorporating Discrete Translation Lexicons into NMT", section 3). The
+lexical probability of a target word is an attention-weighted sum over source positions, p(v) = Σ_s a_s p(v | s).
+log(p(v) + ε) is added to the word's logit. Softmax does not see a constant, so log(p(v) / ε + 1) does the same. It is
+zero for all words but the few that the sentence is offered.
 
-Shapes: B sentences, S source length, Q queries (places or target positions), N translations of a source word,
-U words that a sentence is offered, V vocabulary.
+Shapes: B sentences, S source length, Q queries (places or target positions), V vocabulary. N translations of a source
+word, U words that a sentence is offered.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class LexiconBias(NamedTuple):
 
     def add_to(self, logits: Tensor) -> Tensor:
         """Add to the words, in place: logits (B, Q, V), or (N, V) of selected positions."""
-        words = self.words if self.words.dim() == self.scores.dim() else self.words.unsqueeze(1)
-        return logits.scatter_add_(-1, words.expand_as(self.scores), self.scores.to(logits.dtype))
+        ids = self.words if self.words.dim() == self.scores.dim() else self.words.unsqueeze(1)
+        return logits.scatter_add_(-1, ids.expand_as(self.scores), self.scores.to(logits.dtype))
 
 
 class Lexicon(nn.Module):
@@ -93,7 +93,7 @@ def lay_out(targets: Tensor, probabilities: Tensor, *, epsilon: float) -> Offer:
     # Each word's column is how many others come before it.
     columns = torch.empty_like(targets).scatter_(1, order, is_new.cumsum(1) - 1)
     width = int(is_new.sum(1).max())
-    words = targets.new_zeros(sentences, width).scatter_(1, columns, targets)
+    ids = targets.new_zeros(sentences, width).scatter_(1, columns, targets)
     laid_out = probabilities.new_zeros(sentences, length, width)
     laid_out.scatter_add_(2, columns.view(sentences, length, -1), probabilities)
-    return Offer(words, laid_out, epsilon)
+    return Offer(ids, laid_out, epsilon)

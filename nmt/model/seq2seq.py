@@ -34,7 +34,7 @@ class Step(NamedTuple):
 class Bridge(nn.Module):
     """Encoder summary → first decoder state, for the hidden and the cell state of every layer.
 
-    Decoder layer l takes encoder layer l, or the top one where the encoder is shallower; each part has its own
+    Decoder layer l takes encoder layer l, or the top one where the encoder is shallower. Each part has its own
     ``tanh(W [forward; backward])`` (Bahdanau et al. 2015, appendix A.2.2, from both directions).
     """
 
@@ -136,8 +136,8 @@ class Seq2Seq(nn.Module):
     def _embed(ids: Tensor, embedding: nn.Embedding) -> Tensor:
         """Look up ids (B, T) → (B, T, E), scaled by √E (Vaswani et al. 2017, section 3.4).
 
-        Rows of norm one make good output weights, but would hardly move the recurrence: with them as they are, training
-        takes twice as long to leave the plateau where the source is ignored.
+        Rows of norm one make good output weights, but would hardly move the recurrence. Unscaled, training takes twice
+        as long to leave the plateau where the source is ignored.
         """
         scaled: Tensor = embedding(ids) * math.sqrt(embedding.embedding_dim)
         return scaled

@@ -32,8 +32,9 @@ def offered(translations: Ints, vocabulary: int) -> Ints:
 def lay_out(translations: Ints, chances: Array, words: Ints, vocabulary: int) -> Array:
     """Give every word a column: translations and chances (B, S, N), words (B, U) padded with -1 → (B, S, U).
 
-    That is one more than their chances, which are probabilities in whatever unit: attention's weights, whose sum is 1,
-    so make of it what a step takes the logarithm of. Translations that are not among the words are left out.
+    The entries are the chances plus one; a chance is a probability divided by ε. Attention's weights sum to 1, so their
+    product with the entries is p / ε + 1, whose logarithm a step adds. Translations that are not among the words are
+    left out.
     """
     sentences, length, _ = translations.shape
     width = words.shape[1]

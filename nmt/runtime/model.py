@@ -1,7 +1,7 @@
 """A step model on NumPy arrays: graphs that ONNX Runtime computes.
 
-Shapes: B sentences, K places, S source length, V vocabulary, N ids of a shortlist, C those of all sentences
-together, R rows of the states, P products of embeddings, G·H gates of the decoder's first layer.
+Shapes: B sentences, K places, S source length, V vocabulary. N ids of a shortlist, C of all sentences together. R rows
+of the states, P products of embeddings, G·H gates of the decoder's first layer.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ _POOL = ("output_weight", "output_scales", "output_bias")
 """What an encoder picks for all sentences together, of what the shortlist names."""
 
 _TRANSLATIONS = ("translations", "chances")
-"""What an encoder says of a lexicon, for `nmt.runtime.lexicon` to lay out."""
+"""The encoder's outputs that `nmt.runtime.lexicon` lays out."""
 
 _FEW_SCORES = 3 * 2**14
-"""Of so many log-probabilities at most a graph looks for the best itself, each counted as often as many are wanted of a
-place; of more NumPy finds them so much faster that steps are as fast (docs/RESULTS.md)."""
+"""Above this many scores a step, times the beam's width, NumPy's top-k is so much faster than the graph's that single
+steps are as fast (docs/RESULTS.md)."""
 
 _LIKELY = 8
-"""So many translations of each source token are at hand before one of them is read: graphs with a loop stop for others
+"""Translations of each source token whose products are made in advance. Graphs with a loop stop at any other token
 (docs/RESULTS.md)."""
 
 _KEPT_BYTES = 2**26
-"""So much of the products of embeddings is kept at most; where all tokens of a vocabulary need less, nothing is ever
-computed twice."""
+"""The most that the products of embeddings may take. Where all tokens of a vocabulary need less, each is computed
+once."""
 
 
 class OnnxState(NamedTuple):
@@ -79,7 +79,7 @@ class OnnxState(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """Products of embeddings; what is known stays as it is."""
+    """Products of embeddings; rows that are filled never change."""
 
     rows: npt.NDArray[Any]
     """(P, G·H); the system gives memory page by page, as rows are written"""
@@ -173,16 +173,16 @@ class OnnxModel:
         self._shortlist = shortlist
         after = [value.name for value in self._step.outputs]
         self._states = [name.removeprefix("next_") for name in after if name.startswith("next_")]
-        made = [value.name for value in self._encoder.outputs if value.name not in self._states]
-        self._translations = [name for name in made if name in _TRANSLATIONS]
-        self._pool = [name for name in made if name in _POOL]
-        self._memory = [name for name in made if name not in (*_TRANSLATIONS, *_POOL)]
+        outputs = [value.name for value in self._encoder.outputs if value.name not in self._states]
+        self._translations = [name for name in outputs if name in _TRANSLATIONS]
+        self._pool = [name for name in outputs if name in _POOL]
+        self._memory = [name for name in outputs if name not in (*_TRANSLATIONS, *_POOL)]
         listed = {"columns", *self._pool} if shortlist else set()
         lexical = ("lexical", "words")[: 1 if shortlist else 2] if self._translations else ()
         self._vocabulary = vocabulary
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
-        given = {value.name for value in self._encoder.inputs} - {"source", "lengths"}
-        if bool(given) != (shortlist is not None):
+        optional_inputs = {value.name for value in self._encoder.inputs} - {"source", "lengths"}
+        if bool(optional_inputs) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
         self._last = [f"last_{name}" for name in self._states]
         expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
@@ -210,12 +210,12 @@ class OnnxModel:
             inputs["pool"], columns = pooled(shortlist, self._vocabulary)
             memory["columns"] = columns[:, None]
         names = [*self._states, *self._memory, *self._pool, *self._translations]
-        found = dict(zip(names, self._encoder.run(names, inputs), strict=True))
-        states, pool = ({name: found[name] for name in some} for some in (self._states, self._pool))
-        memory |= {name: found[name] for name in self._memory}
+        arrays = dict(zip(names, self._encoder.run(names, inputs), strict=True))
+        states, pool = ({name: arrays[name] for name in some} for some in (self._states, self._pool))
+        memory |= {name: arrays[name] for name in self._memory}
         if self._translations:
-            self._products.find(found["translations"][:, :, :_LIKELY])  # what is missing of these, in one run
-            memory |= self._lexical(found["translations"], found["chances"], shortlist)
+            self._products.find(arrays["translations"][:, :, :_LIKELY])  # what is missing of these, in one run
+            memory |= self._lexical(arrays["translations"], arrays["chances"], shortlist)
         return OnnxState(states, np.arange(len(source))[:, None], memory, pool, shortlist)
 
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:
@@ -239,8 +239,8 @@ class OnnxModel:
     ) -> Taken | None:
         """Run positions in a graph that has a loop over them, see `nmt.search.interface.MultiStep`.
 
-        None for a beam of several sentences, of which one or the other soon ends, and for so many scores a position
-        that NumPy, which finds the best of them faster, makes up for what lies between two steps.
+        None for a beam of several sentences, because one of them soon ends. None too above `_FEW_SCORES`, where single
+        steps are as fast.
         """
         sentences, places = previous.shape
         columns = self._vocabulary if state.shortlist is None else state.shortlist.shape[1]
@@ -269,8 +269,8 @@ class OnnxModel:
     def _given(self, previous: Ints, state: OnnxState) -> tuple[_Table, Arrays]:
         """Collect what a step reads, and the table that it finds the products of embeddings in."""
         table, embedded = self._products.find(previous)
-        own = dict(zip(_OWN_INPUTS, (table.rows, embedded, state.rows), strict=True))
-        return table, {**own, **state.memory, **state.pool, **state.states}
+        inputs = dict(zip(_OWN_INPUTS, (table.rows, embedded, state.rows), strict=True))
+        return table, {**inputs, **state.memory, **state.pool, **state.states}
 
     def _after(self, previous: Ints, state: OnnxState, found: list[npt.NDArray[Any]]) -> OnnxState:
         """Make the state after `previous` (B, K) of the states (B, K, ·) that were found."""
@@ -281,5 +281,5 @@ class OnnxModel:
         """Lay out what the lexicon says for the steps: by the ids of a shortlist, or by words of its own."""
         if shortlist is not None:
             return {"lexical": lay_out(translations, chances, shortlist, self._vocabulary)}
-        words = offered(translations, self._vocabulary)
-        return {"lexical": lay_out(translations, chances, words, self._vocabulary), "words": words}
+        word_ids = offered(translations, self._vocabulary)
+        return {"lexical": lay_out(translations, chances, word_ids, self._vocabulary), "words": word_ids}

@@ -1,7 +1,7 @@
 """The few array operations that search needs, for torch tensors and for NumPy arrays alike.
 
-Only what is V wide stays where the model put it (on a GPU, perhaps); the few candidates of a step come to the host in
-one transfer, and all bookkeeping is plain NumPy, the same for both. torch is imported when a tensor first arrives.
+Arrays that are V wide stay where the model put them, which may be a GPU. The few candidates of a step come to the host
+in one transfer. All bookkeeping is plain NumPy, the same for both. torch is imported when a tensor first arrives.
 
 Shapes: B sentences, K places of a beam, V columns of the logits (the vocabulary, or a shortlist of it), R = B · K rows.
 """
@@ -26,14 +26,14 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
-# So many logits at a time stay in the cache while NumPy makes its passes over them.
+# Logits that NumPy passes over at a time: they fit in the processor's cache.
 _BLOCK = 2**16
-# The maxima of so many groups of columns, and of so many groups of groups, tell what the best of a row must reach.
+# Groups of columns, and groups of groups, whose maxima bound what the best of a row must reach.
 _GROUPS = 1024
 _COARSE = 64
-# With more logits than that, looking for those groups is faster than comparing all.
+# Above this many logits, looking for those groups is faster than comparing all logits.
 _MANY = 2**17
-# No sum of a log-probability and a logit is off by as much in double precision.
+# More than the rounding error of a log-probability plus a logit in double precision.
 _ROUNDING = 1e-9
 
 
@@ -91,9 +91,9 @@ class Operations(ABC):
     def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
         """Find at least the best `count` continuations of every sentence, or all where these are fewer.
 
-        Of equals at the end of that list, those of the lowest place and column are among what is found. A number is
-        log_prob + log_softmax(logits) of its place, and does not depend on what else is in the batch. torch normalises
-        all logits, in fp32 at least; NumPy only what is found, in double precision.
+        Where equals compete for the last rank, the result has those of the lowest place and column. A result's number
+        is log_prob + log_softmax(logits) of its place. It does not depend on what else is in the batch. torch
+        normalises all logits, in fp32 at least. NumPy normalises only the results, in double precision.
 
         Args:
             logits: (B, K, V); they are only read.
@@ -133,10 +133,10 @@ class NumpyOperations(Operations):
             peaks = rows[everyone, best]
             _check(peaks)
             return Continuations(everyone, np.zeros(batch_size, dtype=np.int64), best, offsets[:, 0] + peaks)
-        found = _reaching(rows, offsets, count, places=places)
-        numbers, tokens = np.divmod(found, columns)
+        reaching = _reaching(rows, offsets, count, places=places)
+        numbers, tokens = np.divmod(reaching, columns)
         sentences, slots = np.divmod(numbers, places)
-        return Continuations(sentences, slots, tokens, offsets[numbers, 0] + rows.reshape(-1)[found])
+        return Continuations(sentences, slots, tokens, offsets[numbers, 0] + rows.reshape(-1)[reaching])
 
 
 def _single_at_least(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -198,9 +198,9 @@ def _maxima(rows: npt.NDArray[Any], groups: int) -> npt.NDArray[Any]:
 def _floors(maxima: npt.NDArray[Any], offsets: Floats, count: int, *, places: int) -> npt.NDArray[Any]:
     """Find what a logit must reach to be among its sentence's best `count`, or a little less: (R, G) → (R, 1).
 
-    Maxima of groups of columns are entries themselves, so at least `count` entries are as good as the `count`-th best
-    of these maxima: all of the best `count` are, with all equals of the last. Few others are. That holds of maxima of
-    groups of groups too, which are fewer to order.
+    The maximum of a group of columns is an entry itself. So at least `count` entries reach the `count`-th best of these
+    maxima: all of the best `count`, with all equals of the last, and few others. The same holds for maxima of groups
+    of groups, which are fewer to order.
 
     Raises:
         FloatingPointError: there is NaN or +inf among the maxima.

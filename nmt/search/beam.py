@@ -29,10 +29,10 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Translate a batch by keeping the best prefixes of every sentence, as many as the beam has places.
 
-    A hypothesis that ends keeps its place, so each end narrows the beam by one; it counts as an end only if it is
-    among the best continuations of its step, as many as places are live. A sentence is done when no place is live, or
-    when no live hypothesis can reach the score of its n-th best finished one: the result is what a search without
-    this shortcut gives. Of equal continuations the one from the lower place, then with the lower id, comes first.
+    A hypothesis that ends keeps its place, so each end narrows the beam by one. It counts as an end only if it is among
+    the best continuations of its step, as many as places are live. A sentence is done when no place is live, or when
+    no live hypothesis can reach the score of its n-th best finished one. A search without this shortcut gives the same
+    result. Of equal continuations the one from the lower place, then with the lower id, comes first.
 
     Args:
         model: what scores the next token.
@@ -44,8 +44,8 @@ def beam_search(
         constraints: what each sentence is held to; empty where none is.
 
     Returns:
-        for each sentence of the batch, in order, at least one and at most n_best hypotheses, all different: the
-        finished ones first, then those cut; each group by score, the best first (of equals, the one found first).
+        for each sentence of the batch, in order, one to n_best hypotheses, all different. The finished ones come
+        first, then those cut. Each group is ordered by score, the best first; of equals, the one that ended first.
 
     Raises:
         RunError: the model's scores are not numbers.
@@ -106,7 +106,7 @@ def _collect(before: Frontier, growth: Growth, pool: Pool, *, eos_id: int) -> Fr
         # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
         pool.add(before, before.live & ~live.any(1, keepdims=True), finished=False)
     ended = live & (frontier.tokens == eos_id)
-    if not np.count_nonzero(ended):  # of few a fifth of the time that any() takes
+    if not np.count_nonzero(ended):  # for small arrays a fifth of the time of any()
         return frontier
     pool.add(frontier, ended, finished=True)
     return frontier._replace(totals=np.where(ended, -np.inf, frontier.totals))

@@ -48,13 +48,13 @@ def best_candidates(
         RunError: the model's scores are not numbers.
     """
     try:
-        found = _allowed(step, totals, count, rules=rules, prefix=prefix, operations=operations)
+        continuations = _allowed(step, totals, count, rules=rules, prefix=prefix, operations=operations)
     except FloatingPointError:
         raise RunError(
             f"the model's scores at target position {prefix.length + 1} are not numbers (NaN or infinite): "
             "its weights are damaged or its training diverged; use an earlier checkpoint"
         ) from None
-    return _ranked(found, len(totals), count)
+    return _ranked(continuations, len(totals), count)
 
 
 def _allowed(
@@ -71,30 +71,32 @@ def _allowed(
         logits, so_far = step.logits, totals
         if rows is not None:
             logits, so_far = logits[operations.from_host(rows)], totals[rows]
-        found = operations.continuations(logits, so_far, wanted, normalized=step.normalized)
+        continuations = operations.continuations(logits, so_far, wanted, normalized=step.normalized)
         if rows is not None:
-            found = found._replace(sentences=rows[found.sentences])
+            continuations = continuations._replace(sentences=rows[continuations.sentences])
         if ids is not None:
-            found = found._replace(tokens=ids[found.sentences, found.tokens])
-        return found, allowed_by(rules, found, prefix)
+            continuations = continuations._replace(tokens=ids[continuations.sentences, continuations.tokens])
+        return continuations, allowed_by(rules, continuations, prefix)
 
-    found, allowed = look(None, count)
+    continuations, allowed = look(None, count)
     if allowed is None:
-        return found
+        return continuations
     everything = step.logits.shape[1] * step.logits.shape[2]
     rows, wanted = np.arange(len(totals)), count
     parts: list[Continuations] = []
     while True:
-        kept = found if allowed is None else found.only(allowed)
-        before, after = (np.bincount(each.sentences, minlength=len(totals))[rows] for each in (found, kept))
+        remaining = continuations if allowed is None else continuations.only(allowed)
+        before, after = (
+            np.bincount(each.sentences, minlength=len(totals))[rows] for each in (continuations, remaining)
+        )
         lacking = (after < count) & (after < before) & (wanted < everything)
-        enough = np.isin(kept.sentences, rows[lacking], invert=True)
-        parts.append(kept.only(enough))
+        enough = np.isin(remaining.sentences, rows[lacking], invert=True)
+        parts.append(remaining.only(enough))
         if not lacking.any():
             columns: Any = map(np.concatenate, zip(*parts, strict=True))
             return Continuations(*columns)
         rows, wanted = rows[lacking], _WIDENING * wanted
-        found, allowed = look(rows, wanted)
+        continuations, allowed = look(rows, wanted)
 
 
 def _ranked(found: Continuations, batch_size: int, count: int) -> Candidates:

@@ -17,8 +17,8 @@ from nmt.search.options import SearchOptions
 from nmt.search.stepper import Stepper
 
 _PATIENCE = 6
-"""Drop finished sentences once they are a sixth of the batch: to copy what the others need costs a part of a step, and
-so does each that stays."""
+"""Drop finished sentences once they are a sixth of the batch. Each that stays costs a part of a step, and so does
+copying the states of the others."""
 
 
 def greedy_search(
@@ -86,7 +86,7 @@ def _collect(frontier: Frontier, growth: Growth, pool: Pool, *, limits: Ints, en
     ending = (tokens == eos_id) | nothing_left
     ending[-1] |= limits[frontier.sentences] <= frontier.length + len(tokens)
     ending[:, ended] = False
-    if not np.count_nonzero(ending):  # of few a fifth of the time that any() takes
+    if not np.count_nonzero(ending):  # for small arrays a fifth of the time of any()
         return
     rows = np.flatnonzero(ending.any(0))
     at = ending[:, rows].argmax(0)

@@ -82,35 +82,35 @@ class History:
         """
         tokens = self._tokens(endings.sentences, endings.places, endings.lengths)
         values = zip(*(column.tolist() for column in endings[2:]), strict=True)
-        found = [
+        texts = [
             Hypothesis(row[: length - finished].tolist(), log_prob, score, finished)  # without EOS
             for row, (length, log_prob, score, finished) in zip(tokens, values, strict=True)
         ]
         if source_lengths is not None and all(block.weights is not None for block in self._blocks):
-            self._attach_weights(found, endings, source_lengths[endings.sentences].tolist())
+            self._attach_weights(texts, endings, source_lengths[endings.sentences].tolist())
         grouped: list[list[Hypothesis]] = [[] for _ in self._rows]
-        for sentence, hypothesis in zip(endings.sentences.tolist(), found, strict=True):
+        for sentence, hypothesis in zip(endings.sentences.tolist(), texts, strict=True):
             grouped[sentence].append(hypothesis)
         return grouped
 
     def _tokens(self, sentences: Ints, places: Ints, lengths: Ints) -> Ints:
-        """Read N prefixes (N, length); what lies beyond a prefix' own length is nobody's."""
+        """Read N prefixes (N, length); ids beyond a prefix' own length have no meaning."""
         tokens = np.zeros((len(sentences), self.length), dtype=np.int64)
         for block, inside, active, rows, slots, _ in self._walk(sentences, places, lengths):
             tokens[active, block.start + inside.start : block.start + inside.stop] = block.tokens[inside, rows, slots].T
         return tokens
 
-    def _attach_weights(self, found: list[Hypothesis], endings: Endings, own_lengths: list[int]) -> None:
+    def _attach_weights(self, texts: list[Hypothesis], endings: Endings, own_lengths: list[int]) -> None:
         """Give each of N hypotheses its own attention over its own source positions."""
-        traced: list[list[npt.NDArray[Any]]] = [[] for _ in found]  # from the last position to the first
+        traced: list[list[npt.NDArray[Any]]] = [[] for _ in texts]  # from the last position to the first
         for block, inside, active, rows, _, parents in self._walk(*endings[:3]):
             assert block.weights is not None
             for position in reversed(range(inside.start, inside.stop)):
                 for n, row in zip(active.tolist(), block.weights[position, rows, parents], strict=True):
                     traced[n].append(row[: own_lengths[n]])
-        for hypothesis, reversed_rows, own_length in zip(found, traced, own_lengths, strict=True):
-            kept = reversed_rows[::-1][: len(hypothesis.tokens)]
-            hypothesis.weights = np.stack(kept) if kept else np.zeros((0, own_length), dtype=np.float32)
+        for hypothesis, reversed_rows, own_length in zip(texts, traced, own_lengths, strict=True):
+            own_rows = reversed_rows[::-1][: len(hypothesis.tokens)]
+            hypothesis.weights = np.stack(own_rows) if own_rows else np.zeros((0, own_length), dtype=np.float32)
 
     def _walk(self, sentences: Ints, places: Ints, lengths: Ints) -> Iterator[_Visit]:
         """Follow N back-pointers from the last position to the first; where there is one place, block by block."""

@@ -87,10 +87,10 @@ class Step(NamedTuple):
     state: State
     """The state after this position, still with K places a sentence."""
     shortlist: Array | None = None
-    """(B, N) where the model scores N ids of each sentence only, the logits then being (B, K, N): the id of each
-    column, a sentence's own ids in any order and none twice. Beyond them -1, with logits -inf in these columns.
-    None: column and id are the same. Rules and hypotheses speak of ids all the same. Of equal continuations the one in
-    the lower column comes first, so ascending ids give the order that a search without a shortlist has."""
+    """(B, N) the id of each column, where the model scores only N ids of each sentence; the logits are (B, K, N) then.
+    A row has the sentence's own ids in any order, none twice, and -1 beyond them, where logits are -inf. None: column
+    and id are the same. Rules and hypotheses speak of ids in both cases. Of equal continuations the one in the lower
+    column comes first, so ascending ids give the order of a search without a shortlist."""
     normalized: bool = False
     """Whether the logits are log-probabilities already, in single precision at least. ONNX Runtime and torch take
     logsumexp in a third of the time that NumPy needs (one CPU thread), which is most of what search costs."""
@@ -100,7 +100,7 @@ class Taken(NamedTuple):
     """T positions that a model took by itself; all but the state on the host, as NumPy arrays."""
 
     tokens: npt.NDArray[np.int64]
-    """(T, B, K) ids; what follows the end of a sentence is nobody's"""
+    """(T, B, K) ids; ids behind the end of a sentence have no meaning"""
     parents: npt.NDArray[np.int64]
     """(T, B, K) the places before each position that those after it continue"""
     log_probs: npt.NDArray[np.float64]
@@ -185,12 +185,12 @@ class Hypothesis:
     tokens: list[int]
     """Target ids, without BOS and without EOS."""
     log_prob: float
-    """Natural logarithm of the model's probability of all tokens, that of EOS included if it is finished: what
-    teacher-forced rescoring gives, whatever rules the search kept to."""
+    """Natural logarithm of the model's probability of all tokens, EOS included if it is finished. Teacher-forced
+    rescoring gives the same number, whatever rules the search kept to."""
     score: float
     """What ranks it, higher is better: `log_prob` and what processors added, normalised by length."""
     finished: bool
     """Whether it ended with EOS; False for one that was cut at its length limit."""
     weights: npt.NDArray[np.floating[Any]] | None = field(default=None, repr=False, compare=False)
-    """(T, S) attention of each of the `tokens` over the sentence's own source positions (no padding, no row for
-    EOS), a NumPy array on the host; None unless asked for."""
+    """(T, S) attention of each of the `tokens` over the sentence's own source positions, a NumPy array on the host. It
+    has no padding and no row for EOS. None unless asked for."""

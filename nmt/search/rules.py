@@ -40,10 +40,10 @@ class Prefix:
 
 
 class Rule(Protocol):
-    """Forbids continuations, by their ids; it gives their probability to nobody.
+    """Forbids continuations, by their ids; it does not give their probability to others.
 
-    A rule sees only what is good enough to be chosen: search asks for more where it takes some away. `log_prob` remains
-    what the model itself says of the same tokens.
+    A rule sees only continuations that are good enough to be chosen: search asks for more where it takes some away.
+    `log_prob` remains the model's own of the same tokens.
     """
 
     def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:

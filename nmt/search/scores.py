@@ -34,8 +34,8 @@ class LengthNormalizer:
 
     def __post_init__(self) -> None:
         if self.normalization not in NORMALIZATIONS:
-            known = ", ".join(NORMALIZATIONS)
-            raise ConfigError(f"unknown length normalization {self.normalization!r}; choose one of: {known}")
+            choices = ", ".join(NORMALIZATIONS)
+            raise ConfigError(f"unknown length normalization {self.normalization!r}; choose one of: {choices}")
         if not abs(self.length_penalty) <= _MOST:  # NaN is not either
             raise ConfigError(f"length_penalty is {self.length_penalty}; set it to a number up to {_MOST}, such as 1.0")
 

@@ -32,21 +32,21 @@ class Stepper:
         self._constraints = constraints if options.processors else ()
         self._multi_step = None if options.with_weights else model.multi_step
         self._declined = sys.maxsize
-        """The model took no many positions of so many sentences: it is asked again about fewer."""
+        """The model declined many positions for this many sentences. It is asked again when there are fewer."""
 
     def start(self, source: Array, lengths: Array, limits: Ints, pool: Pool) -> tuple[Frontier, State | None]:
         """Begin with one place a sentence; what may not take a step is cut at once.
 
         Returns:
-            the frontier, and its state; None where nobody is left.
+            the frontier, and its state; None where no sentence is left.
         """
         frontier = Frontier.at_start(np.arange(len(limits)), self._options.bos_id)
         stay = limits > 0
         pool.add(frontier, ~stay[:, None], finished=False)
         if not stay.any():
             return frontier.keep(stay), None
-        given = (self._constraints,) if self._constraints else ()
-        state = self._model.start(source, lengths, *given)
+        constraints = (self._constraints,) if self._constraints else ()
+        state = self._model.start(source, lengths, *constraints)
         if not stay.all():
             state = state.keep(self._operations.from_host(np.flatnonzero(stay)))
         return frontier.keep(stay), state
@@ -79,7 +79,7 @@ class Stepper:
         count = len(frontier.sentences)
         if self._multi_step is None or count >= self._declined or self._active(frontier) or frontier.added is not None:
             return None
-        taken = self._multi_step(
+        positions = self._multi_step(
             self._operations.from_host(frontier.tokens),
             state,
             log_probs=frontier.totals,
@@ -89,13 +89,13 @@ class Stepper:
             ended=ended,
             enough=enough,
         )
-        if taken is None:
+        if positions is None:
             self._declined = count
             return None
-        if not np.isfinite(taken.log_probs).all() or self._is_forbidden(taken, frontier, history, ended):
+        if not np.isfinite(positions.log_probs).all() or self._is_forbidden(positions, frontier, history, ended):
             self._multi_step = None
             return None
-        return Growth(taken.tokens, taken.parents, taken.log_probs, taken.state, follows=True)
+        return Growth(positions.tokens, positions.parents, positions.log_probs, positions.state, follows=True)
 
     def take_one(self, frontier: Frontier, state: State, history: History, *, count: int) -> Growth:
         """Take the best continuations of every sentence at one position: `count`, or fewer if none has as many."""
@@ -164,8 +164,8 @@ class Stepper:
             read = partial(_prefixes_inside, frontier, history, taken, position)
             prefix = Prefix(frontier.sentences, frontier.length + position, read)
             rows = np.arange(len(tokens)).repeat(tokens.shape[1])
-            found = Continuations(rows, parents.reshape(-1), tokens.reshape(-1), log_probs.reshape(-1))
-            allowed = allowed_by(rules, found, prefix)
+            continuations = Continuations(rows, parents.reshape(-1), tokens.reshape(-1), log_probs.reshape(-1))
+            allowed = allowed_by(rules, continuations, prefix)
             if allowed is not None and not (allowed.reshape(tokens.shape).all(1) | over).all():
                 return True
             over = over | (tokens == self._options.eos_id).any(1)

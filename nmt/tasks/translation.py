@@ -56,10 +56,10 @@ class Translation(Task):
     ) -> Validation:
         """See `Task`; greedy search."""
         greedy = replace(search, beam_size=1, batch_size=batch_size)
-        own = ParallelText(*(list(shares.share(side)) for side in text))
-        sums = self.reference_loss(bundle, own, batch_size=batch_size)
+        share = ParallelText(*(list(shares.share(side)) for side in text))
+        sums = self.reference_loss(bundle, share, batch_size=batch_size)
         translator = Translator(bundle, search=greedy)
-        translations = shares.join_shares([item.text for item in translator.translate(own.source)])
+        translations = shares.join_shares([item.text for item in translator.translate(share.source)])
         total, tokens = (sum(column) for column in zip(*shares.gather_numbers(sums), strict=True))
         # All the references decide, not this process's share: every validation of a run takes the same tokenizer.
         tokenizer = default_tokenizer(bundle.target_language, text.target)
@@ -68,8 +68,8 @@ class Translation(Task):
 
     def test(self, bundle: Bundle, text: ParallelText, *, shares: Shares) -> list[Score]:
         """See `Task`; BLEU and chrF."""
-        own = Translator(bundle).translate(shares.share(text.source))
-        translations = shares.join_shares([item.text for item in own])
+        translated = Translator(bundle).translate(shares.share(text.source))
+        translations = shares.join_shares([item.text for item in translated])
         return corpus_scores(translations, text.target, metrics=("bleu", "chrf"), language=bundle.target_language)
 
     def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:

@@ -73,7 +73,7 @@ def _warn_of_overlaps(config: TrainConfig, data: TrainingData) -> None:
 
 
 def _overlap(label: str, overlap: Overlap, count: int) -> str:
-    """Say how much of a text of so many pairs is in the training text."""
+    """Say how much of a text is in the training text."""
     pairs, sources = overlap
     number, what = (pairs, "pairs") if pairs else (sources, "sources")
     line = f"{number:,} of the {count:,} {what} of {label} ({number / count:.2%}) are in the training text too"
@@ -87,9 +87,9 @@ def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:
     if not texts:
         return []
     key = ("overlaps", data.corpus_digest, data.valid_digest, text_digest(data.test), len(texts))
-    known = data.cache.get(*key)
-    if isinstance(known, list) and len(known) == len(texts):
-        return [Overlap(*counts) for counts in known]
-    found = count_overlaps((part.corpus for part in data.corpus.parts), texts)
-    data.cache.put(found, *key)
-    return found
+    cached = data.cache.get(*key)
+    if isinstance(cached, list) and len(cached) == len(texts):
+        return [Overlap(*counts) for counts in cached]
+    overlaps = count_overlaps((part.corpus for part in data.corpus.parts), texts)
+    data.cache.put(overlaps, *key)
+    return overlaps

@@ -182,9 +182,9 @@ def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two runs that start together may both get here; each writes a file of its own and the renames are equal.
-        own = path.with_name(f"{path.name}.{os.getpid()}")
-        write_atomically(own, lambda partial: partial.write_bytes(model.to_bytes()))
-        os.replace(own, path)
+        unique = path.with_name(f"{path.name}.{os.getpid()}")
+        write_atomically(unique, lambda partial: partial.write_bytes(model.to_bytes()))
+        os.replace(unique, path)
     except OSError as error:
         LOG.warning("the subword model is not cached in %s (%s)", path.parent, error.strerror)
     return model
@@ -193,9 +193,9 @@ def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> 
 def _hold_out(train: CorpusPaths, pairs: int, cache: Cache) -> int:
     """`hold_out_threshold`, which reads the whole text, remembered."""
     key = ("hold_out", cache.digests(train), pairs)
-    known = cache.get(*key)
-    if isinstance(known, int):
-        return known
+    cached = cache.get(*key)
+    if isinstance(cached, int):
+        return cached
     threshold = hold_out_threshold(train, pairs)
     cache.put(threshold, *key)
     return threshold
@@ -253,8 +253,8 @@ def _why_unknown(config: TrainConfig) -> str:
             "so take another parent"
         )
     if settings.model or settings.source_model:
-        given = "subwords.model" if settings.model else "subwords.source_model and subwords.target_model"
-        return f"it was trained on other text: leave {given} empty, or set subwords.byte_fallback=true"
+        keys = "subwords.model" if settings.model else "subwords.source_model and subwords.target_model"
+        return f"it was trained on other text: leave {keys} empty, or set subwords.byte_fallback=true"
     return (
         f"the rarest characters of this text have no place among subwords.vocabulary_size={settings.vocabulary_size}: "
         "raise it, or set subwords.byte_fallback=true; check that the files are text in this language"

@@ -22,7 +22,7 @@ from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
 
 # What the parent settles, each unless the child's user chose it. How subwords are drawn in training is the child's own
-# matter; so is the coverage, which nobody asks for once there are subwords.
+# matter. So is the coverage, which has no meaning once there are subwords.
 _MODEL = tuple(item.name for item in dataclasses.fields(ModelConfig))
 _SUBWORDS = ("kind", "vocabulary_size", "joint", "byte_fallback", "normalization")
 
@@ -35,8 +35,8 @@ def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainCon
     Args:
         config: the child's configuration; it is left as it is.
         chosen: keys that the user set, as in ``{"model.dropout"}``; other keys of the model and the subwords silently
-            become the parent's. ``model.dropout`` is the user's where it was chosen, and ``subwords.vocabulary_size``
-            may be more than the parent has, as it may be more than a text supports.
+            become the parent's. ``model.dropout`` is the user's where it was chosen. ``subwords.vocabulary_size`` may
+            be more than the parent has, as it may be more than a text supports.
 
     Returns:
         The configuration to train with, and the parent.
@@ -93,7 +93,7 @@ def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
 
 
 def _filled(group: Group, values: dict[str, Any], name: str, keys: tuple[str, ...], chosen: Set[str]) -> Group:
-    """Replace the keys that nobody chose by plain values."""
+    """Replace the keys that the user did not choose by plain values."""
     filled = {key: values[key] for key in keys if key in values and f"{name}.{key}" not in chosen}
     return from_dict(type(group), to_dict(group) | filled)
 
@@ -132,14 +132,14 @@ def _refuse_other_subwords(config: TrainConfig, parent: Bundle) -> None:
 
 
 def _mention_languages(config: TrainConfig, parent: Bundle) -> None:
-    own = (config.corpus.source, config.corpus.target)
-    if own != (parent.source_language, parent.target_language):
+    languages = (config.corpus.source, config.corpus.target)
+    if languages != (parent.source_language, parent.target_language):
         LOG.warning(
             "init_from=%s translates from %s to %s, this run will from %s to %s",
             config.init_from,
             parent.source_language,
             parent.target_language,
-            *own,
+            *languages,
         )
 
 

@@ -1,8 +1,8 @@
 """The gradient of one batch: computed in parts, by one process or several; dropout aside, that of the whole.
 
 A batch is divided by rows among the processes, and each process's share into `accumulation` parts. Every part's summed
-loss is divided by the real target positions of the whole batch, so that the sum of the parts' gradients is the whole
-batch's gradient; the mean of the parts' means would weigh positions in short sentences more.
+loss is divided by the real target positions of the whole batch. So the sum of the parts' gradients is the whole batch's
+gradient. The mean of the parts' means would weigh positions in short sentences more.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class BatchGradient:
     ) -> BatchLoss:
         """Make the gradient of the batch's mean loss per real target position.
 
-        Dropout is a function of the seed, the update, the rank and how the batch is divided: a resumed run that divides
-        it alike draws what the uninterrupted one drew.
+        Dropout is a function of the seed, the update, the rank and how the batch is divided. A resumed run that divides
+        it alike draws the same masks.
 
         Args:
             batch: what all processes share.
@@ -95,7 +95,7 @@ class BatchGradient:
         return BatchLoss(smoothed, negative_log_likelihood, tokens)
 
     def _parts(self, rows: int) -> int:
-        """Divide this process's share of so many rows into the parts that were asked for, or into single rows."""
+        """Count the parts of this process's share of a batch: as configured, or single rows where it has fewer rows."""
         most = -(-rows // self._processes.size)
         if self._accumulation > most and not self._is_told:
             self._is_told = True
@@ -119,7 +119,7 @@ class BatchGradient:
 def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
     """Take every `parts`-th row of a batch from row `number` on, cut to the longest of them, with the weight 1.
 
-    A batch with too few rows has parts without any; such a part is the first row with weight 0, so that every process
+    A batch with too few rows has parts without any. Such a part is the first row with weight 0, because every process
     takes part in every exchange.
     """
     if parts == 1:

@@ -21,10 +21,10 @@ from nmt.training.data import TrainingData
 _FOLDS = 10
 _DISCOUNT = 0.5
 _SAMPLED = 2
-"""So many sampled segmentations of each pair are aligned beside the best."""
+"""Sampled segmentations of each pair that are aligned beside the best one."""
 _MAX_CELLS = 60_000_000
-"""Bound on the memory and the time of aligning, see nmt.text.alignment. 60,000 pairs of 15 subwords fit in with sampled
-segmentations, three times as many without; of more text a sample is taken."""
+"""Bound on the memory and the time of aligning, see nmt.text.alignment. With sampled segmentations 60,000 pairs of 15
+subwords fit in, without them three times as many. Of more text a sample is taken."""
 
 
 class Translations(NamedTuple):
@@ -119,8 +119,8 @@ def learn_translations(
 ) -> tuple[Translations, list[Translations]]:
     """Learn the `size` most likely translations of every source subword, and the same without each fold's pairs.
 
-    The pair in line i of a text is of fold i modulo their number. Where a text and its translations are two texts of a
-    mixture, which say the same line by line, they are of the same folds too.
+    The pair in line i of a text is of fold i modulo their number. A mixture may have a text and its translations, which
+    say the same line by line: these are of the same folds too.
 
     Of what was seen once little is to be expected in the next text: absolute discounting (Ney et al. 1994) takes half
     an occurrence from each.
@@ -128,37 +128,37 @@ def learn_translations(
     Where training samples segmentations, some sampled ones of each pair count beside the best: their subwords need
     translations too.
     """
-    ways = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
+    segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
     pairs = len(corpus)
     whole, others, aligned = cross_fit(
-        _Rows(corpus, 0, ways=ways, sampling=source_sampling),
-        _Rows(corpus, 1, ways=ways, sampling=target_sampling),
+        _Rows(corpus, 0, ways=segmentations, sampling=source_sampling),
+        _Rows(corpus, 1, ways=segmentations, sampling=target_sampling),
         target_vocabulary=target_vocabulary,
         fold_of=np.concatenate([(part.corpus.lines % _FOLDS).astype(np.uint8) for part in corpus.parts]),
         folds=_FOLDS,
         least_count=_DISCOUNT,
-        alternatives=ways,
+        alternatives=segmentations,
         max_cells=_MAX_CELLS,
     )
     if aligned < pairs:
         LOG.info("the lexicon is of a sample of the training text: %s of %s pairs", f"{aligned:,}", f"{pairs:,}")
-    found = [_most_likely(table, source_vocabulary, size) for table in (whole, *others)]
-    return found[0], found[1:]
+    translations = [_most_likely(table, source_vocabulary, size) for table in (whole, *others)]
+    return translations[0], translations[1:]
 
 
 def _most_likely(table: TranslationTable, vocabulary: int, size: int) -> Translations:
     """Take the first `size` of each source, best first, of equals the lowest id."""
-    kept = np.maximum(table.counts - _DISCOUNT, 0) / np.maximum(table.counts, _DISCOUNT)
-    probabilities = table.probabilities * kept
+    discounted = np.maximum(table.counts - _DISCOUNT, 0) / np.maximum(table.counts, _DISCOUNT)
+    probabilities = table.probabilities * discounted
     order = np.lexsort((table.targets, -probabilities, table.sources))
     sources = table.sources[order]
     places = np.arange(len(order)) - np.searchsorted(sources, sources)
     chosen = (places < size) & (probabilities[order] > 0)
     order, rows, columns = order[chosen], sources[chosen], places[chosen]
-    found = Translations(torch.zeros(vocabulary, size, dtype=torch.int32), torch.zeros(vocabulary, size))
-    found.targets[rows, columns] = torch.from_numpy(table.targets[order]).int()
-    found.probabilities[rows, columns] = torch.from_numpy(probabilities[order]).float()
-    return found
+    translations = Translations(torch.zeros(vocabulary, size, dtype=torch.int32), torch.zeros(vocabulary, size))
+    translations.targets[rows, columns] = torch.from_numpy(table.targets[order]).int()
+    translations.probabilities[rows, columns] = torch.from_numpy(probabilities[order]).float()
+    return translations
 
 
 class _Rows(Sequence[Any]):

@@ -52,8 +52,8 @@ class WeightAverage:
     """Exponential moving average of a model's weights (Polyak & Juditsky 1992), which is what is validated and saved.
 
     Early on the decay is (1 + n) / (10 + n) after n updates, so that the random start is forgotten soon. Averaging
-    takes out the noise of large steps; as the learning rate falls there is less of it, and old weights would only hold
-    the average back, so its span shrinks with the rate. A decay of zero keeps no copy: the average is the model itself.
+    takes out the noise of large steps. As the learning rate falls there is less noise, and old weights would only hold
+    the average back. So its span shrinks with the rate. A decay of zero keeps no copy: the average is the model itself.
     """
 
     def __init__(self, model: nn.Module, *, decay: float) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def bundle_of(trainer: Trainer) -> Bundle:
-    """Describe the model, with what is known of its training."""
+    """Describe the model and its training."""
     position, data, config = trainer.position, trainer.data, trainer.config
     return Bundle(
         model=trainer.model,

@@ -59,12 +59,12 @@ class Processes:
         Raises:
             RunError: another process is gone.
         """
-        own = torch.tensor(list(numbers), dtype=torch.float64)
+        values = torch.tensor(list(numbers), dtype=torch.float64)
         if self.size == 1:
-            return [own.tolist()]
-        rows = [torch.empty_like(own) for _ in range(self.size)]
+            return [values.tolist()]
+        rows = [torch.empty_like(values) for _ in range(self.size)]
         with _answering():
-            dist.all_gather(rows, own)
+            dist.all_gather(rows, values)
         return [row.tolist() for row in rows]
 
     def gather(self, value: T) -> list[T]:
@@ -109,9 +109,9 @@ class Processes:
 
     def main_first(self, function: Callable[[], T]) -> T:
         """Call a function in the main process and, if it raised nothing there, in the others; RunError as above."""
-        made: list[T] = []
-        self.from_main(lambda: made.append(function()))
-        return made[0] if made else function()
+        results: list[T] = []
+        self.from_main(lambda: results.append(function()))
+        return results[0] if results else function()
 
     def data_parallel(self, module: nn.Module) -> nn.Module:
         """Wrap a module so that the gradients of its parameters become means over the processes in each backward."""

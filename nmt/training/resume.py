@@ -17,8 +17,8 @@ from nmt.training.parallel import Processes
 from nmt.training.position import Position
 from nmt.training.state import SavedState, load_state
 
-# A run may go on after these change: they shape neither the weights reached so far nor the course ahead, but for the
-# minutes and epochs, which say how long that is.
+# A run may go on after these change. They shape neither the weights reached so far nor the course ahead. Minutes and
+# epochs say how long that is.
 _HARMLESS = {
     "name",
     "run_dir",
@@ -106,9 +106,9 @@ def require_same_text(config: TrainConfig, data: TrainingData, saved: SavedState
 
 def require_one_config(config: TrainConfig, processes: Processes) -> None:
     """Refuse to train one model as two configurations say, as when the commands on two machines differ."""
-    own = flatten(to_dict(config))
-    for rank, other in enumerate(processes.gather(own)):
-        changed = [f"{key} ({own[key]} and {other[key]})" for key in own if own[key] != other[key]]
+    settings = flatten(to_dict(config))
+    for rank, other in enumerate(processes.gather(settings)):
+        changed = [f"{key} ({settings[key]} and {other[key]})" for key in settings if settings[key] != other[key]]
         changed = [text for text in changed if not text.startswith(_EACH_ITS_OWN)]
         if changed:
             raise ConfigError(

@@ -110,21 +110,21 @@ def _data(
 ) -> TrainingData:
     """Prepare the text, with the subwords that the run begins with; make sure that the training fits memory.
 
-    The main process goes first, so that one alone trains subwords and encodes the text; the others then find it in the
-    cache, or encode their own copy with its subwords where machines have a cache each.
+    The main process goes first, so that one alone trains subwords and encodes the text. The others then find it in the
+    cache. Where machines have a cache each, they encode their own copy with its subwords.
 
     Raises:
         ConfigError: the text is not what the run that goes on was trained on, or there is too little memory.
     """
-    made: list[TrainingData] = []
+    prepared: list[TrainingData] = []
 
     def prepare_first() -> tuple[bytes, bytes]:
-        made.append(prepare(config, task, subwords=start.subwords))
-        return made[0].source_subwords.to_bytes(), made[0].target_subwords.to_bytes()
+        prepared.append(prepare(config, task, subwords=start.subwords))
+        return prepared[0].source_subwords.to_bytes(), prepared[0].target_subwords.to_bytes()
 
     trained = processes.from_main(prepare_first)
     subwords = start.subwords or subword_pair(*trained, origin=str(run_dir / "state.pt"))
-    data = made[0] if made else prepare(config, task, subwords=subwords)
+    data = prepared[0] if prepared else prepare(config, task, subwords=subwords)
     if start.saved:
         require_same_text(config, data, start.saved, run_dir)
     vocabularies = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)

@@ -71,10 +71,10 @@ def load_state(path: Path) -> SavedState:
         require_regular(path)
         _compare_checksums(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
-        found = values.pop("format")
-        if found != STATE_FORMAT:
+        version = values.pop("format")
+        if version != STATE_FORMAT:
             raise ConfigError(
-                f"{path} has state format {found}, this nmt reads {STATE_FORMAT}; use trainer.overwrite=true"
+                f"{path} has state format {version}, this nmt reads {STATE_FORMAT}; use trainer.overwrite=true"
             )
         position = values["position"]
         position["best_score"] = position.pop(_BEST_SCORE)

@@ -191,12 +191,12 @@ class Trainer:
         arrived = int(stop.arrived or 0)
         if self.processes.size == 1:
             return loss, arrived
-        told = self.processes.gather_numbers(
+        numbers = self.processes.gather_numbers(
             [loss.smoothed, loss.negative_log_likelihood, self.position.seconds, float(arrived)]
         )
-        self.position.seconds = told[0][2]
-        smoothed, negative_log_likelihood = (math.fsum(row[i] for row in told) for i in range(2))
-        return BatchLoss(smoothed, negative_log_likelihood, loss.tokens), int(max(row[3] for row in told))
+        self.position.seconds = numbers[0][2]
+        smoothed, negative_log_likelihood = (math.fsum(row[i] for row in numbers) for i in range(2))
+        return BatchLoss(smoothed, negative_log_likelihood, loss.tokens), int(max(row[3] for row in numbers))
 
     def _log(self, batch: Batch, loss: BatchLoss, gradient_norm: float) -> None:
         position, sums = self.position, self.sums

@@ -50,8 +50,8 @@ def score_test(
     bundle = load_bundle(run_dir / "best", device=device)
     how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
     digest = text_digest(text)[:16]
-    known = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
-    if processes.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
+    scored = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
+    if processes.from_main(lambda: str(scored[0]).endswith(how) and scored[1] == digest):
         return
     written = "; ".join(map(str, task.test(bundle, text, shares=processes)))
     LOG.info("test (%s): %s", how, written)

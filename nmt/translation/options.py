@@ -27,8 +27,8 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
 def _rules(subwords: SubwordModel, search: SearchConfig) -> tuple[Rule, ...]:
     """List what may be emitted: text, and its end after one subword at least, since no sentence translates to nothing.
 
-    The unknown symbol is forbidden too: it stands for text that nobody knows, and decodes to nothing, so that the
-    second-best subword, which a reader sees, is always the better one.
+    The unknown symbol is forbidden too, because it decodes to nothing. The second-best subword, which a reader sees, is
+    always better.
     """
     forbidden = Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])
     rules = (forbidden, MinimumLength(1, eos_id=subwords.eos_id))

@@ -12,7 +12,7 @@ _LENGTH_BYTES = 8
 
 
 def send(pipe: Any, message: Message) -> None:
-    """Write a message, however large; OSError where nobody reads."""
+    """Write a message, however large; OSError where the reader is gone."""
     content = json.dumps(message).encode()
     left = memoryview(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
     while left:

@@ -61,7 +61,7 @@ class TranslatorPool:
 
         Raises:
             NmtError: a worker failed, with its own message and exit code; what comes before it has been yielded.
-            RunError: a worker died, likewise.
+            RunError: a worker died; what comes before it has been yielded too.
         """
         order: queue.Queue[Any] = queue.Queue()
         slots = threading.Semaphore(_WINDOWS_AHEAD)
@@ -79,23 +79,23 @@ class TranslatorPool:
                 futures = [self.submit(request) for request in requests]
                 self.flush()
                 order.put((tag, requests, futures))
-        except Exception as error:  # whatever it is, nobody must wait for ever
+        except Exception as error:  # any error must reach whoever waits
             order.put(error)
         else:
             order.put(None)
 
     def _next(self, order: queue.Queue[Any]) -> Any:
-        """Wait for what comes next; a worker that dies meanwhile, though nobody waits for it, is an error too."""
+        """Wait for the next window. A worker that dies meanwhile is an error, even an idle one."""
         while True:
             try:
-                found = order.get(timeout=IDLE_SECONDS)
+                window = order.get(timeout=IDLE_SECONDS)
             except queue.Empty:
                 if self._workers.failure is not None:
                     raise self._workers.failure from None
                 continue
-            if isinstance(found, Exception):
-                raise found
-            return found
+            if isinstance(window, Exception):
+                raise window
+            return window
 
 
 def prepare(translator: Translator) -> tuple[Message, Any]:
@@ -122,8 +122,8 @@ def split(sizes: Sequence[int], count: int) -> Iterator[slice]:
 def _complete(futures: Sequence[Future[Translation]], reply: Future[Message]) -> None:
     """Give each request of a part its translation, or the error that the part ran into."""
     error = reply.exception()
-    found = [None] * len(futures) if error else reply.result()["translations"]
-    for future, values in zip(futures, found, strict=True):
+    translations = [None] * len(futures) if error else reply.result()["translations"]
+    for future, values in zip(futures, translations, strict=True):
         if not future.set_running_or_notify_cancel():
             continue
         if error is None:

@@ -99,8 +99,8 @@ class Translation:
 
 
 def _hypothesis(values: Mapping[str, Any]) -> TextHypothesis:
-    found = TextHypothesis(**values)
-    if found.alignment is None:
-        return found
-    pairs: list[tuple[int, int]] = [(source, target) for source, target in found.alignment]
+    hypothesis = TextHypothesis(**values)
+    if hypothesis.alignment is None:
+        return hypothesis
+    pairs: list[tuple[int, int]] = [(source, target) for source, target in hypothesis.alignment]
     return TextHypothesis(**{**values, "alignment": pairs})

@@ -47,7 +47,7 @@ class _Row(NamedTuple):
 class Translator:
     """Translates requests with a trained model, window by window; threads may share it.
 
-    What is submitted waits until a window is full, until `flush`, or until its deadline; one window is computed at a
+    What is submitted waits until a window is full, until `flush`, or until its deadline. One window is computed at a
     time, by the thread that completed it.
     """
 
@@ -159,14 +159,14 @@ class Translator:
             return
         try:
             with self._computing:
-                found = self._translate([request for request, _ in waiting])
+                translations = self._translate([request for request, _ in waiting])
         except BaseException as error:
             for _, future in waiting:
                 future.set_exception(error)
             if not isinstance(error, Exception):
                 raise
             return
-        for (_, future), translation in zip(waiting, found, strict=True):
+        for (_, future), translation in zip(waiting, translations, strict=True):
             if isinstance(translation, ConfigError):
                 future.set_exception(translation)
             else:
@@ -178,13 +178,13 @@ class Translator:
         encoded = dict(zip(written, self._source.encode_batch([requests[i].text for i in written]), strict=True))
         refused = {i: error for i, request in enumerate(requests) if (error := self._refusal(request))}
         rows = {i: self._row(requests[i], ids) for i, ids in encoded.items() if ids and i not in refused}
-        found = self._translate_rows(set(rows.values()))
+        hypotheses = self._translate_rows(set(rows.values()))
         results: list[Translation | ConfigError] = []
         for i, request in enumerate(requests):
             if i in refused:
                 results.append(refused[i])
             elif i in rows:
-                results.append(self._translation(request, encoded[i], found[rows[i]]))
+                results.append(self._translation(request, encoded[i], hypotheses[rows[i]]))
             else:
                 results.append(Translation(id=request.id))
         return results
@@ -210,18 +210,18 @@ class Translator:
         Constrained rows have batches of their own, so that the others keep what is faster without constraints.
         """
         scores = self.search.beam_size * self._target.vocabulary_size
-        found: dict[_Row, list[TextHypothesis]] = {}
+        hypotheses: dict[_Row, list[TextHypothesis]] = {}
         for constrained in (False, True):
             group = [row for row in rows if bool(row.prefix) == constrained]
             group.sort(key=lambda row: (-len(row.ids), row))
             for cut in cut_batches([len(row.ids) for row in group], self.search.batch_size, scores=scores):
-                found.update(zip(group[cut], self._translate_batch(group[cut]), strict=True))
-        return found
+                hypotheses.update(zip(group[cut], self._translate_batch(group[cut]), strict=True))
+        return hypotheses
 
     def _translate_batch(self, batch: Sequence[_Row]) -> list[list[TextHypothesis]]:
         source, lengths = self._pad(batch)
         constraints = [Constraints(row.prefix) for row in batch] if batch[0].prefix else []
-        found = decode(
+        results = decode(
             self._model,
             source,
             lengths,
@@ -229,7 +229,7 @@ class Translator:
             options=self._options,
             constraints=constraints,
         )
-        texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(found, batch, strict=True)]
+        texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(results, batch, strict=True)]
         return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
 
     def _max_length(self, row: _Row) -> int:

@@ -143,7 +143,7 @@ class Workers:
                     send(process.stdin, job.request)
                     owed.set_result(_answer(receive(process.stdout)))
                     owed = None
-            except Exception as error:  # whatever it is, nobody must wait for ever
+            except Exception as error:  # any error must reach whoever waits
                 self._fail(_death(process) if isinstance(error, OSError | EOFError) else error, owed)
 
     def _next_job(self, process: subprocess.Popen[bytes]) -> _Job | None:

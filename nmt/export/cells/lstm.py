@@ -42,8 +42,8 @@ class LSTM(ExportedCell):
         gates, candidate = names("Split", sums, integers(3 * size, size), names=["", ""], axis=-1)
         opened = names("Split", add("Sigmoid", gates), integers(size, size, size), names=[""] * 3, axis=-1)
         input_gate, forget_gate, output_gate = opened
-        kept = add("Mul", forget_gate, step.before(f"cell{i}"))
-        cell = add("Add", kept, add("Mul", input_gate, add("Tanh", candidate)), name=f"next_cell{i}")
+        remembered = add("Mul", forget_gate, step.before(f"cell{i}"))
+        cell = add("Add", remembered, add("Mul", input_gate, add("Tanh", candidate)), name=f"next_cell{i}")
         return add("Mul", output_gate, add("Tanh", cell), name=f"next_hidden{i}")
 
 

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from nmt.model.cells.cell import Cell, LayerState
 
 _SATURATED = 1000.0
-"""Added to a gate's sum, far outside what weights and inputs bring about: there the sigmoid is 0 or 1 exactly."""
+"""Added to a gate's sum. It is far beyond all sums of weights and inputs, so that the sigmoid is 0 or 1 exactly."""
 
 
 class FusedCell(Cell):
