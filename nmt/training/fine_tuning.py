@@ -70,7 +70,7 @@ def restore_inherited(config: TrainConfig, saved: dict[str, Any], *, chosen: Set
     Args:
         config: the configuration of the resuming command.
         saved: the configuration in the run's state, as plain dicts; nothing is filled in from one without a parent.
-        chosen: as for `adopt`; what was chosen stays as it is, for the caller to compare with `saved`.
+        chosen: as for `inherit_settings`; what was chosen stays as it is, for the caller to compare with `saved`.
     """
     if not (config.init_from and saved.get("init_from")):
         return config

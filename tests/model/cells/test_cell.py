@@ -1,12 +1,18 @@
 """A cell's equations, torch's fused layers and RecurrentLayer are one recurrence, for every cell that there is."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from nmt.config.choices import Cell
-from nmt.model.cells.cell import RecurrentLayer, cell_named
+from nmt.config.choices import Cell as Word
+from nmt.config.model import ModelConfig
+from nmt.model.cells.cell import Cell, RecurrentLayer, cell_named
+from nmt.model.seq2seq import build_model
 
-CELLS = [cell_named(word.value) for word in Cell]
+CELLS = [cell_named(word.value) for word in Word]
 B, T, E, H = 3, 6, 5, 4
 
 
@@ -36,7 +42,7 @@ def gradients(outputs, leaves):
     return torch.autograd.grad((outputs * weights).sum(), leaves)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
+@pytest.mark.parametrize("cell", CELLS, ids=list(Word))
 def test_reference_cell_equals_the_fused_layer_in_values_and_gradients(cell):
     layer, inputs, state = problem(cell)
     initial = tuple(part.unsqueeze(0) for part in state)
@@ -55,7 +61,7 @@ def test_reference_cell_equals_the_fused_layer_in_values_and_gradients(cell):
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
+@pytest.mark.parametrize("cell", CELLS, ids=list(Word))
 def test_a_layer_advanced_position_by_position_equals_one_run_over_the_sequence(cell):
     layer, inputs, state = problem(cell)
     leaves = [inputs, *state, *layer.parameters()]
@@ -72,7 +78,7 @@ def test_a_layer_advanced_position_by_position_equals_one_run_over_the_sequence(
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
+@pytest.mark.parametrize("cell", CELLS, ids=list(Word))
 def test_a_state_that_is_not_contiguous_is_taken_too(cell):
     layer, inputs, state = problem(cell)
     strided = tuple(torch.stack((part, part), dim=-1)[..., 0] for part in state)
@@ -80,7 +86,7 @@ def test_a_state_that_is_not_contiguous_is_taken_too(cell):
     torch.testing.assert_close(layer(inputs, strided), layer(inputs, state))
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
+@pytest.mark.parametrize("cell", CELLS, ids=list(Word))
 def test_each_gate_begins_with_weights_of_its_own_scale(cell):
     """Recurrent weights are orthogonal, input weights uniform within Glorot and Bengio's bound, gate by gate."""
     layer = cell.layer(E, H, bidirectional=True)
@@ -91,3 +97,40 @@ def test_each_gate_begins_with_weights_of_its_own_scale(cell):
         for gate in getattr(layer, f"weight_ih{suffix}").split(H):
             assert bound / 2 < gate.abs().max() <= bound
         assert not getattr(layer, f"bias_hh{suffix}").any()
+
+
+class Elman(Cell):
+    """A cell without gates, which no padding can freeze (Elman 1990)."""
+
+    gates, parts = 1, 1
+
+    def layer(self, input_size, hidden_size, *, bidirectional=False):
+        return torch.nn.RNN(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
+
+    def read(self, layer, inputs, lengths):
+        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        outputs, last = layer(packed)
+        padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.size(1))
+        return padded, (torch.cat((last[0], last[1]), dim=-1),)
+
+    def run(self, layer, inputs, state):
+        return layer(inputs, state[0].unsqueeze(0).contiguous())[0]
+
+    def advance(self, layer, inputs, state):
+        return (torch.rnn_tanh_cell(inputs, state[0], *layer.all_weights[0]),)
+
+
+@pytest.mark.parametrize("feeding", [False, True])
+def test_a_new_cell_is_a_module_of_its_name_and_no_more(monkeypatch, feeding):
+    monkeypatch.setitem(sys.modules, "nmt.model.cells.elman", SimpleNamespace(CELL=Elman()))
+    sizes = {"embedding_size": E, "encoder_hidden_size": H, "decoder_hidden_size": 2 * H, "decoder_layers": 2}
+    config = ModelConfig(cell=SimpleNamespace(value="elman"), input_feeding=feeding, **sizes)
+    torch.manual_seed(5)
+    model = build_model(config, source_vocabulary=9, target_vocabulary=9).double().eval()
+    source, lengths, previous = torch.tensor([[5, 6, 3], [7, 3, 0]]), torch.tensor([3, 2]), torch.randint(4, 9, (2, T))
+    whole = model.project(model(source, lengths, previous))
+    state = model.start(source, lengths)
+    for t in range(T):
+        step = model.step(previous[:, t : t + 1], state)
+        torch.testing.assert_close(step.logits[:, 0], whole[:, t], rtol=1e-10, atol=1e-12)
+        state = step.state
