@@ -1,7 +1,7 @@
 """The graphs of many target positions: the step in a loop, which chooses what the next position reads.
 
 That saves what lies between two runs of a step, for a single sentence up to four fifths as much as the step itself
-(docs/RESULTS.md).
+(docs/decisions/multi-step-graphs.md).
 
 Shapes: B sentences, K places before a position and after it, T positions, V vocabulary, N candidates of a shortlist, P
 products of embeddings, R rows of the states.

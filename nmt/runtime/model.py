@@ -38,11 +38,11 @@ _TRANSLATIONS = ("translations", "chances")
 
 _FEW_SCORES = 3 * 2**14
 """Of so many log-probabilities at most a graph looks for the best itself, each counted as often as many are wanted of a
-place; of more NumPy finds them so much faster that steps are as fast (docs/RESULTS.md)."""
+place; of more NumPy finds them so much faster that steps are as fast (docs/decisions/multi-step-graphs.md)."""
 
 _LIKELY = 8
 """So many translations of each source token are at hand before one of them is read: graphs with a loop stop for others
-(docs/RESULTS.md)."""
+(docs/decisions/multi-step-graphs.md)."""
 
 _KEPT_BYTES = 2**26
 """So much of the products of embeddings is kept at most; where all tokens of a vocabulary need less, nothing is ever
