@@ -119,7 +119,7 @@ def test_the_recorded_patterns_read_what_the_benchmarks_print(load_tool):
     printed = decoding.table_row(decoding.COLUMNS) + "\n" + decoding.table_row(cells)
     found = {"sentences/s": Decimal("168.2"), "target tokens/s": 2311, "ready after": Decimal("0.78"), "peak": 1176}
     assert read("decoding-avx2-all-int8-shortlist-beam-5-batch-64-threads-1", printed) == found
-    both = {"nmt": 2311, "nmt, sentences": Decimal("168.2")}
+    both = {"nmt": 2311, "nmt, sentences/s": Decimal("168.2")}
     assert read("decoding-vnni-bulk-beam-5-one-layer-shortlist-50", printed) == both
     memory = load_tool("benchmark_memory")
     printed = "\n".join(memory._row(["29,000", start, *peaks]) for start, peaks in START_PEAKS.items())
