@@ -52,10 +52,11 @@ DEMO_SENTENCES := 'The small pigs want to fall asleep.' 'On Saturday Anna invite
 test: $(VENV)/installed  ## run the whole test suite (under 10 minutes on two cores, after make demo)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
-check: $(VENV)/installed  ## check format, lint and types
+check: $(VENV)/installed  ## check format, lint, types, and that every number shown was recorded
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tools/results.py check
 
 format: $(VENV)/installed  ## format the code
 	$(BIN)/ruff format .

@@ -62,10 +62,11 @@ def set_kernel_caches() -> None:
     """Set what PyTorch's kernels read when they start, unless the environment says otherwise.
 
     oneDNN keeps what it compiles for each of the last 1,024 shapes of a batch. An update asks for some 50, half of
-    which the next one asks for again: 64 keep these. PyTorch keeps 1,024 computations beside them, each with memory to
-    work in: with one, training was as fast in half the memory (docs/RESULTS.md). Both are read when the first layer
-    runs. Threads that share a product wait for one another in a loop. On a busy machine they take each other's time so,
-    and training becomes ten times slower: here they give up sooner. That is read when PyTorch is imported.
+    which the next one asks for again: 64 keep these. PyTorch keeps 1,024 computations beside them, each with memory
+    to work in: with one, training was as fast in half the memory (docs/decisions/kernel-caches.md). Both are read
+    when the first layer runs. Threads that share a product wait for one another in a loop. On a busy machine they
+    take each other's time so, and training becomes ten times slower: here they give up sooner. That is read when
+    PyTorch is imported.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "1")
@@ -77,7 +78,7 @@ def keep_freed_memory() -> None:
     """Let the GNU C library keep what is freed, up to 1 GiB, instead of giving it back to the system at once.
 
     An update frees some hundred megabytes that the next one wants again. Fetched anew from the system, page by page,
-    they cost 7 % of a CPU's time (docs/RESULTS.md). Other C libraries are left as they are.
+    they cost 7 % of a CPU's time (docs/decisions/freed-memory.md). Other C libraries are left as they are.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

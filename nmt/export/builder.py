@@ -98,7 +98,7 @@ class Builder(ABC):
 
         In this unit an element is at most 1, so that bytes of all elements are used alike. Of inputs between -1 and 1 a
         row of weights w makes at most |w|₁. Were the inputs independent, the standard deviation would be |w|₂ or less;
-        of two models' texts 9.6 of these were the most (docs/RESULTS.md). What is above ten is cut off in int8.
+        of two models' texts 9.6 of these were the most (docs/decisions/int8.md). What is above ten is cut off in int8.
         """
         if "projection.weight" not in self.weights:
             return None

@@ -1,7 +1,7 @@
 """The graphs of many target positions: the step in a loop, which chooses what the next position reads.
 
 That saves the time between two runs of a step. For a single sentence it is up to four fifths of the step's own time
-(docs/RESULTS.md).
+(docs/decisions/multi-step-graphs.md).
 
 Shapes: B sentences, K places before a position and after it, T positions, V vocabulary, N ids of a shortlist. P
 products of embeddings, R rows of the states.

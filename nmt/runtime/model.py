@@ -38,11 +38,11 @@ _TRANSLATIONS = ("translations", "chances")
 
 _FEW_SCORES = 3 * 2**14
 """Above this many scores a step, times the beam's width, NumPy's top-k is so much faster than the graph's that single
-steps are as fast (docs/RESULTS.md)."""
+steps are as fast (docs/decisions/multi-step-graphs.md)."""
 
 _LIKELY = 8
 """Translations of each source token whose products are made in advance. Graphs with a loop stop at any other token
-(docs/RESULTS.md)."""
+(docs/decisions/multi-step-graphs.md)."""
 
 _KEPT_BYTES = 2**26
 """The most that the products of embeddings may take. Where all tokens of a vocabulary need less, each is computed
