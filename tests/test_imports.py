@@ -230,4 +230,15 @@ def test_what_translates_an_exported_bundle_needs_three_packages():
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_stays_readable_in_one_sitting(name):
-    assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= 320
+    assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_function_fits_on_a_screen_and_takes_its_options_as_values(name):
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            body = node.end_lineno - node.body[0].lineno + 1
+            docstring = ast.get_docstring(node, clean=False)
+            body -= docstring.count("\n") + 1 if docstring else 0
+            assert body <= 75, f"{name}.{node.name} has {body} lines"  # blank ones and comments counted
+            assert len(node.args.args) + len(node.args.kwonlyargs) <= 9, f"{name}.{node.name}"

@@ -74,6 +74,21 @@ class Advanced(NamedTuple):
     state: DecoderState
 
 
+class DecoderSizes(NamedTuple):
+    """How wide the parts of a decoder are."""
+
+    input: int
+    """E, of the embeddings"""
+    hidden: int
+    """H, of every layer"""
+    values: int
+    """of the encoder's outputs"""
+    attention: int
+    """A, of additive attention's hidden layer"""
+    attentional: int
+    """F, of h~"""
+
+
 class Decoder(nn.Module):
     """L recurrent layers under an attention layer (Luong et al. 2015).
 
@@ -84,29 +99,26 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        input_size: int,
-        hidden_size: int,
+        sizes: DecoderSizes,
         *,
-        value_size: int,
-        attentional_size: int,
         layers: int,
         cell: Cell,
         attention: AttentionName,
-        attention_size: int,
         input_feeding: bool,
         dropout: float,
     ) -> None:
         super().__init__()
+        hidden, attentional = sizes.hidden, sizes.attentional
         self.input_feeding = input_feeding
-        self.attentional_size = attentional_size
+        self.attentional_size = attentional
         self.residual = layers > 2
         self.dropout = Dropout(dropout)
-        first = input_size + (attentional_size if input_feeding else 0)
+        first = sizes.input + (attentional if input_feeding else 0)
         self.layers = nn.ModuleList(
-            RecurrentLayer(first if i == 0 else hidden_size, hidden_size, cell=cell) for i in range(layers)
+            RecurrentLayer(first if i == 0 else hidden, hidden, cell=cell) for i in range(layers)
         )
-        self.attention = Attention(hidden_size, value_size, kind=attention, attention_size=attention_size)
-        self.combine = nn.Linear(value_size + hidden_size, attentional_size, bias=False)
+        self.attention = Attention(hidden, sizes.values, kind=attention, attention_size=sizes.attention)
+        self.combine = nn.Linear(sizes.values + hidden, attentional, bias=False)
 
     def start(
         self, encoded: Encoded, initial: tuple[LayerState, ...], mask: Tensor, *, offer: Offer | None = None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nmt.errors import ConfigError
 from nmt.model.cells.cell import LayerState, cell_named
-from nmt.model.decoder import Decoder, DecoderOutput, DecoderState
+from nmt.model.decoder import Decoder, DecoderOutput, DecoderSizes, DecoderState
 from nmt.model.encoder import Encoded, Encoder
 from nmt.model.lexicon import Lexicon, Offer
 
@@ -193,14 +193,16 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
             parts=cell.parts,
         ),
         decoder=Decoder(
-            embedding_size,
-            config.decoder_hidden_size,
-            value_size=value_size,
-            attentional_size=attentional_size,
+            DecoderSizes(
+                input=embedding_size,
+                hidden=config.decoder_hidden_size,
+                values=value_size,
+                attention=config.attention_size,
+                attentional=attentional_size,
+            ),
             layers=config.decoder_layers,
             cell=cell,
             attention=config.attention.value,
-            attention_size=config.attention_size,
             input_feeding=config.input_feeding,
             dropout=config.dropout,
         ),

@@ -7,7 +7,7 @@ import torch
 
 from nmt.model.attention import Memory
 from nmt.model.cells.cell import cell_named
-from nmt.model.decoder import Decoder, DecoderState
+from nmt.model.decoder import Decoder, DecoderSizes, DecoderState
 from nmt.model.encoder import Encoded
 
 B, T, S, E, H, F = 3, 4, 5, 3, 6, 7
@@ -17,14 +17,10 @@ LENGTHS = torch.tensor([5, 2, 3])
 def build(*, cell="lstm", attention="general", layers=1, feeding=False, dropout=0.0):
     torch.manual_seed(13)
     decoder = Decoder(
-        E,
-        H,
-        value_size=H,
-        attentional_size=F,
+        DecoderSizes(input=E, hidden=H, values=H, attention=4, attentional=F),
         layers=layers,
         cell=cell_named(cell),
         attention=attention,
-        attention_size=4,
         input_feeding=feeding,
         dropout=dropout,
     )
