@@ -5,8 +5,10 @@ every place. It reads the products of each token's embedding, which the graph of
 take many steps.
 
 Three things are folded beforehand, exactly. The embeddings' scale √E goes into the matrices that multiply them. A
-cell's two biases become one. The half of the attentional layer that reads the context goes into the values, so that
-attention's weighted sum is its output: h~ = tanh(W_c [c; q]) with c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q).
+cell's two biases become one. The half of the attentional layer that reads the context goes into the values. Attention's
+weighted sum is its output then:
+
+    h~ = tanh(W_c [c; q]) with c = Σ a_s v_s equals tanh(Σ a_s (W_v v_s) + W_q q)
 """
 
 from __future__ import annotations

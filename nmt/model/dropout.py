@@ -13,7 +13,7 @@ class Dropout(nn.Dropout):
     """Zero each element with probability p in training, scale the others to keep the mean (Srivastava et al. 2014).
 
     On a CPU one element takes one byte of torch's generator. Drawing a float for each was a twentieth of the time of an
-    update. p is rounded to a 256th for that, and the scale is that of the rounded p.
+    update. For that, p is rounded to a 256th, and the scale is that of the rounded p.
     """
 
     def forward(self, input: Tensor) -> Tensor:

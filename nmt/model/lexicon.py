@@ -1,9 +1,9 @@
 """A lexicon inside the model: attention tells which source word is being translated, the lexicon how.
 
 The method is that of Arthur et al. (2016, "Incorporating Discrete Translation Lexicons into NMT", section 3). The
-lexical probability of a target word is an attention-weighted sum over source positions, p(v) = Σ_s a_s p(v | s).
-log(p(v) + ε) is added to the word's logit. Softmax does not see a constant, so log(p(v) / ε + 1) does the same. It is
-zero for all words but the few that the sentence is offered.
+lexical probability of a target word is an attention-weighted sum over source positions, p(v) = Σ_s a_s p(v | s). Its
+logarithm, log(p(v) + ε), is added to the word's logit. Softmax does not see a constant, so log(p(v) / ε + 1) does the
+same. It is zero for all words but the few that the sentence is offered.
 
 Shapes: B sentences, S source length, Q queries (places or target positions), V vocabulary. N translations of a source
 word, U words that a sentence is offered.

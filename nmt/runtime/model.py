@@ -37,8 +37,8 @@ _TRANSLATIONS = ("translations", "chances")
 """The encoder's outputs that `nmt.runtime.lexicon` lays out."""
 
 _FEW_SCORES = 3 * 2**14
-"""Above this many scores a step, times the beam's width, NumPy's top-k is so much faster than the graph's that single
-steps are as fast (docs/decisions/multi-step-graphs.md)."""
+"""Above this many scores a step, times the beam's width, single steps are as fast. NumPy's top-k is faster there than
+the graph's (docs/decisions/multi-step-graphs.md)."""
 
 _LIKELY = 8
 """Translations of each source token whose products are made in advance. Graphs with a loop stop at any other token

@@ -145,7 +145,7 @@ def load(path: Path, parts: Sequence[bytes], threads: int, *, hoard: bool) -> Se
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # What ONNX Runtime has to say of a graph that does not load is in the exception too.
+    # The exception of a graph that does not load has ONNX Runtime's message too.
     options.log_severity_level = 4
     # Patterns of memory are kept for every shape; here shapes change with every sentence that ends.
     options.enable_mem_pattern = False

@@ -139,7 +139,7 @@ def subword_models(
     Args:
         config: which models.
         texts: all training texts.
-        hold_out: threshold of `hold_out_threshold`; what it holds out shapes no subword, in whichever text it is.
+        hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
         cache: of the cache directory, where trained models are kept.
     """
     if config.model:

@@ -1,4 +1,4 @@
-"""Where a training stands, what it has summed up since it last told of it, and the batches that follow."""
+"""Where a training stands, its sums since the last report, and the batches that follow."""
 
 from __future__ import annotations
 

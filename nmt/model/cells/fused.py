@@ -37,7 +37,7 @@ class FusedCell(Cell):
         Args:
             inputs: x_t, (N, I).
             state: that of t - 1, of (N, H) parts.
-            weights: of the inputs (G·H, I), of the state (G·H, H), the biases of both (G·H,) each; the gates are one
+            weights: of the inputs (G·H, I), of the state (G·H, H), the biases of both (G·H,) each. The gates are one
                 below the other.
 
         Returns:
