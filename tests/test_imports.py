@@ -30,6 +30,8 @@ ALLOWED["nmt.bundle"] = {*ALLOWED} - {"nmt.corpus"}
 ALLOWED["nmt.export"] = {"nmt.version", "nmt.errors", "nmt.config", "nmt.files", "nmt.text", "nmt.corpus", "nmt.bundle"}
 ALLOWED["nmt.translation"] = {"nmt.errors", "nmt.config", "nmt.text", "nmt.corpus", "nmt.search"}
 ALLOWED["nmt.evaluation"] = {"nmt.errors", "nmt.config", "nmt.translation"}
+ALLOWED["nmt.tasks"] = {"nmt.errors", "nmt.config", "nmt.text", "nmt.corpus", "nmt.model", "nmt.bundle"}
+ALLOWED["nmt.tasks"] |= {"nmt.translation", "nmt.evaluation"}
 ALLOWED["nmt.runs"] = {"nmt.errors", "nmt.config", "nmt.files", "nmt.bundle"}
 ALLOWED["nmt.training"] = {*ALLOWED} - {"nmt.export", "nmt.runtime"}
 ALLOWED["nmt.recipes"] = {*ALLOWED}  # in the list of nobody but the commands
@@ -56,7 +58,7 @@ ONLY = {
 }
 # These rooms load without PyTorch.
 WITHOUT_TORCH = ("nmt.errors", "nmt.files", "nmt.config", "nmt.text", "nmt.search", "nmt.runtime", "nmt.translation")
-WITHOUT_TORCH += ("nmt.evaluation", "nmt.runs", "nmt.cli", "nmt.bundle.description", "nmt.bundle.loading")
+WITHOUT_TORCH += ("nmt.evaluation", "nmt.tasks", "nmt.runs", "nmt.cli", "nmt.bundle.description", "nmt.bundle.loading")
 
 
 class Import(NamedTuple):

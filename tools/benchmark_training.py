@@ -182,12 +182,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
     torch.manual_seed(config.seed)
     sizes = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
     model = build_model(config.model, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
-    precision = choose_precision(
-        config.trainer.precision,
-        torch.device("cpu"),
-        input_size=config.model.embedding_size,
-        hidden_size=config.model.decoder_hidden_size,
-    )
+    precision = choose_precision(config.trainer.precision, torch.device("cpu"), model=config.model)
     with tempfile.TemporaryDirectory() as directory:
         trainer = Trainer(config, data, model=model, run_dir=Path(directory), precision=precision)
         model.train()
@@ -206,9 +201,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
         rates.append(product_rate(torch.float32))
         alone = {part: seconds_of(part, trainer, seen[:_PART_BATCHES]) for part in PARTS if parts}
         trainer.close()
-    drawn = [trainer.gradient.words(batch, config.seed, number) for number, batch in enumerate(seen)]
-    compared = sum(sizes[1] if words is None else len(words.ids) for words in drawn) // len(drawn)
-    work = weights_of(config.model, sizes[0], compared)
+    work = weights_of(config.model, *sizes)
 
     def flop(part: str, count: int) -> float:
         """FLOP of a part over the first batches."""

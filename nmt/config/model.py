@@ -14,7 +14,7 @@ class ModelConfig:
     """The network."""
 
     cell: Cell = Cell.lstm
-    """recurrence: lstm or gru"""
+    """recurrence of encoder and decoder"""
     embedding_size: int = field(default=256, metadata=within(1, 65_536))
     """E, width of the embeddings"""
     encoder_layers: int = field(default=1, metadata=within(1, 64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from nmt.config.choices import Tying
 from nmt.config.corpus import CorpusConfig
@@ -13,6 +14,20 @@ from nmt.config.search import SearchConfig
 from nmt.config.subwords import SubwordsConfig
 from nmt.config.trainer import TrainerConfig
 from nmt.errors import ConfigError, require
+
+
+class Removed(NamedTuple):
+    """A key that an earlier nmt had."""
+
+    harmless: Any
+    """the value with which it did what is done without it; a run that had it so goes on"""
+    advice: str
+    """what became of it, and what to do"""
+
+
+REMOVED = {
+    "trainer.sampled_words": Removed(0, "sampled softmax was given up, and the loss looks at all words; leave it out"),
+}
 
 
 @dataclass

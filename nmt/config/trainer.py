@@ -28,9 +28,6 @@ class TrainerConfig:
     never more than it has pairs"""
     label_smoothing: float = field(default=0.1, metadata=within(0, 1, below=True))
     """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
-    sampled_words: int = field(default=0, metadata=within(0, 1_000_000))
-    """words drawn for each batch that stand, in the loss, for all that it lacks (sampled softmax, Jean et al. 2015):
-    faster, and nearly as good an update; 0: the whole vocabulary"""
     ema_decay: float = field(default=0.999, metadata=within(0, 1, below=True))
     """decay of the moving average of the weights that is validated and saved, at the peak rate; 0: the raw weights"""
     validate_every: int = field(default=500, metadata=within(1, MOST_COUNTED))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from torch import Tensor
 from nmt.config.choices import Sides
 from nmt.corpus.cache import Cache
 from nmt.corpus.mixture import Chosen, Mixture
+from nmt.corpus.padding import pad_rows
 from nmt.corpus.prefetch import prefetch
 from nmt.text.subwords import SubwordModel
 
@@ -32,38 +33,6 @@ class Batch(NamedTuple):
     target: Tensor  # (B, T) int64
     target_lengths: Tensor  # (B,) int64, eos counted
     lines: Tensor  # (B,) int64, where in their texts these pairs stand
-
-
-@dataclass(frozen=True)
-class PaddingStats:
-    """Positions of a number of batches, and how many of them are padding."""
-
-    source_positions: int
-    source_padding: int
-    target_positions: int
-    target_padding: int
-
-    @property
-    def source_share(self) -> float:
-        """Padding ÷ all source positions."""
-        return self.source_padding / max(1, self.source_positions)
-
-    @property
-    def target_share(self) -> float:
-        """Padding ÷ all target positions."""
-        return self.target_padding / max(1, self.target_positions)
-
-    @staticmethod
-    def of(batches: Iterable[Batch]) -> PaddingStats:
-        """Count over all the batches."""
-        totals = [0, 0, 0, 0]
-        for batch in batches:
-            source, target = batch.source.numel(), batch.target.numel()
-            totals[0] += source
-            totals[1] += source - int(batch.source_lengths.sum())
-            totals[2] += target
-            totals[3] += target - int(batch.target_lengths.sum())
-        return PaddingStats(*totals)
 
 
 class _Rows(NamedTuple):
@@ -90,15 +59,10 @@ class _Rows(NamedTuple):
         """(N,) lengths, eos counted."""
         return np.diff(self.offsets) + 1
 
-    def padded(self, members: _Integers, pad_id: int, eos_id: int) -> tuple[Tensor, Tensor]:
-        """(B, S) rows with eos, padded, and (B,) their lengths."""
-        starts = self.offsets[members]
-        lengths = self.offsets[members + 1] - starts + 1
-        table = np.full((len(members), int(lengths.max())), pad_id, dtype=np.int64)  # (B, S)
-        for row, start, length in zip(table, starts.tolist(), lengths.tolist(), strict=True):
-            row[: length - 1] = self.flat[start : start + length - 1]
-            row[length - 1] = eos_id
-        return torch.from_numpy(table), torch.from_numpy(lengths)
+    def chosen(self, members: _Integers) -> list[npt.NDArray[np.int32]]:
+        """Give the rows of (B,) members, as views."""
+        spans = zip(self.offsets[members].tolist(), self.offsets[members + 1].tolist(), strict=True)
+        return [self.flat[start:end] for start, end in spans]
 
 
 class _Window(NamedTuple):
@@ -159,13 +123,13 @@ class BatchSource:
         return prefetch(lambda: self._batches(ahead), self.prefetch)
 
     def _batches(self, windows: Iterator[_Window]) -> Iterator[Batch]:
-        pad_id, eos_id = self.source_subwords.pad_id, self.source_subwords.eos_id
+        ids = {"pad_id": self.source_subwords.pad_id, "eos_id": self.source_subwords.eos_id}
         try:
             for window in windows:
                 for members in window.batches:
-                    source = window.source.padded(members, pad_id, eos_id)
-                    target = window.target.padded(members, pad_id, eos_id)
-                    yield Batch(*source, *target, torch.from_numpy(window.lines[members]))
+                    sides = (pad_rows(side.chosen(members), **ids) for side in (window.source, window.target))
+                    arrays = [array for side in sides for array in side]
+                    yield Batch(*map(torch.from_numpy, [*arrays, window.lines[members]]))
         finally:
             windows.close()  # type: ignore[attr-defined]
 

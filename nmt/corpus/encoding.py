@@ -65,22 +65,6 @@ class EncodedCorpus:
     def __len__(self) -> int:
         return len(self.source.offsets) - 1
 
-    def source_ids(self, index: int) -> npt.NDArray[Any]:
-        """Ids of one source, without end of sentence."""
-        return self.source.row(index)
-
-    def target_ids(self, index: int) -> npt.NDArray[Any]:
-        """Ids of one target, without end of sentence."""
-        return self.target.row(index)
-
-    def source_text(self, index: int) -> str:
-        """Raw text of one source."""
-        return self.source.line(index)
-
-    def target_text(self, index: int) -> str:
-        """Raw text of one target."""
-        return self.target.line(index)
-
 
 def encode_pairs(
     pairs: Iterable[Pair],

@@ -61,11 +61,6 @@ class Mixture:
     parts: Sequence[Part]
     digest: str = ""
 
-    @staticmethod
-    def of(corpus: EncodedCorpus) -> Mixture:
-        """One corpus alone, every pair once an epoch."""
-        return Mixture([Part(corpus)])
-
     def __len__(self) -> int:
         """Count the pairs of all corpora."""
         return sum(len(part.corpus) for part in self.parts)

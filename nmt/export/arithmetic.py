@@ -6,7 +6,8 @@ Matrices are as PyTorch has them, (outputs, inputs); shapes: V vocabulary, E emb
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -27,11 +28,23 @@ class Activation(NamedTuple):
     """no element is larger in magnitude; None: not known"""
 
 
-class Recurrence(NamedTuple):
-    """The weights of a bidirectional layer as ONNX orders them."""
+class Operator(NamedTuple):
+    """An operator that runs a whole recurrent layer."""
 
-    cell: str
-    """lstm or gru"""
+    name: str
+    states: int
+    """parts of its state"""
+    attributes: Mapping[str, Any] = MappingProxyType({})
+    int8: str = ""
+    """ONNX Runtime's of the same equations in int8; empty: there is none"""
+    keeping: tuple[int, ...] = ()
+    """which of its first gates must be shut (-1) and which open (1) for an output that stays what it is, in int8"""
+
+
+class Recurrence(NamedTuple):
+    """The weights of a bidirectional layer as its operator orders them."""
+
+    operator: Operator
     input_weights: Matrix
     """(2, G·H, I), the gates one below the other"""
     state_weights: Matrix
@@ -143,16 +156,15 @@ class Float32(Arithmetic):
         """See `Arithmetic`."""
         graph = self.graph
         weights = [graph.constant(part) for part in layer[1:]]
-        more: dict[str, Any] = {} if layer.cell == "lstm" else {"linear_before_reset": 1}
         return graph.add_many(
-            layer.cell.upper(),
+            layer.operator.name,
             inputs.name,
             *weights,
             lengths,
-            names=[""] * (3 if layer.cell == "lstm" else 2),
+            names=[""] * (1 + layer.operator.states),
             direction="bidirectional",
             hidden_size=layer.state_weights.shape[-1],
-            **more,
+            **layer.operator.attributes,
         )
 
     def select(self, weight: Matrix, bias: Matrix, pool: str, *, bound: float) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from nmt.config.model import ModelConfig
 from nmt.export.arithmetic import Arithmetic, Matrix
+from nmt.export.cells.cell import exported_cell
 from nmt.export.graph import Constants, Described, Graph
 
 Weights = Mapping[str, Matrix]
@@ -37,7 +38,7 @@ class Builder(ABC):
         self.config, self.weights, self.with_shortlist = config, weights, with_shortlist
         self._make_arithmetic = arithmetic
         self.begin(Graph(self.name))
-        self.is_lstm = config.cell.value == "lstm"
+        self.cell = exported_cell(config.cell.value)
         self.attention = config.attention.value
         self.hidden_size = config.decoder_hidden_size
         self.value_size = 2 * config.encoder_hidden_size
@@ -51,8 +52,7 @@ class Builder(ABC):
     @property
     def states(self) -> dict[str, int]:
         """The recurrent states by name, with their widths."""
-        parts = ("hidden", "cell") if self.is_lstm else ("hidden",)
-        names = {f"{part}{i}": self.hidden_size for i in range(self.config.decoder_layers) for part in parts}
+        names = {f"{part}{i}": self.hidden_size for i in range(self.config.decoder_layers) for part in self.cell.parts}
         return names | ({"feed": self.attentional_size} if self.config.input_feeding else {})
 
     @property

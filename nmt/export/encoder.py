@@ -89,17 +89,16 @@ class EncoderBuilder(Builder):
         return Activation(rows, self.value_size, bound)
 
     def _recurrence(self, i: int) -> Recurrence:
-        order = _to_onnx_lstm if self.is_lstm else _to_onnx_gru
         sides = [f"encoder.layers.{i}.{{}}_l0{suffix}" for suffix in ("", "_reverse")]
 
         def both(name: str) -> Matrix:
-            return np.stack([order(self.weights[side.format(name)]) for side in sides])
+            return np.stack([self.cell.to_operator(self.weights[side.format(name)]) for side in sides])
 
         inputs = both("weight_ih")
         if i == 0:
             inputs = inputs * (self.scale * self._largest / self._embeddings[1])
         biases = np.concatenate([both("bias_ih"), both("bias_hh")], axis=1)
-        return Recurrence(self.config.cell.value, inputs, both("weight_hh"), biases)
+        return Recurrence(self.cell.operator, inputs, both("weight_hh"), biases)
 
     def _keys(self, values: Activation) -> None:
         add, projection = self.graph.add, "decoder.attention.key_projection"
@@ -138,20 +137,8 @@ class EncoderBuilder(Builder):
             for j, summary in enumerate(summaries[min(i, len(summaries) - 1)]):
                 bridge = f"bridge.layers.{i}.{j}"
                 weight, bias = self.weights[f"{bridge}.weight"], self.weights[f"{bridge}.bias"]
-                add("Tanh", self.arithmetic.product([summary], weight, bias), name=f"{('hidden', 'cell')[j]}{i}")
+                add("Tanh", self.arithmetic.product([summary], weight, bias), name=f"{self.cell.parts[j]}{i}")
         if self.config.input_feeding:
             sentences = add("Slice", add("Shape", "source"), *(graph.integers(n) for n in (0, 1)))
             shape = add("Concat", sentences, graph.integers(self.attentional_size), axis=0)
             add("Expand", graph.number(0.0), shape, name="feed")
-
-
-def _to_onnx_lstm(weight: Matrix) -> Matrix:
-    """Reorder rows from PyTorch's input, forget, candidate, output to ONNX's input, output, forget, candidate."""
-    inputs, forget, candidate, output = np.split(weight, 4)
-    return np.concatenate([inputs, output, forget, candidate])
-
-
-def _to_onnx_gru(weight: Matrix) -> Matrix:
-    """Reorder rows from PyTorch's reset, update, candidate to ONNX's update, reset, candidate."""
-    reset, update, candidate = np.split(weight, 3)
-    return np.concatenate([update, reset, candidate])

@@ -96,14 +96,14 @@ class Int8(Arithmetic):
         return np.asarray(np.abs(codes * scales[:, None]).max(0))
 
     def recurrence(self, inputs: Activation, lengths: str, layer: Recurrence) -> list[str]:
-        """See `Arithmetic`; a GRU, for which ONNX Runtime has no int8 layer, stays in fp32.
+        """See `Arithmetic`; a layer for which ONNX Runtime has no operator in int8 stays in fp32.
 
         The operator scales its inputs by the largest and the smallest of the whole batch, and at every step its states
         too. So that these are the same whatever is in the batch, each row of the inputs has two elements more, their
         bound and its negative, and the layer two cells more, whose states are 1 and -1 at any step. Their weights are
         0: nothing else knows of them.
         """
-        if layer.cell != "lstm":
+        if not layer.operator.int8:
             return Float32(self.graph).recurrence(inputs, lengths, layer)
         graph, add = self.graph, self.graph.add
         assert inputs.bound is not None
@@ -119,14 +119,14 @@ class Int8(Arithmetic):
             zeros = np.zeros(scales.shape, dtype=np.int8)
             parts.append([graph.constant(codes.transpose(0, 2, 1)), graph.constant(scales), graph.constant(zeros)])
         found = graph.add_many(
-            "DynamicQuantizeLSTM",
+            layer.operator.int8,
             self._concatenated([inputs.name, guards]),
             *(codes for codes, _, _ in parts),
             graph.constant(wide.biases),
             lengths,
             *("", add("Expand", graph.constant(begun), both_sides), ""),
             *(name for _, scales, zeros in parts for name in (scales, zeros)),
-            names=["", "", ""],
+            names=[""] * (1 + layer.operator.states),
             domain=_MICROSOFT,
             direction="bidirectional",
             hidden_size=begun.shape[-1],
@@ -196,7 +196,7 @@ def quantize_rows(weight: Matrix) -> tuple[npt.NDArray[np.int8], Matrix]:
 
 
 def _with_guards(layer: Recurrence) -> Recurrence:
-    """Give an LSTM layer inputs more, which nothing reads, and cells more, which keep the states they begin with."""
+    """Give a layer inputs more, which nothing reads, and cells more, which keep the states they begin with."""
     size, more = layer.state_weights.shape[-1], _GUARDS.size
 
     def widened(part: Matrix, *, columns: int) -> Matrix:
@@ -204,8 +204,8 @@ def _with_guards(layer: Recurrence) -> Recurrence:
         return np.pad(gates, ((0, 0), (0, 0), (0, more), (0, columns))).reshape(2, -1, part.shape[-1] + columns)
 
     gates = np.pad(layer.biases.reshape(2, -1, size), ((0, 0), (0, 0), (0, more)))
-    # Input, output, forget: they let nothing in, show all, and forget nothing.
-    gates[:, :3, size:] = np.array([[-_SATURATED], [_SATURATED], [_SATURATED]])
+    keeping = np.array(layer.operator.keeping)
+    gates[:, : len(keeping), size:] = _SATURATED * keeping[:, None]
     return layer._replace(
         input_weights=widened(layer.input_weights, columns=more),
         state_weights=widened(layer.state_weights, columns=more),

@@ -6,8 +6,6 @@ N candidates of a shortlist, C those of all sentences together, R rows of the st
 
 from __future__ import annotations
 
-import numpy as np
-
 from nmt.export.arithmetic import Activation, Matrix
 from nmt.export.builder import BOUND, Builder
 from nmt.export.graph import Constants, Described
@@ -20,7 +18,7 @@ class DecoderBuilder(Builder):
         """Return a layer's weights: of its inputs and of its state, then their biases, the gates in our own order."""
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         found = [self.weights[f"decoder.layers.{i}.rnn.{name}_l0"] for name in names]
-        return [_gates_first(weight) for weight in found] if self.is_lstm else found
+        return [self.cell.to_step(weight) for weight in found]
 
     def products(self, rows: str) -> Described:
         """Describe what the first layer's gates read of embeddings, a row each."""
@@ -118,8 +116,8 @@ class StepBuilder(DecoderBuilder):
             below.append(Activation(self.before("feed"), self.attentional_size, BOUND))
         for i in range(self.config.decoder_layers):
             hidden = Activation(self.before(f"hidden{i}"), self.hidden_size, BOUND)
-            advance = self._advance_lstm if self.is_lstm else self._advance_gru
-            output = Activation(advance(i, below, hidden), self.hidden_size, BOUND)
+            advanced = self.cell.advance(self, i, below=below, hidden=hidden)
+            output = Activation(advanced, self.hidden_size, BOUND)
             if is_residual and i > 0:
                 assert below[0].bound is not None
                 summed = self.graph.add("Add", output.name, below[0].name)
@@ -127,46 +125,11 @@ class StepBuilder(DecoderBuilder):
             below = [output]
         return below[0]
 
-    def _advance_lstm(self, i: int, below: list[Activation], hidden: Activation) -> str:
-        add, names = self.graph.add, self.graph.add_many
-        weight_ih, weight_hh, bias_ih, bias_hh = self.layer(i)
-        joined = np.concatenate([self._without_embedded(i, weight_ih), weight_hh], axis=1)
-        sums = self.arithmetic.product([*below, hidden], joined, bias_ih + bias_hh)
-        if i == 0:
-            sums = add("Add", sums, self._embedded())
-        size = self.hidden_size
-        gates, candidate = names("Split", sums, self.graph.integers(3 * size, size), names=["", ""], axis=-1)
-        opened = names("Split", add("Sigmoid", gates), self.graph.integers(size, size, size), names=[""] * 3, axis=-1)
-        input_gate, forget_gate, output_gate = opened
-        kept = add("Mul", forget_gate, self.before(f"cell{i}"))
-        cell = add("Add", kept, add("Mul", input_gate, add("Tanh", candidate)), name=f"next_cell{i}")
-        return add("Mul", output_gate, add("Tanh", cell), name=f"next_hidden{i}")
-
-    def _advance_gru(self, i: int, below: list[Activation], hidden: Activation) -> str:
-        add, names = self.graph.add, self.graph.add_many
-        weight_ih, weight_hh, bias_ih, bias_hh = self.layer(i)
-        from_input = ""
-        if below:
-            from_input = self.arithmetic.product(below, self._without_embedded(i, weight_ih), bias_ih)
-        if i == 0:
-            from_input = add("Add", self._embedded(), from_input or self.graph.constant(bias_ih))
-        from_hidden = self.arithmetic.product([hidden], weight_hh, bias_hh)
-        sizes = self.graph.integers(2 * self.hidden_size, self.hidden_size)
-        input_gates, input_candidate = names("Split", from_input, sizes, names=["", ""], axis=-1)
-        hidden_gates, hidden_candidate = names("Split", from_hidden, sizes, names=["", ""], axis=-1)
-        opened = add("Sigmoid", add("Add", input_gates, hidden_gates))
-        halves = self.graph.integers(self.hidden_size, self.hidden_size)
-        reset, update = names("Split", opened, halves, names=["", ""], axis=-1)
-        candidate = add("Tanh", add("Add", input_candidate, add("Mul", reset, hidden_candidate)))
-        # (1 - z) n + z h = n + z (h - n)
-        moved = add("Mul", update, add("Sub", hidden.name, candidate))
-        return add("Add", candidate, moved, name=f"next_hidden{i}")
-
-    def _embedded(self) -> str:
+    def embedded_products(self) -> str:
         """Look up what the embeddings of the places' last tokens contribute to the first layer: (B, K, G·H)."""
         return self.arithmetic.stored_product("products", self.embedded)
 
-    def _without_embedded(self, i: int, weight: Matrix) -> Matrix:
+    def without_embedded(self, i: int, weight: Matrix) -> Matrix:
         """Leave out of a layer's input weights what reads the embeddings, in the first layer only."""
         return weight[:, self.config.embedding_size :] if i == 0 else weight
 
@@ -200,12 +163,3 @@ class StepBuilder(DecoderBuilder):
             return add("Add", logits, scores)
         words = self.for_places(add("Unsqueeze", "words", graph.integers(1)))
         return add("ScatterElements", logits, words, scores, axis=2, reduction="add")
-
-
-def _gates_first(weight: Matrix) -> Matrix:
-    """Reorder an LSTM's rows from PyTorch's input, forget, candidate, output to input, forget, output, candidate.
-
-    The three gates that a sigmoid makes lie together.
-    """
-    inputs, forget, candidate, output = np.split(weight, 4)
-    return np.concatenate([inputs, forget, output, candidate])

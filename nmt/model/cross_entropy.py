@@ -7,7 +7,7 @@ precision of the products.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +30,6 @@ def projected_cross_entropy(
     *,
     label_smoothing: float,
     lexicon_bias: LexiconBias | None = None,
-    shares: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sum the smoothed loss and the negative log-likelihood, without a gradient, of N positions.
 
@@ -43,11 +42,10 @@ def projected_cross_entropy(
         targets: the true words, (N,).
         label_smoothing: ε of `nmt.model.loss.sequence_loss`.
         lexicon_bias: what a lexicon adds to the logits of these positions.
-        shares: how many words each one stands for, (V,), where they are a sample; the logarithms are in the bias.
     """
     words, scores = (None, None) if lexicon_bias is None else lexicon_bias
     smoothed, negative_log_likelihood = _ProjectedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        features, weight, bias, scores, words, targets, label_smoothing, shares, torch.is_grad_enabled()
+        features, weight, bias, scores, words, targets, label_smoothing, torch.is_grad_enabled()
     )
     return smoothed, negative_log_likelihood
 
@@ -65,7 +63,6 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         words: Tensor | None,
         targets: Tensor,
         label_smoothing: float,
-        shares: Tensor | None,
         with_gradients: bool,
     ) -> tuple[Tensor, Tensor]:
         vocabulary, portion = len(weight), _portion(features, len(weight))
@@ -86,9 +83,9 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
                 if words is not None and scores is not None:
                     LexiconBias(words[rows], scores[rows]).add_to(made)
                 gradient = probabilities[: len(product)]
-                scored = _score(made, targets[rows], label_smoothing, shares, gradient=gradient)
-                smoothed += scored.smoothed
-                negative_log_likelihood += scored.negative_log_likelihood
+                sums = _score(made, targets[rows], label_smoothing, gradient=gradient)
+                smoothed += sums[0]
+                negative_log_likelihood += sums[1]
                 if with_gradients:
                     product.copy_(gradient)
                     torch.mm(product, rounded, out=to_features[rows])
@@ -105,20 +102,13 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         scaled = tuple(None if gradient is None else gradient * smoothed for gradient in ctx.saved_tensors)
-        return *scaled, None, None, None, None, None
+        return *scaled, None, None, None, None
 
 
-class _Scored(NamedTuple):
-    smoothed: Tensor
-    negative_log_likelihood: Tensor
+def _score(logits: Tensor, targets: Tensor, label_smoothing: float, *, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum the two losses of logits (N, V) and targets (N,); write the smoothed one's gradient by the logits, (N, V).
 
-
-def _score(
-    logits: Tensor, targets: Tensor, label_smoothing: float, shares: Tensor | None, *, gradient: Tensor
-) -> _Scored:
-    """Score logits (N, V) against targets (N,), and write the smoothed loss's gradient by the logits, (N, V).
-
-    It is softmax(logits) - (1 - ε) · onehot(y) - ε · u, u uniform over all words.
+    It is softmax(logits) - (1 - ε) · onehot(y) - ε / V.
     """
     torch.softmax(logits, dim=-1, out=gradient)
     places = targets.unsqueeze(1)
@@ -127,20 +117,16 @@ def _score(
     unlikely = likelihood < _EXACT
     if unlikely.any():
         true = torch.where(unlikely, logits.logsumexp(-1, keepdim=True) - logits.gather(-1, places), true)
-    if shares is None:
-        uniform: float | Tensor = 1 / logits.size(-1)
-        mean = logits.mean(dim=-1)
-    else:
-        uniform = shares / shares.sum()
-        mean = ((logits - shares.log()) * uniform).sum(dim=-1)
     negative_log_likelihood = true.sum()
     # Every word's -log p is the normalizer's logarithm without its logit.
     normalizers = negative_log_likelihood + logits.gather(-1, places).sum()
-    smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * (normalizers - mean.sum())
+    smoothed = (1 - label_smoothing) * negative_log_likelihood + label_smoothing * (
+        normalizers - logits.mean(dim=-1).sum()
+    )
     gradient.scatter_(-1, places, likelihood - (1 - label_smoothing))
     if label_smoothing:
-        gradient -= label_smoothing * uniform
-    return _Scored(smoothed, negative_log_likelihood)
+        gradient -= label_smoothing / logits.size(-1)
+    return smoothed, negative_log_likelihood
 
 
 def _portion(features: Tensor, vocabulary: int) -> int:

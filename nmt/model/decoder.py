@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.model.attention import Attention, AttentionName, Memory
-from nmt.model.cells import CellName, LayerState, RecurrentLayer
+from nmt.model.cells.cell import Cell, LayerState, RecurrentLayer
 from nmt.model.dropout import Dropout
 from nmt.model.encoder import Encoded
 from nmt.model.lexicon import LexiconBias, Offer
@@ -90,7 +90,7 @@ class Decoder(nn.Module):
         value_size: int,
         attentional_size: int,
         layers: int,
-        cell: CellName,
+        cell: Cell,
         attention: AttentionName,
         attention_size: int,
         input_feeding: bool,

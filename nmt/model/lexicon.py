@@ -78,11 +78,6 @@ class Lexicon(nn.Module):
         self.targets.copy_(targets)
         self.probabilities.copy_(probabilities)
 
-    def offered(self, source: Tensor) -> Tensor:
-        """List the words that sources (B, S) are offered, whichever: (U,)."""
-        offered: Tensor = self.targets[source].unique()  # type: ignore[no-untyped-call]
-        return offered.long()
-
     def forward(self, source: Tensor) -> Offer:
         """Look up sources (B, S)."""
         return lay_out(self.targets[source], self.probabilities[source], epsilon=self.epsilon)

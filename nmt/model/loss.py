@@ -10,7 +10,6 @@ from torch import Tensor
 from nmt.model.cross_entropy import projected_cross_entropy
 from nmt.model.decoder import DecoderOutput
 from nmt.model.lexicon import Offer
-from nmt.model.sampled_words import Words
 from nmt.model.seq2seq import Seq2Seq
 
 
@@ -34,7 +33,6 @@ def sequence_loss(
     target_lengths: Tensor,
     bos_id: int,
     label_smoothing: float,
-    words: Words | None = None,
     offer: Offer | None = None,
 ) -> Loss:
     """Score a batch, teacher forced: source (B, S), target (B, T) with EOS, lengths (B,) each.
@@ -42,8 +40,7 @@ def sequence_loss(
     The smoothed loss mixes the true word with the uniform distribution over all V words: (1 - ε) · -log p(y) +
     ε · mean_v(-log p(v)) (Szegedy et al. 2016, section 7). Only real positions are projected to the vocabulary.
 
-    With `words`, which hold all that the target contains and a lexicon offers, both sums over the vocabulary are
-    estimates. With an `offer`, it takes the place of what the model's own lexicon says.
+    An `offer` takes the place of what the model's own lexicon says.
     """
     previous = torch.cat((target.new_full((target.size(0), 1), bos_id), target[:, :-1]), dim=1)
     decoded = model(source, source_lengths, previous, offer=offer)
@@ -54,27 +51,18 @@ def sequence_loss(
         decoded.select(positions),
         target.flatten().index_select(0, positions),
         label_smoothing=label_smoothing,
-        words=words,
     )
     return Loss(smoothed, negative_log_likelihood, int(positions.numel()))
 
 
 def output_loss(
-    model: Seq2Seq, decoded: DecoderOutput, targets: Tensor, *, label_smoothing: float, words: Words | None = None
+    model: Seq2Seq, decoded: DecoderOutput, targets: Tensor, *, label_smoothing: float
 ) -> tuple[Tensor, Tensor]:
     """Sum the smoothed loss and the negative log-likelihood of N selected positions with their targets (N,)."""
-    features, (weight, bias), lexicon_bias = model.features(decoded), model.output_parameters(), decoded.lexicon_bias
-    if words is not None:
-        # exp(logit + log share) is what all the words contribute that this one stands for.
-        weight, bias = weight.index_select(0, words.ids), bias.index_select(0, words.ids) + words.shares.log()
-        targets = words.places(targets)
-        lexicon_bias = None if lexicon_bias is None else lexicon_bias._replace(words=words.places(lexicon_bias.words))
     return projected_cross_entropy(
-        features,
-        weight,
-        bias,
+        model.features(decoded),
+        *model.output_parameters(),
         targets,
         label_smoothing=label_smoothing,
-        lexicon_bias=lexicon_bias,
-        shares=None if words is None else words.shares,
+        lexicon_bias=decoded.lexicon_bias,
     )

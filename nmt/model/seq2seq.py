@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nmt.errors import ConfigError
-from nmt.model.cells import CellName, LayerState
+from nmt.model.cells.cell import LayerState, cell_named
 from nmt.model.decoder import Decoder, DecoderOutput, DecoderState
 from nmt.model.encoder import Encoded, Encoder
 from nmt.model.lexicon import Lexicon, Offer
@@ -166,7 +166,7 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
         ConfigError: three-way tying of two vocabularies of different sizes.
     """
     tying = config.tying.value
-    cell: CellName = "lstm" if config.cell.value == "lstm" else "gru"
+    cell = cell_named(config.cell.value)
     if tying == "all" and source_vocabulary != target_vocabulary:
         raise ConfigError(
             f"model.tying=all needs one vocabulary, but the source has {source_vocabulary} subwords "
@@ -190,7 +190,7 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
             value_size,
             config.decoder_hidden_size,
             layers=config.decoder_layers,
-            parts=2 if cell == "lstm" else 1,
+            parts=cell.parts,
         ),
         decoder=Decoder(
             embedding_size,

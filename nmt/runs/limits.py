@@ -18,11 +18,11 @@ class Progress:
     seconds: float = 0.0
     """time spent training, validations included"""
     validations_since_best: int = 0
-    """validations since the one with the best BLEU; compared with trainer.patience"""
+    """validations since the best one; compared with trainer.patience"""
 
 
-def limit_reached(limits: TrainerConfig, progress: Progress) -> str:
-    """Name the limit that a run has reached, or nothing."""
+def limit_reached(limits: TrainerConfig, progress: Progress, *, metric: str = "score") -> str:
+    """Name the limit that a run has reached, or nothing; patience waits for a better score of the metric."""
     if progress.update >= limits.max_updates:
         return f"trainer.max_updates={limits.max_updates} reached"
     if limits.max_epochs and progress.epoch >= limits.max_epochs:
@@ -30,7 +30,7 @@ def limit_reached(limits: TrainerConfig, progress: Progress) -> str:
     if limits.max_minutes and progress.seconds >= 60 * limits.max_minutes:
         return f"trainer.max_minutes={limits.max_minutes:g} reached"
     if limits.patience and progress.validations_since_best >= limits.patience:
-        return f"no better BLEU in trainer.patience={limits.patience} validations"
+        return f"no better {metric} in trainer.patience={limits.patience} validations"
     return ""
 
 

@@ -32,7 +32,7 @@ class Pace:
 
 
 class Progress:
-    """Loss, tokens/s, validation BLEU and time left: a bar on a terminal, a line now and then elsewhere."""
+    """Loss, tokens/s, the best validation's score and time left: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, *, total_updates: int, update: int, show: bool) -> None:
         self._show = show
@@ -55,15 +55,14 @@ class Progress:
         total_updates: int,
         loss: float,
         tokens_per_second: float,
-        bleu: float,
+        score: str,
         seconds_left: float,
     ) -> None:
         """Bring the display up to date; cheap enough to call after every update."""
         bar = self._bar
         if not self._show or (bar is None and not self._pace.due()):
             return
-        shown_bleu = "-" if bleu < 0 else f"{bleu:.1f}"
-        state = f"loss {loss:.2f}, {tokens_per_second:,.0f} tokens/s, BLEU {shown_bleu}, {clock(seconds_left)} left"
+        state = f"loss {loss:.2f}, {tokens_per_second:,.0f} tokens/s, {score}, {clock(seconds_left)} left"
         if bar is not None:
             with unless_nobody_reads():
                 bar.total = total_updates

@@ -24,6 +24,10 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 _NULL_PROBABILITY = 0.08
 _TENSION = 4.0
 _CHUNK_CELLS = 2_000_000
+_ITERATIONS = 5
+"""Of expectation maximisation."""
+_SEED = 1
+"""Of the sample of sentences that is aligned where there are too many."""
 
 
 class TranslationTable(NamedTuple):
@@ -59,9 +63,7 @@ def learn_table(
     targets: Sequence[Sequence[int] | npt.NDArray[Any]],
     *,
     target_vocabulary: int,
-    iterations: int = 5,
     max_cells: int = 20_000_000,
-    seed: int = 1,
 ) -> TranslationTable:
     """Learn p(target | source) from parallel sentences.
 
@@ -69,16 +71,14 @@ def learn_table(
         sources: rows of ids, or anything that gives them by index.
         targets: rows of ids of the same sentences.
         target_vocabulary: above all ids of the targets.
-        iterations: of expectation maximisation.
         max_cells: bound on memory and time: of a corpus with more, a seeded sample of the sentences is taken. A cell
             takes about 10 bytes.
-        seed: of that sample.
 
     Raises:
         CorpusError: no pair has a token on both sides.
     """
-    cells, pairs = _gather(_chunks(sources, targets, max_cells, seed), target_vocabulary)
-    return _maximise(cells, pairs, iterations).real()
+    cells, pairs = _gather(_chunks(sources, targets, max_cells), target_vocabulary)
+    return _maximise(cells, pairs).real()
 
 
 def cross_fit(
@@ -90,9 +90,7 @@ def cross_fit(
     folds: int,
     least_count: float,
     alternatives: int = 1,
-    iterations: int = 5,
     max_cells: int = 20_000_000,
-    seed: int = 1,
 ) -> tuple[TranslationTable, list[TranslationTable], int]:
     """Learn a translation table, and for each fold of the sentences what the others alone say.
 
@@ -109,8 +107,8 @@ def cross_fit(
     Returns:
         The table of all, those without each fold, and how many sentence pairs were within `max_cells`.
     """
-    cells, pairs = _gather(_chunks(sources, targets, max_cells, seed, alternatives), target_vocabulary)
-    found = _maximise(cells, pairs, iterations)
+    cells, pairs = _gather(_chunks(sources, targets, max_cells, alternatives), target_vocabulary)
+    found = _maximise(cells, pairs)
     null = int(found.table.sources.max())
     likely = np.flatnonzero((found.table.counts >= least_count) & (found.table.sources < null))
     places = np.full(len(found.table.counts), -1)
@@ -178,9 +176,9 @@ def _distinct(parts: Iterator[Ints]) -> Ints:
     return np.unique(np.concatenate([found, *rest]))
 
 
-def _maximise(cells: list[_Cells], pairs: tuple[Ints, Ints], iterations: int) -> _Maximised:
+def _maximise(cells: list[_Cells], pairs: tuple[Ints, Ints]) -> _Maximised:
     probabilities = np.ones(len(pairs[0]))
-    for _ in range(iterations):
+    for _ in range(_ITERATIONS):
         before, counts = probabilities, np.zeros(len(probabilities))
         for chunk in cells:
             counts += np.bincount(chunk.pairs, _posteriors(chunk, before), minlength=len(counts))
@@ -208,14 +206,12 @@ class _Chunk(NamedTuple):
     """(N,) which one each is"""
 
 
-def _chunks(
-    sources: Sequence[Any], targets: Sequence[Any], max_cells: int, seed: int, alternatives: int = 1
-) -> Iterator[_Chunk]:
+def _chunks(sources: Sequence[Any], targets: Sequence[Any], max_cells: int, alternatives: int = 1) -> Iterator[_Chunk]:
     """Yield the sentences in random order until there are enough cells, a bounded number of cells at a time."""
     held: list[tuple[Any, Any, int]] = []
     total = held_cells = 0
     # One by one: a list of them all would take five times the memory.
-    for number in map(int, np.random.default_rng(seed).permutation(len(sources) // alternatives)):
+    for number in map(int, np.random.default_rng(_SEED).permutation(len(sources) // alternatives)):
         rows = range(number * alternatives, (number + 1) * alternatives)
         ways = [(np.asarray(sources[row]), np.asarray(targets[row]), number) for row in rows]
         cells = sum((len(source) + 1) * len(target) for source, target, _ in ways)

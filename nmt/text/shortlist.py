@@ -67,8 +67,6 @@ class Shortlist:
         target_subwords: SubwordModel,
         size: int = 100,
         frequent: int = 100,
-        max_cells: int = 20_000_000,
-        seed: int = 1,
     ) -> Shortlist:
         """Choose target ids by aligning parallel text: the same text gives the same lists.
 
@@ -83,8 +81,6 @@ class Shortlist:
             target_subwords: what made the target ids.
             size: target ids of each source subword.
             frequent: so many of the most frequent targets are in the list of every sentence.
-            max_cells: bound on memory and time, see nmt.text.alignment: of a large corpus, a sample is aligned.
-            seed: of that sample.
 
         Raises:
             ConfigError: size or frequent is impossible.
@@ -94,7 +90,7 @@ class Shortlist:
             if value < least:
                 raise ConfigError(f"a shortlist's {name} of {value} is not possible: it must be {least} or more")
         source_size, target_size = source_subwords.vocabulary_size, target_subwords.vocabulary_size
-        table = learn_table(sources, targets, target_vocabulary=target_size, max_cells=max_cells, seed=seed)
+        table = learn_table(sources, targets, target_vocabulary=target_size)
         # The first `size` of each source, best first, of equals the lowest id.
         order = np.lexsort((table.targets, -table.probabilities, table.sources))
         ordered = table.sources[order]

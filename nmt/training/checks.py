@@ -5,9 +5,8 @@ from __future__ import annotations
 from nmt.config.train import TrainConfig
 from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text
-from nmt.evaluation.metrics import default_tokenizer, tokenizer_warnings
 from nmt.runs.log import LOG
-from nmt.training.data import TrainingData
+from nmt.training.data import TrainingData, text_digest
 
 # Real corpora have a few short sentences in common. More than this says that a text was cut from the training text.
 _FEW_PAIRS = 0.01
@@ -17,7 +16,7 @@ _FEW_SOURCES = 0.1
 def warn_of_texts(config: TrainConfig, data: TrainingData) -> None:
     """Log what makes scores of the validation and the test text worth less than they seem."""
     _warn_of_blanks(config, data)
-    _warn_of_tokenizers(config, data)
+    _warn_of_the_metric(config, data)
     _warn_of_overlaps(config, data)
 
 
@@ -45,14 +44,12 @@ def _warn_of_blanks(config: TrainConfig, data: TrainingData) -> None:
             )
 
 
-def _warn_of_tokenizers(config: TrainConfig, data: TrainingData) -> None:
+def _warn_of_the_metric(config: TrainConfig, data: TrainingData) -> None:
     texts = _named_texts(config, data)
     if not config.corpus.valid:
         texts[f"the text held out of corpus.train={config.corpus.train}"] = data.valid
-    language = config.corpus.target
     for label, text in texts.items():
-        tokenize = default_tokenizer(language, text.target)
-        for warning in tokenizer_warnings(text.target, tokenize=tokenize, language=language, name=label):
+        for warning in data.task.warnings(text, name=label, language=config.corpus.target):
             LOG.warning("%s", warning)
 
 
@@ -89,7 +86,7 @@ def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:
     """`count_overlaps`, which goes through the whole training text, remembered."""
     if not texts:
         return []
-    key = ("overlaps", data.corpus_digest, data.valid_digest, data.test_digest, len(texts))
+    key = ("overlaps", data.corpus_digest, data.valid_digest, text_digest(data.test), len(texts))
     known = data.cache.get(*key)
     if isinstance(known, list) and len(known) == len(texts):
         return [Overlap(*counts) for counts in known]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from nmt.config.schema import to_dict
 from nmt.config.subwords import SubwordsConfig
@@ -30,16 +31,32 @@ from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
 from nmt.runs.log import LOG
+from nmt.tasks.task import Task
+from nmt.tasks.translation import TRANSLATION
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 
 
-@dataclass
+class TrainingText(NamedTuple):
+    """One of the training texts."""
+
+    paths: CorpusPaths
+    weight: float
+    """passes of an epoch through it"""
+    tag: int
+    """number of the control symbol before its sources; -1: none"""
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """What a training reads."""
 
+    task: Task
+    """what it is read for"""
+    texts: Sequence[TrainingText]
+    """corpus.train, then those of corpus.extra"""
     corpus: Mixture
-    """all training texts"""
+    """their pairs, encoded"""
     corpus_digest: str
     """changes when a training text, its filters or its subwords change; not with weights and tags"""
     source_subwords: SubwordModel
@@ -54,15 +71,12 @@ class TrainingData:
     @property
     def valid_digest(self) -> str:
         """Of the raw validation text."""
-        return _digest(self.valid.source, self.valid.target)
-
-    @property
-    def test_digest(self) -> str:
-        """Of the raw test text; empty without one."""
-        return _digest(self.test.source, self.test.target) if self.test else ""
+        return text_digest(self.valid)
 
 
-def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] | None = None) -> TrainingData:
+def prepare(
+    config: TrainConfig, task: Task = TRANSLATION, *, subwords: tuple[SubwordModel, SubwordModel] | None = None
+) -> TrainingData:
     """Read, segment and encode the text that the configuration names; `subwords` are those of a run that goes on.
 
     Raises:
@@ -70,29 +84,28 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
         SubwordError: subwords cannot be trained or loaded.
     """
     settings = config.corpus
-    languages = {"source": settings.source, "target": settings.target}
-    names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
-    texts = [resolve(name, key=key, **languages) for key, name in names]
-    valid_paths = resolve(settings.valid, key="corpus.valid", **languages) if settings.valid else None
-    test_paths = resolve(settings.test, key="corpus.test", **languages) if settings.test else None
+    texts = _training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
-    valid, test = (read_text(paths) if paths else None for paths in (valid_paths, test_paths))
+    valid, test = read_scored_text(config, task, "valid"), read_scored_text(config, task, "test")
+    paths = [text.paths for text in texts]
     cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
 
-    hold_out = 0 if valid else _hold_out(texts[0], settings.valid_pairs, cache)
-    source, target = subwords or subword_models(config.subwords, texts, hold_out=hold_out, cache=cache)
+    hold_out = 0 if valid else _hold_out(paths[0], settings.valid_pairs, cache)
+    source, target = subwords or subword_models(config.subwords, paths, hold_out=hold_out, cache=cache)
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
-    corpora = _encoded(config, texts, source=source, target=target, filters=filters, hold_out=hold_out, cache=cache)
+    corpora = _encoded(
+        config, task, texts, source=source, target=target, filters=filters, hold_out=hold_out, cache=cache
+    )
     if valid is None:
         LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpora[0].held_out.source))
-    digests = [cache.digests(paths) for paths in texts]
-    digest = _digest(digests, source.digest, target.digest, repr(filters), hold_out)
-    weights, tags = _weights(config), _tags(config)
+    digest = _digest(list(map(cache.digests, paths)), source.digest, target.digest, repr(filters), hold_out)
     parts = [
-        Part(corpus, weight, source.tag_prefix(tag)) for corpus, weight, tag in zip(corpora, weights, tags, strict=True)
+        Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
     ]
     return TrainingData(
-        Mixture(parts, digest=_digest(digest, weights, tags)),
+        task,
+        texts,
+        Mixture(parts, digest=_digest(digest, [text.weight for text in texts], [text.tag for text in texts])),
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
@@ -100,6 +113,22 @@ def prepare(config: TrainConfig, *, subwords: tuple[SubwordModel, SubwordModel] 
         test=test,
         cache=cache,
     )
+
+
+def _training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
+    settings = config.corpus
+    names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
+    weights, tags = settings.weights or [1.0] * len(names), settings.tags or [-1] * len(names)
+    return [
+        TrainingText(resolve(name, key=key, **task.languages(settings)), weight, tag)
+        for (key, name), weight, tag in zip(names, weights, tags, strict=True)
+    ]
+
+
+def read_scored_text(config: TrainConfig, task: Task, key: str) -> ParallelText | None:
+    """Read the raw text of ``corpus.valid`` or ``corpus.test``; None where the key is empty; CorpusError as above."""
+    name = getattr(config.corpus, key)
+    return read_text(resolve(name, key=f"corpus.{key}", **task.languages(config.corpus))) if name else None
 
 
 def subword_models(
@@ -174,7 +203,8 @@ def _hold_out(train: CorpusPaths, pairs: int, cache: Cache) -> int:
 
 def _encoded(
     config: TrainConfig,
-    texts: Sequence[CorpusPaths],
+    task: Task,
+    texts: Sequence[TrainingText],
     *,
     source: SubwordModel,
     target: SubwordModel,
@@ -184,7 +214,7 @@ def _encoded(
 ) -> list[EncodedCorpus]:
     """Open or build the store of every text; what is held out of the first is left out of the others."""
     corpora: list[EncodedCorpus] = []
-    for paths, weight, tag in zip(texts, _weights(config), _tags(config), strict=True):
+    for paths, weight, tag in texts:
         corpus, built = open_store(
             paths,
             source_subwords=source,
@@ -198,15 +228,16 @@ def _encoded(
         )
         name = f" {paths.label}, weight {weight:g}, {'no tag' if tag < 0 else f'tag {tag}'}" if len(texts) > 1 else ""
         LOG.info("training text%s (%s): %s", name, "encoded" if built else "from the cache", corpus.counts.summary())
-        _check_unknown_rate(corpus, paths.label, config)
+        _check_unknown_rate(corpus, paths.label, config, task)
         corpora.append(corpus)
     return corpora
 
 
-def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig) -> None:
+def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig, task: Task) -> None:
     limit = config.trainer.max_unknown_rate
-    for side, rate in (("source", corpus.source_unknown_rate), ("target", corpus.target_unknown_rate)):
-        if rate > limit:
+    rates = {"source": corpus.source_unknown_rate, "target": corpus.target_unknown_rate}
+    for side in (side.name for side in task.sides if side.has_subwords):
+        if (rate := rates[side]) > limit:
             raise CorpusError(
                 f"{label}: {rate:.1%} of the {side} subwords are unknown to the subword model "
                 f"(trainer.max_unknown_rate={limit:g}); {_why_unknown(config)}"
@@ -230,12 +261,9 @@ def _why_unknown(config: TrainConfig) -> str:
     )
 
 
-def _weights(config: TrainConfig) -> list[float]:
-    return config.corpus.weights or [1.0] * (1 + len(config.corpus.extra))
-
-
-def _tags(config: TrainConfig) -> list[int]:
-    return config.corpus.tags or [-1] * (1 + len(config.corpus.extra))
+def text_digest(text: ParallelText | None) -> str:
+    """Name the content of a raw text, in hex; empty without one."""
+    return _digest(text.source, text.target) if text else ""
 
 
 def _digest(*parts: object) -> str:

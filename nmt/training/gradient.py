@@ -18,16 +18,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nmt.config.choices import Precision
 from nmt.corpus.batches import Batch
-from nmt.model.loss import sequence_loss
-from nmt.model.sampled_words import Words, draw_words
 from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG
-from nmt.text.subwords import SubwordModel
+from nmt.tasks.task import Task
 from nmt.training.lexicon import Folds
 from nmt.training.parallel import Processes
-
-_WORDS = 2**31
-"""The stream of random numbers that draws words; dropout's are the ranks."""
 
 
 class BatchLoss(NamedTuple):
@@ -47,20 +42,19 @@ class BatchGradient:
     def __init__(
         self,
         model: Seq2Seq,
+        task: Task,
         *,
         precision: Precision,
         label_smoothing: float,
-        sampled_words: int = 0,
         accumulation: int = 1,
         folds: Folds | None = None,
         processes: Processes,
     ) -> None:
         """Prepare; with `folds` a pair is offered what these say, not what the model's own lexicon does."""
         self._model, self._precision, self._accumulation, self._processes = model, precision, accumulation, processes
-        self._sampled_words, self._folds = sampled_words, folds
         self._is_told = False
         self._loss = processes.data_parallel(
-            _SummedLoss(model, label_smoothing, folds.to(model.device) if folds else None)
+            _SummedLoss(model, task, label_smoothing, folds.to(model.device) if folds else None)
         )
 
     def __call__(
@@ -70,7 +64,6 @@ class BatchGradient:
 
         Dropout is a function of the seed, the update, the rank and how the batch is divided: a resumed run that divides
         it alike draws what the uninterrupted one drew.
-        Sampled words are a function of the seed, the update and the whole batch, the same for all parts.
 
         Args:
             batch: what all processes share.
@@ -83,7 +76,6 @@ class BatchGradient:
         """
         torch.manual_seed(_seed(seed, update, self._processes.rank))
         self._model.zero_grad(set_to_none=True)
-        words = self.words(batch, seed, update)
         tokens = int(batch.target_lengths.sum())
         # The processes' gradients are averaged, not summed.
         scale = self._processes.size / tokens
@@ -96,7 +88,7 @@ class BatchGradient:
             )
             last = number == parts - 1
             with contextlib.nullcontext() if last else self._unsynchronized(), self._processes.computing():
-                sums = self._forward(part, words)
+                sums = self._forward(part)
                 (sums[0] * (scale * weight)).backward()  # type: ignore[no-untyped-call]
             smoothed += float(sums[0].detach()) * weight
             negative_log_likelihood += float(sums[1]) * weight
@@ -110,27 +102,9 @@ class BatchGradient:
             LOG.info("trainer.accumulation=%d: a batch of %d pairs has %d parts", self._accumulation, rows, most)
         return min(self._accumulation, most)
 
-    def words(self, batch: Batch, seed: int, update: int) -> Words | None:
-        """Draw the words that the loss of a batch looks at; None: all."""
-        if not self._sampled_words:
-            return None
-        contained, offered = batch.target.flatten(), None
-        if self._folds is not None:
-            offered = self._folds.offered(batch.source, batch.lines)
-        elif self._model.lexicon is not None:
-            offered = self._model.lexicon.offered(batch.source.to(self._model.device)).cpu()
-        if offered is not None:
-            contained = torch.cat((contained, offered))
-        return draw_words(
-            contained,
-            vocabulary=self._model.target_embedding.num_embeddings,
-            count=self._sampled_words,
-            generator=torch.Generator().manual_seed(_seed(seed, update, _WORDS)),
-        )
-
-    def _forward(self, part: Batch, words: Words | None) -> tuple[Tensor, Tensor]:
+    def _forward(self, part: Batch) -> tuple[Tensor, Tensor]:
         device = self._model.device
-        tensors = [tensor.to(device) for tensor in (*part, *(words or ()))]
+        tensors = [tensor.to(device) for tensor in part]
         with torch.autocast(device.type, torch.bfloat16, enabled=self._precision is Precision.bf16):
             sums: tuple[Tensor, Tensor] = self._loss(*tensors)
         return sums
@@ -161,33 +135,18 @@ def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
 class _SummedLoss(nn.Module):
     """The loss as a module's forward: DistributedDataParallel watches the forward of what it wraps."""
 
-    def __init__(self, model: Seq2Seq, label_smoothing: float, folds: Folds | None) -> None:
+    def __init__(self, model: Seq2Seq, task: Task, label_smoothing: float, folds: Folds | None) -> None:
         super().__init__()
         self.model = model
+        self.task = task
         self.folds = folds
         self.label_smoothing = label_smoothing
 
-    def forward(
-        self,
-        source: Tensor,
-        source_lengths: Tensor,
-        target: Tensor,
-        target_lengths: Tensor,
-        lines: Tensor,
-        *words: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Score a batch, by all words or those drawn → its smoothed loss and negative log-likelihood, both summed."""
-        loss = sequence_loss(
-            self.model,
-            source,
-            source_lengths,
-            target=target,
-            target_lengths=target_lengths,
-            bos_id=SubwordModel.bos_id,
-            label_smoothing=self.label_smoothing,
-            words=Words(*words) if words else None,
-            offer=self.folds.offer(source, lines) if self.folds else None,
-        )
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        """Score a batch, given as its tensors → its smoothed loss and negative log-likelihood, both summed."""
+        batch = Batch(*tensors)
+        offer = self.folds.offer(batch.source, batch.lines) if self.folds else None
+        loss = self.task.loss(self.model, batch, label_smoothing=self.label_smoothing, offer=offer)
         return loss.smoothed, loss.negative_log_likelihood
 
 

@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nmt.config.train import TrainConfig
 from nmt.corpus.mixture import Mixture
-from nmt.model.lexicon import Offer, lay_out
+from nmt.model.lexicon import Lexicon, Offer, lay_out
 from nmt.runs.log import LOG
 from nmt.text.alignment import TranslationTable, cross_fit
 from nmt.text.subwords import SubwordModel
+from nmt.training.data import TrainingData
 
 _FOLDS = 10
 _DISCOUNT = 0.5
@@ -73,11 +75,28 @@ class Folds:
         folds = (lines % len(self.targets)).unsqueeze(1)
         return lay_out(self.targets[folds, source], self.probabilities[folds, source], epsilon=self.epsilon)
 
-    def offered(self, source: Tensor, lines: Tensor) -> Tensor:
-        """List the words that these are offered, whichever: (U,)."""
-        folds = (lines % len(self.targets)).unsqueeze(1)
-        offered: Tensor = self.targets[folds, source].unique()  # type: ignore[no-untyped-call]
-        return offered.long()
+
+def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> Folds:
+    """Align the training text for a model's lexicon; return what training offers of it to each pair."""
+    LOG.info("aligning the training text for the lexicon")
+    translations, others = learn_translations(
+        data.corpus,
+        source_vocabulary=data.source_subwords.vocabulary_size,
+        target_vocabulary=data.target_subwords.vocabulary_size,
+        size=config.model.lexicon_size,
+        source_sampling=_sampling(config, "source", data.source_subwords),
+        target_sampling=_sampling(config, "target", data.target_subwords),
+    )
+    lexicon.fill(*translations)
+    return Folds.of(others, epsilon=lexicon.epsilon)
+
+
+def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Sampling | None:
+    """Say how training samples one side; None: not at all."""
+    settings = config.subwords
+    if not (settings.sampling_alpha and settings.sampled_sides.include(side)):
+        return None
+    return Sampling(subwords, settings.sampling_alpha, config.seed)
 
 
 class Sampling(NamedTuple):

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nmt.config.choices import Cell
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.mixture import Mixture
 from nmt.errors import ConfigError
 from nmt.machine import free_memory
+from nmt.model.cells.cell import cell_named
 from nmt.model.seq2seq import build_model
 
 _FLOAT = 4
@@ -133,7 +133,7 @@ def _lengths(corpus: Mixture) -> Iterator[list[npt.NDArray[np.int64]]]:
 
 def _floats_of_a_position(model: ModelConfig) -> int:
     """Count what layers compute for a source and a target position: embeddings, gates, states, attentional vector."""
-    gates = 4 if model.cell is Cell.lstm else 3
+    gates = cell_named(model.cell.value).gates
     encoder = 2 * model.encoder_layers * model.encoder_hidden_size
     decoder = model.decoder_layers * model.decoder_hidden_size
     attentional = model.attentional_size or model.embedding_size

@@ -7,22 +7,22 @@ import time
 import torch
 
 from nmt.config.choices import Precision
+from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
+from nmt.model.cells.cell import cell_named
 
 _ROUNDS = 6
 
 
-def choose_precision(
-    precision: Precision, device: torch.device, *, input_size: int = 256, hidden_size: int = 256
-) -> Precision:
-    """Resolve ``auto`` to bf16 where layers of these sizes run clearly faster with it, else to fp32.
+def choose_precision(precision: Precision, device: torch.device, *, model: ModelConfig | None = None) -> Precision:
+    """Resolve ``auto`` to bf16 where layers as a model's decoder has them run clearly faster with it, else to fp32.
 
     Raises:
         ConfigError: bf16 is asked for, and PyTorch has no such layer for this machine.
     """
     if precision is Precision.fp32:
         return precision
-    layers = _Layers(device, input_size, hidden_size)
+    layers = _Layers(device, model or ModelConfig())
     try:
         layers.seconds(bf16=True)  # whether it runs at all
         if precision is Precision.bf16:
@@ -41,15 +41,16 @@ def choose_precision(
 
 
 class _Layers:
-    """An LSTM layer that reads a small batch, and a matrix product after it, forward and backward.
+    """A recurrent layer that reads a small batch, and a matrix product after it, forward and backward.
 
     The two are of different libraries, and one may be fast in fp32 where the other is not.
     """
 
-    def __init__(self, device: torch.device, input_size: int, hidden_size: int) -> None:
+    def __init__(self, device: torch.device, model: ModelConfig) -> None:
         self.device = device
+        cell, input_size, hidden_size = cell_named(model.cell.value), model.embedding_size, model.decoder_hidden_size
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            self.rnn = torch.nn.LSTM(input_size, hidden_size, batch_first=True).to(device)
+            self.rnn = cell.layer(input_size, hidden_size).to(device)
             self.output = torch.nn.Linear(hidden_size, 4 * hidden_size).to(device)
             self.inputs = torch.randn(64, 8, input_size, device=device)
 

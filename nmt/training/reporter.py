@@ -10,16 +10,17 @@ from nmt.corpus.reader import ParallelText
 from nmt.runs.log import LOG
 from nmt.runs.metrics import Metrics
 from nmt.runs.progress import Progress, clock
-from nmt.training.state import Position, Sums
-from nmt.training.validation import Validation, perplexity
+from nmt.tasks.task import Task, Validation
+from nmt.tasks.translation import perplexity
+from nmt.training.position import Position, Sums
 
 
 class Reporter:
     """Kept by the main process; the others of a run tell nothing."""
 
-    def __init__(self, config: TrainerConfig, run_dir: Path, *, update: int) -> None:
+    def __init__(self, config: TrainerConfig, run_dir: Path, *, task: Task, update: int) -> None:
         """Open the run's metrics, dropping what a lost part of the run left after `update`."""
-        self._log_every = config.log_every
+        self._log_every, self._task = config.log_every, task
         self._metrics = Metrics(run_dir / "metrics.jsonl", from_update=update, tensorboard=config.tensorboard)
         self._progress = Progress(total_updates=config.max_updates, update=update, show=config.progress)
 
@@ -32,13 +33,14 @@ class Reporter:
         self, position: Position, sums: Sums, *, learning_rate: float, gradient_norm: float, planned_updates: int
     ) -> None:
         """Tell of an update that was made, of as many as are planned."""
+        best = f"{position.best_score:.1f}" if position.best_update else "-"
         speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
         self._progress.show(
             position.update,
             total_updates=planned_updates,
             loss=sums.loss,
             tokens_per_second=speed,
-            bleu=position.best_bleu,
+            score=f"{self._task.metric.label} {best}",
             seconds_left=(planned_updates - position.update) * position.seconds / position.update,
         )
         if position.update % self._log_every == 0:
@@ -59,29 +61,28 @@ class Reporter:
             )
 
     def validation(self, position: Position, result: Validation, valid: ParallelText) -> None:
-        """Tell of a validation, with two of its translations."""
-        is_best = position.best_update == position.update
+        """Tell of a validation, with two of its outputs."""
+        metric, is_best = self._task.metric, position.best_update == position.update
         LOG.info(
-            "update %d, epoch %d, %s: validation perplexity %.2f, %s, greedy%s",
+            "update %d, epoch %d, %s: validation perplexity %.2f, %s, %s%s",
             position.update,
             position.epoch,
             clock(position.seconds),
             result.perplexity,
-            result.bleu,
-            ", the best so far" if is_best else f" (best {position.best_bleu:.2f} at update {position.best_update})",
+            result.score,
+            result.how,
+            ", the best so far" if is_best else f" (best {position.best_score:.2f} at update {position.best_update})",
         )
-        for i in (0, len(result.translations) // 2):
-            LOG.info(
-                "  source %s | translation %s | reference %s", valid.source[i], result.translations[i], valid.target[i]
-            )
+        for line in (0, len(result.outputs) // 2):
+            LOG.info("  %s", self._task.example(valid, result.outputs, line))
         self._metrics.write(
             "validation",
             update=position.update,
             epoch=position.epoch,
             perplexity=round(result.perplexity, 4),
-            bleu=round(result.bleu.value, 3),
-            signature=result.bleu.signature,
-            best_bleu=round(position.best_bleu, 3),
+            **{metric.name: round(result.score.value, 3)},
+            signature=result.score.signature,
+            **{f"best_{metric.name}": round(position.best_score, 3)},
             target_tokens=position.target_tokens,
             seconds=round(position.seconds, 2),
         )

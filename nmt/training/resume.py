@@ -8,12 +8,14 @@ from pathlib import Path
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
 from nmt.config.schema import flatten, to_dict
-from nmt.config.train import TrainConfig
+from nmt.config.train import REMOVED, TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG
+from nmt.training.data import TrainingData
 from nmt.training.parallel import Processes
-from nmt.training.state import Position, SavedState, load_state
+from nmt.training.position import Position
+from nmt.training.state import SavedState, load_state
 
 # A run may go on after these change: they shape neither the weights reached so far nor the course ahead, but for the
 # minutes and epochs, which say how long that is.
@@ -70,6 +72,12 @@ def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> 
         harmless.add("init_from")
     # A state that an older nmt wrote lacks the keys that came later, and was trained with what are their defaults.
     before = flatten(to_dict(TrainConfig())) | flatten(saved.config)
+    for key, removed in REMOVED.items():
+        if (value := before.pop(key, removed.harmless)) != removed.harmless:
+            raise ConfigError(
+                f"{run_dir} holds a run with {key}={value}, which this nmt cannot go on with: {removed.advice} and "
+                "choose another run_dir, or add trainer.overwrite=true to start anew"
+            )
     now = flatten(to_dict(config))
     changed = [
         f"{key} ({before.get(key)} → {now.get(key)})"
@@ -80,6 +88,19 @@ def require_unchanged(config: TrainConfig, saved: SavedState, run_dir: Path) -> 
         raise ConfigError(
             f"{run_dir} holds a run with another configuration: {', '.join(changed)}; "
             "set them back to resume it, choose another run_dir, or add trainer.overwrite=true to start anew"
+        )
+
+
+def require_same_text(config: TrainConfig, data: TrainingData, saved: SavedState, run_dir: Path) -> None:
+    """Refuse to go on with other training text, or to compare scores on other validation text with those before."""
+    otherwise = "choose another run_dir, or add trainer.overwrite=true to start anew"
+    if saved.corpus_digest != data.corpus_digest:
+        texts = ", ".join(text.paths.label for text in data.texts)
+        raise ConfigError(f"{run_dir} holds a run on other text than {texts} has now; {otherwise}")
+    if saved.valid_digest not in ("", data.valid_digest):
+        raise ConfigError(
+            f"{run_dir} holds a run whose best weights were chosen on other text than "
+            f"corpus.valid={config.corpus.valid} has now; {otherwise}"
         )
 
 
@@ -137,7 +158,7 @@ def require_best(config: TrainConfig, saved: SavedState, run_dir: Path) -> Posit
             f"take {run_dir / 'last'}, or add trainer.overwrite=true to start anew"
         )
     LOG.warning("%s; the next validation writes it anew", lost)
-    return dataclasses.replace(position, best_bleu=-1.0, best_update=0, validations_since_best=0)
+    return dataclasses.replace(position, best_score=-1.0, best_update=0, validations_since_best=0)
 
 
 def way_further(config: TrainConfig, reason: str) -> str:

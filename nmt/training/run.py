@@ -7,39 +7,36 @@ from pathlib import Path
 
 import torch
 
-from nmt.bundle.weights import Bundle, load_bundle, save_metadata
 from nmt.config.choices import Precision
 from nmt.config.train import TrainConfig
-from nmt.errors import ConfigError, RunError
-from nmt.evaluation.metrics import corpus_scores
+from nmt.errors import RunError
 from nmt.files import encoded, saving, write_atomically
 from nmt.machine import choose_device, keep_freed_memory, make_deterministic, set_threads
-from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import Seq2Seq, build_model
 from nmt.runs.directory import claimed, remove_outputs
 from nmt.runs.log import LOG, logging_to
 from nmt.runs.metrics import require_tensorboard
 from nmt.runs.progress import clock
-from nmt.text.subwords import SubwordModel
+from nmt.tasks.task import Task
+from nmt.tasks.translation import TRANSLATION
 from nmt.training.checks import warn_of_texts
-from nmt.training.data import TrainingData, prepare
-from nmt.training.fine_tuning import inherit_settings, restore_inherited
-from nmt.training.lexicon import Folds, Sampling, learn_translations
+from nmt.training.data import TrainingData, prepare, read_scored_text
+from nmt.training.lexicon import fill_lexicon
 from nmt.training.memory import estimate, processes_here, require_memory
 from nmt.training.parallel import Processes, join_processes, logging_warnings
+from nmt.training.position import Position
 from nmt.training.precision import choose_precision
 from nmt.training.resume import (
     lost_best,
     require_best,
     require_one_config,
     require_one_state,
-    require_unchanged,
-    saved_state,
+    require_same_text,
     way_further,
 )
-from nmt.training.state import SavedState
+from nmt.training.start import Start, find_start, subword_pair
 from nmt.training.trainer import Trainer
-from nmt.translation.translator import Translator
+from nmt.training.validation import score_test
 
 
 def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chosen: Set[str] = frozenset()) -> None:
@@ -54,6 +51,7 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
         NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.
         KeyboardInterrupt: stopped by a signal, after saving.
     """
+    task = TRANSLATION
     processes = join_processes()
     processes.from_main(lambda: _require_possible(config))
     require_one_config(config, processes)
@@ -68,31 +66,27 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
     make_deterministic(config.trainer.deterministic)
     log = logging_to(run_dir / "train.log") if processes.is_main else logging_warnings(processes.rank)
     with claimed(run_dir, from_main=processes.from_main, is_main=processes.is_main), log:
-        config, start = processes.main_first(lambda: _start(config, run_dir, chosen))
+        config, start = processes.main_first(lambda: find_start(config, run_dir, chosen=chosen))
         processes.from_main(config.validate)
-        saved = start if isinstance(start, SavedState) else None
-        require_one_state(saved, run_dir, processes)
-        if saved:
+        require_one_state(start.saved, run_dir, processes)
+        if saved := start.saved:
             saved.position = processes.from_main(lambda: require_best(config, saved, run_dir))
-        data = _data(config, run_dir, start=start, processes=processes)
-        vocabularies = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
-        needed = estimate(config, data.corpus, vocabularies=vocabularies, processes=processes.size)
-        processes.from_main(lambda: require_memory(needed, config, device, processes=processes_here()))
-        processes.from_main(lambda: warn_of_texts(config, data))
-        processes.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
-        trainer = _trainer(config, data, run_dir, device=device, threads=threads, start=start, processes=processes)
-        if saved and saved.position.finished and (reason := trainer.limit_reached()):
+        if saved and (reason := start.reason_finished(config, task)):
             LOG.info("the run in %s is finished: %s; there is nothing left to train", run_dir, reason)
             LOG.info("%s; to start anew add trainer.overwrite=true", way_further(config, reason))
-            trainer.close()
+            position, test = saved.position, read_scored_text(config, task, "test")
+            processes.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
         else:
-            reason = trainer.train()
-            LOG.info("training ended: %s", reason)
+            data = _data(config, task, run_dir, start=start, device=device, processes=processes)
+            processes.from_main(lambda: _make_ready(config, run_dir, config_text(config)))
+            trainer = _trainer(config, data, run_dir, device=device, threads=threads, start=start, processes=processes)
+            LOG.info("training ended: %s", trainer.train())
             if lost := processes.from_main(lambda: lost_best(run_dir)):
                 raise RunError(f"{lost}: somebody else changed it during the training; take {run_dir / 'last'}")
-        if data.test is not None:
-            score_test(data, config, run_dir, device=device, processes=processes)
-        _sum_up(trainer, run_dir)
+            position, test = trainer.position, data.test
+        if test is not None:
+            score_test(task, test, config, run_dir=run_dir, device=device, processes=processes)
+        _sum_up(task, position, run_dir)
 
 
 def _require_possible(config: TrainConfig) -> None:
@@ -100,16 +94,6 @@ def _require_possible(config: TrainConfig) -> None:
         config.validate()
     if config.trainer.tensorboard:
         require_tensorboard(Path(config.run_dir))
-
-
-def _start(config: TrainConfig, run_dir: Path, chosen: Set[str]) -> tuple[TrainConfig, SavedState | Bundle | None]:
-    """Find what the run begins with: its own state, a parent bundle, or nothing; and what that settles."""
-    saved = None if config.trainer.overwrite else saved_state(run_dir)
-    if saved:
-        config = restore_inherited(config, saved.config, chosen=chosen)
-        require_unchanged(config, saved, run_dir)
-        return config, saved
-    return inherit_settings(config, chosen=chosen) if config.init_from else (config, None)
 
 
 def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
@@ -121,80 +105,33 @@ def _make_ready(config: TrainConfig, run_dir: Path, config_text: str) -> None:
         write_atomically(run_dir / "config.yaml", lambda path: path.write_bytes(encoded(config_text)))
 
 
-def score_test(
-    data: TrainingData, config: TrainConfig, run_dir: Path, *, device: torch.device, processes: Processes
-) -> None:
-    """Translate the test text with the best bundle and its search settings; log the scores and keep them in it.
-
-    Nothing is done where an earlier start has scored this bundle on that text. Every process translates its share.
-    Variants that were exported meanwhile stay.
-    """
-    assert data.test is not None
-    bundle = load_bundle(run_dir / "best", device=device)
-    how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
-    digest = data.test_digest[:16]
-    known = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
-    if processes.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
-        return
-    own = Translator(bundle).translate(processes.share(data.test.source))
-    translations = processes.join_shares([item.text for item in own])
-    scores = corpus_scores(translations, data.test.target, metrics=("bleu", "chrf"), language=config.corpus.target)
-    text = "; ".join(str(score) for score in scores)
-    LOG.info("test (%s): %s", how, text)
-    bundle.metadata.update(test=f"{text}, {how}", test_digest=digest)
-    processes.from_main(lambda: save_metadata(bundle, run_dir / "best"))
-
-
 def _data(
-    config: TrainConfig, run_dir: Path, *, start: SavedState | Bundle | None, processes: Processes
+    config: TrainConfig, task: Task, run_dir: Path, *, start: Start, device: torch.device, processes: Processes
 ) -> TrainingData:
-    """Prepare the text, with the subwords that the run begins with.
+    """Prepare the text, with the subwords that the run begins with; make sure that the training fits memory.
 
     The main process goes first, so that one alone trains subwords and encodes the text; the others then find it in the
     cache, or encode their own copy with its subwords where machines have a cache each.
 
     Raises:
-        ConfigError: the text is not what the run that goes on was trained on.
+        ConfigError: the text is not what the run that goes on was trained on, or there is too little memory.
     """
-    origin = str(run_dir / "state.pt")
-    subwords = None
-    if isinstance(start, SavedState):
-        subwords = _subword_pair(start.source_subwords, start.target_subwords, origin)
-    elif start:
-        subwords = (start.source_subwords, start.target_subwords)
     made: list[TrainingData] = []
 
     def prepare_first() -> tuple[bytes, bytes]:
-        made.append(prepare(config, subwords=subwords))
+        made.append(prepare(config, task, subwords=start.subwords))
         return made[0].source_subwords.to_bytes(), made[0].target_subwords.to_bytes()
 
     trained = processes.from_main(prepare_first)
-    data = made[0] if made else prepare(config, subwords=_subword_pair(*trained, origin))
-    if isinstance(start, SavedState):
-        _require_same_text(config, data, start, run_dir)
+    subwords = start.subwords or subword_pair(*trained, origin=str(run_dir / "state.pt"))
+    data = made[0] if made else prepare(config, task, subwords=subwords)
+    if start.saved:
+        require_same_text(config, data, start.saved, run_dir)
+    vocabularies = (data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
+    needed = estimate(config, data.corpus, vocabularies=vocabularies, processes=processes.size)
+    processes.from_main(lambda: require_memory(needed, config, device, processes=processes_here()))
+    processes.from_main(lambda: warn_of_texts(config, data))
     return data
-
-
-def _require_same_text(config: TrainConfig, data: TrainingData, saved: SavedState, run_dir: Path) -> None:
-    """Refuse to go on with other training text, or to compare scores on other validation text with those before."""
-    otherwise = "choose another run_dir, or add trainer.overwrite=true to start anew"
-    if saved.corpus_digest != data.corpus_digest:
-        raise ConfigError(f"{run_dir} holds a run on other text than {_texts(config)} has now; {otherwise}")
-    if saved.valid_digest not in ("", data.valid_digest):
-        raise ConfigError(
-            f"{run_dir} holds a run whose best weights were chosen on other text than "
-            f"corpus.valid={config.corpus.valid} has now; {otherwise}"
-        )
-
-
-def _texts(config: TrainConfig) -> str:
-    extra = f" with corpus.extra={config.corpus.extra}" if config.corpus.extra else ""
-    return f"corpus.train={config.corpus.train}{extra}"
-
-
-def _subword_pair(source: bytes, target: bytes, origin: str) -> tuple[SubwordModel, SubwordModel]:
-    first = SubwordModel.from_bytes(source, origin=origin)
-    return first, first if source == target else SubwordModel.from_bytes(target, origin=origin)
 
 
 def _trainer(
@@ -204,7 +141,7 @@ def _trainer(
     *,
     device: torch.device,
     threads: int,
-    start: SavedState | Bundle | None,
+    start: Start,
     processes: Processes,
 ) -> Trainer:
     """Build model and trainer, saying in the log what they are."""
@@ -214,10 +151,9 @@ def _trainer(
         source_vocabulary=data.source_subwords.vocabulary_size,
         target_vocabulary=data.target_subwords.vocabulary_size,
     ).to(device)
-    saved = start if isinstance(start, SavedState) else None
+    saved = start.saved
     wanted = Precision[saved.precision] if saved else config.trainer.precision
-    sizes = {"input_size": config.model.embedding_size, "hidden_size": config.model.decoder_hidden_size}
-    precision = processes.from_main(lambda: choose_precision(wanted, device, **sizes))
+    precision = processes.from_main(lambda: choose_precision(wanted, device, model=config.model))
     _introduce(config, data, model, device=device, threads=threads, precision=precision)
     if processes.size > 1:
         LOG.info("%d processes, each with its share of every batch", processes.size)
@@ -226,37 +162,14 @@ def _trainer(
         LOG.info("resuming %s after update %d, epoch %d", run_dir, saved.position.update, saved.position.epoch)
         if saved.threads != threads:
             LOG.warning("threads changed from %d to %d: sums are rounded differently", saved.threads, threads)
-    elif isinstance(start, Bundle):
+    elif start.parent:
         LOG.info("starting from the weights of %s", config.init_from)
-        model.load_state_dict(start.model.state_dict())
+        model.load_state_dict(start.parent.model.state_dict())
     elif model.lexicon is not None:
-        folds = _fill_lexicon(model.lexicon, config, data)
+        folds = fill_lexicon(model.lexicon, config, data)
     return Trainer(
         config, data, model=model, run_dir=run_dir, precision=precision, processes=processes, folds=folds, saved=saved
     )
-
-
-def _fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> Folds:
-    """Align the training text for the lexicon; return what training offers of it to each pair."""
-    LOG.info("aligning the training text for the lexicon")
-    translations, others = learn_translations(
-        data.corpus,
-        source_vocabulary=data.source_subwords.vocabulary_size,
-        target_vocabulary=data.target_subwords.vocabulary_size,
-        size=config.model.lexicon_size,
-        source_sampling=_sampling(config, "source", data.source_subwords),
-        target_sampling=_sampling(config, "target", data.target_subwords),
-    )
-    lexicon.fill(*translations)
-    return Folds.of(others, epsilon=lexicon.epsilon)
-
-
-def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Sampling | None:
-    """Say how training samples one side; None: not at all."""
-    settings = config.subwords
-    if not (settings.sampling_alpha and settings.sampled_sides.include(side)):
-        return None
-    return Sampling(subwords, settings.sampling_alpha, config.seed)
 
 
 def _introduce(
@@ -288,15 +201,13 @@ def _introduce(
     )
 
 
-def _sum_up(trainer: Trainer, run_dir: Path) -> None:
-    position = trainer.position
+def _sum_up(task: Task, position: Position, run_dir: Path) -> None:
     LOG.info(
-        "best validation BLEU %.2f at update %d of %d, %s of training",
-        position.best_bleu,
+        "best validation %s %.2f at update %d of %d, %s of training",
+        task.metric.label,
+        position.best_score,
         position.best_update,
         position.update,
         clock(position.seconds),
     )
-    LOG.info(
-        "the translator is in %s; use it: nmt-translate %s < input.txt > output.txt", run_dir / "best", run_dir / "best"
-    )
+    LOG.info("%s", task.usage(run_dir / "best"))

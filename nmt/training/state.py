@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import math
 import pickle
 import zipfile
 from dataclasses import dataclass, field
@@ -13,70 +12,13 @@ from typing import Any
 
 import torch
 
-from nmt.corpus.batches import Batch
 from nmt.errors import ConfigError
 from nmt.files import require_regular, saving, write_atomically
-from nmt.runs.limits import Progress
+from nmt.training.position import Position, Sums
 
 STATE_FORMAT = 1
-
-
-@dataclass
-class Position(Progress):
-    """How far a run is; with `Sums`, all of the training that changes besides tensors."""
-
-    batch: int = 0
-    """batches of the current epoch consumed"""
-    pairs: int = 0
-    """sentence pairs that these hold"""
-    target_tokens: int = 0
-    """real target positions trained on, EOS included"""
-    best_bleu: float = -1.0
-    """best validation BLEU so far"""
-    best_update: int = 0
-    """update that reached it"""
-    last_validation: int = 0
-    """update after which the last validation was"""
-    skipped: int = 0
-    """updates skipped because their gradient was not finite or too large"""
-    skipped_in_a_row: int = 0
-    """such updates since the last one that was made; compared with trainer.max_skipped"""
-    finished: str = ""
-    """why the run ended, or empty"""
-
-
-@dataclass
-class Sums:
-    """What was trained on since the last line of metrics."""
-
-    smoothed: float = 0.0
-    """loss with label smoothing, in nats"""
-    negative_log_likelihood: float = 0.0
-    """loss without it, in nats"""
-    target_tokens: int = 0
-    """real target positions"""
-    target_positions: int = 0
-    """all target positions, padding included"""
-    source_tokens: int = 0
-    """real source positions"""
-    source_positions: int = 0
-    """all source positions, padding included"""
-    began: float = 0.0
-    """`Position.seconds` at that line, later by the time that validations took since"""
-
-    def add(self, batch: Batch, *, smoothed: float, negative_log_likelihood: float) -> None:
-        """Count a batch and its losses."""
-        self.smoothed += smoothed
-        self.negative_log_likelihood += negative_log_likelihood
-        self.target_tokens += int(batch.target_lengths.sum())
-        self.target_positions += batch.target.numel()
-        self.source_tokens += int(batch.source_lengths.sum())
-        self.source_positions += batch.source.numel()
-
-    @property
-    def loss(self) -> float:
-        """Mean smoothed loss per real target position; nan before the first batch."""
-        return self.smoothed / self.target_tokens if self.target_tokens else math.nan
+_BEST_SCORE = "best_bleu"
+"""What files call `Position.best_score`, from the time when translation was all there was."""
 
 
 @dataclass
@@ -109,7 +51,9 @@ def save_state(state: SavedState, path: Path) -> None:
         RunError: the disk is full or not writable; the earlier state is untouched.
     """
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
-    values |= {"position": dataclasses.asdict(state.position), "sums": dataclasses.asdict(state.sums)}
+    position = dataclasses.asdict(state.position)
+    position[_BEST_SCORE] = position.pop("best_score")
+    values |= {"position": position, "sums": dataclasses.asdict(state.sums)}
     values["format"] = STATE_FORMAT
     buffer = io.BytesIO()
     torch.save(values, buffer)
@@ -132,7 +76,9 @@ def load_state(path: Path) -> SavedState:
             raise ConfigError(
                 f"{path} has state format {found}, this nmt reads {STATE_FORMAT}; use trainer.overwrite=true"
             )
-        values |= {"position": Position(**values["position"]), "sums": Sums(**values.get("sums", {}))}
+        position = values["position"]
+        position["best_score"] = position.pop(_BEST_SCORE)
+        values |= {"position": Position(**position), "sums": Sums(**values.get("sums", {}))}
         return SavedState(**values)
     except (
         OSError,

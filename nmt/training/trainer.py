@@ -6,15 +6,12 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from torch.nn.utils import clip_grad_norm_
 
 from nmt.bundle.weights import Bundle, save_bundle
 from nmt.config.choices import Precision
-from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.corpus.batches import Batch, BatchSource
 from nmt.errors import RunError
@@ -25,11 +22,13 @@ from nmt.training.data import TrainingData
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.lexicon import Folds
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
+from nmt.training.outputs import bundle_of, state_of
 from nmt.training.parallel import Processes
+from nmt.training.position import Position, Sums, batches_from
 from nmt.training.reporter import Reporter
-from nmt.training.state import Position, SavedState, Sums, save_state
+from nmt.training.state import SavedState, save_state
 from nmt.training.stop import StopSignal, UpdateGivenUp
-from nmt.training.validation import greedy, validate
+from nmt.training.validation import validate
 
 
 class Trainer:
@@ -51,23 +50,23 @@ class Trainer:
         saved: SavedState | None = None,
     ) -> None:
         """Stand before the next update: the first one, or the one after `saved`, which has the folds too."""
-        self.config, self.data, self.model, self.run_dir = config, data, model, run_dir
+        self.config, self.data, self.model, self.run_dir, self.task = config, data, model, run_dir, data.task
         self.precision, self.processes = precision, processes or Processes()
         self.optimizer = build_optimizer(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
         self.folds = folds
-        self.position, self._sums = Position(), Sums()
+        self.position, self.sums = Position(), Sums()
         if saved:
-            self.position, self._sums = saved.position, saved.sums
+            self.position, self.sums = saved.position, saved.sums
             model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
             self.average.load(saved.average)
             self.folds = Folds.restored(saved.folds, epsilon=config.model.lexicon_epsilon)
         self.gradient = BatchGradient(
             model,
+            self.task,
             precision=precision,
             label_smoothing=config.trainer.label_smoothing,
-            sampled_words=config.trainer.sampled_words,
             accumulation=config.trainer.accumulation,
             folds=self.folds,
             processes=self.processes,
@@ -82,9 +81,9 @@ class Trainer:
             sampled_sides=config.subwords.sampled_sides,
             cache=data.cache,
         )
-        self.reporter = (
-            Reporter(config.trainer, run_dir, update=self.position.update) if self.processes.is_main else None
-        )
+        self.reporter: Reporter | None = None
+        if self.processes.is_main:
+            self.reporter = Reporter(config.trainer, run_dir, task=self.task, update=self.position.update)
 
     def train(self) -> str:
         """Train until a limit is reached or patience is lost; return the reason, which ``position.finished`` keeps.
@@ -100,7 +99,7 @@ class Trainer:
             if not self.position.update:
                 self._save()  # bundles without a state, as a kill could leave them, would be taken for another run's
             before = dataclasses.replace(self.position)
-            for batch in self._batches():
+            for batch in batches_from(self.position, self.batches, is_over=self.limit_reached):
                 self._set_learning_rate()
                 try:
                     loss = self._forward_backward(batch, stop)
@@ -132,7 +131,7 @@ class Trainer:
 
     def limit_reached(self) -> str:
         """Name the limit that the run has reached, or nothing."""
-        return limit_reached(self.config.trainer, self.position)
+        return limit_reached(self.config.trainer, self.position, metric=self.task.metric.label)
 
     def planned_updates(self, *, begun: int) -> int:
         """Estimate how many updates the run will have made at its end.
@@ -143,28 +142,6 @@ class Trainer:
         position = self.position
         passes = position.epoch + position.pairs / max(1, self.data.corpus.pairs(position.epoch))
         return planned_updates(self.config.trainer, position, updates_per_epoch=begun / passes if passes else math.inf)
-
-    def _batches(self) -> Iterator[Batch]:
-        """Yield batches from the run's position on until a limit is reached."""
-        position = self.position
-        while not self.limit_reached():
-            epoch = self.batches.epoch(position.epoch, start=position.batch)
-            try:
-                batch = next(epoch, None)
-                if batch is None:
-                    position.epoch, position.batch, position.pairs = position.epoch + 1, 0, 0
-                while batch is not None:
-                    # Looked for before, so that what is saved after an epoch's last batch says that the epoch is over.
-                    following = next(epoch, None)
-                    position.batch, position.pairs = position.batch + 1, position.pairs + len(batch.source)
-                    if following is None:
-                        position.epoch, position.batch, position.pairs = position.epoch + 1, 0, 0
-                    yield batch
-                    if self.limit_reached():
-                        return
-                    batch = following
-            finally:
-                epoch.close()  # type: ignore[attr-defined]  # ends the threads that prepare batches ahead
 
     def _set_learning_rate(self) -> None:
         update = self.position.update + 1
@@ -222,7 +199,7 @@ class Trainer:
         return BatchLoss(smoothed, negative_log_likelihood, loss.tokens), int(max(row[3] for row in told))
 
     def _log(self, batch: Batch, loss: BatchLoss, gradient_norm: float) -> None:
-        position, sums = self.position, self._sums
+        position, sums = self.position, self.sums
         if math.isfinite(gradient_norm):
             sums.add(batch, smoothed=loss.smoothed, negative_log_likelihood=loss.negative_log_likelihood)
             position.target_tokens += loss.tokens
@@ -235,26 +212,21 @@ class Trainer:
                 planned_updates=self.planned_updates(begun=position.update),
             )
         if position.update % self.config.trainer.log_every == 0:
-            self._sums = Sums(began=position.seconds)
+            self.sums = Sums(began=position.seconds)
 
     def _validate(self) -> None:
         """Score the average of the weights on the validation text; keep it as last/, and as best/ if it is."""
         position, valid = self.position, self.data.valid
-        search = greedy(self.config.search, batch_size=self.config.trainer.valid_batch_size)
         began = time.monotonic()
         with self.average.applied():
-            bundle = self.bundle()
-            result = validate(bundle, valid.source, valid.target, search=search, processes=self.processes)
-            position.last_validation = position.update
-            is_better = result.bleu.value > position.best_bleu
-            if is_better:
-                position.best_bleu, position.best_update = result.bleu.value, position.update
-            position.validations_since_best = 0 if is_better else position.validations_since_best + 1
-            bundle.metadata["validation"] = f"{result.bleu}, greedy, perplexity {result.perplexity:.2f}"
+            bundle = bundle_of(self)
+            result = validate(self.task, bundle, valid, config=self.config, processes=self.processes)
+            is_better = position.add_validation(result.score.value, self.task.metric)
+            bundle.metadata["validation"] = f"{result.score}, {result.how}, perplexity {result.perplexity:.2f}"
             self.processes.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
         seconds = self.processes.gather_numbers([time.monotonic() - began])[0][0]
         position.seconds += seconds
-        self._sums.began += seconds
+        self.sums.began += seconds
         if self.reporter:
             self.reporter.validation(position, result, valid)
 
@@ -269,48 +241,5 @@ class Trainer:
         self.position.finished = self.limit_reached()
         self._save()
 
-    def bundle(self) -> Bundle:
-        """Describe the model as it stands, with what is known of its training."""
-        position, data, config = self.position, self.data, self.config
-        return Bundle(
-            model=self.model,
-            config=config.model,
-            source_subwords=data.source_subwords,
-            target_subwords=data.target_subwords,
-            source_language=config.corpus.source,
-            target_language=config.corpus.target,
-            search=config.search,
-            metadata={
-                "experiment": config.name,
-                "corpus": config.corpus.train,
-                "pairs": len(data.corpus),
-                "updates": position.update,
-                "epochs": position.epoch,
-                "target_tokens": position.target_tokens,
-                "minutes": round(position.seconds / 60, 1),
-                "processes": self.processes.size,
-                "threads": torch.get_num_threads(),
-                "precision": str(self.precision),
-                "seed": config.seed,
-            },
-        )
-
     def _save(self) -> None:
-        self.processes.from_main(lambda: save_state(self._state(), self.run_dir / "state.pt"))
-
-    def _state(self) -> SavedState:
-        return SavedState(
-            config=to_dict(self.config),
-            corpus_digest=self.data.corpus_digest,
-            source_subwords=self.data.source_subwords.to_bytes(),
-            target_subwords=self.data.target_subwords.to_bytes(),
-            precision=str(self.precision),
-            threads=torch.get_num_threads(),
-            position=self.position,
-            sums=self._sums,
-            model=self.model.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            average=self.average.state(),
-            valid_digest=self.data.valid_digest,
-            folds=self.folds.tensors() if self.folds else {},
-        )
+        self.processes.from_main(lambda: save_state(state_of(self), self.run_dir / "state.pt"))

@@ -1,116 +1,59 @@
-"""Validation: perplexity of the references and BLEU of the translations against the raw reference text."""
+"""Scores of a model while it is trained, and of the best one on the test text at the end."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from pathlib import Path
 
 import torch
 
-from nmt.bundle.weights import Bundle
-from nmt.config.search import SearchConfig
-from nmt.evaluation.metrics import Score, bleu, default_tokenizer
-from nmt.model.loss import sequence_loss
-from nmt.text.subwords import SubwordModel
+from nmt.bundle.weights import Bundle, load_bundle, save_metadata
+from nmt.config.train import TrainConfig
+from nmt.corpus.reader import ParallelText
+from nmt.runs.log import LOG
+from nmt.tasks.task import Task, Validation
+from nmt.training.data import text_digest
 from nmt.training.parallel import Processes
-from nmt.translation.batching import cut_batches
-from nmt.translation.translator import Translator
-
-
-class Validation(NamedTuple):
-    """What a validation found."""
-
-    perplexity: float
-    """per real target position, EOS included, without label smoothing"""
-    bleu: Score
-    translations: list[str]
 
 
 def validate(
-    bundle: Bundle,
-    sources: Sequence[str],
-    references: Sequence[str],
-    *,
-    search: SearchConfig,
-    processes: Processes | None = None,
+    task: Task, bundle: Bundle, text: ParallelText, *, config: TrainConfig, processes: Processes | None = None
 ) -> Validation:
     """Score a model on raw text, in evaluation mode and fp32; every process of the run does its share of the text."""
-    processes = processes or Processes()
     was_training = bundle.model.training
     bundle.model.eval()
-    own_sources, own_references = processes.share(sources), processes.share(references)
     try:
-        sums = reference_loss(bundle, own_sources, own_references, batch_size=search.batch_size)
-        translator = Translator(bundle, search=search)
-        translations = processes.join_shares([item.text for item in translator.translate(own_sources)])
+        return task.validate(
+            bundle,
+            text,
+            search=config.search,
+            batch_size=config.trainer.valid_batch_size,
+            shares=processes or Processes(),
+        )
     finally:
         bundle.model.train(was_training)
-    total, tokens = (sum(column) for column in zip(*processes.gather_numbers(sums), strict=True))
-    # All the references decide, not this process's share: every validation of a run takes the same tokenizer.
-    tokenizer = default_tokenizer(bundle.target_language, references)
-    return Validation(perplexity(total, int(tokens)), bleu(translations, references, tokenize=tokenizer), translations)
 
 
-def reference_perplexity(
-    bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
-) -> float:
-    """Compute exp of the mean negative log-likelihood of the references' positions; long pairs are cut to 512."""
-    return perplexity(*reference_loss(bundle, sources, references, batch_size=batch_size))
+def score_test(
+    task: Task,
+    text: ParallelText,
+    config: TrainConfig,
+    *,
+    run_dir: Path,
+    device: torch.device,
+    processes: Processes,
+) -> None:
+    """Score the best bundle on the test text with its own search settings; log the scores and keep them in it.
 
-
-@torch.inference_mode()
-def reference_loss(
-    bundle: Bundle, sources: Sequence[str], references: Sequence[str], *, batch_size: int
-) -> tuple[float, int]:
-    """Sum the negative log-likelihood of the references' positions, in nats, and count them; long pairs are cut.
-
-    Batches hold at most `batch_size` pairs, and fewer of long ones.
+    Nothing is done where an earlier start has scored this bundle on that text. Every process does its share.
+    Variants that were exported meanwhile stay.
     """
-    tag = bundle.source_subwords.tag_prefix(bundle.search.source_tag)
-    source_rows = [[*tag, *row] for row in _rows(bundle.source_subwords, sources)]
-    target_rows = _rows(bundle.target_subwords, references)
-    lengths = [max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)]
-    # The longest go first: what does not fit fails at once.
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], -len(source_rows[i])))
-    total, tokens = 0.0, 0
-    for cut in cut_batches([lengths[i] for i in order], batch_size):
-        batch = order[cut]
-        source, source_lengths = _pad([source_rows[i] for i in batch], bundle.model.device)
-        target, target_lengths = _pad([target_rows[i] for i in batch], bundle.model.device)
-        loss = sequence_loss(
-            bundle.model,
-            source,
-            source_lengths,
-            target=target,
-            target_lengths=target_lengths,
-            bos_id=SubwordModel.bos_id,
-            label_smoothing=0.0,
-        )
-        total += float(loss.negative_log_likelihood)
-        tokens += loss.tokens
-    return total, tokens
-
-
-def perplexity(negative_log_likelihood: float, tokens: int) -> float:
-    """Compute exp of the mean of `tokens` positions; e^700, near the largest float, stands for more; nan for none."""
-    return math.exp(min(negative_log_likelihood / tokens, 700.0)) if tokens else math.nan
-
-
-def greedy(search: SearchConfig, *, batch_size: int) -> SearchConfig:
-    """Return the search settings that validation uses during training."""
-    return replace(search, beam_size=1, batch_size=batch_size)
-
-
-def _rows(subwords: SubwordModel, texts: Sequence[str]) -> list[list[int]]:
-    return [[*ids[:512], subwords.eos_id] for ids in subwords.encode_batch(list(texts))]
-
-
-def _pad(rows: list[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows → (B, S) ids padded to the longest, and (B,) lengths."""
-    lengths = torch.tensor([len(row) for row in rows])
-    padded = torch.full((len(rows), int(lengths.max())), SubwordModel.pad_id)
-    for i, row in enumerate(rows):
-        padded[i, : len(row)] = torch.tensor(row)
-    return padded.to(device), lengths.to(device)
+    bundle = load_bundle(run_dir / "best", device=device)
+    how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
+    digest = text_digest(text)[:16]
+    known = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
+    if processes.from_main(lambda: str(known[0]).endswith(how) and known[1] == digest):
+        return
+    written = "; ".join(map(str, task.test(bundle, text, shares=processes)))
+    LOG.info("test (%s): %s", how, written)
+    bundle.metadata.update(test=f"{written}, {how}", test_digest=digest)
+    processes.from_main(lambda: save_metadata(bundle, run_dir / "best"))

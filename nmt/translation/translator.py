@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
-
 from nmt.config.search import SearchConfig
+from nmt.corpus.padding import pad_rows
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.decode import decode
@@ -238,11 +237,8 @@ class Translator:
 
     def _pad(self, batch: Sequence[_Row]) -> tuple[Array, Array]:
         """Pad sources: ids with tag and EOS (B, S), and their lengths (B,)."""
-        sources = [[*row.tag, *row.ids, self._source.eos_id] for row in batch]
-        lengths = np.array([len(ids) for ids in sources], dtype=np.int64)
-        source = np.full((len(batch), int(lengths.max())), self._source.pad_id, dtype=np.int64)
-        for row, ids in zip(source, sources, strict=True):
-            row[: len(ids)] = ids
+        rows = [(*row.tag, *row.ids) for row in batch]
+        source, lengths = pad_rows(rows, pad_id=self._source.pad_id, eos_id=self._source.eos_id)
         return self._to_model(source), self._to_model(lengths)
 
     def _text(self, hypothesis: Hypothesis, row: _Row) -> TextHypothesis:

@@ -12,6 +12,7 @@ import nmt
 from nmt.bundle.weights import Bundle, save_bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
+from nmt.export.variant import export
 from nmt.model.seq2seq import build_model
 from nmt.text.subword_training import train_subwords
 
@@ -56,6 +57,7 @@ def bundle_path(tmp_path_factory):
         search=SearchConfig(beam_size=2, batch_size=8, max_source_tokens=50),
     )
     save_bundle(bundle, path)
+    export(path, "fp32")  # which starts without PyTorch
     return path
 
 

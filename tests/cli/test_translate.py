@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -237,9 +238,9 @@ def test_wrong_use_is_one_line_and_reads_nothing(options, message, bundle_path, 
 
 def test_a_broken_bundle_is_one_line(nmt_translate, bundle_path, tmp_path):
     broken = tmp_path / "broken"
-    broken.mkdir()
-    for file in bundle_path.iterdir():
-        (broken / file.name).write_bytes(file.read_bytes()[:-100])
+    shutil.copytree(bundle_path, broken)
+    for file in filter(os.path.isfile, broken.iterdir()):
+        file.write_bytes(file.read_bytes()[:-100])
     result = nmt_translate(broken, text="x\n")
     assert (result.code, result.out) == (2, b"")
     assert result.err.startswith("nmt-translate: error: ")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from nmt.config.choices import Sides
-from nmt.corpus.batches import BatchSource, PaddingStats, group
+from nmt.corpus.batches import BatchSource, group
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import encode_pairs
 from nmt.corpus.mixture import Mixture, Part
@@ -26,7 +26,7 @@ def encoded(pairs, subwords):
 
 @pytest.fixture(scope="module")
 def corpus(encoded):
-    return Mixture.of(encoded)
+    return Mixture([Part(encoded)])
 
 
 @pytest.fixture(params=[0.0, 0.2], ids=["best", "sampled"])
@@ -103,7 +103,7 @@ def test_the_best_segmentation_is_the_stored_one(corpus, encoded, subwords):
         for batch in make(corpus, subwords).epoch(0)
         for row, length in zip(batch.target.tolist(), batch.target_lengths.tolist(), strict=True)
     ]
-    assert sorted(rows) == sorted(tuple(encoded.target_ids(i).tolist()) for i in range(len(encoded)))
+    assert sorted(rows) == sorted(tuple(encoded.target.row(i).tolist()) for i in range(len(encoded)))
 
 
 def test_a_batch_depends_on_seed_and_epoch(corpus, subwords, source):
@@ -270,16 +270,6 @@ def test_batches_of_like_lengths_are_not_in_order_of_length(corpus, subwords):
     assert abs(np.corrcoef(widths, np.arange(len(widths)))[0, 1]) < 0.5
 
 
-def test_padding_stats_count_positions(corpus, encoded, subwords):
-    batches = list(make(corpus, subwords).epoch(0))
-    stats = PaddingStats.of(batches)
-    real = len(encoded.source.ids) + len(encoded)
-    assert stats.source_positions == sum(batch.source.numel() for batch in batches)
-    assert stats.source_positions - stats.source_padding == real
-    assert stats.target_padding == sum(int((batch.target == subwords.pad_id).sum()) for batch in batches)
-    assert stats.target_share == stats.target_padding / stats.target_positions
-
-
 @pytest.fixture(scope="module")
 def multi30k():
     if "NMT_CORPORA" not in os.environ:
@@ -289,7 +279,7 @@ def multi30k():
     text = [text for pair in pairs[::4] for text in pair]
     subwords = train_subwords(text, kind="unigram", vocabulary_size=8000)
     encoded = encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
-    return Mixture.of(encoded), subwords
+    return Mixture([Part(encoded)]), subwords
 
 
 @pytest.mark.parametrize(("batch_tokens", "alpha"), [(1200, 0.0), (4096, 0.0), (4096, 0.1)])
@@ -297,9 +287,10 @@ def test_padding_of_multi30k_is_under_five_percent_on_each_side(multi30k, batch_
     corpus, subwords = multi30k
     windows = {"window_pairs": 32_768, "first_window_pairs": 2048}
     source = make(corpus, subwords, batch_tokens=batch_tokens, sampling_alpha=alpha, **windows)
-    stats = PaddingStats.of(source.epoch(0))
-    assert 0 < stats.source_share < 0.05
-    assert 0 < stats.target_share < 0.05
+    batches = list(source.epoch(0))
+    for side in ("source", "target"):
+        real = sum(int(getattr(batch, f"{side}_lengths").sum()) for batch in batches)
+        assert 0 < 1 - real / sum(getattr(batch, side).numel() for batch in batches) < 0.05
 
 
 def prefetching():

@@ -15,7 +15,7 @@ def test_filters_drop_pairs_whole_and_count_them(subwords):
     corpus = encode_pairs(
         [*pairs, Pair("ra", "ne")], source_subwords=subwords, target_subwords=subwords, filters=filters
     )
-    assert [(corpus.source_text(i), corpus.target_text(i)) for i in range(len(corpus))] == [
+    assert [(corpus.source.line(i), corpus.target.line(i)) for i in range(len(corpus))] == [
         ("ka to", "mi"),
         ("ra", "ne"),
     ]
@@ -29,7 +29,7 @@ def test_lines_are_counted_through_all_chunks(pairs, subwords, monkeypatch):
     some = [pair if number % 5 else Pair("", "mi") for number, pair in enumerate(pairs[:40])]
     corpus = encode_pairs(some, source_subwords=subwords, target_subwords=subwords, filters=Filters())
     assert corpus.lines.tolist() == [number for number in range(40) if number % 5]
-    assert [corpus.source_text(i) for i in range(len(corpus))] == [some[line].source for line in corpus.lines]
+    assert [corpus.source.line(i) for i in range(len(corpus))] == [some[line].source for line in corpus.lines]
 
 
 def test_unknown_rate(subwords):

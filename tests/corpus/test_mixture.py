@@ -107,9 +107,9 @@ def test_ids_texts_and_prefixes_are_those_of_the_chosen_pairs(corpora):
     prefixes = mixture.prefixes(chosen)
     for i, (number, row) in enumerate(zip(chosen.parts.tolist(), chosen.rows.tolist(), strict=True)):
         corpus = corpora[number]
-        assert ids[0][i].tolist() == corpus.source_ids(row).tolist()
-        assert ids[1][i].tolist() == corpus.target_ids(row).tolist()
+        assert ids[0][i].tolist() == corpus.source.row(row).tolist()
+        assert ids[1][i].tolist() == corpus.target.row(row).tolist()
         assert mixture.lines(chosen)[i] == row
-        assert (texts[0][i], texts[1][i]) == (corpus.source_text(row), corpus.target_text(row))
+        assert (texts[0][i], texts[1][i]) == (corpus.source.line(row), corpus.target.line(row))
         assert prefixes[i] == [(), (7,), (9, 4)][number]
     assert ids[0][0].base is not None  # a view of the store, not a copy

@@ -64,9 +64,9 @@ def test_the_store_holds_ids_and_text_of_every_pair(build, pairs, subwords):
     assert built
     assert len(corpus) == corpus.counts.kept == len(pairs)
     for i, pair in enumerate(pairs):
-        assert (corpus.source_text(i), corpus.target_text(i)) == pair
-        assert corpus.source_ids(i).tolist() == subwords.encode(pair.source)
-        assert corpus.target_ids(i).tolist() == subwords.encode(pair.target)
+        assert (corpus.source.line(i), corpus.target.line(i)) == pair
+        assert corpus.source.row(i).tolist() == subwords.encode(pair.source)
+        assert corpus.target.row(i).tolist() == subwords.encode(pair.target)
 
 
 def test_memory_mapped_equals_in_memory_whatever_the_chunks(build, pairs, subwords, paths, monkeypatch):
@@ -107,14 +107,14 @@ def test_held_out_pairs_are_in_neither_ids_nor_text(build, pairs, paths):
     wanted = [pair for pair in read_pairs(paths) if is_held_out(pair, threshold)]
     assert list(zip(*corpus.held_out, strict=True)) == wanted
     assert len(corpus) == len(pairs) - len(wanted)
-    assert not {corpus.source_text(i) for i in range(len(corpus))} & set(corpus.held_out.source)
+    assert not {corpus.source.line(i) for i in range(len(corpus))} & set(corpus.held_out.source)
 
 
 def test_validation_text_of_another_corpus_is_left_out(build, pairs, subwords):
     sources = frozenset(pair.source for pair in pairs[10:20])
     corpus, built = build(validation=sources)
     assert built
-    assert not sources & {corpus.source_text(i) for i in range(len(corpus))}
+    assert not sources & {corpus.source.line(i) for i in range(len(corpus))}
     assert corpus.counts.validation == len(pairs) - len(corpus) >= 10
     assert corpus.counts.summary().endswith(
         f"0 of unlike lengths, {corpus.counts.validation} whose source is validation text"
@@ -148,7 +148,7 @@ def test_progress_tells_the_pairs_read(build, monkeypatch):
 @pytest.mark.parametrize("damage", ["truncate", "remove", "grow"])
 def test_a_damaged_store_is_rebuilt(build, tmp_path, name, damage):
     corpus, _ = build()
-    expected = [corpus.source_text(i) for i in range(len(corpus))]
+    expected = [corpus.source.line(i) for i in range(len(corpus))]
     del corpus
     path = tmp_path / "cache" / "corpora" / stores(tmp_path)[0] / name
     if damage == "remove":
@@ -158,7 +158,7 @@ def test_a_damaged_store_is_rebuilt(build, tmp_path, name, damage):
         path.write_bytes(data[: len(data) // 2] if damage == "truncate" else data + b"x")
     corpus, built = build()
     assert built
-    assert [corpus.source_text(i) for i in range(len(corpus))] == expected
+    assert [corpus.source.line(i) for i in range(len(corpus))] == expected
     assert not build()[1]
 
 
@@ -247,7 +247,7 @@ sys.stdin.readline()
 corpus, built = open_store(
     paths, source_subwords=subwords, target_subwords=subwords, filters=Filters(), cache_dir=Path(cache)
 )
-print(built, len(corpus), corpus.source_text(3))
+print(built, len(corpus), corpus.source.line(3))
 """
 
 

@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto
 
 from nmt.export.arithmetic import Activation, Float32, Recurrence
+from nmt.export.cells.lstm import CELL
 from nmt.export.graph import Graph
 from nmt.export.int8 import Int8, quantize_rows
 
@@ -136,7 +137,7 @@ def test_a_rows_result_depends_on_that_row_alone(draw):
 
 def recurrent(draw, arithmetic, *, size):
     """A function that runs an LSTM layer with drawn weights, whose inputs (S, B, 6) are within `BOUND`."""
-    layer = Recurrence("lstm", *(draw.uniform(-1, 1, (2, *shape)).astype(np.float32) for shape in shapes(size)))
+    layer = Recurrence(CELL.operator, *(draw.uniform(-1, 1, (2, *shape)).astype(np.float32) for shape in shapes(size)))
     graph = Graph("recurrence")
     products = arithmetic(graph)
     lengths = graph.add("Cast", "lengths", to=TensorProto.INT32)

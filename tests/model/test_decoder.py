@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nmt.model.attention import Memory
+from nmt.model.cells.cell import cell_named
 from nmt.model.decoder import Decoder, DecoderState
 from nmt.model.encoder import Encoded
 
@@ -21,7 +22,7 @@ def build(*, cell="lstm", attention="general", layers=1, feeding=False, dropout=
         value_size=H,
         attentional_size=F,
         layers=layers,
-        cell=cell,
+        cell=cell_named(cell),
         attention=attention,
         attention_size=4,
         input_feeding=feeding,
@@ -34,7 +35,7 @@ def build(*, cell="lstm", attention="general", layers=1, feeding=False, dropout=
 
 def start(decoder):
     torch.manual_seed(17)
-    parts = 2 if decoder.layers[0].cell == "lstm" else 1
+    parts = decoder.layers[0].cell.parts
     values = torch.randn(B, S, H, dtype=torch.float64)
     initial = tuple(
         tuple(torch.randn(B, H, dtype=torch.float64) for _ in range(parts)) for _ in range(len(decoder.layers))

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nmt.model.cells import fused_layer
-from nmt.model.encoder import Encoder, read_frozen, read_packed
+from nmt.model.cells.cell import cell_named
+from nmt.model.encoder import Encoder
 
 E, H = 5, 4
 LENGTHS = {"unequal": [3, 7, 1, 5], "equal": [4, 4, 4], "all of one": [1, 1], "one sentence": [6]}
@@ -13,7 +13,7 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-6}
 
 def layer_and_inputs(cell, lengths, dtype):
     torch.manual_seed(3)
-    layer = fused_layer(E, H, cell=cell, bidirectional=True).to(dtype)
+    layer = cell_named(cell).layer(E, H, bidirectional=True).to(dtype)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.normal_(std=0.6)
@@ -31,7 +31,7 @@ def test_reading_over_frozen_padding_equals_reading_packed(cell, lengths, dtype)
     layer, inputs = layer_and_inputs(cell, lengths, dtype)
     leaves = [inputs, *layer.parameters()]
     results = []
-    for read in (read_packed, read_frozen):
+    for read in (cell_named(cell).read_packed, cell_named(cell).read_frozen):
         values, state = read(layer, inputs, torch.tensor(lengths))
         assert len(state) == (2 if cell == "lstm" else 1)
         parts = torch.cat([values.flatten(), *(part.flatten() for part in state)])
@@ -46,13 +46,13 @@ def test_reading_over_frozen_padding_equals_reading_packed(cell, lengths, dtype)
         assert not slope[length:].any()
 
 
-@pytest.mark.parametrize("read", [read_packed, read_frozen])
+@pytest.mark.parametrize("read", ["read_packed", "read_frozen"])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_states_are_those_after_a_sentences_last_and_first_token(cell, read):
     """Hidden states can be read off the outputs, cell states off the sentence cut to its length."""
     lengths = LENGTHS["unequal"]
     layer, inputs = layer_and_inputs(cell, lengths, torch.float64)
-    values, state = read(layer, inputs, torch.tensor(lengths))
+    values, state = getattr(cell_named(cell), read)(layer, inputs, torch.tensor(lengths))
     for i, length in enumerate(lengths):
         alone, final = layer(inputs[i : i + 1, :length])
         final = final if cell == "lstm" else (final,)
@@ -65,7 +65,7 @@ def test_states_are_those_after_a_sentences_last_and_first_token(cell, read):
 
 def build(cell="lstm", layers=2, dropout=0.0):
     torch.manual_seed(11)
-    return Encoder(E, H, layers=layers, cell=cell, dropout=dropout).double()
+    return Encoder(E, H, layers=layers, cell=cell_named(cell), dropout=dropout).double()
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -102,7 +102,7 @@ def test_more_than_two_layers_are_residual_above_the_first(layers, residual):
     inputs = torch.randn(2, 4, E, dtype=torch.float64)
     outputs = inputs
     for i, layer in enumerate(encoder.layers):
-        above, state = read_packed(layer, outputs, lengths)
+        above, state = encoder.cell.read_packed(layer, outputs, lengths)
         for part, expected in zip(encoder(inputs, lengths).states[i], state, strict=True):
             torch.testing.assert_close(part, expected)
         outputs = above + outputs if residual and i > 0 else above

@@ -2,7 +2,7 @@ import pytest
 
 from nmt.config.trainer import TrainerConfig
 from nmt.runs.limits import limit_reached, planned_updates
-from nmt.training.state import Position
+from nmt.training.position import Position
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from nmt.training.state import Position
 )
 def test_whichever_limit_is_reached_is_named(position, reason):
     limits = TrainerConfig(max_updates=100, max_epochs=3, max_minutes=5.0, patience=4)
-    assert limit_reached(limits, position) == reason
+    assert limit_reached(limits, position, metric="BLEU") == reason
 
 
 def test_a_limit_of_zero_is_none():

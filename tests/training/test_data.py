@@ -6,7 +6,7 @@ from nmt.corpus.cache import Cache
 from nmt.corpus.reader import read_text, resolve
 from nmt.errors import CorpusError, SubwordError
 from nmt.text.subword_training import train_subwords
-from nmt.text.subwords import SubwordModel
+from nmt.training import data as data_module
 from nmt.training.data import prepare, subword_models
 
 
@@ -19,14 +19,14 @@ def paths(corpus):
 def training(monkeypatch):
     """Count how often subwords are trained, and on what."""
     seen = []
-    original = SubwordModel.train
+    original = data_module.train_subwords
 
     def counted(sentences, **settings):
         sentences = list(sentences)
         seen.append(sentences)
         return original(sentences, **settings)
 
-    monkeypatch.setattr(SubwordModel, "train", counted)
+    monkeypatch.setattr(data_module, "train_subwords", counted)
     return seen
 
 
@@ -98,7 +98,7 @@ def test_prepare_brings_text_subwords_and_validation_together(make_config, corpu
     data = prepare(make_config(corpus__test=str(corpus / "test")))
     assert len(data.corpus) == 240
     encoded = data.corpus.parts[0].corpus
-    assert (encoded.source_text(3), encoded.target_text(3)) == (text[0][3], text[1][3])
+    assert (encoded.source.line(3), encoded.target.line(3)) == (text[0][3], text[1][3])
     assert data.valid == (text[0][240:262], text[1][240:262])
     assert data.test == (text[0][262:], text[1][262:])
     assert prepare(make_config()).test is None
@@ -156,7 +156,7 @@ def test_separate_subwords_with_their_own_unknown_rates(make_config, text, tmp_p
 
 def sources_of(data, number=0):
     corpus = data.corpus.parts[number].corpus
-    return [corpus.source_text(i) for i in range(len(corpus))]
+    return [corpus.source.line(i) for i in range(len(corpus))]
 
 
 def test_held_out_pairs_are_validated_and_never_trained_on(make_config, corpus, tmp_path, training):
@@ -168,7 +168,7 @@ def test_held_out_pairs_are_validated_and_never_trained_on(make_config, corpus, 
     assert sorted(kept + data.valid.source) == sorted(train.source)
     # nor do they shape the subwords
     encoded = data.corpus.parts[0].corpus
-    assert sorted(training[0]) == sorted(kept + [encoded.target_text(i) for i in range(len(encoded))])
+    assert sorted(training[0]) == sorted(kept + [encoded.target.line(i) for i in range(len(encoded))])
 
 
 def test_subwords_are_trained_anew_when_other_pairs_are_held_out(make_config, tmp_path, training):

@@ -6,6 +6,7 @@ from nmt.config.model import ModelConfig
 from nmt.corpus.batches import Batch
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import build_model
+from nmt.tasks.translation import TRANSLATION
 from nmt.training.gradient import BatchGradient, part_of
 from nmt.training.lexicon import Folds
 from nmt.training.parallel import Processes
@@ -26,7 +27,7 @@ def batch():
     return Batch(rows(source_lengths), source_lengths, rows(target_lengths), target_lengths, torch.arange(7))
 
 
-def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0, folds=None, update=0, processes=None):
+def gradients(batch, *, accumulation=1, dropout=0.0, lexicon=0, folds=None, update=0, processes=None):
     torch.manual_seed(1)
     config = ModelConfig(
         embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=dropout, lexicon_size=lexicon
@@ -37,9 +38,9 @@ def gradients(batch, *, accumulation=1, dropout=0.0, sampled_words=0, lexicon=0,
         model.lexicon.fill(targets, torch.rand(targets.shape))
     compute = BatchGradient(
         model,
+        TRANSLATION,
         precision=Precision.fp32,
         label_smoothing=0.1,
-        sampled_words=sampled_words,
         accumulation=accumulation,
         folds=folds,
         processes=processes or Processes(),
@@ -58,15 +59,12 @@ def draw_folds(count=3, size=1):
 @pytest.mark.parametrize(
     ("lexicon", "folds"), [(0, None), (1, None), (1, draw_folds())], ids=["none", "lexicon", "folds"]
 )
-@pytest.mark.parametrize("sampled_words", [0, 2])
 @pytest.mark.parametrize("parts", [2, 3, 7, 11])
-def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, sampled_words, lexicon, folds):
-    options = {"sampled_words": sampled_words, "lexicon": lexicon, "folds": folds}
+def test_accumulated_parts_have_the_gradient_of_the_whole_batch(batch, parts, lexicon, folds):
+    options = {"lexicon": lexicon, "folds": folds}
     whole_loss, whole = gradients(batch, **options)
     loss, accumulated = gradients(batch, accumulation=parts, **options)
     assert loss.tokens == whole_loss.tokens == 29
-    every_word, _ = gradients(batch, lexicon=lexicon, folds=folds)
-    assert (whole_loss.smoothed != every_word.smoothed) == (sampled_words > 0)  # so few that not all are needed
     assert loss.smoothed == pytest.approx(whole_loss.smoothed, rel=1e-6)
     assert loss.negative_log_likelihood == pytest.approx(whole_loss.negative_log_likelihood, rel=1e-6)
     for name, gradient in whole.items():
@@ -77,9 +75,9 @@ def test_there_are_no_more_parts_than_pairs_and_one_line_says_so(batch, monkeypa
     """A million parts of seven pairs would be computed for a quarter of an hour, nearly all of them for nothing."""
     forward, calls = BatchGradient._forward, []
 
-    def counted(self, part, words):
+    def counted(self, part):
         calls.append(len(part.source))
-        return forward(self, part, words)
+        return forward(self, part)
 
     monkeypatch.setattr(BatchGradient, "_forward", counted)
     caplog.set_level("INFO", logger="nmt")
@@ -104,7 +102,9 @@ def test_gradients_do_not_add_up_over_updates(batch):
     torch.manual_seed(1)
     config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=0.0)
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
-    compute = BatchGradient(model, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, processes=Processes())
+    compute = BatchGradient(
+        model, TRANSLATION, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, processes=Processes()
+    )
     compute(batch, seed=3, update=0)
     first = [p.grad.clone() for p in model.parameters()]
     compute(batch, seed=3, update=1)
@@ -125,21 +125,6 @@ def test_dropout_is_a_function_of_seed_update_and_rank(batch, accumulation):
 def test_every_process_has_a_dropout_of_its_own(batch):
     one, other = (gradients(batch, dropout=0.5, update=4, processes=Processes(rank=rank))[1] for rank in (0, 1))
     assert not torch.allclose(one["target_embedding.weight"], other["target_embedding.weight"])
-
-
-def test_sampled_words_are_a_function_of_seed_and_update(batch):
-    name = "target_embedding.weight"
-    _, whole = gradients(batch)
-    _, once = gradients(batch, sampled_words=5, dropout=0.5, update=4)
-    torch.rand(17)
-    _, again = gradients(batch, sampled_words=5, dropout=0.5, update=4)
-    _, later = gradients(batch, sampled_words=5, update=5)
-    _, earlier = gradients(batch, sampled_words=5, update=4)
-    _, everything = gradients(batch, sampled_words=VOCABULARY)
-    assert torch.equal(once[name], again[name])
-    assert not torch.equal(later[name], earlier[name])
-    assert not torch.equal(whole[name], earlier[name])
-    assert torch.equal(whole[name], everything[name])
 
 
 def test_a_pair_is_offered_what_its_fold_says(batch):
@@ -169,38 +154,6 @@ def test_a_model_reads_a_fold_as_it_reads_its_own_lexicon():
         one = slice(row, row + 1)
         expected = own(source[one]).lexicon_bias(weights[one]).add_to(torch.zeros(1, 2, VOCABULARY))
         torch.testing.assert_close(logits[one], expected)
-        assert set(own.offered(source[one]).tolist()) == set(folds.offered(source[one], lines[one]).tolist())
-
-
-def test_words_that_folds_offer_are_always_among_the_sampled_ones(batch):
-    config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, lexicon_size=1)
-    model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
-    compute = BatchGradient(
-        model,
-        precision=Precision.fp32,
-        label_smoothing=0.1,
-        sampled_words=1,
-        # 1, 2 and 3 are no words of the batch
-        folds=Folds(torch.arange(1, 4).view(3, 1, 1).expand(3, VOCABULARY, 1), torch.ones(3, VOCABULARY, 1), 1e-4),
-        processes=Processes(),
-    )
-    for update in range(9):
-        words = compute.words(batch._replace(lines=torch.arange(7) * 3 + update % 3), 3, update)
-        shares = dict(zip(words.ids.tolist(), words.shares.tolist(), strict=True))
-        assert shares[1 + update % 3] == 1.0
-
-
-def test_words_that_the_lexicon_offers_are_always_among_the_sampled_ones(batch):
-    config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, lexicon_size=2)
-    model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
-    model.lexicon.fill(torch.arange(2 * VOCABULARY).view(VOCABULARY, 2) % 7, torch.ones(VOCABULARY, 2))
-    for update in range(9):
-        compute = BatchGradient(
-            model, precision=Precision.fp32, label_smoothing=0.1, sampled_words=1, processes=Processes()
-        )
-        words = compute.words(batch, 3, update)
-        assert set(range(7)) | set(batch.target.flatten().tolist()) <= set(words.ids.tolist())
-        assert words.shares[:7].tolist() == [1.0] * 7
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7, 10])

@@ -52,6 +52,10 @@ def test_a_finished_run_says_so_and_is_left_as_it_is(command, contents, tmp_path
     assert "to start anew add trainer.overwrite=true" in again.err
     assert SUMMED_UP in again.err
     assert contents(tmp_path / "run") == before
+    # Nothing is read or prepared for it.
+    gone = command(corpus__train=tmp_path / "gone", corpus__cache_dir=tmp_path / "no cache")
+    assert (gone.code, "is finished" in gone.err, "training pairs" in gone.err) == (0, True, False)
+    assert not (tmp_path / "no cache").exists()
 
 
 def test_a_changed_configuration_names_the_keys_and_stops(interrupted, command, contents, tmp_path):
@@ -94,6 +98,21 @@ def test_a_state_that_knew_fewer_keys_goes_on(interrupted, command):
     assert command().code == 0
 
 
+def test_a_state_with_a_key_that_is_gone_goes_on_where_it_did_nothing(interrupted, command):
+    run_dir = interrupted()
+    values = torch.load(run_dir / "state.pt", weights_only=True)
+    values["config"]["trainer"]["sampled_words"] = 1024
+    torch.save(values, run_dir / "state.pt")
+    assert command().mistake == (
+        f"{run_dir} holds a run with trainer.sampled_words=1024, which this nmt cannot go on with: sampled softmax was "
+        "given up, and the loss looks at all words; leave it out and choose another run_dir, or add "
+        "trainer.overwrite=true to start anew"
+    )
+    values["config"]["trainer"]["sampled_words"] = 0
+    torch.save(values, run_dir / "state.pt")
+    assert command().code == 0
+
+
 @pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt"])
 def test_schedules_without_an_end_go_further(command, tmp_path, schedule):
     words = [f"optimizer.schedule={schedule}"]
@@ -126,21 +145,23 @@ def test_other_text_stops(write_lines, interrupted, command, corpus, tmp_path, c
     assert contents(run_dir) == before
 
 
-def test_other_validation_text_behind_the_same_name_stops(write_lines, command, corpus, tmp_path, contents):
+def test_other_validation_text_behind_the_same_name_stops(
+    write_lines, interrupted, command, corpus, tmp_path, contents
+):
     lines = {side: (corpus / f"valid.{side}").read_text(encoding="utf-8").splitlines() for side in ("en", "de")}
     valid = tmp_path / "valid"
     for side, text in lines.items():
         write_lines(valid.with_suffix(f".{side}"), text)
-    assert command(corpus__valid=valid, trainer__max_updates=2).code == 0
+    interrupted(corpus__valid=valid)
     write_lines(valid.with_suffix(".de"), lines["de"][::-1])
     before = contents(tmp_path / "run")
-    assert command(corpus__valid=valid, trainer__max_updates=2).mistake == (
+    assert command(corpus__valid=valid).mistake == (
         f"{tmp_path / 'run'} holds a run whose best weights were chosen on other text than "
         f"corpus.valid={valid} has now; choose another run_dir, or add trainer.overwrite=true to start anew"
     )
     assert contents(tmp_path / "run") == before
     write_lines(valid.with_suffix(".de"), lines["de"])
-    assert command(corpus__valid=valid, trainer__max_updates=2).code == 0
+    assert command(corpus__valid=valid).code == 0
 
 
 def test_a_bundle_without_a_state_is_not_overwritten_unasked(command, tmp_path, contents):

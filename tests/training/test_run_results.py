@@ -27,7 +27,7 @@ def test_a_real_run_is_read_as_it_was(make_config, corpus):
     assert (results.finished, results.failure, results.problems) == (True, "", ())
     assert results.updates == position.update == 24
     assert results.minutes == pytest.approx(position.seconds / 60, abs=1e-3)
-    assert results.bleu == pytest.approx(position.best_bleu, abs=1e-3)
+    assert results.bleu == pytest.approx(position.best_score, abs=1e-3)
     assert metadata["validation"].startswith(f"BLEU {results.bleu:.2f} ({results.signature}), greedy")
     assert metadata["test"].startswith(f"BLEU {results.test_bleu:.2f} (")
     assert results.test_how == f"beam 5, {results.signature}"

@@ -6,7 +6,8 @@ import torch
 
 from nmt.errors import ConfigError, RunError
 from nmt.training import state as state_module
-from nmt.training.state import Position, SavedState, Sums, load_state, save_state
+from nmt.training.position import Position, Sums
+from nmt.training.state import SavedState, load_state, save_state
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def state():
         target_subwords=b"target",
         precision="bf16",
         threads=2,
-        position=Position(update=7, epoch=1, batch=3, seconds=12.5, best_bleu=31.4, finished="why"),
+        position=Position(update=7, epoch=1, batch=3, seconds=12.5, best_score=31.4, finished="why"),
         sums=Sums(smoothed=1.25, negative_log_likelihood=1.0, target_tokens=9, began=3.5),
         model=model.state_dict(),
         optimizer=optimizer.state_dict(),
@@ -37,6 +38,12 @@ def test_a_state_comes_back_as_it_was(state, tmp_path, same):
     for item in dataclasses.fields(SavedState):
         assert same(getattr(loaded, item.name), getattr(state, item.name)), item.name
     assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_the_best_score_has_its_earlier_name_in_the_file(state, tmp_path):
+    save_state(state, tmp_path / "state.pt")
+    position = torch.load(tmp_path / "state.pt", weights_only=True)["position"]
+    assert (position["best_bleu"], "best_score" in position) == (31.4, False)
 
 
 def test_a_state_that_knew_fewer_counters_still_loads(state, tmp_path):

@@ -1,152 +1,27 @@
-import math
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import sacrebleu
 import torch
 
-from nmt.bundle.weights import Bundle
-from nmt.config.model import ModelConfig
-from nmt.config.search import SearchConfig
-from nmt.model.loss import sequence_loss
-from nmt.model.seq2seq import build_model
-from nmt.text.subword_training import train_subwords
-from nmt.training.validation import greedy, perplexity, reference_loss, reference_perplexity, validate
-from nmt.translation.translator import Translator
-
-
-@pytest.fixture(scope="module")
-def bundle(text):
-    subwords = train_subwords([*text[0], *text[1]], kind="unigram", vocabulary_size=160)
-    config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32, dropout=0.5)
-    torch.manual_seed(1)
-    model = build_model(config, source_vocabulary=160, target_vocabulary=160).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter *= 3
-    return Bundle(
-        model=model,
-        config=config,
-        source_subwords=subwords,
-        target_subwords=subwords,
-        source_language="en",
-        target_language="de",
-    )
-
-
-@torch.inference_mode()
-def negative_log_likelihoods(bundle, source, target):
-    """-log p of every position of one reference, by stepping."""
-    subwords = bundle.source_subwords
-    rows = [[*subwords.encode(line)[:512], subwords.eos_id] for line in (source, target)]
-    state = bundle.model.start(torch.tensor([rows[0]]), torch.tensor([len(rows[0])]))
-    found, previous = [], subwords.bos_id
-    for token in rows[1]:
-        step = bundle.model.step(torch.tensor([[previous]]), state)
-        log_probs = step.logits[0, 0].double().log_softmax(-1)
-        found.append(-float(log_probs[token]))
-        state, previous = step.state, token
-    return found
-
-
-def test_perplexity_is_that_of_all_positions_together(bundle, text):
-    sources, references = text[0][:9], text[1][:9]
-    every = [x for pair in zip(sources, references, strict=True) for x in negative_log_likelihoods(bundle, *pair)]
-    expected = math.exp(sum(every) / len(every))
-    for batch_size in (1, 4, 64):
-        found = reference_perplexity(bundle, sources, references, batch_size=batch_size)
-        assert found == pytest.approx(expected, rel=1e-5)
-
-
-def test_blank_and_endless_references_are_scored_too(bundle):
-    sources, references = ["", "A dog."], ["Ein Hund.", "Hund " * 600]
-    every = [x for pair in zip(sources, references, strict=True) for x in negative_log_likelihoods(bundle, *pair)]
-    assert len(every) > 513
-    found = reference_perplexity(bundle, sources, references, batch_size=2)
-    assert found == pytest.approx(math.exp(sum(every) / len(every)), rel=1e-4)
-
-
-@pytest.mark.parametrize("batch_size", [1, 4, 16])
-def test_long_pairs_make_smaller_batches(bundle, text, monkeypatch, batch_size):
-    sources = [*text[0][:30], "A dog. " * 100, *("A man. " * n for n in (20, 60)), "Short.", ""]
-    references = [*text[1][:30], "Ein Hund.", *("Ein Mann. " * n for n in (20, 60)), "Rot. " * 300, "Ein Hund. " * 50]
-    shapes = []
-
-    def watching(model, source, source_lengths, *, target, **others):
-        shapes.append((len(source), max(source.size(1), target.size(1))))
-        return sequence_loss(model, source, source_lengths, target=target, **others)
-
-    alone = [negative_log_likelihoods(bundle, *pair) for pair in zip(sources, references, strict=True)]
-    monkeypatch.setattr("nmt.training.validation.sequence_loss", watching)
-    found, tokens = reference_loss(bundle, sources, references, batch_size=batch_size)
-    assert found == pytest.approx(sum(map(sum, alone)), rel=1e-4)
-    assert tokens == sum(map(len, alone))
-    assert sum(rows for rows, _ in shapes) == len(sources)
-    lengths = [length for _, length in shapes]
-    assert lengths == sorted(lengths, reverse=True)
-    assert lengths[0] > 400 > 40 > lengths[-1]
-    for rows, length in shapes[:-1]:
-        assert rows == max(1, min(batch_size, batch_size * 128 // length))
-
-
-def test_perplexity_by_hand():
-    assert perplexity(4 * math.log(3), 4) == pytest.approx(3)
-    assert perplexity(1e9, 1) == math.exp(700)
-    assert math.isnan(perplexity(0.0, 0))
-
-
-def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
-    sources = [*text[0][:20], ""]
-    references = [f"{line}  \u201equoted\u201c" for line in text[1][:20]] + [""]
-    translations = [item.text for item in Translator(bundle, search=SearchConfig(beam_size=1)).translate(sources)]
-    references[0] = translations[0]  # so that there is something to count
-    found = validate(bundle, sources, references, search=SearchConfig(beam_size=1, batch_size=4))
-    assert found.translations == translations
-    expected = sacrebleu.BLEU(force=True).corpus_score(translations, [references])
-    assert expected.score > 0
-    assert found.bleu.value == expected.score
-    assert "tok:13a" in found.bleu.signature
-    assert found.perplexity == reference_perplexity(bundle, sources, references, batch_size=4)
-
-
-@pytest.mark.parametrize("language", ["zh", "cmn", "zho_Hans", "target"])
-def test_the_tokenizer_follows_the_target_language_or_else_the_text(bundle, text, language):
-    chinese = replace(bundle, target_language=language)
-    found = validate(chinese, text[0][:2], ["一只狗。", "两只猫。"], search=SearchConfig(beam_size=1))
-    assert "tok:zh" in found.bleu.signature
-
-
-def test_all_references_decide_whichever_process_looks(bundle, text):
-    # The second process's share alone would be taken for Chinese.
-    references = ["Ein Hund. " * 9, "一只狗。"]
-    processes = SimpleNamespace(
-        share=lambda items: items[1::2],
-        join_shares=lambda share: [*share, *share],
-        gather_numbers=lambda numbers: [list(numbers)] * 2,
-    )
-    found = validate(bundle, text[0][:2], references, search=SearchConfig(beam_size=1), processes=processes)
-    assert "tok:13a" in found.bleu.signature
+from nmt.config.train import TrainConfig
+from nmt.training.validation import validate
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_dropout_is_off_in_validation_and_as_before_after_it(bundle, text, training):
-    search = SearchConfig(beam_size=1)
-    bundle.model.eval()
-    expected = validate(bundle, text[0][:5], text[1][:5], search=search)
-    bundle.model.train(training)
-    try:
-        assert validate(bundle, text[0][:5], text[1][:5], search=search) == expected
-        assert bundle.model.training is training
-        with pytest.raises(AttributeError):
-            validate(SimpleNamespace(model=bundle.model), [""], [""], search=search)
-        assert bundle.model.training is training
-    finally:
-        bundle.model.eval()
+def test_dropout_is_off_in_validation_and_as_before_after_it(training):
+    model, seen = torch.nn.Linear(1, 1).train(training), []
 
+    def looking(bundle, text, *, search, batch_size, shares):
+        seen.append((bundle.model.training, text, batch_size, shares.size))
+        return "found"
 
-def test_validation_during_training_is_greedy_and_else_as_configured():
-    search = SearchConfig(beam_size=5, length_penalty=0.6, max_length_ratio=1.5, batch_size=64, no_repeat_ngram=3)
-    found = greedy(search, batch_size=7)
-    assert (found.beam_size, found.batch_size, found.no_repeat_ngram, found.max_length_ratio) == (1, 7, 3, 1.5)
-    assert search.beam_size == 5
+    def failing(bundle, text, **_):
+        raise MemoryError
+
+    bundle, config = SimpleNamespace(model=model), TrainConfig()
+    assert validate(SimpleNamespace(validate=looking), bundle, "text", config=config) == "found"
+    assert seen == [(False, "text", config.trainer.valid_batch_size, 1)]
+    assert model.training is training
+    with pytest.raises(MemoryError):
+        validate(SimpleNamespace(validate=failing), bundle, "text", config=config)
+    assert model.training is training

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from nmt.config.choices import Tying
 from nmt.config.model import ModelConfig
+from nmt.model.cells.cell import cell_named
 
 
 class Work(NamedTuple):
@@ -41,15 +42,15 @@ class Work(NamedTuple):
 
 def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Work:
     """Count the weights of the model's products by part; biases and embeddings take none."""
-    gates = 4 if model.cell.value == "lstm" else 3
+    cell = cell_named(model.cell.value)
+    gates = cell.gates
     values, hidden, width = 2 * model.encoder_hidden_size, model.decoder_hidden_size, model.embedding_size
     attentional = model.attentional_size or width
     encoder = 2 * gates * model.encoder_hidden_size * (width + model.encoder_hidden_size)
     encoder += (model.encoder_layers - 1) * 2 * gates * model.encoder_hidden_size * (values + model.encoder_hidden_size)
     fed = attentional if model.input_feeding else 0
     decoder = gates * hidden * (width + fed + hidden) + (model.decoder_layers - 1) * gates * hidden * 2 * hidden
-    states = 2 if model.cell.value == "lstm" else 1
-    bridge = model.decoder_layers * states * values * hidden
+    bridge = model.decoder_layers * cell.parts * values * hidden
     kind, size = model.attention.value, model.attention_size
     keys = {"general": values * hidden, "additive": values * size, "dot": 0}[kind]
     query = hidden * size if kind == "additive" else 0

@@ -89,11 +89,8 @@ def _prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
         )
 
     def run_output() -> None:
-        words = trainer.gradient.words(batch, trainer.config.seed, 0)
         smoothing = trainer.config.trainer.label_smoothing
-        loss, _ = output_loss(
-            model, DecoderOutput(attentional, lexicon_bias), targets, label_smoothing=smoothing, words=words
-        )
+        loss, _ = output_loss(model, DecoderOutput(attentional, lexicon_bias), targets, label_smoothing=smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
 
     return run_output

@@ -9,6 +9,7 @@ import re
 from enum import Enum
 
 from nmt.cli.hydra.keys import GROUPS, choices, known_keys, list_keys
+from nmt.config.train import REMOVED
 from nmt.errors import ConfigError
 
 _SWITCHES = ("--resolve", "--multirun", "-m", "--hydra-help", "--shell-completion", "-sc")
@@ -162,7 +163,9 @@ def _check_added(key: str) -> None:
 
 
 def unknown_key(key: str) -> ConfigError:
-    """Say that there is no such key, and which one was meant."""
+    """Say that there is no such key, and which one was meant or what became of it."""
+    if key in REMOVED:
+        return ConfigError(f"{key} is gone: {REMOVED[key].advice}")
     key = printable(key)
     near = difflib.get_close_matches(key, [*known_keys(), *GROUPS], n=1, cutoff=0.5)
     near = near or _keys_ending_in(key.rpartition(".")[2])[:1]

@@ -54,6 +54,11 @@ def test_with_its_first_line_the_file_is_taken(mine, head):
     [
         ("modle: {dropout: 0.1}\n", "unknown key modle; did you mean model?"),
         ("model: {drop: 0.1}\n", "unknown key model.drop; did you mean model.dropout?"),
+        (
+            "trainer: {sampled_words: 1024}\n",
+            "trainer.sampled_words is gone: sampled softmax was given up, and the loss looks at all words; "
+            "leave it out",
+        ),
         ("optimizer: {lr: fast}\n", "optimizer.lr=fast is not possible: it must be a number"),
         (
             "corpus: {extra: data/back}\n",

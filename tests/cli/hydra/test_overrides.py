@@ -281,6 +281,9 @@ OWN = ["corpus.train=nowhere", "corpus.source=en", "corpus.target=de"]
 REFERENCES = (
     "${KEY} stands for the value of another key, ${oc.env:NAME} for an environment variable, and \\${ for a plain ${"
 )
+SAMPLED_WORDS_ARE_GONE = (
+    "trainer.sampled_words is gone: sampled softmax was given up, and the loss looks at all words; leave it out"
+)
 WRONG = {
     # unknown keys, with what was meant
     "trainer.max_update=3": "unknown key trainer.max_update; did you mean trainer.max_updates?",
@@ -289,6 +292,11 @@ WRONG = {
     "dropout=0.3": "unknown key dropout; did you mean model.dropout?",
     "+trainer.max_update=3": "unknown key trainer.max_update; did you mean trainer.max_updates?",
     "++zzzzzzzz=3": "unknown key zzzzzzzz; nmt-train --help lists the keys",
+    # keys that are gone, with what became of them
+    "trainer.sampled_words=1024": SAMPLED_WORDS_ARE_GONE,
+    "trainer.sampled_words=0": SAMPLED_WORDS_ARE_GONE,
+    "+trainer.sampled_words=3": SAMPLED_WORDS_ARE_GONE,
+    "++trainer.sampled_words=3": SAMPLED_WORDS_ARE_GONE,
     # unknown choices, with all there are
     "model=huge": "there is no model=huge; available are base, small, tiny",
     "model=smal": "there is no model=smal; did you mean model=small? available are base, small, tiny",

@@ -1,12 +1,12 @@
-"""The reference cells, torch's fused layers and RecurrentLayer are one recurrence."""
+"""A cell's equations, torch's fused layers and RecurrentLayer are one recurrence, for every cell that there is."""
 
 import pytest
 import torch
 
-from nmt.model.cells import RecurrentLayer, fused_layer, reference_gru_cell, reference_lstm_cell
+from nmt.config.choices import Cell
+from nmt.model.cells.cell import RecurrentLayer, cell_named
 
-REFERENCE = {"lstm": reference_lstm_cell, "gru": reference_gru_cell}
-PARTS = {"lstm": 2, "gru": 1}
+CELLS = [cell_named(word.value) for word in Cell]
 B, T, E, H = 3, 6, 5, 4
 
 
@@ -18,16 +18,14 @@ def problem(cell, dtype=torch.float64):
         for parameter in layer.parameters():
             parameter.normal_(std=0.7)
     inputs = torch.randn(B, T, E, dtype=dtype, requires_grad=True)
-    state = tuple(torch.randn(B, H, dtype=dtype, requires_grad=True) for _ in range(PARTS[cell]))
+    state = tuple(torch.randn(B, H, dtype=dtype, requires_grad=True) for _ in range(cell.parts))
     return layer, inputs, state
 
 
 def reference_run(cell, layer, inputs, state):
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    weights = {name: getattr(layer.rnn, f"{name}_l0") for name in names}
     outputs = []
     for t in range(inputs.size(1)):
-        state = REFERENCE[cell](inputs[:, t], state, **weights)
+        state = cell.equations(inputs[:, t], state, layer.rnn.all_weights[0])
         outputs.append(state[0])
     return torch.stack(outputs, dim=1), state
 
@@ -38,12 +36,12 @@ def gradients(outputs, leaves):
     return torch.autograd.grad((outputs * weights).sum(), leaves)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
 def test_reference_cell_equals_the_fused_layer_in_values_and_gradients(cell):
     layer, inputs, state = problem(cell)
     initial = tuple(part.unsqueeze(0) for part in state)
-    fused, final = layer.rnn(inputs, initial if cell == "lstm" else initial[0])
-    final = final if cell == "lstm" else (final,)
+    fused, final = layer.rnn(inputs, initial if cell.parts > 1 else initial[0])
+    final = final if cell.parts > 1 else (final,)
     outputs, last = reference_run(cell, layer, inputs, state)
 
     torch.testing.assert_close(outputs, fused, rtol=1e-12, atol=1e-12)
@@ -57,7 +55,7 @@ def test_reference_cell_equals_the_fused_layer_in_values_and_gradients(cell):
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
 def test_a_layer_advanced_position_by_position_equals_one_run_over_the_sequence(cell):
     layer, inputs, state = problem(cell)
     leaves = [inputs, *state, *layer.parameters()]
@@ -65,7 +63,7 @@ def test_a_layer_advanced_position_by_position_equals_one_run_over_the_sequence(
     outputs, current = [], state
     for t in range(T):
         current = layer.advance(inputs[:, t], current)
-        assert [part.shape for part in current] == [(B, H)] * PARTS[cell]
+        assert [part.shape for part in current] == [(B, H)] * cell.parts
         outputs.append(current[0])
     stepped = torch.stack(outputs, dim=1)
 
@@ -74,7 +72,7 @@ def test_a_layer_advanced_position_by_position_equals_one_run_over_the_sequence(
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
 def test_a_state_that_is_not_contiguous_is_taken_too(cell):
     layer, inputs, state = problem(cell)
     strided = tuple(torch.stack((part, part), dim=-1)[..., 0] for part in state)
@@ -82,36 +80,14 @@ def test_a_state_that_is_not_contiguous_is_taken_too(cell):
     torch.testing.assert_close(layer(inputs, strided), layer(inputs, state))
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_an_lstm_begins_with_a_forget_gate_bias_of_one_and_no_other_bias(bidirectional):
-    layer = fused_layer(E, H, cell="lstm", bidirectional=bidirectional)
-    for suffix in ("_l0", "_l0_reverse")[: 1 + bidirectional]:
-        total = getattr(layer, f"bias_ih{suffix}") + getattr(layer, f"bias_hh{suffix}")
-        expected = torch.zeros(4 * H)
-        expected[H : 2 * H] = 1
-        torch.testing.assert_close(total, expected)
-
-
-def test_the_forget_gate_is_the_second_of_the_four():
-    """With no weights and that bias, a cell state decays by sigmoid(1) and nothing else happens to it."""
-    layer = RecurrentLayer(E, H, cell="lstm")
-    with torch.no_grad():
-        layer.rnn.weight_ih_l0.zero_()
-        layer.rnn.weight_hh_l0.zero_()
-    memory = torch.randn(B, H)
-    _, after = layer.advance(torch.randn(B, E), (torch.randn(B, H), memory))
-    torch.testing.assert_close(after, torch.sigmoid(torch.ones(())) * memory)
-
-
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", CELLS, ids=list(Cell))
 def test_each_gate_begins_with_weights_of_its_own_scale(cell):
     """Recurrent weights are orthogonal, input weights uniform within Glorot and Bengio's bound, gate by gate."""
-    layer = fused_layer(E, H, cell=cell, bidirectional=True)
+    layer = cell.layer(E, H, bidirectional=True)
     bound = (6 / (E + H)) ** 0.5
     for suffix in ("_l0", "_l0_reverse"):
         for gate in getattr(layer, f"weight_hh{suffix}").split(H):
             torch.testing.assert_close(gate @ gate.T, torch.eye(H), rtol=0, atol=1e-5)
         for gate in getattr(layer, f"weight_ih{suffix}").split(H):
             assert bound / 2 < gate.abs().max() <= bound
-        assert cell == "lstm" or not getattr(layer, f"bias_ih{suffix}").any()
         assert not getattr(layer, f"bias_hh{suffix}").any()

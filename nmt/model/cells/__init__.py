@@ -1,0 +1,1 @@
+"""The recurrences, a file each; a cell knows neither encoder nor decoder."""

@@ -1,0 +1,126 @@
+"""Translation: a line of the source becomes one of the target. BLEU decides, against the raw reference text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nmt.config.search import SearchConfig
+from nmt.corpus.padding import pad_rows
+from nmt.corpus.reader import ParallelText
+from nmt.evaluation.metrics import Score, bleu, corpus_scores, default_tokenizer, tokenizer_warnings
+from nmt.tasks.task import Metric, Shares, Side, Task, Validation
+from nmt.text.subwords import SubwordModel
+from nmt.translation.batching import cut_batches
+from nmt.translation.translator import Translator
+
+if TYPE_CHECKING:
+    from nmt.bundle.weights import Bundle
+    from nmt.corpus.batches import Batch
+    from nmt.model.lexicon import Offer
+    from nmt.model.loss import Loss
+    from nmt.model.seq2seq import Seq2Seq
+
+_MOST_SUBWORDS = 512
+"""Of a line whose perplexity is computed; longer ones are cut."""
+
+
+class Translation(Task):
+    """From one language to another, or from one way of writing to another."""
+
+    metric = Metric("bleu", "BLEU")
+    sides = (Side("source"), Side("target"))
+
+    def loss(self, model: Seq2Seq, batch: Batch, *, label_smoothing: float, offer: Offer | None = None) -> Loss:
+        """See `Task`; cross-entropy of the target's subwords."""
+        from nmt.model.loss import sequence_loss
+
+        return sequence_loss(
+            model,
+            batch.source,
+            batch.source_lengths,
+            target=batch.target,
+            target_lengths=batch.target_lengths,
+            bos_id=SubwordModel.bos_id,
+            label_smoothing=label_smoothing,
+            offer=offer,
+        )
+
+    def validate(
+        self, bundle: Bundle, text: ParallelText, *, search: SearchConfig, batch_size: int, shares: Shares
+    ) -> Validation:
+        """See `Task`; greedy search."""
+        greedy = replace(search, beam_size=1, batch_size=batch_size)
+        own = ParallelText(*(list(shares.share(side)) for side in text))
+        sums = self.reference_loss(bundle, own, batch_size=batch_size)
+        translator = Translator(bundle, search=greedy)
+        translations = shares.join_shares([item.text for item in translator.translate(own.source)])
+        total, tokens = (sum(column) for column in zip(*shares.gather_numbers(sums), strict=True))
+        # All the references decide, not this process's share: every validation of a run takes the same tokenizer.
+        tokenizer = default_tokenizer(bundle.target_language, text.target)
+        score = bleu(translations, text.target, tokenize=tokenizer)
+        return Validation(perplexity(total, int(tokens)), score, "greedy", translations)
+
+    def test(self, bundle: Bundle, text: ParallelText, *, shares: Shares) -> list[Score]:
+        """See `Task`; BLEU and chrF."""
+        own = Translator(bundle).translate(shares.share(text.source))
+        translations = shares.join_shares([item.text for item in own])
+        return corpus_scores(translations, text.target, metrics=("bleu", "chrf"), language=bundle.target_language)
+
+    def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:
+        """See `Task`."""
+        return f"source {text.source[line]} | translation {outputs[line]} | reference {text.target[line]}"
+
+    def warnings(self, text: ParallelText, *, name: str, language: str) -> list[str]:
+        """See `Task`; of BLEU's tokenizer."""
+        tokenizer = default_tokenizer(language, text.target)
+        return tokenizer_warnings(text.target, tokenize=tokenizer, language=language, name=name)
+
+    def usage(self, bundle: Path) -> str:
+        """See `Task`."""
+        return f"the translator is in {bundle}; use it: nmt-translate {bundle} < input.txt > output.txt"
+
+    def reference_loss(self, bundle: Bundle, text: ParallelText, *, batch_size: int) -> tuple[float, int]:
+        """Sum the negative log-likelihood of the references' positions, in nats, and count them; long lines are cut.
+
+        Batches hold at most `batch_size` pairs, and fewer of long ones.
+        """
+        import torch
+
+        from nmt.corpus.batches import Batch
+
+        device, ids = bundle.model.device, {"pad_id": SubwordModel.pad_id, "eos_id": SubwordModel.eos_id}
+        tag = bundle.source_subwords.tag_prefix(bundle.search.source_tag)
+        source_rows = [[*tag, *row] for row in _rows(bundle.source_subwords, text.source)]
+        target_rows = _rows(bundle.target_subwords, text.target)
+        lengths = [1 + max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)]
+        # The longest go first: what does not fit fails at once.
+        order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], -len(source_rows[i])))
+        total, tokens = 0.0, 0
+        with torch.inference_mode():
+            for cut in cut_batches([lengths[i] for i in order], batch_size):
+                rows = ([side[i] for i in order[cut]] for side in (source_rows, target_rows))
+                (source, sources), (target, targets) = (pad_rows(side, **ids) for side in rows)
+                arrays = (source, sources, target, targets, np.array(order[cut]))
+                batch = Batch(*(torch.from_numpy(array).to(device) for array in arrays))
+                loss = self.loss(bundle.model, batch, label_smoothing=0.0)
+                total += float(loss.negative_log_likelihood)
+                tokens += loss.tokens
+        return total, tokens
+
+
+def perplexity(negative_log_likelihood: float, tokens: int) -> float:
+    """Compute exp of the mean of `tokens` positions; e^700, near the largest float, stands for more; nan for none."""
+    return math.exp(min(negative_log_likelihood / tokens, 700.0)) if tokens else math.nan
+
+
+def _rows(subwords: SubwordModel, texts: Sequence[str]) -> list[list[int]]:
+    return [ids[:_MOST_SUBWORDS] for ids in subwords.encode_batch(list(texts))]
+
+
+TRANSLATION = Translation()

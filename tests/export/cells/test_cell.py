@@ -1,0 +1,20 @@
+import pytest
+
+from nmt.config.choices import Cell
+from nmt.errors import ConfigError
+from nmt.export.cells.cell import exported_cell
+from nmt.model.cells.cell import cell_named
+
+
+@pytest.mark.parametrize("word", Cell)
+def test_an_exported_cell_has_the_states_that_its_equations_have(word):
+    cell = exported_cell(word.value)
+    assert len(cell.parts) == cell.operator.states == cell_named(word.value).parts
+
+
+def test_a_cell_without_a_layout_translates_with_pytorch():
+    with pytest.raises(ConfigError) as caught:
+        exported_cell("peephole")
+    assert str(caught.value) == (
+        "a model with model.cell=peephole cannot be exported; it translates with PyTorch as it is"
+    )
