@@ -1,4 +1,4 @@
-"""All that nmt-train can be told: the groups, and what is true of them together."""
+"""The configuration of nmt-train: its groups, and the checks that concern several of them."""
 
 from __future__ import annotations
 

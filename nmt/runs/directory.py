@@ -66,7 +66,7 @@ def _acquire(lock: filelock.BaseFileLock, run_dir: Path) -> None:
 
 
 def remove_outputs(run_dir: Path) -> None:
-    """Throw away what an earlier run left."""
+    """Delete the files of an earlier run."""
     for name in _OUTPUTS:
         path = run_dir / name
         if path.is_dir():
