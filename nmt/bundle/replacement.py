@@ -97,7 +97,7 @@ def find_whole(path: Path) -> Path | None:
     if path.exists():
         return path
     path = _resolved(path)
-    # Nothing that is in the place may be moved away: a save may be in progress, and be further than it was.
+    # Never move what is at `path` away: a save may be in progress, and may have gone on meanwhile.
     for suffix in ("new", "old"):
         with contextlib.suppress(OSError):
             os.rename(sibling(path, suffix), path)
@@ -192,7 +192,7 @@ def _take_place(new: Path, path: Path, old: Path) -> None:
 def _finish_swap(path: Path) -> None:
     """Finish a swap that was killed: ``.new`` is whole whenever it exists, ``.old`` is what it replaces.
 
-    What stands at `path` stays. A swap that had not moved it away was not begun, and it may be another one by now.
+    A directory at `path` stays: its swap had not moved it away, or another process has put a new one there.
     """
     new, old = sibling(path, "new"), sibling(path, "old")
     for whole in (new, old):

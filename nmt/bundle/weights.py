@@ -1,6 +1,6 @@
 """The bundle as PyTorch has it: saved atomically, loaded safely.
 
-What a bundle is without its weights is `nmt.bundle.description`'s, how it is replaced `nmt.files`'.
+The rest of a bundle is in `nmt.bundle.description`; `nmt.bundle.replacement` replaces one.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def _parse_distill(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parse_translating(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Add the options of all that translates a text, and parse; raises ConfigError."""
+    """Add the options that both commands share, and parse; raises ConfigError."""
     parser.add_argument("--output", required=True, metavar="PREFIX", help="writes PREFIX.SOURCE and PREFIX.TARGET")
     parser.add_argument("--overwrite", action="store_true", help="replace what another command left at PREFIX")
     add_search_options(parser)

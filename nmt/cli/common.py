@@ -113,7 +113,7 @@ def run(command: Callable[[], int | None], name: str) -> int:
     with _terminable():
         try:
             code = _exit_code(command, name)
-        except KeyboardInterrupt as stop:  # a second signal, while the first one's end was being told
+        except KeyboardInterrupt as stop:  # a second signal, while the first one was being reported
             code = _stopped(stop)
     try:
         if sys.stdout is not None:

@@ -30,7 +30,7 @@ class OptimizerConfig:
     clip_norm: float = field(default=1.0, metadata=within(0, MOST_COUNTED))
     """largest norm of the gradient of all parameters together; 0: no clipping"""
     skip_norm: float = field(default=100.0, metadata=within(0, MOST_COUNTED))
-    """updates whose gradient has a larger norm before clipping, or none at all, are skipped; 0: only the latter"""
+    """skip updates whose gradient has a larger norm before clipping, or is not finite; 0: skip only the latter"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""

@@ -22,7 +22,7 @@ from nmt.text.subwords import SubwordModel
 _Integers = npt.NDArray[np.int64]
 # What a stream of random numbers is for: the last number of its entropy, never 0, which SeedSequence ignores there.
 _SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
-_FORMAT = 1  # of the batches: what is remembered of others is void
+_FORMAT = 1  # of the batches; counts that were cached under another one are ignored
 
 
 class Batch(NamedTuple):

@@ -14,7 +14,7 @@ _MANY_LINES = 10
 _ENOUGH_BYTES = 8
 # Of ASCII letters in UTF-16 nearly every other byte is NUL.
 _ASCII_NUL_SHARE = 0.45
-# What no text in an eight-bit encoding has many of: control characters besides white space and ESC.
+# Control characters besides white space and ESC: text in an eight-bit encoding has few of them.
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 _CONTROL_SHARE = 0.01
 

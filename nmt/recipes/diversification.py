@@ -1,7 +1,7 @@
 """More from the same text: data diversification (Nguyen et al. 2020, algorithm 1, k = 1).
 
 One model is trained on the text, and one in the opposite direction. The first translates the sources of the text, the
-second its targets. A third model is trained on the text and both translations: it is what translates in the end.
+second its targets. A third model is trained on the text and both translations; this model is the result.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Plan:
         """
         translations = [str(self.text / name) for name in ("forward", "backward")]
         config = _on_text(self, self.config, [*self.extra, *translations])
-        # A translation counts as much as its text, and is marked as it is.
+        # A translation has the weight and the tag of its text.
         config.corpus.weights += config.corpus.weights[:1] * 2
         config.corpus.tags += config.corpus.tags[:1] * 2
         if minutes := self.config.trainer.max_minutes:

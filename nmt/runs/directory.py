@@ -82,7 +82,7 @@ def require_writable(directory: Path) -> None:
         OSError: they cannot.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # One name for all processes: what a killed one left, the next one removes.
+    # All processes use one name: the next one removes the file that a killed one left.
     probe = directory / ".writable"
     probe.touch()
     probe.unlink(missing_ok=True)

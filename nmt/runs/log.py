@@ -34,7 +34,7 @@ def logging_to(path: Path) -> Iterator[None]:
     finally:
         level, LOG.propagate, LOG.handlers[:] = before
         LOG.setLevel(level)
-        with contextlib.suppress(OSError):  # what a full disk did not take was told before
+        with contextlib.suppress(OSError):  # a full disk was reported before
             stamped.close()
 
 

@@ -1,4 +1,4 @@
-"""What a run came to, read from the files that it left: config.yaml, metrics.jsonl, best/config.json, failure.txt.
+"""The results of a run, read from its files: config.yaml, metrics.jsonl, best/config.json, failure.txt.
 
 Nothing heavy is imported, so that a hundred runs are read at once.
 """
@@ -149,7 +149,7 @@ def read_results(directory: Path) -> RunResults:
 
 
 def record_failure(run_dir: Path, message: str, *, trace: str = "") -> None:
-    """Leave the reason in the directory of a job that failed; where that cannot be written, nothing is."""
+    """Write the reason into the directory of a job that failed; do nothing where it cannot be written."""
     with contextlib.suppress(OSError):
         run_dir.mkdir(parents=True, exist_ok=True)
         text = f"{' '.join(message.split())}\n" + (f"\n{trace}" if trace else "")

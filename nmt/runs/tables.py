@@ -11,7 +11,7 @@ from nmt.runs.results import RunResults
 
 FORMATS = ("text", "markdown", "tsv")
 
-# Where a run lies, how it is watched and which seed it has make it no other experiment.
+# Settings that do not make another experiment: where a run lies, how it is watched, its seed.
 _NO_SETTINGS = {
     "name",
     "run_dir",

@@ -101,8 +101,8 @@ def cross_fit(
     Rows i·a to i·a + a - 1, where a is `alternatives`, are sentence pair i, segmented in so many ways. Each of them
     counts as a sentence does, but they are of one fold, and a sample has all of them or none.
 
-    The folds' tables hold no pair that is aligned less often than `least_count`, all folds taken together. What is
-    not said here is as for `learn_table`, CorpusError too.
+    The folds' tables hold no pair that is aligned less often than `least_count`, all folds taken together. All else
+    is as for `learn_table`, CorpusError too.
 
     Returns:
         The table of all, those without each fold, and how many sentence pairs were within `max_cells`.
