@@ -1,4 +1,4 @@
-"""What a bundle says of its model: config.json and the subwords, all that is known without loading a single weight.
+"""The description of a bundle's model: config.json and the subwords, without a single weight.
 
 A bundle is a directory that holds a trained model and everything it needs to translate. Its weights are
 `nmt.bundle.weights`'s (PyTorch) and `nmt.runtime`'s (ONNX Runtime); here nothing but the standard library, NumPy and
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What stands around a model that translates text, whatever computes it."""
+    """The languages, subwords and settings around a model, for PyTorch and ONNX Runtime alike."""
 
     source_subwords: SubwordModel
     target_subwords: SubwordModel
@@ -45,10 +45,10 @@ class Surroundings:
     search: SearchConfig = field(default_factory=SearchConfig)
     """how to search unless the caller says otherwise"""
     metadata: dict[str, Any] = field(default_factory=dict)
-    """what is known of the training: updates, minutes, scores with signatures"""
+    """facts about the training: updates, minutes, scores with signatures"""
 
     def surroundings(self) -> dict[str, Any]:
-        """Return these fields by name, for another model to stand in their midst."""
+        """Return these fields by name, to put another model between them."""
         return {each.name: getattr(self, each.name) for each in fields(Surroundings)}
 
 
@@ -62,7 +62,7 @@ class Description(Surroundings):
 
 
 def read_whole(path: Path, read: Callable[[Path], T]) -> T:
-    """Read a bundle with `read`, again if it was replaced meanwhile: what was read may then be half of each.
+    """Read a bundle with `read`, and once more if it was replaced meanwhile: the result may be half old, half new.
 
     Raises:
         BundleError: there is no bundle at `path`, or `read` says so.
@@ -78,13 +78,13 @@ def read_whole(path: Path, read: Callable[[Path], T]) -> T:
             raise BundleError(_no_directory(whole))
         before = identity(whole)
         try:
-            found = read(whole)
+            content = read(whole)
         except BundleError:
             if identity(whole) == before:
                 raise
         else:
             if identity(whole) == before:
-                return found
+                return content
 
 
 def _no_directory(path: Path) -> str:
@@ -131,7 +131,7 @@ def read_description(path: Path) -> Description:
 
 @contextlib.contextmanager
 def explaining(path: Path) -> Iterator[None]:
-    """Turn what a damaged entry of config.json brings about into a BundleError that names the bundle."""
+    """Turn the errors of a damaged entry of config.json into a BundleError that names the bundle."""
     try:
         yield
     except (AttributeError, KeyError, TypeError) as error:
@@ -200,7 +200,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """
     try:
         config = json.loads(read_regular(path / CONFIG))
-        found = config["format"]
+        version = config["format"]
     except FileNotFoundError:
         if (path / "best" / CONFIG).is_file():
             raise BundleError(f"{path} is a run, not a bundle; did you mean {path / 'best'}?") from None
@@ -211,9 +211,10 @@ def read_config(path: Path) -> dict[str, Any]:
         raise BundleError(f"{path / CONFIG} cannot be read ({error.strerror}); copy the bundle again") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BundleError(f"{path / CONFIG} cannot be read ({error}); copy the bundle again") from None
-    if not isinstance(found, int) or found > FORMAT:
+    if not isinstance(version, int) or version > FORMAT:
         raise BundleError(
-            f"{path} has bundle format {found}, and nmt {__version__} reads formats up to {FORMAT}; install a newer nmt"
+            f"{path} has bundle format {version}, and nmt {__version__} reads formats up to {FORMAT}; "
+            "install a newer nmt"
         )
     return config  # type: ignore[no-any-return]
 

@@ -1,7 +1,7 @@
 """Load a bundle for translating: the fastest of its variants that can run here, or the one that is asked for.
 
-A variant is a precision. Its weights are read by PyTorch, or lie in graphs that ONNX Runtime computes (`nmt-export`
-makes these); where both are possible the graphs are faster on a CPU, and start without PyTorch.
+A variant is a precision. PyTorch reads its weights, or ONNX Runtime computes its graphs, which `nmt-export` makes.
+Where both are possible, the graphs are faster on a CPU, and start without PyTorch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PARTS = ("encoder", "embedding", "step", "constants")
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedBundle(Surroundings):
-    """A bundle whose model is ready to step, whatever computes it."""
+    """A bundle whose model is ready to step, by PyTorch or ONNX Runtime."""
 
     model: StepModel
     precision: str
@@ -90,13 +90,15 @@ def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBun
             raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
         if not files or (precision is None and not all(file.is_file() for file in files.values())):
             continue
-        said = read_description(path)
-        sizes = (said.source_subwords.vocabulary_size, said.target_subwords.vocabulary_size)
+        description = read_description(path)
+        sizes = (description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size)
         model = _onnx_model(path, name, files, threads, sizes=sizes, required=required)
         if model is None:
             continue
         device = f"cpu, {name} by ONNX Runtime"
-        return LoadedBundle(model=model, precision=name, device=device, threads=threads or 1, **said.surroundings())
+        return LoadedBundle(
+            model=model, precision=name, device=device, threads=threads or 1, **description.surroundings()
+        )
     return None
 
 
@@ -130,8 +132,8 @@ def _onnx_model(
         reason = str(error)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         reason = f"{path}: a graph of the variant {name} is damaged ({error})"
-    words = f"--precision {name}{' --shortlist N' if 'shortlist' in files else ''}"
-    raise BundleError(f"{reason}; make it again with: nmt-export {path} {words}")
+    options = f"--precision {name}{' --shortlist N' if 'shortlist' in files else ''}"
+    raise BundleError(f"{reason}; make it again with: nmt-export {path} {options}")
 
 
 def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32") -> LoadedBundle:

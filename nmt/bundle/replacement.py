@@ -1,10 +1,11 @@
 """A directory that is replaced as a whole: at any moment the old or the new one is there, and complete.
 
-It is replaced by renames through sibling names, because it cannot be renamed onto a full one:
-``best.partial`` is written and flushed, renamed to ``best.new`` (whole from here on), ``best`` steps aside to
-``best.old``, ``best.new`` takes its place, ``best.old`` goes. Whoever finds a swap that was killed after ``best``
-stepped aside finishes it; one that was killed before is forgotten. A swap that fails leaves nothing behind. One process
-saves at a time; those who read wait for nobody.
+A directory cannot be renamed onto a full one, so the swap goes through sibling names. First, ``best.partial`` is
+written, flushed and renamed to ``best.new``; it is whole from here on. Then ``best`` becomes ``best.old``, ``best.new``
+becomes ``best``, and ``best.old`` is removed.
+
+If a swap was killed after ``best`` became ``best.old``, the next process that looks finishes it. If it was killed
+earlier, it is forgotten. A swap that fails leaves nothing behind. One process saves at a time; readers never wait.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def replace_directory(
     Args:
         path: the directory; where it is a link, what that leads to is replaced.
         contents: names relative to it, with "/" where there are folders inside, and what the files hold. They are read
-            while nobody else can replace the directory.
+            while no other process can replace the directory.
         unless: raises when it turns out, after all is written, that `path` shall stay as it is.
         elsewhere: what to do where the disk does not let it, but has space.
 
@@ -96,7 +97,7 @@ def find_whole(path: Path) -> Path | None:
     if path.exists():
         return path
     path = _resolved(path)
-    # Nothing that is in the place may be moved away: a save may be in progress, and be further than it was.
+    # Never move what is at `path` away: a save may be in progress, and may have gone on meanwhile.
     for suffix in ("new", "old"):
         with contextlib.suppress(OSError):
             os.rename(sibling(path, suffix), path)
@@ -107,7 +108,7 @@ def find_whole(path: Path) -> Path | None:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Tell a directory from the one that replaces it under the same name; None where there is none."""
+    """Identify a directory, so that one that replaces it is noticed; None where there is none."""
     try:
         status = path.stat()
     except OSError:
@@ -129,7 +130,7 @@ def _is_mount_point(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait until nobody else saves beside `path`, and keep others waiting; where there are no locks, go on without."""
+    """Wait until no other process saves beside `path`, and keep others waiting; go on where there are no locks."""
     with contextlib.ExitStack() as held:
         with contextlib.suppress(ImportError, OSError):
             import fcntl
@@ -191,7 +192,7 @@ def _take_place(new: Path, path: Path, old: Path) -> None:
 def _finish_swap(path: Path) -> None:
     """Finish a swap that was killed: ``.new`` is whole whenever it exists, ``.old`` is what it replaces.
 
-    What stands at `path` stays. A swap that had not moved it away was not begun, and it may be another one by now.
+    A directory at `path` stays: its swap had not moved it away, or another process has put a new one there.
     """
     new, old = sibling(path, "new"), sibling(path, "old")
     for whole in (new, old):

@@ -1,6 +1,6 @@
 """The bundle as PyTorch has it: saved atomically, loaded safely.
 
-What a bundle is without its weights is `nmt.bundle.description`'s, how it is replaced `nmt.files`'.
+The rest of a bundle is in `nmt.bundle.description`; `nmt.bundle.replacement` replaces one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
 
 
 def save_metadata(bundle: Bundle, path: Path) -> None:
-    """Write what is known of a bundle's training into the bundle at `path`, all else of which stays as it is.
+    """Write a bundle's metadata into the bundle at `path`; everything else in it stays as it is.
 
     Raises:
         BundleError: it is no bundle.
@@ -82,14 +82,14 @@ def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:
 
 
 def _read_bundle(path: Path, device: torch.device | str) -> Bundle:
-    said = read_description(path)
-    sizes = said.source_subwords.vocabulary_size, said.target_subwords.vocabulary_size
+    description = read_description(path)
+    sizes = description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size
     with explaining(path):
-        weights = path / said.variants["fp32"]["weights"]
+        weights = path / description.variants["fp32"]["weights"]
         with torch.device("meta"):
-            model = build_model(said.config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
+            model = build_model(description.config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
     _load_weights(model, weights, device)
-    return Bundle(model=model.eval(), config=said.config, **said.surroundings())
+    return Bundle(model=model.eval(), config=description.config, **description.surroundings())
 
 
 def _contents(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
@@ -111,7 +111,7 @@ def inference_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def model_card(bundle: Bundle) -> str:
-    """Describe a bundle for whoever finds it: languages, size, scores with signatures, how to use it."""
+    """Write the model card: languages, size, scores with signatures, how to use it."""
     parameters = sum(p.numel() for p in bundle.model.parameters())
     lines = [
         f"# {bundle.source_language} → {bundle.target_language}",
@@ -146,11 +146,11 @@ def _load_weights(model: Seq2Seq, path: Path, device: torch.device | str) -> Non
             f"{path} is missing or damaged (it is no whole safetensors file); copy the bundle again"
         ) from None
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if expected != found:
-        wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))[0]
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if expected != shapes:
+        wrong = sorted(name for name in expected | shapes if expected.get(name) != shapes.get(name))[0]
         raise BundleError(
-            f"{path}: {wrong} has shape {found.get(wrong, 'missing')} but {CONFIG} asks for "
+            f"{path}: {wrong} has shape {shapes.get(wrong, 'missing')} but {CONFIG} asks for "
             f"{expected.get(wrong, 'no such tensor')}; copy the bundle again"
         )
     _require_ids(model, weights, path)

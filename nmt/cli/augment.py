@@ -24,10 +24,10 @@ _BACK_TRANSLATE = """\
 Make parallel text from text in the target language alone: back-translation (Sennrich et al. 2016).
 
 A bundle of the opposite direction translates the lines of a file, plain or .gz. PREFIX.TARGET gets those lines as they
-are, PREFIX.SOURCE their translations, line by line. The settings that are printed at the end train on both texts, with
-a tag that tells the model which sources are synthetic (tagged back-translation, Caswell et al. 2019).
+are, PREFIX.SOURCE their translations, line by line. At the end, the command prints the settings that train on both
+texts. They have a tag that tells the model which sources are synthetic (tagged back-translation, Caswell et al. 2019).
 
-It can be stopped at any time: the same command goes on where it stopped."""
+The command can be stopped at any time: the same command goes on where it stopped."""
 
 _BACK_TRANSLATE_EXAMPLES = f"""\
 example:
@@ -36,13 +36,13 @@ example:
 {EXIT_CODES}"""
 
 _DISTILL = """\
-Make training text for a smaller, faster model from what a larger one says: sequence-level knowledge distillation (Kim &
-Rush 2016).
+Make training text for a smaller, faster model from a larger model's translations: sequence-level knowledge distillation
+(Kim & Rush 2016).
 
 The bundle translates the sources of its training text. PREFIX.SOURCE gets these as they are, PREFIX.TARGET the best
-translation of each, line by line. The settings that are printed at the end train on it besides the text itself.
+translation of each, line by line. At the end, the command prints the settings that train on this text too.
 
-It can be stopped at any time: the same command goes on where it stopped."""
+The command can be stopped at any time: the same command goes on where it stopped."""
 
 _DISTILL_EXAMPLES = f"""\
 example:
@@ -53,15 +53,17 @@ example:
 {EXIT_CODES}"""
 
 _DIVERSIFY = """\
-Train on a text and on what two models make of it: data diversification (Nguyen et al. 2020).
+Train on a text and on two models' translations of it: data diversification (Nguyen et al. 2020).
 
 One model is trained on the text, and one in the opposite direction. The first translates the sources of the text, the
-second its targets. A third model is trained on the text and both translations: it is what translates in the end. The
-command takes what nmt-train takes, and leaves in run_dir what nmt-train leaves there.
+second its targets. A third model is trained on the text and both translations; this model is the result. The command
+takes what nmt-train takes, and leaves in run_dir what nmt-train leaves there.
 
 trainer.max_minutes is the time of all three trainings and of the translating together. On a CPU with two cores or more
 the first two models are trained at the same time, each on half of the threads. Translating takes less of the time with
-int8 (pip install onnx onnxruntime). It can be stopped at any time: the same command goes on where it stopped."""
+int8 (pip install onnx onnxruntime).
+
+The command can be stopped at any time: the same command goes on where it stopped."""
 
 _DIVERSIFY_EXAMPLES = f"""\
 examples:
@@ -95,9 +97,9 @@ def training_settings(prefix: str, *, tag: int | None = None) -> str:
     """
     from nmt.cli.hydra.overrides import quote_text
 
-    words = [f"corpus.extra=[{quote_text(prefix)}]", "corpus.weights=[1,1]"]
-    words += [] if tag is None else [f"corpus.tags=[-1,{tag}]"]
-    return " ".join(map(shlex.quote, words))
+    settings = [f"corpus.extra=[{quote_text(prefix)}]", "corpus.weights=[1,1]"]
+    settings += [] if tag is None else [f"corpus.tags=[-1,{tag}]"]
+    return " ".join(map(shlex.quote, settings))
 
 
 def _parse_back_translate(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -119,7 +121,7 @@ def _parse_distill(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parse_translating(parser: Parser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Add the options of all that translates a text, and parse; raises ConfigError."""
+    """Add the options that both commands share, and parse; raises ConfigError."""
     parser.add_argument("--output", required=True, metavar="PREFIX", help="writes PREFIX.SOURCE and PREFIX.TARGET")
     parser.add_argument("--overwrite", action="store_true", help="replace what another command left at PREFIX")
     add_search_options(parser)

@@ -53,7 +53,7 @@ if hasattr(errno, "EDQUOT"):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived, or the terminal is gone; whoever saves on Ctrl-C saves on this too."""
+    """SIGTERM arrived, or the terminal is gone; code that saves on Ctrl-C saves on this too."""
 
     exit_code = EXIT_TERMINATED
 
@@ -79,16 +79,16 @@ class Parser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """Refuse a misspelt option before argparse misses the arguments that its value was taken for."""
-        words = list(sys.argv[1:] if args is None else args)
-        known = list(self._option_string_actions)
-        for word in words[: words.index("--")] if "--" in words else words:
+        command_line = list(sys.argv[1:] if args is None else args)
+        options = list(self._option_string_actions)
+        for word in command_line[: command_line.index("--")] if "--" in command_line else command_line:
             option = word.split("=", 1)[0]
-            if option.startswith("--") and option not in known:
-                near = [name for name in known if name.startswith(option)]
-                near = near or difflib.get_close_matches(option, known, n=1)
+            if option.startswith("--") and option not in options:
+                near = [name for name in options if name.startswith(option)]
+                near = near or difflib.get_close_matches(option, options, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"see {self.prog} --help"
                 self.error(f"unrecognized arguments: {option}; {hint}")
-        return super().parse_known_args(words, namespace)
+        return super().parse_known_args(command_line, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raise ConfigError, which `run` prints in one line."""
@@ -100,7 +100,7 @@ def run(command: Callable[[], int | None], name: str) -> int:
     """Run a command to its exit code, with its errors in one line: ``NAME: error: what, where, what to do``.
 
     Exit codes: 0 done, or the reader of stdout closed it · 1 the run failed · 2 the user can fix it · 129, 130 and 143
-    stopped by SIGHUP, SIGINT and SIGTERM. A traceback is printed for an exception that nobody foresaw, and only then.
+    stopped by SIGHUP, SIGINT and SIGTERM. A traceback is printed for an unforeseen exception, and only then.
 
     Args:
         command: the command's body, in which SIGTERM and SIGHUP raise `Terminated`; it returns an exit code, or None
@@ -113,7 +113,7 @@ def run(command: Callable[[], int | None], name: str) -> int:
     with _terminable():
         try:
             code = _exit_code(command, name)
-        except KeyboardInterrupt as stop:  # a second signal, while the first one's end was being told
+        except KeyboardInterrupt as stop:  # a second signal, while the first one was being reported
             code = _stopped(stop)
     try:
         if sys.stdout is not None:
@@ -126,7 +126,7 @@ def run(command: Callable[[], int | None], name: str) -> int:
 
 
 def report(name: str, message: str) -> None:
-    """Write ``NAME: message`` to stderr; silently nowhere if there is none or nobody reads it."""
+    """Write ``NAME: message`` to stderr; do nothing if there is no stderr or no reader."""
     # print(file=None) would write to stdout, which carries translations only.
     if sys.stderr is None:
         return
@@ -162,14 +162,14 @@ def _exit_code(command: Callable[[], int | None], name: str) -> int:
 
 
 class Explained(NamedTuple):
-    """What a user is told of an error, and the exit code it ends a command with."""
+    """The line that a user reads about an error, and the exit code that ends the command."""
 
     message: str
     exit_code: int
 
 
 def explained(error: BaseException) -> Explained | None:
-    """Put an error that was foreseen into one line; None for a defect, of which only its traceback tells."""
+    """Put a foreseen error into one line; None for a defect, which needs its traceback."""
     if isinstance(error, NmtError):
         return Explained(_one_line(str(error)), error.exit_code)
     if isinstance(error, FileNotFoundError) and not error.filename:  # of os.getcwd
@@ -192,7 +192,7 @@ def explained(error: BaseException) -> Explained | None:
 
 
 def _one_line(message: str) -> str:
-    """Write a message in one line that can be read; what a name holds of control characters does not act on it."""
+    """Write a message in one readable line; control characters in it are escaped."""
     line = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", " ".join(message.split()))
     line = re.sub(r"\S{501,}", lambda match: f"{match[0][:200]}…{match[0][-100:]}", line)
     half = _MOST_CHARACTERS // 2
@@ -202,11 +202,11 @@ def _one_line(message: str) -> str:
 def _fail(name: str, error: BaseException) -> int:
     """Tell an error, in one line if it was foreseen, and give its exit code."""
     _discard_stdout_if_full(error)
-    known = explained(error)
-    if known:
+    explanation = explained(error)
+    if explanation:
         if not getattr(error, "is_told", False):
-            report(name, f"error: {known.message}")
-        return known.exit_code
+            report(name, f"error: {explanation.message}")
+        return explanation.exit_code
     if sys.stderr is not None:
         traceback.print_exception(type(error), error, error.__traceback__)
     report(name, f"error: {type(error).__name__}: this is a defect of nmt {__version__}; please report the lines above")
@@ -255,8 +255,8 @@ def _stopped(stop: KeyboardInterrupt) -> int:
     # A second Ctrl-C while Python shuts down would print a traceback.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # CPython notes a Ctrl-C that left an exec() (dataclasses use it), and under -m it would then end by SIGINT instead
-    # of with our exit code; the next exec() wipes the note out.
+    # CPython notes a Ctrl-C that left an exec(), which dataclasses use. Under -m it would then end by SIGINT instead of
+    # with our exit code. The next exec() wipes the note out.
     exec("")
     return stop.exit_code if isinstance(stop, Terminated) else EXIT_INTERRUPTED
 

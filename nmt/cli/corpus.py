@@ -14,8 +14,8 @@ FETCH, SPLIT = "nmt corpus fetch", "nmt corpus split"
 _FETCH = """\
 Fetch a public corpus, verified, whole or not at all.
 
-A recipe says where its files are, and has their checksums, its licence and what to cite. What is there already and
-right is not fetched again."""
+A recipe says where the files of a corpus are. It has their checksums, the licence and what to cite. Files that are
+there already, with the right checksum, are not fetched again."""
 
 _FETCH_EXAMPLES = f"""\
 examples:
@@ -28,9 +28,10 @@ examples:
 _SPLIT = """\
 Take a test set off the end of a training text, the same pairs on every machine.
 
-The last pairs of the training text become the test set. Those one side of which also is in the rest of the training
-text, in the validation text, or earlier in the test set are left out. Writes train, test and, where one is given, valid
-into a new directory; what is given is left as it is."""
+The last pairs of the training text become the test set. A pair is left out if the rest of the training text,
+the validation text or an earlier test pair has one of its sides.
+
+Writes train, test and, where you give one, valid into a new directory. The texts that you name stay as they are."""
 
 _SPLIT_EXAMPLES = f"""\
 example:

@@ -93,11 +93,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
     out = standard_output()
     if arguments.tokenize:
         check_tokenizer(arguments.tokenize)
-    given = arguments.source or arguments.hypotheses
-    text, references = _read(given), _read(arguments.reference)
+    translated = arguments.source or arguments.hypotheses
+    text, references = _read(translated), _read(arguments.reference)
     if len(text) != len(references):
         raise CorpusError(
-            f"{given} has {len(text)} lines and {arguments.reference} has {len(references)}: "
+            f"{translated} has {len(text)} lines and {arguments.reference} has {len(references)}: "
             "they need the same number, blank ones included"
         )
     if not references:
@@ -118,8 +118,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     scores = corpus_scores(hypotheses, references, metrics=metrics, tokenize=tokenize, lowercase=arguments.lowercase)
     failure = _save(arguments, hypotheses) if arguments.output else None
     names = {key: getattr(arguments, key) for key in ("model", "source", "hypotheses", "reference")}
-    told = _render(Report(len(references), scores, speed, names), arguments.format)
-    out.write(f"{told}\n".encode("utf-8", errors="backslashreplace"))  # names of files need not be UTF-8
+    rendered = _render(Report(len(references), scores, speed, names), arguments.format)
+    out.write(f"{rendered}\n".encode("utf-8", errors="backslashreplace"))  # names of files need not be UTF-8
     out.flush()
     if failure:
         raise failure

@@ -26,11 +26,12 @@ Write a variant of a model into its bundle, for ONNX Runtime: several times as f
   int8   weights and sums of bytes: the smallest and fastest, and of nearly the same quality
   fp32   the model as it was trained, in fp32: the same translations
 
-With --shortlist N a sentence's translation is made of what the training text translates its subwords with, the N most
-frequent of each, and of the N most frequent subwords of all: faster, and the larger the vocabulary, the more so.
+With --shortlist N, a sentence scores some target subwords only. They are the N translations of each of its subwords
+that are most frequent in the training text, and the N most frequent subwords of all. The larger the vocabulary, the
+more time this saves.
 
-nmt-translate and nmt-evaluate take the fastest variant that a bundle has, or the one that --precision names. What is
-there already stays; a variant that was exported before is replaced. Training saves bundles without variants."""
+nmt-translate and nmt-evaluate take the fastest variant that a bundle has, or the one that --precision names. A variant
+replaces an earlier one of its precision, and all else in the bundle stays. Training saves bundles without variants."""
 
 _EXAMPLES = """\
 examples:
@@ -41,10 +42,10 @@ examples:
 
 An exported bundle needs no more than this to translate, in nmt's own directory:
   pip install -r requirements-translate.txt && pip install --no-deps .
-Without PyTorch nothing reads model.safetensors, so that a copy of the bundle may lack it.
+Without PyTorch, no command reads model.safetensors: a copy of the bundle may lack it.
 
-exit codes: 0 done, 1 failed (the disk is full), 2 wrong use, 129, 130 or 143 stopped by a signal; unless it is done,
-the bundle is as it was"""
+exit codes: 0 done, 1 failed (the disk is full), 2 wrong use, 129, 130 or 143 stopped by a signal; after all but 0, the
+bundle is as it was"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 r"""Lines of a stream, in windows: bytes in, as they come; whole windows out, or what there is when input pauses.
 
-Only "\n" ends a line. A thread reads, because no system lets one wait for a pipe, a file and a terminal alike; its
-queue is bounded, so that memory does not grow with the input, and neither do long lines, which are cut.
+Only "\n" ends a line. A thread reads, because no system lets one wait for a pipe, a file and a terminal alike. Its
+queue is bounded and long lines are cut, so that memory does not grow with the input.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Unknown(NamedTuple):
 
     @staticmethod
     def of(translations: Iterable[Translation], first_line: int) -> Unknown:
-        """Look through translations, of which the first is that of line `first_line`."""
-        found = [(number, each.unknown) for number, each in enumerate(translations, first_line) if each.unknown]
-        return Unknown(len(found), *found[0]) if found else Unknown()
+        """Collect the unknown characters of translations; the first is that of line `first_line`."""
+        unknown = [(number, each.unknown) for number, each in enumerate(translations, first_line) if each.unknown]
+        return Unknown(len(unknown), *unknown[0]) if unknown else Unknown()
 
     def and_then(self, later: Unknown) -> Unknown:
         """Add those of later lines."""
@@ -67,7 +67,7 @@ class Unknown(NamedTuple):
 
     @property
     def warning(self) -> str:
-        """What a user is told of them, in one line; empty if there are none."""
+        """The warning about them, in one line; empty if there are none."""
         if not self.lines:
             return ""
         distinct = "".join(dict.fromkeys(self.characters))
@@ -88,8 +88,9 @@ def read_windows(
 ) -> Iterator[list[RawLine]]:
     """Read a stream to its end, window by window.
 
-    A window ends when it is full, at the end of the stream, or once its first line has waited `pause` seconds and
-    nothing more lies ready: a person who types a line is answered at once, and so is a program that sends one a second.
+    A window ends when it is full, and at the end of the stream. It also ends once its first line has waited `pause`
+    seconds and nothing more lies ready. A person who types a line is answered at once, and so is a program that sends
+    one line a second.
 
     Args:
         read: returns up to so many bytes, b"" at the end, None if there are none yet (a non-blocking stream).
@@ -136,10 +137,10 @@ def read_windows(
 
 
 def no_text(window: Sequence[RawLine]) -> str:
-    """Say in one line what a text is whose first window is no UTF-8 at all, as UTF-16 is not; empty for all others."""
+    """Write the message for a text whose first window is not UTF-8 at all, such as UTF-16; empty for all others."""
     head = b"\n".join(line.content for line in window)[:HEAD_BYTES]
-    found = recognise(head)
-    return f"the input is {found.what}; {found.advice} first" if found else ""
+    recognised = recognise(head)
+    return f"the input is {recognised.what}; {recognised.advice} first" if recognised else ""
 
 
 def decode(line: RawLine, number: int, *, is_text: bool = True) -> Text:
@@ -173,7 +174,7 @@ class _Splitter:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
-        self._held = self._dropped = 0
+        self._size = self._dropped = 0
         self._open = False
 
     def feed(self, chunk: bytes) -> Iterator[RawLine]:
@@ -192,15 +193,15 @@ class _Splitter:
             yield self._take()
 
     def _hold(self, part: bytes) -> None:
-        kept = part[: MAX_LINE_BYTES - self._held]
-        self._held += len(kept)
-        self._dropped += len(part) - len(kept)
-        if kept:
-            self._parts.append(kept)
+        stored = part[: MAX_LINE_BYTES - self._size]
+        self._size += len(stored)
+        self._dropped += len(part) - len(stored)
+        if stored:
+            self._parts.append(stored)
 
     def _take(self) -> RawLine:
         line = RawLine(b"".join(self._parts), self._dropped)
-        self._parts, self._held, self._dropped, self._open = [], 0, 0, False
+        self._parts, self._size, self._dropped, self._open = [], 0, 0, False
         return line
 
 
@@ -208,7 +209,7 @@ def _read(read: Callable[[int], bytes | None], chunks: queue.Queue[bytes | Excep
     while True:
         try:
             chunk = read(_CHUNK_BYTES)
-        except Exception as error:  # whatever it is, nobody must wait for ever
+        except Exception as error:  # whatever it is, the reader of the queue must not wait for ever
             chunks.put(error)
             return
         if chunk is None:

@@ -33,11 +33,13 @@ COMMANDS = (
     Command("corpus fetch", "nmt.cli.corpus:fetch", "fetch a public corpus, verified"),
     Command("corpus split", "nmt.cli.corpus:split", "take a test set off the end of a training text"),
     Command("augment back-translate", "nmt.cli.augment:back_translate", "make pairs of text in the target language"),
-    Command("augment distill", "nmt.cli.augment:distill", "make text for a smaller model from what a larger one says"),
-    Command("augment diversify", "nmt.cli.augment:diversify", "train on a text and on what two models make of it"),
+    Command(
+        "augment distill", "nmt.cli.augment:distill", "make text for a smaller model from a larger model's translations"
+    ),
+    Command("augment diversify", "nmt.cli.augment:diversify", "train on a text and on two models' translations of it"),
     Command("runs table", "nmt.cli.runs:table", "compare runs, the best settings first"),
     Command("runs plot", "nmt.cli.runs:plot", "draw the course of runs"),
-    Command("runs show", "nmt.cli.runs:show", "show what a run is and what it came to"),
+    Command("runs show", "nmt.cli.runs:show", "show the settings, scores and times of a run"),
 )
 
 _ENDING = f"""\
@@ -48,15 +50,15 @@ NMT COMMAND --help has the options of each and examples.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Call the command that the first words name, and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    command_line = list(sys.argv[1:] if argv is None else argv)
     for command in COMMANDS:
         parts = command.name.split()
-        if words[: len(parts)] == parts:
+        if command_line[: len(parts)] == parts:
             module, _, function = command.place.partition(":")
-            code: int = getattr(importlib.import_module(module), function)(words[len(parts) :])
+            code: int = getattr(importlib.import_module(module), function)(command_line[len(parts) :])
             return code
-    group = words[0] if words and words[0] in _groups() else ""
-    rest = words[1:] if group else words
+    group = command_line[0] if command_line and command_line[0] in _groups() else ""
+    rest = command_line[1:] if group else command_line
     return run(lambda: _answer(group, rest), f"{NAME} {group}".rstrip())
 
 

@@ -41,7 +41,7 @@ class Loaded(NamedTuple):
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
     """Add an option for every field of SearchConfig; one that is not given leaves the model's default."""
-    group = parser.add_argument_group("search", "what is not given is as the model was saved with")
+    group = parser.add_argument_group("search", "an option that you leave out is as the model was saved with")
     lines = describe(SearchConfig)
     for item in dataclasses.fields(SearchConfig):
         kind: dict[str, Any] = {"type": type(item.default), "metavar": "X" if item.type == "float" else "N"}
@@ -80,20 +80,20 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
         ConfigError: an option's value is impossible.
     """
     settings = default or SearchConfig()
-    given: dict[str, Any] = {}
+    chosen: dict[str, Any] = {}
     for item in dataclasses.fields(SearchConfig):
         value = getattr(arguments, item.name)
         if value is not None:
-            given[item.name] = type(item.default)[value] if isinstance(item.default, Enum) else value
-    for name, value in given.items():
+            chosen[item.name] = type(item.default)[value] if isinstance(item.default, Enum) else value
+    for name, value in chosen.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{_option(name)} {value} is not possible: it must be a finite number")
-    search = dataclasses.replace(settings, **given)
+    search = dataclasses.replace(settings, **chosen)
     try:
         search.validate()
     except ConfigError as error:
         message = str(error)
-        for name in given:
+        for name in chosen:
             message = message.replace(f"search.{name}=", f"{_option(name)} ")
         raise ConfigError(message) from None
     return search

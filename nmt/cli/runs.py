@@ -1,4 +1,4 @@
-"""``nmt runs``: compare runs, draw their course, and show what one of them came to."""
+"""``nmt runs``: compare runs, draw their course, and show one of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TABLE = """\
 Compare runs: one row for each setting, its scores averaged over seeds, the best first.
 
 Every run below the directories counts, as soon as it has reached one of its limits. The columns are the settings that
-differ. Runs that failed as jobs of a sweep, and those that go on or were stopped, are listed below the table."""
+differ. Below the table are the runs that failed as jobs of a sweep, that go on, and that were stopped."""
 
 _TABLE_EXAMPLES = f"""\
 examples:
@@ -39,8 +39,8 @@ examples:
 {EXIT_CODES}"""
 
 _SHOW = """\
-Show what a run is and what it came to: updates, minutes, scores and how they were made, where its translator is, and
-the settings that differ from the defaults."""
+Show a run: its updates and minutes, its scores and how they were made, where its translator is, and the settings that
+differ from the defaults."""
 
 _SHOW_EXAMPLES = f"""\
 example:

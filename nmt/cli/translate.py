@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line and check all that can be checked without the model; raises ConfigError."""
     usage = "nmt-translate MODEL [options] < input > output"
-    words = list(sys.argv[1:] if argv is None else argv)
+    command_line = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
     output = parser.add_argument_group("output")
@@ -68,14 +68,14 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     output.add_argument(
         "--alignments",
         action="store_true",
-        help="say which source word each word translates, as attention has it: 0-0 2-1 means that word 0 of the source "
-        "became word 0, word 2 became word 1; words are what spaces part",
+        help="say which source word each word translates, by the model's attention: 2-1 means that word 2 of the "
+        "source became word 1, counted from 0; spaces separate words",
     )
     output.add_argument(
         "--rerank",
         choices=("mbr",),
         help="choose among the hypotheses of the beam: mbr takes the one that resembles the others most (minimum Bayes "
-        "risk with chrF); wants --beam-size 10, and some milliseconds a line",
+        "risk with chrF); use it with --beam-size 10; takes some milliseconds a line",
     )
     output.add_argument(
         "--sharpness",
@@ -95,7 +95,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="processes that share the text, each with the model and, unless --threads says otherwise, one thread: "
         "for long texts; 0: one for each core (default: 1)",
     )
-    arguments, more = parser.parse_known_args(words)
+    arguments, more = parser.parse_known_args(command_line)
     if more:
         command = f"{NAME} {arguments.model} < {more[0]}"
         hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {command}"
@@ -103,7 +103,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     from nmt.translation.workers import worker_count
 
     search_config(arguments)
-    arguments.words = words
+    arguments.words = command_line
     arguments.workers = worker_count(arguments.workers)
     if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
         raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
@@ -150,7 +150,7 @@ def _translator(arguments: argparse.Namespace) -> Iterator[Translator | Translat
 
 
 def _loaded(arguments: argparse.Namespace) -> Translator:
-    """Load the model; raises NmtError where it or an option is not what it should be."""
+    """Load the model; raises NmtError where the model or an option is wrong."""
     rerank = None
     if arguments.rerank:
         from nmt.evaluation.metrics import sentence_chrf
@@ -169,11 +169,11 @@ def serve() -> NoReturn:
     from nmt.translation.pool import prepare
 
     def explain(error: Exception) -> tuple[str, int]:
-        known = explained(error)
-        if known is None:
+        explanation = explained(error)
+        if explanation is None:
             traceback.print_exception(type(error), error, error.__traceback__)
             return f"{type(error).__name__} in a worker: please report the lines above", EXIT_FAILED
-        return known.message, known.exit_code
+        return explanation.message, explanation.exit_code
 
     arguments = parse(sys.argv[1:])
     arguments.threads = arguments.threads or 1
@@ -206,7 +206,7 @@ def _windows(read: Callable[[int], bytes | None], *, full: int, first: int) -> I
 
 
 def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], arguments: argparse.Namespace) -> None:
-    """Write what became of a window, and its warnings line by line."""
+    """Write the translations of a window, and its warnings line by line."""
     from nmt.translation.formats import FORMATS, Line
 
     several = arguments.n_best > 1

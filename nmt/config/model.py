@@ -30,8 +30,8 @@ class ModelConfig:
     attention_size: int = field(default=256, metadata=within(1, 65_536))
     """A, width of additive attention's hidden layer"""
     attentional_size: int = field(default=0, metadata=within(0, 65_536))
-    """width of the attentional vector, which is projected to the embeddings' where the output is tied to them; 0: the
-    embedding size"""
+    """width of the attentional vector; where the output is tied to the embeddings, it is projected to their width; 0:
+    the embedding size"""
     input_feeding: bool = False
     """feed the attentional vector back into the next step (Luong et al. 2015, section 3.3); slower to train"""
     tying: Tying = Tying.all
@@ -39,10 +39,10 @@ class ModelConfig:
     dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
     lexicon_size: int = field(default=0, metadata=within(0, 1000))
-    """translations of each source subword, from word alignments of the training text, that are favoured where attention
-    reads it (Arthur et al. 2016); 0: none"""
+    """translations of each source subword, from word alignments of the training text; the model favours them where
+    attention reads the subword (Arthur et al. 2016); 0: none"""
     lexicon_epsilon: float = field(default=1e-4, metadata=within(0, 1, above=True))
-    """added to the probability that they give a word: the less it is, the more they weigh"""
+    """added to a word's probability by the lexicon; a smaller value gives the lexicon more weight"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible or two of them exclude each other."""

@@ -15,8 +15,8 @@ class OptimizerConfig:
     lr: float = field(default=2e-3, metadata=within(0, 1000, above=True))
     """peak learning rate"""
     schedule: Schedule = Schedule.linear
-    """after the warm-up: constant, linear or cosine (both to zero at trainer.max_updates, max_epochs or max_minutes,
-    whichever comes first), or inverse_sqrt"""
+    """after the warm-up: constant, linear or cosine (both to zero at the first of trainer.max_updates, max_epochs
+    and max_minutes), or inverse_sqrt"""
     warmup_updates: int = field(default=200, metadata=within(0, MOST_COUNTED))
     """updates over which the learning rate grows linearly to its peak"""
     beta1: float = field(default=0.9, metadata=within(0, 1, below=True))
@@ -30,7 +30,7 @@ class OptimizerConfig:
     clip_norm: float = field(default=1.0, metadata=within(0, MOST_COUNTED))
     """largest norm of the gradient of all parameters together; 0: no clipping"""
     skip_norm: float = field(default=100.0, metadata=within(0, MOST_COUNTED))
-    """updates whose gradient has a larger norm before clipping, or none at all, are skipped; 0: only the latter"""
+    """skip updates whose gradient has a larger norm before clipping, or is not finite; 0: skip only the latter"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""

@@ -15,7 +15,7 @@ from nmt.errors import ConfigError, require
 T = TypeVar("T")
 
 MOST_COUNTED = 10**12
-"""The most of what is merely counted: more than any training comes to."""
+"""The largest number of updates, epochs and the like: more than any training reaches."""
 
 _RANGE = "range"
 _KINDS = {int: "whole numbers", float: "numbers"}
@@ -116,14 +116,14 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     """
     enums = {name: default for name, default in vars(kind()).items() if isinstance(default, Enum)}
     arguments: dict[str, Any] = {}
-    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    allowed = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key, value in values.items():
-        if key not in known:
-            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(known))}")
+        if key not in allowed:
+            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(allowed))}")
         if key in enums:
-            words = [member.name for member in type(enums[key])]
-            if value not in words:
-                raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(words)}")
+            members = [member.name for member in type(enums[key])]
+            if value not in members:
+                raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(members)}")
             value = type(enums[key])[value]
         arguments[key] = value
     return kind(**arguments)

@@ -1,4 +1,4 @@
-"""All that nmt-train can be told: the groups, and what is true of them together."""
+"""The configuration of nmt-train: its groups, and the checks that concern several of them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Removed(NamedTuple):
     """A key that an earlier nmt had."""
 
     harmless: Any
-    """the value with which it did what is done without it; a run that had it so goes on"""
+    """the value that had no effect: a run that had it resumes"""
     advice: str
-    """what became of it, and what to do"""
+    """what replaced it, and what to do"""
 
 
 REMOVED = {

@@ -8,7 +8,7 @@ from nmt.config.choices import Precision
 from nmt.config.schema import MOST_COUNTED, check_ranges, within
 
 MOST_THREADS = 1024
-"""More are a mistake, which PyTorch and ONNX Runtime would tell in words of their own."""
+"""More threads are a mistake, and the errors of PyTorch and ONNX Runtime are hard to read."""
 
 
 @dataclass
@@ -24,8 +24,8 @@ class TrainerConfig:
     batch_tokens: int = field(default=2000, metadata=within(1, 100_000_000))
     """target positions of a batch, end of sentence and padding counted; on any number of processes together"""
     accumulation: int = field(default=1, metadata=within(1, 1_000_000))
-    """parts in which a process computes the gradient of its share of a batch: more of them need less memory;
-    never more than it has pairs"""
+    """parts in which a process computes the gradient of its share of a batch; more parts need less memory; never
+    more parts than pairs"""
     label_smoothing: float = field(default=0.1, metadata=within(0, 1, below=True))
     """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
     ema_decay: float = field(default=0.999, metadata=within(0, 1, below=True))

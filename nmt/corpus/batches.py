@@ -22,7 +22,7 @@ from nmt.text.subwords import SubwordModel
 _Integers = npt.NDArray[np.int64]
 # What a stream of random numbers is for: the last number of its entropy, never 0, which SeedSequence ignores there.
 _SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
-_FORMAT = 1  # of the batches: what is remembered of others is void
+_FORMAT = 1  # of the batches; counts that were cached under another one are ignored
 
 
 class Batch(NamedTuple):
@@ -93,12 +93,12 @@ class BatchSource:
         sampling_alpha: see `SubwordModel.sample_batch`; 0 trains on the best segmentation.
         sampled_sides: whose segmentations are sampled.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
-        first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole one takes
-            seconds, for which the start would wait; a small one leaves sorting less to choose from, so that only this
-            one is small.
+        first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole window
+            takes seconds, and the start would wait for them. Only this window is small, since sorting has less to
+            choose from in a small one.
         prefetch: batches prepared ahead in a thread; 0 prepares each when asked, with the same result.
-        cache: remembers how many batches the windows of the epoch in progress have, so that what goes on in the midst
-            of it need not sample what lies behind; None, or a corpus without a digest: that is found out again.
+        cache: remembers how many batches the windows of the epoch in progress have. A run that resumes within the
+            epoch then need not sample earlier windows. None, or a corpus without a digest: they are sampled again.
     """
 
     corpus: Mixture
@@ -135,15 +135,15 @@ class BatchSource:
 
     def _windows(self, epoch: int, start: int) -> Iterator[_Window]:
         """Yield the windows of an epoch without its first `start` batches."""
-        known = self._known_counts(epoch)
+        cached = self._known_counts(epoch)
         for number, (first, last) in enumerate(pairwise(self._bounds(epoch))):
-            if number < len(known) and known[number] <= start:
-                start -= known[number]
+            if number < len(cached) and cached[number] <= start:
+                start -= cached[number]
                 continue
             window = self._window(np.arange(first, last), epoch, number)
-            if number == len(known):
-                known.append(len(window.batches))
-                self._remember_counts(epoch, known)
+            if number == len(cached):
+                cached.append(len(window.batches))
+                self._remember_counts(epoch, cached)
             skipped = min(start, len(window.batches))
             start -= skipped
             yield window._replace(batches=window.batches[skipped:])
@@ -181,8 +181,8 @@ class BatchSource:
 
     def _known_counts(self, epoch: int) -> list[int]:
         """How many batches the first windows of an epoch have, as far as that is remembered."""
-        known = self.cache.get(*self._cache_key()) if self.cache and self.corpus.digest else None
-        return list(known["counts"]) if known and known["epoch"] == epoch else []
+        cached = self.cache.get(*self._cache_key()) if self.cache and self.corpus.digest else None
+        return list(cached["counts"]) if cached and cached["epoch"] == epoch else []
 
     def _remember_counts(self, epoch: int, counts: list[int]) -> None:
         if self.cache and self.corpus.digest:
@@ -205,9 +205,9 @@ def group(
 ) -> list[_Integers]:
     """Split N pairs into batches of like lengths on both sides, each within the budget or of one pair.
 
-    Works as a k-d tree does: a set that is too large is sorted along the side that would be padded most, and cut where
-    the share of the batches it will need is left and right. Sorting by one side and then the other pads the second
-    far more once batches are large. `ties` orders pairs of equal lengths.
+    Works as a k-d tree does. A set that is too large is sorted along the side that would be padded most. It is cut so
+    that each part needs its share of whole batches. Sorting by one side and then the other would pad the second far
+    more once batches are large. `ties` orders pairs of equal lengths.
     """
     batches: list[_Integers] = []
     pending = [np.arange(len(source_lengths))]

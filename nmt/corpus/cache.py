@@ -51,15 +51,15 @@ class Cache:
 
     def put(self, fact: Any, *key: object) -> None:
         """Keep a fact, made of what JSON knows, under a key."""
-        own = self.directory / f"{_name(key)}.{os.getpid()}"
+        partial = self.directory / f"{_name(key)}.{os.getpid()}"
         # Where the cache directory cannot be written, whoever puts more than facts there says so.
         with contextlib.suppress(OSError):
             self.directory.mkdir(parents=True, exist_ok=True)
             try:
-                own.write_text(json.dumps({"key": key, "fact": fact}), encoding="utf-8")
-                os.replace(own, self.directory / _name(key))
+                partial.write_text(json.dumps({"key": key, "fact": fact}), encoding="utf-8")
+                os.replace(partial, self.directory / _name(key))
             finally:
-                own.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
 
     def file_digest(self, file: TextFile) -> str:
         """SHA-256 of a file's bytes, in hex; read once, and again only after the file has changed.
@@ -69,9 +69,9 @@ class Cache:
         """
         try:
             key = ("digest", *_identity(file))
-            known = self.get(*key)
-            if isinstance(known, str):
-                return known
+            cached = self.get(*key)
+            if isinstance(cached, str):
+                return cached
             digest = _digest(file)
             self._fresh[_name(key)] = digest
             if _identity(file) == key[1:] and _settled(file):
@@ -90,19 +90,19 @@ def _name(key: tuple[object, ...]) -> str:
 
 
 def _identity(file: TextFile) -> tuple[object, ...]:
-    """Tell a file from its earlier contents without reading it; what lies inside an archive has its name only."""
+    """Identify a file's present content without reading it; a file inside an archive has its name only."""
     if not isinstance(file, Path):
         return (str(file),)
-    found = file.stat()
-    return (os.path.abspath(file), found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    status = file.stat()
+    return (os.path.abspath(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def _settled(file: TextFile) -> bool:
     """Whether the next change of the file will show in its times, which advance in steps."""
     if not isinstance(file, Path):
         return False
-    found = file.stat()
-    return time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > _SETTLED_NS
+    status = file.stat()
+    return time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
 
 
 def _digest(file: TextFile) -> str:

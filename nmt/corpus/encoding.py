@@ -173,16 +173,16 @@ class Encoder:
                 places.append(place)
         sources = self.source_subwords.encode_batch([pair.source for pair in training])
         targets = self.target_subwords.encode_batch([pair.target for pair in training])
-        kept: dict[str, list[tuple[list[int], str]]] = {side: [] for side in _SIDES}
+        buffered: dict[str, list[tuple[list[int], str]]] = {side: [] for side in _SIDES}
         lines: list[int] = []
         for place, pair, source, target in zip(places, training, sources, targets, strict=True):
             reason = self.filters.reason(len(source), len(target))
             reasons[reason] += 1
             if reason == "kept":
-                kept["source"].append((source, pair.source))
-                kept["target"].append((target, pair.target))
+                buffered["source"].append((source, pair.source))
+                buffered["target"].append((target, pair.target))
                 lines.append(place)
-        return kept, lines
+        return buffered, lines
 
     def _dtypes(self) -> dict[str, str]:
         dtypes = {name: "<u1" if name.endswith("text") else "<i8" for name in array_names()}

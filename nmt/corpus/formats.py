@@ -1,4 +1,4 @@
-"""What bytes are that were given for UTF-8 text and are none: text in another encoding, an archive, a document."""
+"""Recognise bytes that are not UTF-8 text: text in another encoding, an archive, a document."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 from typing import NamedTuple
 
 HEAD_BYTES = 1 << 14
-"""So many bytes from the start of a file tell what it is."""
+"""Bytes at the start of a file that are enough to recognise it."""
 
 # In this many lines, a NUL in every one is no accident.
 _MANY_LINES = 10
@@ -14,7 +14,7 @@ _MANY_LINES = 10
 _ENOUGH_BYTES = 8
 # Of ASCII letters in UTF-16 nearly every other byte is NUL.
 _ASCII_NUL_SHARE = 0.45
-# What no text in an eight-bit encoding has many of: control characters besides white space and ESC.
+# Control characters besides white space and ESC: text in an eight-bit encoding has few of them.
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
 _CONTROL_SHARE = 0.01
 
@@ -56,7 +56,7 @@ _BINARY = Finding("a binary file, no text", "name a file of text in UTF-8")
 
 
 def recognise(head: bytes) -> Finding | None:
-    """Say what the first `HEAD_BYTES` of a file, or all there are, show it to be; None for what may be UTF-8 text.
+    """Recognise a file by its first `HEAD_BYTES`, or all that it has; None for what may be UTF-8 text.
 
     A stray NUL is text like any other character.
     """
@@ -75,7 +75,7 @@ def recognise(head: bytes) -> Finding | None:
 
 
 def no_text(name: str, found: Finding) -> str:
-    """Say in one line what the file of this name is instead of text, and what to do."""
+    """Write the message for a file that is not text: what it is, and what to do."""
     advice = found.advice
     if found is _GZIP:
         packed_twice = name.endswith(".gz")
@@ -84,13 +84,13 @@ def no_text(name: str, found: Finding) -> str:
 
 
 def no_gzip(name: str, head: bytes) -> str:
-    """Say in one line what a file is that is called .gz and does not begin like one; empty if it does."""
+    """Write the message for a file that is called .gz and is not compressed; empty if it is."""
     if head.startswith(_GZIP_START):
         return ""
-    found = recognise(head)
-    if found is None:
+    recognised = recognise(head)
+    if recognised is None:
         return f"{name} is not gzip-compressed, though it is called .gz; rename it: leave off .gz"
-    return f"{name} is {found.what}, though it is called .gz; {found.advice}"
+    return f"{name} is {recognised.what}, though it is called .gz; {recognised.advice}"
 
 
 def _binary(head: bytes) -> Finding | None:

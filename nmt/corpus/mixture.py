@@ -49,9 +49,9 @@ class Chosen(NamedTuple):
 class Mixture:
     """The pairs of every epoch, as functions of (seed, epoch); nothing of the size of a corpus is ever made.
 
-    The pairs of a corpus follow each other in an endless stream, each pass through it a permutation of its own. Of a
-    corpus of n pairs and weight w, epoch e takes the positions ⌊e·w·n⌋ to ⌊(e+1)·w·n⌋ of that stream, so that all its
-    pairs are seen equally often, whatever the weight. What an epoch takes from all corpora is permuted as a whole.
+    The pairs of a corpus follow each other in an endless stream, each pass through it a permutation of its own. Epoch e
+    takes the positions ⌊e·w·n⌋ to ⌊(e+1)·w·n⌋ of the stream of a corpus with n pairs and weight w. So all its pairs are
+    seen equally often, whatever the weight. The pairs that an epoch takes from all corpora are permuted as a whole.
 
     Attributes:
         parts: the corpora, one at least.
@@ -86,14 +86,14 @@ class Mixture:
 
     def lines(self, chosen: Chosen) -> _Integers:
         """Say where the chosen pairs, (B,), stand in their texts; see `EncodedCorpus`."""
-        found = np.empty_like(chosen.rows)
+        lines = np.empty_like(chosen.rows)
         for number, part in enumerate(self.parts):
             mine = np.flatnonzero(chosen.parts == number)
-            found[mine] = part.corpus.lines[chosen.rows[mine]]
-        return found
+            lines[mine] = part.corpus.lines[chosen.rows[mine]]
+        return lines
 
     def prefixes(self, chosen: Chosen) -> list[tuple[int, ...]]:
-        """List what stands before each of the chosen sources."""
+        """List the ids before each of the chosen sources."""
         return [self.parts[number].prefix for number in chosen.parts.tolist()]
 
     def ids(self, chosen: Chosen, side: str) -> list[npt.NDArray[Any]]:

@@ -13,7 +13,7 @@ _CHUNK_PAIRS = 10_000
 
 
 class Overlap(NamedTuple):
-    """How many pairs of a text are in the training text; space around a sentence does not tell two apart."""
+    """How many pairs of a text are in the training text; space around a sentence is ignored."""
 
     pairs: int
     """that are there as they are"""

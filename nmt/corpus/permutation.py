@@ -16,9 +16,9 @@ _ROUNDS = 8
 class Permutation:
     """A permutation of 0 … size − 1: a generalised Feistel network with cycle walking (Black & Rogaway 2002).
 
-    A number x is the pair (x div b, x mod b) with a·b ≥ size; every round adds to one half a keyed hash of the other,
-    which is undone by subtracting it, so that the network permutes 0 … a·b − 1. What lands at `size` or above goes
-    through it again, until it does not; since a·b − size < a, few do.
+    A number x is the pair (x div b, x mod b) with a·b ≥ size. Every round adds a keyed hash of one half to the other.
+    Subtracting the hash undoes the round, so the network permutes 0 … a·b − 1. A result of `size` or more goes through
+    the network again; since a·b − size < a, few do.
 
     Attributes:
         size: how many numbers are permuted.

@@ -1,7 +1,7 @@
 r"""Aligned text: where a corpus lies, its pairs line by line, what is filtered out and what is held out.
 
-Only "\n" ends a line, a "\r" before it belongs to the line end, and a byte order mark at the start of a file is none
-of the text. Pairs are read and dropped together, so that no line ever loses its translation.
+Only "\n" ends a line, and a "\r" before it belongs to the line end. A byte order mark at the start of a file is not
+part of the text. Pairs are read and dropped together, so that no line ever loses its translation.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class Filters:
         max_source_tokens: longest source.
         max_target_tokens: longest target.
         max_length_ratio: a pair goes when its longer side has more than this many times the subwords of the shorter
-            one, plus 10 (so that short pairs, whose ratio means little, stay).
+            one, plus 10. The ratio of short pairs means little, so that the 10 keeps them.
     """
 
     max_source_tokens: int = 256

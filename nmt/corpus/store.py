@@ -1,8 +1,8 @@
 """The encoded corpus on disk: ids, offsets and the filtered raw text (sampling needs it), memory-mapped.
 
 A store lies in the user's cache directory under a name that hashes the files' content and every setting that shapes it.
-It is built once, streaming; published by one rename; and guarded by a lock, so that of several processes that start
-together one builds and the others wait.
+It is built once, as a stream, and published by one rename. A lock guards it: where several processes start together,
+one builds and the others wait.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _lock_path(final: Path) -> Path:
 
 
 def _sweep(root: Path, *, besides: Path) -> None:
-    """Remove what crashed builders of other stores left: half-built directories whose lock nobody holds."""
+    """Remove the half-built directories of crashed builders of other stores: those whose lock is free."""
     for building in root.glob("*.building"):
         if building.stem == besides.name:
             continue

@@ -1,8 +1,8 @@
 """BLEU, chrF and TER of detokenised text against raw references, each with the signature that says how it was made.
 
-The arithmetic is sacrebleu's (Post 2018, "A Call for Clarity in Reporting BLEU Scores"); this module chooses its
-tokenizer by the target language and the text, refuses texts that do not align and points at references that look
-preprocessed or that BLEU cannot score.
+The arithmetic is sacrebleu's (Post 2018, "A Call for Clarity in Reporting BLEU Scores"). This module chooses its
+tokenizer by the target language and the text, and refuses texts that do not align. It warns of references that look
+preprocessed, and of those that BLEU cannot score.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ METRICS = ("bleu", "chrf", "ter")
 MOST_WORDS_FOR_TER = 250
 """Of 250 words that differ throughout TER took half a minute on a busy machine, of 1,000 four minutes."""
 
-# Text of scripts without spaces between words gets sacrebleu's Chinese tokenizer, or one token a character: the
-# dictionaries that ja-mecab and ko-mecab need are separate downloads, and for the others there are none. Korean has
-# spaces, but few of its words recur whole.
+# Text of scripts without spaces between words gets sacrebleu's Chinese tokenizer, or one token a character. The
+# dictionaries that ja-mecab and ko-mecab need are separate downloads, and for the other scripts there are none. Korean
+# has spaces, but few of its words recur whole.
 _CHINESE_SCRIPTS = {"Hans", "Hant", "Hani", "Hanb", "Bopo"}
 _SCRIPTS_BY_CHARACTER = {
     *("Jpan", "Hrkt", "Hira", "Kana", "Kore", "Hang", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"),
@@ -77,8 +77,8 @@ def default_tokenizer(language: str, references: Sequence[str] = ()) -> str:
 
     Args:
         language: a code as in ``zh``, ``cmn``, ``zho_Hans``, ``zh_TW`` or ``pt-BR``; any other text says nothing.
-        references: they decide where the language does not ask for a tokenizer of its own: if most of their letters
-            belong to scripts without spaces between words.
+        references: they decide where the language asks for no tokenizer of its own. What counts is whether most of
+            their letters belong to scripts without spaces between words.
 
     Returns:
         "zh", "char", or "13a" for most languages.
@@ -106,8 +106,8 @@ def _tokenizer_of_text(references: Sequence[str]) -> str:
         letters += sum(map(str.isalpha, line))
         if line.isascii():
             continue
-        found = _LETTER_WITHOUT_SPACES.findall(line)
-        without_spaces += sum(map(str.isalpha, found))
+        matches = _LETTER_WITHOUT_SPACES.findall(line)
+        without_spaces += sum(map(str.isalpha, matches))
         chinese += len(_CHINESE_LETTER.findall(line))
         kana += len(_KANA_LETTER.findall(line))
     if 2 * without_spaces <= letters:
@@ -251,8 +251,8 @@ def tokenizer_warnings(
     end = f"; {advice}" if advice else ""
     warnings = []
     if language is not None and tokenize != default_tokenizer(language):
-        given = f"{language!r} is no language written so" if language else "no language is named"
-        warnings.append(f"{name} has no spaces between words, and {given}: BLEU's tokenizer is {tokenize}{end}")
+        reason = f"{language!r} is no language written so" if language else "no language is named"
+        warnings.append(f"{name} has no spaces between words, and {reason}: BLEU's tokenizer is {tokenize}{end}")
     tokenized = _make_bleu(tokenize).tokenizer
     if references and not any(len(tokenized(line.strip()).split()) >= _BLEU_ORDER for line in references):
         warnings.append(
@@ -269,8 +269,8 @@ def _has_case(text: str) -> bool:
 
 def _make_bleu(tokenize: str, lowercase: bool = False) -> BLEU:
     if tokenize not in BLEU.TOKENIZERS:
-        known = ", ".join(sorted(BLEU.TOKENIZERS))
-        raise ConfigError(f"there is no BLEU tokenizer {tokenize!r}: take one of {known}")
+        tokenizers = ", ".join(sorted(BLEU.TOKENIZERS))
+        raise ConfigError(f"there is no BLEU tokenizer {tokenize!r}: take one of {tokenizers}")
     try:
         # `force` silences sacrebleu's own guess at tokenised output: `reference_warnings` is ours.
         return BLEU(lowercase=lowercase, tokenize=tokenize, force=True)

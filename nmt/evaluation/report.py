@@ -1,4 +1,4 @@
-"""Translate a test set against the clock, and say what a score or a speed was made of."""
+"""Translate a test set, measure the time, and report scores and speed with how they were made."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def back_translate(
     if not text.is_file():
         raise CorpusError(f"--input {text}: there is no such file; check the path")
     _require_direction(teacher, source=target, target=source)
-    given = Text(f"--input {text}", (text,), lambda: read_lines(text))
-    translate_text(teacher, given, Files.of(prefix, given=target, made=source), overwrite=overwrite)
+    monolingual = Text(f"--input {text}", (text,), lambda: read_lines(text))
+    translate_text(teacher, monolingual, Files.of(prefix, given=target, made=source), overwrite=overwrite)
 
 
 def _require_direction(teacher: Teacher, *, source: str, target: str) -> None:

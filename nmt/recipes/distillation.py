@@ -1,7 +1,7 @@
 """Training text for a smaller model: sequence-level knowledge distillation (Kim & Rush 2016, section 3.2).
 
-A teacher translates the source side of the training text, and the smaller model, the student, learns from what it
-wrote. Its best hypothesis of a beam search stands for all that it would say.
+A teacher translates the source side of the training text, and the smaller model, the student, learns from these
+translations. The best hypothesis of a beam search stands for the teacher's whole distribution.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nmt.recipes.translated_text import Files, Teacher, Text, translate_text
 def distill(teacher: Teacher, train: str, prefix: str, *, overwrite: bool = False) -> None:
     """Write PREFIX.SOURCE with the sources of a training text, and PREFIX.TARGET with the teacher's translations.
 
-    Every pair is kept, so that line n stays line n; the filters of training leave out what makes no pair.
+    Every pair is kept, so that line n stays line n; the filters of training leave out bad pairs.
 
     Args:
         teacher: translates; SOURCE and TARGET are its languages.

@@ -1,7 +1,7 @@
 """More from the same text: data diversification (Nguyen et al. 2020, algorithm 1, k = 1).
 
 One model is trained on the text, and one in the opposite direction. The first translates the sources of the text, the
-second its targets. A third model is trained on the text and both translations: it is what translates in the end.
+second its targets. A third model is trained on the text and both translations; this model is the result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ pickled."""
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained, and where everything lies."""
+    """The three trainings, and where their files are."""
 
     config: TrainConfig
     """of the last model"""
@@ -90,7 +90,7 @@ class Plan:
         """
         translations = [str(self.text / name) for name in ("forward", "backward")]
         config = _on_text(self, self.config, [*self.extra, *translations])
-        # A translation counts as much as its text, and is marked as it is.
+        # A translation has the weight and the tag of its text.
         config.corpus.weights += config.corpus.weights[:1] * 2
         config.corpus.tags += config.corpus.tags[:1] * 2
         if minutes := self.config.trainer.max_minutes:
@@ -105,7 +105,7 @@ class Plan:
 
 
 def diversify(config: TrainConfig, teacher_config: TrainConfig, *, config_text: ConfigText, share: float) -> None:
-    """Train, translate and train, leaving out what is done; ``run_dir`` then is that of a run as any other.
+    """Train, translate and train, without the parts that are done; ``run_dir`` is then an ordinary run.
 
     ``trainer.max_minutes`` is the time of all three trainings and of the translating together. On a CPU with two cores
     or more the first two models are trained at the same time, each on half of the threads.
@@ -124,8 +124,8 @@ def diversify(config: TrainConfig, teacher_config: TrainConfig, *, config_text: 
     _require_possible(plan)
     _write_text(plan)
     _train_teachers(plan, config_text)
-    taken = _translate(plan)
-    last = plan.last(taken)
+    minutes = _translate(plan)
+    last = plan.last(minutes)
     LOG.info("training %s", plan.directory)
     _train(last, config_text)
 
@@ -174,7 +174,7 @@ def _opposite(config: TrainConfig) -> TrainConfig:
 
 
 def _write_text(plan: Plan) -> None:
-    """Write all text without what is validation text on either side, so that no model sees that in either direction.
+    """Write the training text without pairs of the validation text, so that no model of either direction sees them.
 
     Raises:
         ConfigError: an earlier call wrote another text there.
@@ -207,19 +207,19 @@ def _resolve(corpus: CorpusConfig, name: str, key: str) -> CorpusPaths:
 def _write_pairs(plan: Plan, name: str, pairs: Iterable[Pair], *, key: str) -> None:
     """Write both sides, or find that they are there already; raises ConfigError if others are."""
     paths = [plan.text / f"{name}.{language}" for language in plan.languages]
-    made = [sibling(path, "partial") for path in paths]
-    with open(made[0], "wb") as sources, open(made[1], "wb") as targets:
+    drafts = [sibling(path, "partial") for path in paths]
+    with open(drafts[0], "wb") as sources, open(drafts[1], "wb") as targets:
         for pair in pairs:
             sources.write(f"{pair.source}\n".encode())
             targets.write(f"{pair.target}\n".encode())
-    for new, path in zip(made, paths, strict=True):
+    for new, path in zip(drafts, paths, strict=True):
         if path.exists() and not filecmp.cmp(new, path, shallow=False):
-            for each in made:
+            for each in drafts:
                 each.unlink()
             raise ConfigError(
                 f"{path} was made of another text than {key} is now; choose another run_dir, or remove {plan.directory}"
             )
-    for new, path in zip(made, paths, strict=True):
+    for new, path in zip(drafts, paths, strict=True):
         os.replace(new, path)
 
 
@@ -241,9 +241,9 @@ def _train(config: TrainConfig, config_text: ConfigText) -> None:
 def _translate(plan: Plan) -> float:
     """Let each of the two translate its side of the text; return the minutes that took, this time or before."""
     record = plan.directory / "translating.json"
-    kept = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"minutes": 0.0, "done": False}
-    if kept.get("done", True):
-        return float(kept["minutes"])
+    progress = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"minutes": 0.0, "done": False}
+    if progress.get("done", True):
+        return float(progress["minutes"])
     began, calls = time.monotonic(), {}
     source, target = plan.languages
     threads = plan.threads // 2 if plan.at_once else plan.threads
@@ -255,11 +255,11 @@ def _translate(plan: Plan) -> float:
             calls[name] = partial(_translate_side, teacher, plan.text / f"train.{given}", files)
     try:
         call_each(calls, at_once=plan.at_once)
-        kept["done"] = True
+        progress["done"] = True
     finally:
-        kept["minutes"] += (time.monotonic() - began) / 60
-        write_atomically(record, lambda partial: partial.write_text(json.dumps(kept), encoding="utf-8"))
-    return float(kept["minutes"])
+        progress["minutes"] += (time.monotonic() - began) / 60
+        write_atomically(record, lambda partial: partial.write_text(json.dumps(progress), encoding="utf-8"))
+    return float(progress["minutes"])
 
 
 def _translate_side(teacher: Teacher, text: Path, files: Files) -> None:

@@ -92,8 +92,8 @@ def fetch(
 ) -> bool:
     """Fill a directory with a corpus; return False where it was already complete.
 
-    Everything is downloaded into a temporary sibling and verified first. A new directory appears by one rename; files
-    missing or wrong in an existing one are replaced one by one, and whatever else lies there is left alone.
+    Everything is downloaded into a temporary sibling and verified first. A new directory appears by one rename. In
+    an existing one, files that are missing or wrong are replaced one by one, and all other files are left alone.
 
     Args:
         recipe: what to fetch.

@@ -90,7 +90,7 @@ def _running(calls: Mapping[str, Callable[[], object]]) -> Iterator[list[_Proces
 
 @contextmanager
 def _out_of_earshot() -> Iterator[None]:
-    """Start processes that a terminal's signals do not reach: they are told once, by us."""
+    """Start processes that a terminal's signals do not reach: this process forwards each signal once."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -126,7 +126,7 @@ def _outcome(name: str, call: Callable[[], object]) -> Exception | None:
         if not (isinstance(error, (NmtError, OSError, ImportError)) or is_out_of_memory(error)):
             traceback.print_exc()
             error = RunError(f"{name}: {type(error).__name__}: this is a defect of nmt; please report the lines above")
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is done; who is told to stop now would only say so
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # all is done; a signal would only add a message
     return error
 
 

@@ -12,7 +12,7 @@ from nmt.errors import ConfigError
 
 
 class Split(NamedTuple):
-    """What became of a training text."""
+    """The sizes of the texts that a training text was split into."""
 
     pairs: dict[str, int]
     """how many there are in each text that was written: train, valid where there is one, test"""
@@ -23,8 +23,8 @@ class Split(NamedTuple):
 def split(train: str, output: Path, *, valid: str = "", source: str, target: str, last: int = 1000) -> Split:
     """Write train, test and, where one is given, valid into a new directory, all or nothing.
 
-    The last pairs of the training text become the test set. Those one side of which also is in the rest of the
-    training text, in the validation text, or earlier in the test set are left out.
+    The last pairs of the training text become the test set. A pair is left out if the rest of the
+    training text, the validation text or an earlier test pair has one of its sides.
 
     Args:
         train: the training text, as `nmt.corpus.reader.resolve` finds it; it is left as it is.
@@ -67,18 +67,18 @@ def split(train: str, output: Path, *, valid: str = "", source: str, target: str
 
 
 def unseen(pairs: Iterable[Pair], *, seen: Iterable[Pair]) -> list[Pair]:
-    """List the pairs neither side of which is a side of those seen, or of an earlier pair; outer spaces are nothing."""
-    known: tuple[set[str], set[str]] = (set(), set())
+    """List the pairs whose two sides are new: in no pair seen, and in no earlier pair; outer spaces are ignored."""
+    sides: tuple[set[str], set[str]] = (set(), set())
 
     def see(pair: Pair) -> None:
-        for side, text in zip(known, pair, strict=True):
+        for side, text in zip(sides, pair, strict=True):
             side.add(text.strip())
 
     for pair in seen:
         see(pair)
-    kept = []
+    unseen_pairs = []
     for pair in pairs:
-        if not any(text.strip() in side for side, text in zip(known, pair, strict=True)):
-            kept.append(pair)
+        if not any(text.strip() in side for side, text in zip(sides, pair, strict=True)):
+            unseen_pairs.append(pair)
         see(pair)
-    return kept
+    return unseen_pairs

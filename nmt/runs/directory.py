@@ -66,7 +66,7 @@ def _acquire(lock: filelock.BaseFileLock, run_dir: Path) -> None:
 
 
 def remove_outputs(run_dir: Path) -> None:
-    """Throw away what an earlier run left."""
+    """Delete the files of an earlier run."""
     for name in _OUTPUTS:
         path = run_dir / name
         if path.is_dir():
@@ -82,7 +82,7 @@ def require_writable(directory: Path) -> None:
         OSError: they cannot.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # One name for all processes: what a killed one left, the next one removes.
+    # All processes use one name: the next one removes the file that a killed one left.
     probe = directory / ".writable"
     probe.touch()
     probe.unlink(missing_ok=True)

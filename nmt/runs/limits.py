@@ -37,8 +37,8 @@ def limit_reached(limits: TrainerConfig, progress: Progress, *, metric: str = "s
 def planned_updates(limits: TrainerConfig, progress: Progress, *, updates_per_epoch: float) -> int:
     """Estimate how many updates a run will have made when its updates, epochs or minutes are over, patience aside.
 
-    Minutes are reckoned at the run's mean pace so far. A learning rate that falls towards this number makes the most of
-    a budget, whatever the machine (Li et al. 2020, "Budgeted Training: Rethinking Deep Neural Network Training under
+    Minutes are converted at the run's mean pace so far. A learning rate that falls towards this number makes the most
+    of a budget on any machine (Li et al. 2020, "Budgeted Training: Rethinking Deep Neural Network Training under
     Resource Constraints").
 
     Args:

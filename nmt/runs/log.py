@@ -34,7 +34,7 @@ def logging_to(path: Path) -> Iterator[None]:
     finally:
         level, LOG.propagate, LOG.handlers[:] = before
         LOG.setLevel(level)
-        with contextlib.suppress(OSError):  # what a full disk did not take was told before
+        with contextlib.suppress(OSError):  # a full disk was reported before
             stamped.close()
 
 
@@ -50,7 +50,7 @@ class _LogFile(logging.FileHandler):
 class _AboveTheBar(logging.Handler):
     """Writes log lines to standard error without breaking a progress bar that stands there.
 
-    Nobody may be reading: the terminal is closed, or what the lines were piped into has ended. Training goes on, and
+    The reader may be gone: the terminal is closed, or the program that read the lines has ended. Training goes on, and
     the log file has the lines too.
     """
 

@@ -33,8 +33,8 @@ class Metrics:
         with saving(path):
             if path.exists():
                 lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-                kept = [line for line in lines if _update_of(line) <= from_update]
-                write_atomically(path, lambda partial: partial.write_text("".join(kept), encoding="utf-8"))
+                earlier = [line for line in lines if _update_of(line) <= from_update]
+                write_atomically(path, lambda partial: partial.write_text("".join(earlier), encoding="utf-8"))
             self._file = open(path, "a", encoding="utf-8", errors=ESCAPED)  # noqa: SIM115 (closed by close)
 
     def write(self, kind: str, **values: Any) -> None:
@@ -47,7 +47,7 @@ class Metrics:
 
     def close(self) -> None:
         """Close the file."""
-        # A line that a full disk refused is still in the buffer, and was told of by `write`.
+        # A line that a full disk refused is still in the buffer, and `write` has reported it.
         with contextlib.suppress(OSError):
             self._file.close()
         if self._board:

@@ -1,4 +1,4 @@
-"""One run on a screen of text: what it is, and what it came to."""
+"""One run on a screen of text: its settings, scores and times."""
 
 from __future__ import annotations
 

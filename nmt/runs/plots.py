@@ -135,7 +135,7 @@ def draw(
             place.plot(x, y, color=f"C{color % 10}", linestyle="--", linewidth=1.5, marker="s", label=name)
         if len(runs) + len(beside) > 1:
             place.legend(fontsize="small")
-    # Beside its place first: a picture that cannot be drawn to its end must not cost the one that was there.
+    # Draw beside the file first: a drawing that fails must not destroy the earlier one.
     partial = output.with_name(f"{output.stem}.partial{output.suffix}")
     try:
         figure.savefig(partial, dpi=120)

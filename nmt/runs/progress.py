@@ -72,7 +72,7 @@ class Progress:
             LOG.info("update %d/%d: %s", update, total_updates, state)
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """End the bar and leave it on the screen."""
         if self._bar is not None:
             with unless_nobody_reads():
                 self._bar.close()

@@ -1,4 +1,4 @@
-"""What a run came to, read from the files that it left: config.yaml, metrics.jsonl, best/config.json, failure.txt.
+"""The results of a run, read from its files: config.yaml, metrics.jsonl, best/config.json, failure.txt.
 
 Nothing heavy is imported, so that a hundred runs are read at once.
 """
@@ -37,7 +37,7 @@ class MetricLines(NamedTuple):
     lines: list[dict[str, Any]]
     """its objects, each with a kind and an update"""
     problems: list[str]
-    """the lines that are none, in a sentence each"""
+    """the damaged lines, in a sentence each"""
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the lines of a kind: train or validation."""
@@ -46,7 +46,7 @@ class MetricLines(NamedTuple):
 
 @dataclass(frozen=True)
 class RunResults:
-    """One run, as far as its files tell."""
+    """One run, as its files describe it."""
 
     directory: Path
     settings: dict[str, Any]
@@ -84,15 +84,15 @@ def read_metrics(path: Path) -> MetricLines:
         raise ConfigError(f"{path.parent} has no {path.name}; name the directory of a run, such as runs/demo") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    found = MetricLines([], [])
+    metrics = MetricLines([], [])
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         with contextlib.suppress(ValueError):
             values = json.loads(line)
             if isinstance(values, dict) and isinstance(values.get("kind"), str) and type(values.get("update")) is int:
-                found.lines.append(values)
+                metrics.lines.append(values)
                 continue
-        found.problems.append(f"{path}: line {number} is damaged and left out")
-    return found
+        metrics.problems.append(f"{path}: line {number} is damaged and left out")
+    return metrics
 
 
 def settings_text(config: TrainConfig) -> str:
@@ -119,7 +119,7 @@ def find_runs(directory: Path) -> list[Path]:
 
 
 def read_results(directory: Path) -> RunResults:
-    """Read what a run left; what is missing or damaged is told of in the result."""
+    """Read the files of a run; the result names what is missing or damaged."""
     failure = _failure(directory)
     try:
         settings = _settings(directory / _CONFIG)
@@ -149,7 +149,7 @@ def read_results(directory: Path) -> RunResults:
 
 
 def record_failure(run_dir: Path, message: str, *, trace: str = "") -> None:
-    """Leave the reason in the directory of a job that failed; where that cannot be written, nothing is."""
+    """Write the reason into the directory of a job that failed; do nothing where it cannot be written."""
     with contextlib.suppress(OSError):
         run_dir.mkdir(parents=True, exist_ok=True)
         text = f"{' '.join(message.split())}\n" + (f"\n{trace}" if trace else "")

@@ -11,7 +11,7 @@ from nmt.runs.results import RunResults
 
 FORMATS = ("text", "markdown", "tsv")
 
-# Where a run lies, how it is watched and which seed it has make it no other experiment.
+# Settings that do not make another experiment: where a run lies, how it is watched, its seed.
 _NO_SETTINGS = {
     "name",
     "run_dir",
@@ -50,8 +50,8 @@ class Summary:
         if not self.groups:
             return ""
         shown = [{key: as_typed(value) for key, value in _experiment(group[0]).items()} for group in self.groups]
-        known = dict.fromkeys(key for row in shown for key in row)
-        keys = [key for key in known if len({row.get(key) for row in shown}) > 1]
+        all_keys = dict.fromkeys(key for row in shown for key in row)
+        keys = [key for key in all_keys if len({row.get(key) for row in shown}) > 1]
         rows = [[*keys, *self._heads(style)]]
         for row, group in zip(shown, self.groups, strict=True):
             rows.append([*(row.get(key, "-") for key in keys), *self._cells(group, style)])

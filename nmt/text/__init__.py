@@ -1,4 +1,4 @@
-"""What is known of words without a network: subwords, their sampled splits, word alignments and shortlists.
+"""Words without a network: subwords, their sampled splits, word alignments and shortlists.
 
 It must never know models, corpora on disk, or PyTorch.
 """

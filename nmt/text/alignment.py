@@ -1,8 +1,8 @@
 """Which target tokens translate a source token: word alignment by expectation maximisation, on ids.
 
 IBM model 2 (Brown et al. 1993) in the form of Dyer et al. (2013, "A Simple, Fast, and Effective Reparameterization of
-IBM Model 2"): position j of n target tokens comes from no source token with probability p0, and from position i of m
-in proportion to exp(-λ |i/m - j/n|). λ stays as it begins there; translation probabilities alone are learnt.
+IBM Model 2"). Position j of n target tokens comes from no source token with probability p0. It comes from position i of
+m source tokens in proportion to exp(-λ |i/m - j/n|). λ is fixed; only the translation probabilities are learnt.
 
 Shapes: P pairs of ids that occur together, C cells: (source position, target position) of a sentence pair, with one
 more source position, that of no token, for each target position.
@@ -92,7 +92,7 @@ def cross_fit(
     alternatives: int = 1,
     max_cells: int = 20_000_000,
 ) -> tuple[TranslationTable, list[TranslationTable], int]:
-    """Learn a translation table, and for each fold of the sentences what the others alone say.
+    """Learn a translation table of all sentences, and for each fold a table of the other folds alone.
 
     Sentence pair i is of fold `fold_of[i]`, below `folds`. A fold's table is made of the counts of the last iteration
     without those of the fold: leaving-one-out (Wuebker et al. 2010, "Training Phrase Translation Models with
@@ -101,30 +101,30 @@ def cross_fit(
     Rows i·a to i·a + a - 1, where a is `alternatives`, are sentence pair i, segmented in so many ways. Each of them
     counts as a sentence does, but they are of one fold, and a sample has all of them or none.
 
-    The folds' tables hold no pair that is aligned less often than `least_count`, all folds taken together. What is
-    not said here is as for `learn_table`, CorpusError too.
+    The folds' tables hold no pair that is aligned less often than `least_count`, all folds taken together. All else
+    is as for `learn_table`, CorpusError too.
 
     Returns:
         The table of all, those without each fold, and how many sentence pairs were within `max_cells`.
     """
     cells, pairs = _gather(_chunks(sources, targets, max_cells, alternatives), target_vocabulary)
-    found = _maximise(cells, pairs)
-    null = int(found.table.sources.max())
-    likely = np.flatnonzero((found.table.counts >= least_count) & (found.table.sources < null))
-    places = np.full(len(found.table.counts), -1)
+    maximised = _maximise(cells, pairs)
+    null = int(maximised.table.sources.max())
+    likely = np.flatnonzero((maximised.table.counts >= least_count) & (maximised.table.sources < null))
+    places = np.full(len(maximised.table.counts), -1)
     places[likely] = np.arange(len(likely))
     of_pairs, of_sources = np.zeros((folds, len(likely))), np.zeros((folds, null + 1))
     for chunk in cells:
-        weights = _posteriors(chunk, found.before)
+        weights = _posteriors(chunk, maximised.before)
         fold = np.repeat(fold_of[chunk.numbers].astype(np.int64), chunk.widths)
-        of_sources += _by_fold(fold, found.table.sources[chunk.pairs], weights, of_sources.shape)
-        kept = np.flatnonzero(places[chunk.pairs] >= 0)
-        of_pairs += _by_fold(fold[kept], places[chunk.pairs[kept]], weights[kept], of_pairs.shape)
-    ids = found.table.sources[likely], found.table.targets[likely]
+        of_sources += _by_fold(fold, maximised.table.sources[chunk.pairs], weights, of_sources.shape)
+        alignable = np.flatnonzero(places[chunk.pairs] >= 0)
+        of_pairs += _by_fold(fold[alignable], places[chunk.pairs[alignable]], weights[alignable], of_pairs.shape)
+    ids = maximised.table.sources[likely], maximised.table.targets[likely]
     counts = np.maximum(of_pairs.sum(axis=0) - of_pairs, 0)
     totals = np.maximum(of_sources.sum(axis=0) - of_sources, np.finfo(float).tiny)
-    others = [TranslationTable(*ids, own / total[ids[0]], own) for own, total in zip(counts, totals, strict=True)]
-    return found.real(), others, sum(len(np.unique(chunk.numbers)) for chunk in cells)
+    tables = [TranslationTable(*ids, own / total[ids[0]], own) for own, total in zip(counts, totals, strict=True)]
+    return maximised.real(), tables, sum(len(np.unique(chunk.numbers)) for chunk in cells)
 
 
 def _by_fold(fold: Ints, numbers: Ints, weights: Floats, shape: tuple[int, ...]) -> Floats:
@@ -148,11 +148,11 @@ class _Maximised(NamedTuple):
 
 def _gather(chunks: Iterator[_Chunk], target_vocabulary: int) -> tuple[list[_Cells], tuple[Ints, Ints]]:
     """Give the pairs of ids that occur together numbers: all cells, and the pairs' sources and targets, (P,) each."""
-    held = list(chunks)
-    if not held:
+    chunk_list = list(chunks)
+    if not chunk_list:
         raise CorpusError("no pair of sentences has tokens on both sides: there is nothing to align")
-    null = 1 + max(int(chunk.source_ids.max()) for chunk in held)
-    pairs = _distinct(_keys(chunk, null, target_vocabulary) for chunk in held)
+    null = 1 + max(int(chunk.source_ids.max()) for chunk in chunk_list)
+    pairs = _distinct(_keys(chunk, null, target_vocabulary) for chunk in chunk_list)
     cells = [
         _Cells(
             # The keys once more: kept from above, they would take as much memory as all that is kept here.
@@ -161,7 +161,7 @@ def _gather(chunks: Iterator[_Chunk], target_vocabulary: int) -> tuple[list[_Cel
             *_segments(chunk),
             np.repeat(chunk.numbers, chunk.target_lengths),
         )
-        for chunk in held
+        for chunk in chunk_list
     ]
     return cells, np.divmod(pairs, target_vocabulary)
 
@@ -208,24 +208,24 @@ class _Chunk(NamedTuple):
 
 def _chunks(sources: Sequence[Any], targets: Sequence[Any], max_cells: int, alternatives: int = 1) -> Iterator[_Chunk]:
     """Yield the sentences in random order until there are enough cells, a bounded number of cells at a time."""
-    held: list[tuple[Any, Any, int]] = []
+    batch: list[tuple[Any, Any, int]] = []
     total = held_cells = 0
     # One by one: a list of them all would take five times the memory.
     for number in map(int, np.random.default_rng(_SEED).permutation(len(sources) // alternatives)):
         rows = range(number * alternatives, (number + 1) * alternatives)
-        ways = [(np.asarray(sources[row]), np.asarray(targets[row]), number) for row in rows]
-        cells = sum((len(source) + 1) * len(target) for source, target, _ in ways)
-        if not all(len(source) and len(target) for source, target, _ in ways) or total + cells > max_cells:
+        segmented = [(np.asarray(sources[row]), np.asarray(targets[row]), number) for row in rows]
+        cells = sum((len(source) + 1) * len(target) for source, target, _ in segmented)
+        if not all(len(source) and len(target) for source, target, _ in segmented) or total + cells > max_cells:
             continue
-        if held_cells + cells > _CHUNK_CELLS and held:
-            yield _chunk(held)
-            held, held_cells = [], 0
-        held += ways
+        if held_cells + cells > _CHUNK_CELLS and batch:
+            yield _chunk(batch)
+            batch, held_cells = [], 0
+        batch += segmented
         total, held_cells = total + cells, held_cells + cells
         if total > 0.999 * max_cells:
             break
-    if held:
-        yield _chunk(held)
+    if batch:
+        yield _chunk(batch)
 
 
 def _chunk(held: list[tuple[Any, Any, int]]) -> _Chunk:

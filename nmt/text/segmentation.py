@@ -36,9 +36,9 @@ class Pieces:
         """Ids of consecutive segments: unknown ones become bytes, or one unk a run, as SentencePiece writes them."""
         ids: list[int] = []
         for segment in segments:
-            known = self.table.get(segment)
-            if known is not None:
-                ids.append(known[0])
+            segment_id = self.table.get(segment)
+            if segment_id is not None:
+                ids.append(segment_id[0])
             elif self.byte_ids:
                 ids.extend(self.byte_ids[byte] for byte in segment.encode("utf-8"))
             elif not ids or ids[-1] != self.unk_id:
@@ -64,8 +64,8 @@ class _Choices(NamedTuple):
 class UnigramSampler:
     """Forward filtering, backward sampling over the lattice of all segmentations (Kudo 2018, section 3.2).
 
-    Words are independent, since no piece crosses a space. What is known of frequent words is cached, as the list of
-    their segmentations where that is short; the cache never changes a result.
+    Words are independent, since no piece crosses a space. Lattices of words are cached, or the list of their
+    segmentations where that is short. The cache never changes a result.
     """
 
     pieces: Pieces
@@ -84,16 +84,16 @@ class UnigramSampler:
             self._cached = (alpha, cache)  # at once, so that no thread sees one alpha's cache under another
         ids: list[int] = []
         for word in words:
-            known = cache.get(word)
-            if known is None:
+            cached = cache.get(word)
+            if cached is None:
                 lattice = self._lattice(word, alpha)
-                known = self._choices(word, lattice) or lattice
+                cached = self._choices(word, lattice) or lattice
                 if len(word) <= _CACHED_CHARACTERS and len(cache) < _CACHED_WORDS:
-                    cache[word] = known
-            if isinstance(known, _Choices):
-                ids += known.rows[bisect_right(known.cumulative, draw())]
+                    cache[word] = cached
+            if isinstance(cached, _Choices):
+                ids += cached.rows[bisect_right(cached.cumulative, draw())]
             else:
-                ids += self.pieces.spell(_walk(word, known, draw))
+                ids += self.pieces.spell(_walk(word, cached, draw))
         return ids
 
     def _choices(self, word: str, lattice: list[_Arrivals]) -> _Choices | None:
@@ -119,8 +119,9 @@ class UnigramSampler:
     def _lattice(self, word: str, alpha: float) -> list[_Arrivals]:
         """For every end position, the distribution of the last piece given that a piece ends there.
 
-        log_forward[j] = log Σ_i exp(log_forward[i] + alpha · score(word[i:j])), and a piece i→j has probability
-        exp(log_forward[i] + alpha · score − log_forward[j]).
+        log_forward[j] = log Σ_i exp(log_forward[i] + alpha · score(word[i:j])).
+
+        A piece i→j has probability exp(log_forward[i] + alpha · score − log_forward[j]).
         """
         table = self.pieces.table
         log_forward = [0.0]
@@ -129,10 +130,10 @@ class UnigramSampler:
             starts: list[int] = []
             logs: list[float] = []
             for start in range(max(0, end - self._longest), end):
-                known = table.get(word[start:end])
-                if known is not None:
+                piece = table.get(word[start:end])
+                if piece is not None:
                     starts.append(start)
-                    logs.append(log_forward[start] + alpha * known[1])
+                    logs.append(log_forward[start] + alpha * piece[1])
             if not starts or starts[-1] != end - 1:  # a single character must always be possible
                 starts.append(end - 1)
                 logs.append(log_forward[end - 1] + alpha * self._unknown_score)
@@ -183,9 +184,9 @@ class BpeSampler:
 
         def propose(left: int, right: int) -> None:
             if left >= 0 and right >= 0:
-                known = table.get(symbols[left] + symbols[right])
-                if known is not None:
-                    heapq.heappush(agenda, (-known[1], left, symbols[left] + symbols[right]))
+                piece = table.get(symbols[left] + symbols[right])
+                if piece is not None:
+                    heapq.heappush(agenda, (-piece[1], left, symbols[left] + symbols[right]))
 
         for left in range(len(word) - 1):
             propose(left, left + 1)

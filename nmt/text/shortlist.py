@@ -1,8 +1,8 @@
 """Shortlist: the few target subwords that a sentence's translation may be made of, chosen by its source subwords.
 
-Most of the time of a step goes into scoring a whole vocabulary of which a sentence can use little (Jean et al. 2015,
-L'Hostis et al. 2016). For every source subword the list holds the targets that the training text itself aligns with it
-most often, and for every sentence the targets that are most frequent of all.
+Scoring the whole vocabulary takes most of the time of a step, and a sentence can use little of it (Jean et al. 2015,
+L'Hostis et al. 2016). For every source subword, the list holds the targets that the training text aligns with it most
+often. For every sentence, it holds the most frequent targets of all.
 
 Shapes: B sentences, S source length, N ids of a sentence's shortlist, C of all sentences together.
 """
@@ -70,9 +70,8 @@ class Shortlist:
     ) -> Shortlist:
         """Choose target ids by aligning parallel text: the same text gives the same lists.
 
-        Beside what the text says, a list always holds the target subword that is spelt as the source subword (for
-        names and numbers), and every sentence has pad, unk, BOS, EOS, the control symbols and the bytes of unknown
-        characters.
+        A list always holds the target subword that is spelt like the source subword, for names and numbers. Every
+        sentence also has pad, unk, BOS, EOS, the control symbols and the bytes of unknown characters.
 
         Args:
             sources: rows of source ids, without BOS and EOS, or anything that gives them by index.

@@ -115,8 +115,8 @@ def _coverage(lines: Iterable[str], room: int) -> float:
     counts: Counter[str] = Counter()
     for line in lines:
         counts.update(SPACE + line.replace(" ", SPACE))
-    kept = sum(count for _, count in counts.most_common(max(1, room)))
-    return kept / sum(counts.values())
+    covered = sum(count for _, count in counts.most_common(max(1, room)))
+    return covered / sum(counts.values())
 
 
 def _train_bytes(lines: list[str], kind: str, size: int, byte_fallback: bool, coverage: float) -> bytes:

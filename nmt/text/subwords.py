@@ -1,8 +1,8 @@
 """SubwordModel: encode, sample and decode subwords.
 
-Unigram models follow Kudo (2018, "Subword Regularization"), BPE models Sennrich et al. (2016). Sampling is our own:
-SentencePiece's C++ sampler draws from one generator per thread that newer releases salt anew in every process, so that
-no seed repeats a run; a resumed training would see other segmentations than an uninterrupted one.
+Unigram models follow Kudo (2018, "Subword Regularization"), BPE models Sennrich et al. (2016). Sampling is our own,
+since no seed repeats what SentencePiece's C++ sampler draws: newer releases salt its generators in every process. A
+resumed training would see other segmentations than an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class SubwordModel:
     """A trained subword vocabulary; immutable, and self-contained in `to_bytes()`.
 
     Ids 0–3 are pad, unk, bos and eos; ids 4–19 are control symbols reserved for tags. Encoding never produces any
-    of them but unk, not even from text that spells ``<s>`` or ``<tag0>``. Text is taken as it is, with two exceptions:
-    runs of U+0020 count as one and are stripped at both ends, and U+2581 (SentencePiece's mark) is read as a space.
+    of them but unk, not even from text that spells ``<s>`` or ``<tag0>``. Text is taken as it is, with two exceptions.
+    Runs of U+0020 count as one and are stripped at both ends. U+2581 (SentencePiece's mark) is read as a space.
     """
 
     pad_id: ClassVar[int] = 0
@@ -109,7 +109,7 @@ class SubwordModel:
         return rows
 
     def unknown_characters(self, text: str) -> str:
-        """Return the characters of a text that no subword spells, in their order, without those that nobody sees."""
+        """Return the characters of a text that no subword spells, in their order, without invisible ones."""
         text = self._normalized(text)
         ids, pieces = self._processor.encode(text), self._processor.encode(text, out_type=str)
         unknown = "".join(piece for i, piece in zip(ids, pieces, strict=True) if i == self.unk_id)
@@ -134,7 +134,7 @@ class SubwordModel:
 
     def words_of(self, ids: Sequence[int]) -> list[int]:
         """Tell which word of a text each of its subwords belongs to, counted from 0; words are what spaces part."""
-        words: list[int] = []
+        numbers: list[int] = []
         word, begins = -1, True
         for piece in self._processor.id_to_piece(list(ids)):
             inside = piece.strip(SPACE)
@@ -142,12 +142,12 @@ class SubwordModel:
             if inside and begins:
                 word, begins = word + 1, False
             # A lone space belongs to the word that it begins.
-            words.append(max(0, word if inside else word + 1))
-        return [min(each, max(0, word)) for each in words]
+            numbers.append(max(0, word if inside else word + 1))
+        return [min(each, max(0, word)) for each in numbers]
 
     @classmethod
     def tag_prefix(cls, tag: int) -> tuple[int, ...]:
-        """Return what stands before a source with a tag: the id of that control symbol (0 to 15), or nothing for -1."""
+        """Return the ids before a source with a tag: that of the control symbol (0 to 15), or none for -1."""
         return () if tag < 0 else (cls.control_ids[tag],)
 
     def _normalized(self, text: str) -> str:

@@ -63,8 +63,7 @@ def test_a_forced_prefix_holds_whatever_the_shortlist_has(exported):
 def test_the_example_of_the_readme_runs(demo_bundle, tmp_path):
     """As it stands there, in a directory whose runs/demo/best is the demo."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = text.partition("### From Python\n\n")[2].partition("\n\n`nmt.train")[0]
-    code = "\n".join(line.removeprefix("    ") for line in block.splitlines())
+    code = text.partition("### From Python\n\n```python\n")[2].partition("```")[0]
     assert "nmt.load(" in code
     (tmp_path / "runs" / "demo").mkdir(parents=True)
     (tmp_path / "runs" / "demo" / "best").symlink_to(demo_bundle)

@@ -1,1 +1,1 @@
-"""nmt-train: Hydra's overrides and errors on one side, dataclasses on the other. Nobody else knows Hydra."""
+"""nmt-train: Hydra's overrides and errors on one side, dataclasses on the other. No other room knows Hydra."""

@@ -1,4 +1,4 @@
-"""Which settings of a run its user chose, as opposed to those that are as they are because nobody said otherwise."""
+"""Which settings of a run its user chose, as opposed to those that have their defaults."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def chosen_keys(composed: DictConfig) -> set[str]:
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    given = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
     choices = HydraConfig.get().runtime.choices
     named: set[str] = set()
-    for override in given:
+    for override in overrides:
         key = override.key_or_group
         if key == "experiment":
             continue

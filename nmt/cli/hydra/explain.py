@@ -112,7 +112,7 @@ def _is_utf_8(file: Path) -> bool:
 
 
 def _wrong_place(text: str, options: Sequence[str]) -> ConfigError | None:
-    """Explain an option that names a directory or a configuration that is not there, or none of ours."""
+    """Explain an option that names a directory or configuration that is missing, or that is not ours."""
     if match := re.search(r"Additional config directory '(.*)' not found", text):
         return ConfigError(f"--config-dir: there is no directory {match[1]}; check the path")
     if match := re.search(
@@ -138,7 +138,7 @@ def _wrong_place(text: str, options: Sequence[str]) -> ConfigError | None:
 
 
 def _unresolved(chain: list[BaseException], text: str) -> ConfigError | None:
-    """Explain a ``${...}`` that stands for nothing."""
+    """Explain a ``${...}`` that has no value."""
     from omegaconf.errors import GrammarParseError, InterpolationResolutionError, UnsupportedInterpolationType
 
     if match := re.search(r"Error resolving interpolation '(.*?)'", text, re.DOTALL):
@@ -171,8 +171,8 @@ def _why_unresolved(text: str) -> str:
 
 
 def _no_reference(key: str, value: str, reason: str) -> ConfigError:
-    given = f"{key}={printable(value)}" if value else key or "a value that refers to another key"
-    return ConfigError(f"{given} is not possible: {reason}")
+    setting = f"{key}={printable(value)}" if value else key or "a value that refers to another key"
+    return ConfigError(f"{setting} is not possible: {reason}")
 
 
 def _header_missing(file: Path) -> ConfigError | None:
@@ -212,8 +212,8 @@ def _unknown_choice(text: str, options: Sequence[str]) -> ConfigError | None:
 def _no_choice(group: str, choice: str, options: Sequence[str]) -> ConfigError:
     from nmt.cli.hydra.keys import choices
 
-    own = {file.stem for directory in _directories(options) for file in (directory / group).glob("*.yaml")}
-    available = sorted(own.union(choices(group) if group in GROUPS else []))
+    files = {file.stem for directory in _directories(options) for file in (directory / group).glob("*.yaml")}
+    available = sorted(files.union(choices(group) if group in GROUPS else []))
     near = difflib.get_close_matches(choice, available, n=1)
     hint = f"did you mean {group}={near[0]}? " if near else ""
     listed = f"; {hint}available are {', '.join(available)}" if available else "; see nmt-train --hydra-help"
@@ -245,12 +245,12 @@ def _wrong_value(chain: list[BaseException], text: str) -> ConfigError | None:
 def _not_possible(key: str, value: str | None) -> ConfigError:
     """Say what a key's values are."""
     default = known_keys()[key]
-    given = "" if value is None else f"={printable(value)}"
+    assigned = "" if value is None else f"={printable(value)}"
     if isinstance(default, Enum):
-        return ConfigError(f"{key}{given} is not possible: it must be one of {', '.join(type(default).__members__)}")
+        return ConfigError(f"{key}{assigned} is not possible: it must be one of {', '.join(type(default).__members__)}")
     # Digits that are none for Hydra, as those of Arabic.
     digits = ", written with the digits 0 to 9" if any(c.isdigit() and not c.isascii() for c in value or "") else ""
-    return ConfigError(f"{key}{given} is not possible: it must be {_KINDS[type(default)]}{digits}")
+    return ConfigError(f"{key}{assigned} is not possible: it must be {_KINDS[type(default)]}{digits}")
 
 
 def _unreadable(error: Exception, options: Sequence[str]) -> ConfigError | None:
@@ -281,5 +281,5 @@ def _no_list(key: str, wrong: str = "") -> ConfigError:
 
 def _anything_else(error: Exception) -> ConfigError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and "https://hydra.cc" not in line]
-    told = re.sub(r"\b\w+(Exception|Error)\b:? ?", "", " ".join(lines[:2]))
-    return ConfigError(f"{printable(told, most=300)}; see nmt-train --help")
+    reason = re.sub(r"\b\w+(Exception|Error)\b:? ?", "", " ".join(lines[:2]))
+    return ConfigError(f"{printable(reason, most=300)}; see nmt-train --help")

@@ -105,12 +105,12 @@ def _check_options(options: list[str], settings: list[str]) -> None:
 
 
 def _unknown_option(flag: str, value: str) -> ConfigError:
-    """Propose the setting that an option looks like, or the option that is spelt like it."""
+    """Propose the setting that an option looks like, or an option with a similar spelling."""
     name = flag.lstrip("-").replace("-", "_")
     keys = [name] if name in known_keys() or name in GROUPS else _keys_ending_in(name)
     if keys:
-        given = "VALUE" if not value or value.startswith("-") or "=" in value else value
-        meant = " or ".join(f"{key}={given}" for key in keys)
+        example = "VALUE" if not value or value.startswith("-") or "=" in value else value
+        meant = " or ".join(f"{key}={example}" for key in keys)
         return ConfigError(f"unknown option {flag}; settings are written without dashes: {meant}")
     near = difflib.get_close_matches(flag, [*_VALUED, *_INFORM, *_SWITCHES, *_OURS], n=1)
     hint = f"did you mean {near[0]}?" if near else "settings are written KEY=VALUE; see nmt-train --help"
@@ -183,8 +183,8 @@ def quote_overrides(words: list[str], *, multirun: bool) -> list[str]:
     r"""Quote the values of keys that hold text, which Hydra's lexer would otherwise stumble over.
 
     ``corpus.train=données/mes phrases=1`` has a letter, a space and an equals sign that Hydra's grammar does not allow
-    in a bare value; the same goes for the elements of a list of texts and the texts of a sweep, and for the names of
-    choices. Values that are quoted already, or refer to another key (``${name}``) in plain letters, stay as they are.
+    in a bare value. The same goes for the elements of a list of texts, the texts of a sweep and the names of choices.
+    Values that are quoted already, or refer to another key (``${name}``) in plain letters, stay as they are.
     """
     text_keys = {key for key, value in known_keys().items() if isinstance(value, str) and not isinstance(value, Enum)}
     lists_of_text = {key for key, element in list_keys().items() if element is str}

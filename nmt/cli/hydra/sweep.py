@@ -1,4 +1,4 @@
-"""The jobs of a sweep, one by one: one that fails is told of and leaves the others alone; a table compares them all."""
+"""The jobs of a sweep, one by one: a job that fails is reported and leaves the others alone; a table compares them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLE = "sweep.md"
 
 
 class Sweep:
-    """Runs jobs and remembers what became of them; a signal still ends it all."""
+    """Runs jobs and remembers their results; a signal still ends the sweep."""
 
     def __init__(self, name: str) -> None:
         """Stand before the first job.
@@ -33,7 +33,7 @@ class Sweep:
         self._tells = os.environ.get("RANK", "0") == "0"
 
     def job(self, run_dir: Path, train: Callable[[], None]) -> None:
-        """Run a job in its directory, which lies in that of the sweep; whatever it raises is told of and kept there."""
+        """Run a job in its directory, which lies in that of the sweep; an error is reported and recorded there."""
         from nmt.runs.results import FAILURE, clear_failure, record_failure
 
         self._run_dirs.append(run_dir)
@@ -43,17 +43,17 @@ class Sweep:
         try:
             train()
         except Exception as error:
-            known, trace = explained(error), ""
-            if known is None:
+            explanation, trace = explained(error), ""
+            if explanation is None:
                 trace = "".join(traceback.format_exception(error))
                 what = " ".join(f"{type(error).__name__}: {error}".split())
-                known = Explained(f"{what}; this is a defect of nmt {__version__}: please report it", EXIT_FAILED)
-            self._codes.append(known.exit_code)
+                explanation = Explained(f"{what}; this is a defect of nmt {__version__}: please report it", EXIT_FAILED)
+            self._codes.append(explanation.exit_code)
             if not self._tells:
                 return
-            record_failure(run_dir, known.message, trace=trace)
+            record_failure(run_dir, explanation.message, trace=trace)
             where = f" with the lines in {run_dir / FAILURE}" if trace else ""
-            report(self._name, f"error: {known.message}{where}; the sweep goes on with its next job")
+            report(self._name, f"error: {explanation.message}{where}; the sweep goes on with its next job")
         # After every job: whoever looks in, or stops the sweep, has the table of what was trained.
         if self._tells:
             self._write_table()

@@ -24,12 +24,12 @@ _NAME = "nmt-train"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``nmt-train``; see `nmt.cli.common.run` for the exit codes."""
-    words = sys.argv[1:] if arguments is None else arguments
-    if "--help" in words or "-h" in words:
+    command_line = sys.argv[1:] if arguments is None else arguments
+    if "--help" in command_line or "-h" in command_line:
         return run_command(_help, _NAME)
-    if "--version" in words:
+    if "--version" in command_line:
         return run_command(lambda: print(f"{_NAME} {__version__}"), _NAME)
-    code = run_command(lambda: _train(words), _NAME)
+    code = run_command(lambda: _train(command_line), _NAME)
     # Whoever has not imported it is alone.
     if "nmt.training.parallel" in sys.modules:
         from nmt.training.parallel import leave_processes
@@ -87,14 +87,14 @@ def _run(composed: DictConfig, options: list[str]) -> None:
 
 
 def _job_name(settings: list[str]) -> str:
-    """Name a job of a sweep by what it has and other jobs have not, as in ``optimizer.lr=0.001,seed=2``."""
+    """Name a job of a sweep by the settings that differ between jobs, as in ``optimizer.lr=0.001,seed=2``."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parsed = OverridesParser.create().parse_overrides(quote_overrides(settings, multirun=True))
     shared = {override.get_key_element() for override in parsed if not override.is_sweep_override()}
-    own = [word for word in HydraConfig.get().overrides.task if word.split("=", 1)[0] not in shared]
-    return ",".join(sorted(own)).replace("/", "_") or "default"
+    differing = [word for word in HydraConfig.get().overrides.task if word.split("=", 1)[0] not in shared]
+    return ",".join(sorted(differing)).replace("/", "_") or "default"
 
 
 if __name__ == "__main__":

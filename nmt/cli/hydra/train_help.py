@@ -62,7 +62,7 @@ def help_text() -> str:
 
 
 def defaults() -> TrainConfig:
-    """Compose what a command without words has, as Hydra does, without the second that it takes to load it."""
+    """Compose the configuration of a command without words as Hydra does, but without loading Hydra (a second)."""
     composed = TrainConfig()
     for entry in _read("train.yaml")["defaults"]:
         for group, choice in entry.items() if isinstance(entry, dict) else ():
