@@ -138,5 +138,6 @@ def this_machine() -> dict[str, Any]:
 def _described(machine: dict[str, Any] | None) -> str:
     if machine is None:
         return "not recorded"
-    threads = "threads not recorded" if machine["threads"] is None else f"{machine['threads']} threads"
+    count = machine["threads"]
+    threads = f"{count or 'unknown number of'} thread{'s' * (count != 1)}"
     return f"{machine['processor']}, {threads}, {'native bf16' if machine['bf16'] else 'no native bf16'}"
