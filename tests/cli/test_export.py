@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import nmt
-from nmt.bundle.weights import load_bundle
+from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.translation.translator import Translator
 
 ROOT = Path(nmt.__file__).parent.parent
@@ -109,11 +109,13 @@ def test_other_commands_say_what_to_install(command, arguments, missing, package
 
 
 def test_a_bundle_that_was_not_exported_says_what_to_do_without_pytorch(bundle_path, tmp_path):
-    finished = without(ABSENT, "translate", bundle_path)
+    path = tmp_path / "as trained"
+    save_bundle(load_bundle(bundle_path), path)
+    finished = without(ABSENT, "translate", path)
     assert finished.returncode == 2
     assert finished.stderr == (
-        f"nmt-translate: error: {bundle_path} needs PyTorch, which is not installed: pip install torch, or run "
-        f"nmt-export {bundle_path} --precision int8 where it is, and copy the bundle again\n"
+        f"nmt-translate: error: {path} needs PyTorch, which is not installed: pip install torch, or run "
+        f"nmt-export {path} --precision int8 where it is, and copy the bundle again\n"
     )
 
 

@@ -27,7 +27,8 @@ from robustness.watch import KEPT_BYTES, Limits, Outcome, watch
 Commands = Mapping[str, Callable[[], "int | None"]]
 """Name of a command → what it runs; it takes its words from sys.argv."""
 
-_MODULES = {f"nmt-{name}": f"nmt.cli.{name}" for name in ("train", "translate", "evaluate", "export")}
+_MODULES = {f"nmt-{name}": f"nmt.cli.{name}" for name in ("translate", "evaluate", "export")}
+_MODULES["nmt-train"] = "nmt.cli.hydra.train"
 # All that the commands import when they run.
 _LOADED_LATER = (
     *("hydra.core.plugins", "torch._dynamo", "onnx", "onnxruntime", "sacrebleu", "sentencepiece", "safetensors.numpy"),
