@@ -140,7 +140,7 @@ def test_it_trains_and_translates_from_any_directory(installed, elsewhere):
         lines = (ROOT / "corpora" / "demo" / f"valid.{side}").read_text(encoding="utf-8").splitlines()[:4]
         (elsewhere / f"valid.{side}").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    finished = run("-m", "nmt.cli.hydra.train", *TINY, cwd=elsewhere)
+    finished = run("-m", "nmt.cli.train", *TINY, cwd=elsewhere)
     assert finished.stdout == ""
     run_dir = elsewhere / "runs" / "demo"
     assert {file.name for file in run_dir.iterdir()} >= {"best", "last", "state.pt", "config.yaml", "train.log"}
@@ -150,7 +150,7 @@ def test_it_trains_and_translates_from_any_directory(installed, elsewhere):
     assert translated.stdout.count("\n") == 2
 
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    run(*torchrun, "-m", "nmt.cli.hydra.train", *TINY, "run_dir=runs/two", "model.dropout=0.1", cwd=elsewhere)
+    run(*torchrun, "-m", "nmt.cli.train", *TINY, "run_dir=runs/two", "model.dropout=0.1", cwd=elsewhere)
     log = (elsewhere / "runs" / "two" / "train.log").read_text(encoding="utf-8")
     assert "2 processes" in log
     assert "training ended: trainer.max_updates=2 reached" in log
