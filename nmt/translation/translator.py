@@ -105,15 +105,12 @@ class Translator:
 
     def submit(self, request: Request) -> Future[Translation]:
         """Queue a request; its translation, or the error that it ran into, comes with the future."""
-        future: Future[Translation] = Future()
+        future = self._enqueue(request)
         with self._queue:
-            self._waiting.append((request, future))
-            full = self._take() if len(self._waiting) >= self.window else []
             if self._waiting and self._deadline is not None and self._timer is None:
                 self._timer = threading.Timer(self._deadline, self.flush)
                 self._timer.daemon = True
                 self._timer.start()
-        self._run(full)
         return future
 
     def flush(self) -> None:
@@ -133,8 +130,8 @@ class Translator:
             ConfigError: a request cannot be fulfilled.
             RunError: the model's scores are not numbers.
         """
-        futures = [self.submit(Request(each) if isinstance(each, str) else each) for each in requests]
-        self.flush()
+        futures = [self._enqueue(Request(each) if isinstance(each, str) else each) for each in requests]
+        self.flush()  # so that no deadline is needed
         return [future.result() for future in futures]
 
     def map(
@@ -143,6 +140,15 @@ class Translator:
         """Translate windows as they come, each with a tag for the caller's use."""
         for tag, requests in windows:
             yield tag, requests, self.translate(requests)
+
+    def _enqueue(self, request: Request) -> Future[Translation]:
+        """Queue a request, and translate the window if it is full."""
+        future: Future[Translation] = Future()
+        with self._queue:
+            self._waiting.append((request, future))
+            full = self._take() if len(self._waiting) >= self.window else []
+        self._run(full)
+        return future
 
     def _take(self) -> list[tuple[Request, Future[Translation]]]:
         """Take all that waits, and its deadline; the queue is the caller's."""
