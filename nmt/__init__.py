@@ -20,15 +20,21 @@ from nmt.version import __version__
 
 if TYPE_CHECKING:
     from nmt.config.train import TrainConfig
-    from nmt.errors import NmtError
+    from nmt.errors import BundleError, ConfigError, CorpusError, NmtError, RunError
     from nmt.evaluation.report import Report
     from nmt.runs.results import RunResults
     from nmt.translation.request import Request, TextHypothesis, Translation
     from nmt.translation.translator import Translator
 
 __all__ = [
+    "BundleError",
+    "ConfigError",
+    "CorpusError",
     "NmtError",
+    "Report",
     "Request",
+    "RunError",
+    "RunResults",
     "TextHypothesis",
     "TrainConfig",
     "Translation",
@@ -40,8 +46,14 @@ __all__ = [
 ]
 
 _PLACES = {
+    "BundleError": "nmt.errors",
+    "ConfigError": "nmt.errors",
+    "CorpusError": "nmt.errors",
     "NmtError": "nmt.errors",
+    "Report": "nmt.evaluation.report",
     "Request": "nmt.translation.request",
+    "RunError": "nmt.errors",
+    "RunResults": "nmt.runs.results",
     "TextHypothesis": "nmt.translation.request",
     "TrainConfig": "nmt.config.train",
     "Translation": "nmt.translation.request",

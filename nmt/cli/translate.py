@@ -14,6 +14,7 @@ from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard
 from nmt.cli.lines import Text, Unknown, decode, no_text, read_windows
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
 from nmt.errors import ConfigError
+from nmt.translation.formats import FORMATS, Line
 from nmt.translation.request import Request
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from nmt.translation.translator import Translator
 
 NAME = "nmt-translate"
-FORMATS = ("text", "jsonl", "moses")
-"""Those of `nmt.translation.formats`, which is not loaded for ``--help``."""
 
 _DESCRIPTION = """\
 Translate standard input to standard output: one line of output for each line of input, in order.
@@ -62,7 +61,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
     output = parser.add_argument_group("output")
-    output.add_argument("--format", choices=FORMATS, default="text", help="see below (default: text)")
+    output.add_argument("--format", choices=tuple(FORMATS), default="text", help="see below (default: text)")
     output.add_argument("--n-best", type=int, default=1, metavar="N", help="hypotheses of each line (default: 1)")
     output.add_argument("--scores", action="store_true", help="begin lines of text with the score and a tab")
     output.add_argument(
@@ -207,8 +206,6 @@ def _windows(read: Callable[[int], bytes | None], *, full: int, first: int) -> I
 
 def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], arguments: argparse.Namespace) -> None:
     """Write the translations of a window, and its warnings line by line."""
-    from nmt.translation.formats import FORMATS, Line
-
     several = arguments.n_best > 1
     rendered: list[str] = []
     for number, (line, translation) in enumerate(zip(window.lines, translations, strict=True), window.first_line):

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.corpus.reader import FilterCounts, Filters, Pair, ParallelText, has_text, is_held_out
+from nmt.corpus.filters import FilterCounts, Filters, is_held_out
+from nmt.corpus.reader import Pair, ParallelText, has_text
 from nmt.errors import CorpusError
 from nmt.text.subwords import SubwordModel
 

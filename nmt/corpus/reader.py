@@ -1,4 +1,4 @@
-r"""Aligned text: where a corpus lies, its pairs line by line, what is filtered out and what is held out.
+r"""Aligned text: where a corpus lies, and its pairs line by line.
 
 Only "\n" ends a line, and a "\r" before it belongs to the line end. A byte order mark at the start of a file is not
 part of the text. Pairs are read and dropped together, so that no line ever loses its translation.
@@ -7,17 +7,13 @@ part of the text. Pairs are read and dropped together, so that no line ever lose
 from __future__ import annotations
 
 import gzip
-import hashlib
 import importlib.resources
 import itertools
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol, cast
-
-import numpy as np
 
 from nmt.corpus.formats import HEAD_BYTES, no_gzip, no_text, recognise
 from nmt.errors import CorpusError
@@ -218,83 +214,3 @@ def is_blank(text: str) -> bool:
 def has_text(pair: Iterable[str]) -> bool:
     """Whether both sides of a pair have something to translate."""
     return not any(map(is_blank, pair))
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Which pairs training leaves out; lengths in subwords, without the end of sentence.
-
-    Attributes:
-        max_source_tokens: longest source.
-        max_target_tokens: longest target.
-        max_length_ratio: a pair goes when its longer side has more than this many times the subwords of the shorter
-            one, plus 10. The ratio of short pairs means little, so that the 10 keeps them.
-    """
-
-    max_source_tokens: int = 256
-    max_target_tokens: int = 256
-    max_length_ratio: float = 4.0
-
-    def reason(self, source_length: int, target_length: int) -> str:
-        """Name the FilterCounts field that the pair belongs to."""
-        if source_length == 0 or target_length == 0:
-            return "empty"
-        if source_length > self.max_source_tokens or target_length > self.max_target_tokens:
-            return "too_long"
-        shorter, longer = sorted((source_length, target_length))
-        return "ratio" if longer > self.max_length_ratio * shorter + 10 else "kept"
-
-
-@dataclass(frozen=True)
-class FilterCounts:
-    """How many pairs were kept, and how many left out for which reason (the first that applies)."""
-
-    kept: int
-    empty: int
-    too_long: int
-    ratio: int
-    validation: int = 0
-
-    @staticmethod
-    def of(reasons: Counter[str]) -> FilterCounts:
-        """Count the reasons that `Filters.reason` gave."""
-        return FilterCounts(*(reasons[item.name] for item in fields(FilterCounts)))
-
-    def summary(self) -> str:
-        """One line for the log."""
-        return (
-            f"{self.kept:,} pairs kept; left out: {self.empty:,} with an empty side, {self.too_long:,} too long, "
-            f"{self.ratio:,} of unlike lengths"
-            + (f", {self.validation:,} whose source is validation text" if self.validation else "")
-        )
-
-
-def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
-    """Choose the pairs to hold out for validation: those whose source hashes below the returned threshold.
-
-    The choice depends on the text alone: the same sources are held out whatever their order, and equal sources stay on
-    the same side. About `pairs` pairs go (never more than that, nor than a tenth of the corpus, but one at least).
-
-    Raises:
-        CorpusError: as `read_pairs`, or too few different sentences to hold any out.
-    """
-    hashes = np.sort(np.fromiter((_hash(p.source) for p in read_pairs(paths) if has_text(p)), np.uint64))
-    values, starts = np.unique(hashes, return_index=True)
-    if len(values) < 2:
-        raise CorpusError(
-            f"{paths.label}: too few different sentences ({len(values)}) to hold some out for validation; "
-            f"name a validation corpus in corpus.valid"
-        )
-    wanted = max(1, min(pairs, len(hashes) // 10))
-    # starts[i] pairs hash below values[i]
-    index = int(np.searchsorted(starts, wanted, side="right")) - 1
-    return int(values[max(1, index)])
-
-
-def is_held_out(pair: Pair, threshold: int) -> bool:
-    """Whether the pair is validation text under a threshold of `hold_out_threshold`; 0 holds nothing out."""
-    return threshold > 0 and _hash(pair.source) < threshold and has_text(pair)
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.strip().encode("utf-8"), digest_size=8).digest(), "big")

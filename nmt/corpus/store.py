@@ -25,7 +25,8 @@ import platformdirs
 
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
-from nmt.corpus.reader import CorpusPaths, Filters, Pair, read_pairs
+from nmt.corpus.filters import Filters
+from nmt.corpus.reader import CorpusPaths, Pair, read_pairs
 from nmt.errors import ConfigError, RunError
 from nmt.text.subwords import SubwordModel
 

@@ -20,7 +20,6 @@ from sacrebleu.metrics.ter import TER
 
 from nmt.errors import ConfigError, CorpusError
 
-METRICS = ("bleu", "chrf", "ter")
 MOST_WORDS_FOR_TER = 250
 """Of 250 words that differ throughout TER took half a minute on a busy machine, of 1,000 four minutes."""
 
@@ -165,6 +164,10 @@ def ter(
     return _score(TER(normalized=by_character, asian_support=by_character), hypotheses, references)
 
 
+_FUNCTIONS: dict[str, Callable[..., Score]] = {"bleu": bleu, "chrf": chrf, "ter": ter}
+METRICS = tuple(_FUNCTIONS)
+
+
 def corpus_scores(
     hypotheses: Sequence[str],
     references: Sequence[str],
@@ -188,12 +191,11 @@ def corpus_scores(
         CorpusError: the texts do not have the same number of lines, or none.
         ConfigError: a metric or the tokenizer is unknown, or the tokenizer needs a package that is not installed.
     """
-    functions: dict[str, Callable[..., Score]] = {"bleu": bleu, "chrf": chrf, "ter": ter}
     for name in metrics:
-        if name not in functions:
+        if name not in _FUNCTIONS:
             raise ConfigError(f"there is no metric {name!r}: take one of {', '.join(METRICS)}")
     tokenize = tokenize or default_tokenizer(language, references)
-    return [functions[name](hypotheses, references, lowercase=lowercase, tokenize=tokenize) for name in metrics]
+    return [_FUNCTIONS[name](hypotheses, references, lowercase=lowercase, tokenize=tokenize) for name in metrics]
 
 
 def reference_warnings(references: Sequence[str], *, name: str = "the reference") -> list[str]:

@@ -25,7 +25,8 @@ from nmt.bundle.description import (
 from nmt.bundle.replacement import finish_saving, identity, replace_directory
 from nmt.config.choices import VARIANTS
 from nmt.corpus.encoding import Side, encode_pairs
-from nmt.corpus.reader import CorpusPaths, Filters, read_pairs
+from nmt.corpus.filters import Filters
+from nmt.corpus.reader import CorpusPaths, read_pairs
 from nmt.errors import BundleError, ConfigError
 from nmt.export.arithmetic import Float32
 from nmt.export.build import build_graphs

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from nmt.config.corpus import CorpusConfig
 from nmt.config.train import TrainConfig
-from nmt.corpus.reader import CorpusPaths, Pair, hold_out_threshold, is_held_out, read_lines, read_pairs, resolve
+from nmt.corpus.filters import hold_out_threshold, is_held_out
+from nmt.corpus.reader import CorpusPaths, Pair, read_lines, read_pairs, resolve
 from nmt.errors import ConfigError
 from nmt.files import sibling, write_atomically
 from nmt.recipes.processes import call_each

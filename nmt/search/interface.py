@@ -42,6 +42,10 @@ class Constraints:
     prefix: tuple[int, ...] = ()
     """target ids that the translation begins with"""
 
+    def forces(self, length: int) -> bool:
+        """Tell whether the token behind a prefix of `length` tokens is given, so that no rule is asked about it."""
+        return length < len(self.prefix)
+
     @property
     def needed(self) -> tuple[int, ...]:
         """Target ids that the model must score, whatever its shortlist holds."""

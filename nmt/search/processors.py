@@ -1,7 +1,7 @@
 """Processors: what changes scores before the best are chosen. Search ranks by the processed score.
 
-The model's own log-probability stays beside it, as `log_prob`. Sentences with a processor form batches of their own, so
-that the others pay nothing.
+The model's own log-probability stays beside it, as `log_prob`. Processors are asked about sentences with `Constraints`
+alone. These form batches of their own, so that the others pay nothing.
 
 Shapes: B sentences, K places, V columns of the logits (the vocabulary, or N ids of a shortlist).
 """
@@ -22,7 +22,10 @@ class Processor(Protocol):
     """Changes the scores of one position, by what each sentence is constrained to."""
 
     def is_active(self, constraints: Sequence[Constraints], length: int) -> bool:
-        """Tell whether it changes anything for prefixes of `length` tokens; where none does, steps are as always."""
+        """Tell whether it may change anything for prefixes of `length` tokens or more.
+
+        Once no processor is active, a model may take many positions at once. So an answer of False is final.
+        """
         ...
 
     def process(self, scores: Floats, ids: Ints | None, prefix: Prefix, constraints: Sequence[Constraints]) -> Floats:
@@ -52,12 +55,12 @@ class ForcedPrefix:
 
     def is_active(self, constraints: Sequence[Constraints], length: int) -> bool:
         """See `Processor`."""
-        return any(length < len(each.prefix) for each in constraints)
+        return any(each.forces(length) for each in constraints)
 
     def process(self, scores: Floats, ids: Ints | None, prefix: Prefix, constraints: Sequence[Constraints]) -> Floats:
         """See `Processor`."""
         for row, each in enumerate(constraints):
-            if prefix.length < len(each.prefix):
+            if each.forces(prefix.length):
                 token = each.prefix[prefix.length]
                 column = token if ids is None else int((ids[row] == token).argmax())
                 forced = scores[row, :, column].copy()

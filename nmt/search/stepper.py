@@ -109,7 +109,7 @@ class Stepper:
         added = None
         if active:
             here = self._here(frontier)
-            forced = np.array([frontier.length < len(each.prefix) for each in here])
+            forced = np.array([each.forces(frontier.length) for each in here])
             prefix = Prefix(frontier.sentences, frontier.length, read, forced=forced)
             processed, change = process(step, active, prefix, here, self._operations)
             best = self._best(processed, frontier, count, prefix, NumpyOperations())

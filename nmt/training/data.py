@@ -15,18 +15,9 @@ from nmt.config.subwords import SubwordsConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus
+from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out
 from nmt.corpus.mixture import Mixture, Part
-from nmt.corpus.reader import (
-    CorpusPaths,
-    Filters,
-    Pair,
-    ParallelText,
-    hold_out_threshold,
-    is_held_out,
-    read_pairs,
-    read_text,
-    resolve,
-)
+from nmt.corpus.reader import CorpusPaths, Pair, ParallelText, read_pairs, read_text, resolve
 from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically

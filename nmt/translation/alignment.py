@@ -32,8 +32,3 @@ def align_words(
     inside = np.flatnonzero(sources >= 0)
     np.add.at(by_word, (targets[:, None], sources[None, inside]), weights[:, inside])
     return [(int(best), word) for word, best in enumerate(by_word.argmax(1))]
-
-
-def pharaoh(alignment: Sequence[tuple[int, int]]) -> str:
-    """Write an alignment in Pharaoh's form: ``0-0 1-2``, source word before target word."""
-    return " ".join(f"{source}-{target}" for source, target in alignment)

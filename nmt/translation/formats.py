@@ -1,15 +1,15 @@
 """The output formats of translations; a format only renders.
 
-To add one, write a function from a `Line` to the lines of the format, and name it in FORMATS.
+To add one, write a function from a `Line` to the lines of the format, and name it in FORMATS. Say in the command's help
+what it looks like.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from nmt.translation.alignment import pharaoh
 from nmt.translation.request import TextHypothesis, Translation
 
 
@@ -69,3 +69,8 @@ def _plain(hypothesis: TextHypothesis, line: Line) -> dict[str, Any]:
         "finished": hypothesis.finished,
     }
     return values | {"alignment": hypothesis.alignment or []} if line.alignments else values
+
+
+def pharaoh(alignment: Sequence[tuple[int, int]]) -> str:
+    """Write an alignment in Pharaoh's form: ``0-0 1-2``, source word before target word."""
+    return " ".join(f"{source}-{target}" for source, target in alignment)

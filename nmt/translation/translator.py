@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from nmt.config.search import SearchConfig
 from nmt.corpus.padding import pad_rows
@@ -24,12 +24,10 @@ from nmt.translation.options import search_options
 from nmt.translation.request import Request, TextHypothesis, Translation
 from nmt.translation.rerank import Rerank
 
-if TYPE_CHECKING:
-    pass
-
 _EXTRA_LENGTH = 10
 """Target positions that every translation may have beyond what the length of its source allows."""
 
+_FREE = Constraints()
 _Tag = TypeVar("_Tag")
 
 
@@ -40,8 +38,8 @@ class _Row(NamedTuple):
     """the control symbol before the source, or nothing"""
     ids: tuple[int, ...]
     """source subwords, without tag and EOS"""
-    prefix: tuple[int, ...]
-    """target subwords that the translation begins with"""
+    constraints: Constraints
+    """what the translation is held to"""
 
 
 class Translator:
@@ -198,7 +196,7 @@ class Translator:
     def _row(self, request: Request, ids: Sequence[int]) -> _Row:
         tag = self.search.source_tag if request.tag is None else request.tag
         prefix = tuple(self._target.encode(request.prefix)) if request.prefix else ()
-        return _Row(self._source.tag_prefix(tag), tuple(ids[: self.search.max_source_tokens]), prefix)
+        return _Row(self._source.tag_prefix(tag), tuple(ids[: self.search.max_source_tokens]), Constraints(prefix))
 
     def _refusal(self, request: Request) -> ConfigError | None:
         """Say why a request cannot be fulfilled."""
@@ -218,15 +216,15 @@ class Translator:
         scores = self.search.beam_size * self._target.vocabulary_size
         hypotheses: dict[_Row, list[TextHypothesis]] = {}
         for constrained in (False, True):
-            group = [row for row in rows if bool(row.prefix) == constrained]
-            group.sort(key=lambda row: (-len(row.ids), row))
+            group = [row for row in rows if (row.constraints != _FREE) == constrained]
+            group.sort(key=lambda row: (-len(row.ids), row.ids, row.tag))
             for cut in cut_batches([len(row.ids) for row in group], self.search.batch_size, scores=scores):
                 hypotheses.update(zip(group[cut], self._translate_batch(group[cut]), strict=True))
         return hypotheses
 
     def _translate_batch(self, batch: Sequence[_Row]) -> list[list[TextHypothesis]]:
         source, lengths = self._pad(batch)
-        constraints = [Constraints(row.prefix) for row in batch] if batch[0].prefix else []
+        constraints = [row.constraints for row in batch] if batch[0].constraints != _FREE else []
         results = decode(
             self._model,
             source,
@@ -239,7 +237,8 @@ class Translator:
         return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
 
     def _max_length(self, row: _Row) -> int:
-        return max(int(self.search.max_length_ratio * len(row.ids)), len(row.prefix)) + _EXTRA_LENGTH
+        by_source = int(self.search.max_length_ratio * len(row.ids))
+        return max(by_source, len(row.constraints.needed)) + _EXTRA_LENGTH
 
     def _pad(self, batch: Sequence[_Row]) -> tuple[Array, Array]:
         """Pad sources: ids with tag and EOS (B, S), and their lengths (B,)."""

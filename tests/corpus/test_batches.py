@@ -12,9 +12,10 @@ from nmt.config.choices import Sides
 from nmt.corpus.batches import BatchSource, group
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.filters import Filters
 from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.prefetch import prefetch
-from nmt.corpus.reader import Filters, read_pairs, resolve
+from nmt.corpus.reader import read_pairs, resolve
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 

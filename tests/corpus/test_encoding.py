@@ -5,7 +5,8 @@ import pytest
 
 from nmt.corpus import encoding
 from nmt.corpus.encoding import encode_pairs
-from nmt.corpus.reader import Filters, Pair
+from nmt.corpus.filters import Filters
+from nmt.corpus.reader import Pair
 from nmt.errors import CorpusError
 
 

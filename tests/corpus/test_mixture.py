@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.filters import Filters
 from nmt.corpus.mixture import Mixture, Part
-from nmt.corpus.reader import Filters
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ import pytest
 
 from nmt.corpus import overlap
 from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.filters import Filters
 from nmt.corpus.overlap import count_overlaps
-from nmt.corpus.reader import Filters, Pair, ParallelText
+from nmt.corpus.reader import Pair, ParallelText
 from nmt.text.subword_training import train_subwords
 
 

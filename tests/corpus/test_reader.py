@@ -9,18 +9,9 @@ from collections import Counter
 
 import pytest
 
+from nmt.corpus.filters import FilterCounts, Filters, hold_out_threshold, is_held_out
 from nmt.corpus.formats import HEAD_BYTES
-from nmt.corpus.reader import (
-    FilterCounts,
-    Filters,
-    Pair,
-    hold_out_threshold,
-    is_held_out,
-    read_lines,
-    read_pairs,
-    read_text,
-    resolve,
-)
+from nmt.corpus.reader import Pair, read_lines, read_pairs, read_text, resolve
 from nmt.errors import CorpusError
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from nmt.corpus import encoding, store
 from nmt.corpus.encoding import encode_pairs
-from nmt.corpus.reader import Filters, hold_out_threshold, is_held_out, read_pairs, resolve
+from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out
+from nmt.corpus.reader import read_pairs, resolve
 from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import ConfigError, CorpusError, RunError
 from nmt.text.subword_training import train_subwords

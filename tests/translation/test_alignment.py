@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from nmt.translation.alignment import align_words, pharaoh
+from nmt.translation.alignment import align_words
+from nmt.translation.formats import pharaoh
 
 
 def test_subwords_of_a_word_vote_together():
