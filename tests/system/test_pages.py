@@ -417,5 +417,8 @@ def test_the_blocks_for_python_print_what_they_say(room, monkeypatch):
         with contextlib.redirect_stdout(printed):
             exec(compile("\n" * (block.line - 1) + block.text, "docs/python.md", "exec"), names)
         for expected in re.findall(r"^ *print\(.*\)  # (.+)$", block.text, re.MULTILINE):
-            assert expected in printed.getvalue(), f"docs/python.md:{block.line}"
+            # What one model says, another need not.
+            as_said = "" if expected.startswith("such as ") else expected
+            assert printed.getvalue().strip(), f"docs/python.md:{block.line}"
+            assert as_said in printed.getvalue(), f"docs/python.md:{block.line}"
     assert os.path.isdir("runs/mine/best")
