@@ -236,7 +236,8 @@ def test_default_cache_dir(monkeypatch, tmp_path):
 OPEN = """
 import sys
 from pathlib import Path
-from nmt.corpus.reader import Filters, resolve
+from nmt.corpus.filters import Filters
+from nmt.corpus.reader import resolve
 from nmt.corpus.store import open_store
 from nmt.text.subwords import SubwordModel
 

@@ -258,7 +258,7 @@ def test_a_slip_in_a_page_is_noticed(wrong):
         "nmt augment diversify experiment=multi30k_en_de --shares 0.2",
         "python tools/verify_search.py --limits 3 runs/demo/best corpora/demo/test.en",
         "torchrun --standalone --nproc-for-node 2 -m nmt.cli.train experiment=multi30k_en_de",
-        "torchrun --standalone -m nmt.cli.train experiment=multi30k_en_de",
+        "torchrun --standalone -m nmt.cli.hydra.trainer experiment=multi30k_en_de",
         "nmt-train experiment=multi30k_en_de trainer.thread=2",
     ],
 )
