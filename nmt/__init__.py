@@ -11,6 +11,7 @@ All is imported when it is first asked for: ``import nmt`` itself loads nothing 
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,7 +123,7 @@ def train(config: TrainConfig) -> RunResults:
     from nmt.training.run import run
 
     set_kernel_caches()
-    config.run_dir = config.run_dir.replace("${name}", config.name)
+    config = dataclasses.replace(config, run_dir=config.run_dir.replace("${name}", config.name))
     run(config, config_text=settings_text, chosen=differing(config, TrainConfig()))
     return read_results(Path(config.run_dir).expanduser())
 

@@ -94,7 +94,9 @@ def test_a_model_is_trained_and_goes_on(tmp_path):
             trainer=TrainerConfig(max_updates=updates, validate_every=2, progress=False),
         )
 
-    results = nmt.train(config(2))
+    given = config(2)
+    results = nmt.train(given)
+    assert given == config(2)  # the caller's own value stays as it is
     assert (results.updates, results.finished) == (2, True)
     assert results.bleu is not None
     assert results.signature

@@ -169,8 +169,8 @@ class Workers:
 
 def wait_for(future: Future[_T]) -> _T:
     """Wait for a result, looking up now and then for signals."""
-    while not concurrent.futures.wait([future], timeout=IDLE_SECONDS).done:
-        pass
+    while not future.done():
+        concurrent.futures.wait([future], timeout=IDLE_SECONDS)
     return future.result()
 
 
