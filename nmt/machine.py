@@ -55,7 +55,9 @@ def make_deterministic(wanted: bool) -> None:
     if wanted:
         # cuBLAS reads this when it starts; without it, its products may differ from run to run.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted)
+    # The call imports PyTorch's compiler, which takes a second or two.
+    if torch.are_deterministic_algorithms_enabled() != wanted:
+        torch.use_deterministic_algorithms(wanted)
 
 
 def set_kernel_caches() -> None:

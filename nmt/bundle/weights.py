@@ -31,7 +31,7 @@ from nmt.bundle.replacement import replace_directory
 from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
 from nmt.files import encoded, is_utf8, require_regular
-from nmt.model.seq2seq import Seq2Seq, build_model
+from nmt.model.seq2seq import Seq2Seq, build_shapes
 from nmt.version import __version__
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
@@ -86,8 +86,7 @@ def _read_bundle(path: Path, device: torch.device | str) -> Bundle:
     sizes = description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size
     with explaining(path):
         weights = path / description.variants["fp32"]["weights"]
-        with torch.device("meta"):
-            model = build_model(description.config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
+        model = build_shapes(description.config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
     _load_weights(model, weights, device)
     return Bundle(model=model.eval(), config=description.config, **description.surroundings())
 

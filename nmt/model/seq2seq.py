@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nmt.errors import ConfigError
 from nmt.model.cells.cell import LayerState, cell_named
@@ -221,3 +222,22 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     return model
+
+
+class _Unfilled(TorchFunctionMode):
+    """Inside, nothing fills the parameters of new layers."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        options = options or {}
+        if getattr(function, "__module__", "") == nn.init.__name__:
+            return options["tensor"] if "tensor" in options else arguments[0]
+        return function(*arguments, **options)
+
+
+def build_shapes(config: ModelConfig, *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+    """Build the network as `build_model` does, its parameters without values, and without memory for them."""
+    # Filling parameters that have no values would import PyTorch's compiler, which takes two seconds.
+    with torch.device("meta"), _Unfilled():
+        return build_model(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)

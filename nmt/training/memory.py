@@ -19,7 +19,7 @@ from nmt.corpus.mixture import Mixture
 from nmt.errors import ConfigError
 from nmt.machine import free_memory
 from nmt.model.cells.cell import cell_named
-from nmt.model.seq2seq import build_model
+from nmt.model.seq2seq import build_shapes
 
 _FLOAT = 4
 _COPIES = 5
@@ -58,8 +58,7 @@ def estimate(config: TrainConfig, corpus: Mixture, *, vocabularies: Sequence[int
         processes: of the whole run, which share every batch.
     """
     source_vocabulary, target_vocabulary = vocabularies
-    with torch.device("meta"):
-        model = build_model(config.model, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+    model = build_shapes(config.model, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     lexicon = _FOLDS * 2 * _FLOAT * source_vocabulary * config.model.lexicon_size
     return Estimate(

@@ -21,7 +21,7 @@ from nmt.runs.log import LOG
 from nmt.training.data import TrainingData
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.lexicon import Folds
-from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
+from nmt.training.optim import AdamW, WeightAverage, learning_rate
 from nmt.training.outputs import bundle_of, state_of
 from nmt.training.parallel import Processes
 from nmt.training.position import Position, Sums, batches_from
@@ -52,7 +52,7 @@ class Trainer:
         """Stand before the next update: the first one, or the one after `saved`, which has the folds too."""
         self.config, self.data, self.model, self.run_dir, self.task = config, data, model, run_dir, data.task
         self.precision, self.processes = precision, processes or Processes()
-        self.optimizer = build_optimizer(model, config.optimizer)
+        self.optimizer = AdamW(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
         self.folds = folds
         self.position, self.sums = Position(), Sums()
@@ -146,9 +146,7 @@ class Trainer:
     def _set_learning_rate(self) -> None:
         update = self.position.update + 1
         planned = self.planned_updates(begun=update)
-        rate = learning_rate(self.config.optimizer, update, max_updates=planned)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.optimizer.lr = learning_rate(self.config.optimizer, update, max_updates=planned)
 
     def _forward_backward(self, batch: Batch, stop: StopSignal | None = None) -> BatchLoss:
         # Of several processes none may give up alone.
@@ -168,7 +166,7 @@ class Trainer:
         else:
             self._skip(gradient_norm)
         position.update += 1
-        self.average.update(position.update, rate=self.optimizer.param_groups[0]["lr"] / self.config.optimizer.lr)
+        self.average.update(position.update, rate=self.optimizer.lr / self.config.optimizer.lr)
 
     def _skip(self, gradient_norm: float) -> None:
         position, limit = self.position, self.config.trainer.max_skipped
@@ -207,7 +205,7 @@ class Trainer:
             self.reporter.update(
                 position,
                 sums,
-                learning_rate=self.optimizer.param_groups[0]["lr"],
+                learning_rate=self.optimizer.lr,
                 gradient_norm=gradient_norm,
                 planned_updates=self.planned_updates(begun=position.update),
             )

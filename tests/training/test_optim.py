@@ -8,7 +8,7 @@ from torch import nn
 
 from nmt.config.choices import Schedule
 from nmt.config.optimizer import OptimizerConfig
-from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
+from nmt.training.optim import AdamW, WeightAverage, learning_rate
 
 
 def rate(schedule, update, *, warmup=4, max_updates=11):
@@ -73,11 +73,7 @@ def small_model():
 def test_only_matrices_decay():
     model = small_model()
     config = OptimizerConfig(lr=0.5, beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.1)
-    optimizer = build_optimizer(model, config)
-    grouped = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    assert sorted(map(id, grouped)) == sorted(map(id, model.parameters()))
-    assert all((group["betas"], group["eps"]) == ((0.8, 0.95), 1e-6) for group in optimizer.param_groups)
-
+    optimizer = AdamW(model, config)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -89,12 +85,51 @@ def test_only_matrices_decay():
 
 def test_adam_makes_its_first_step_as_long_as_the_learning_rate():
     model = small_model()
-    optimizer = build_optimizer(model, OptimizerConfig(lr=0.25))
+    optimizer = AdamW(model, OptimizerConfig(lr=0.25))
     before = model[1].weight.detach().clone()
     (3 * model[1].weight[0].sum() - model[1].weight[1].sum()).backward()
     optimizer.step()
     signs = torch.tensor([[1.0], [-1.0]]).expand(2, 3)
     torch.testing.assert_close(model[1].weight.detach(), before - 0.25 * signs)
+
+
+def random_steps(optimizer, model, count, *, seed, zeroed=()):
+    """Steps along random gradients, some parameters without one."""
+    draw = torch.Generator().manual_seed(seed)
+    for number in range(count):
+        for name, parameter in model.named_parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=draw) if name not in zeroed or number else None
+        optimizer.step()
+
+
+def torch_optimizer(model, config):
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    groups = [{"params": matrices}, {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0}]
+    betas = (config.beta1, config.beta2)
+    return torch.optim.AdamW(
+        groups, lr=config.lr, betas=betas, eps=config.epsilon, weight_decay=config.weight_decay, fused=True
+    )
+
+
+def test_steps_are_those_of_torch_to_the_bit_and_go_on_from_its_state():
+    config = OptimizerConfig(lr=0.03, beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.1)
+    ours, torchs = small_model(), small_model()
+    optimizer, reference = AdamW(ours, config), torch_optimizer(torchs, config)
+    for made, model in ((optimizer, ours), (reference, torchs)):
+        random_steps(made, model, 7, seed=3, zeroed=("1.bias",))
+    before = [parameter.detach().clone() for parameter in small_model().parameters()]
+    assert not any(map(torch.equal, ours.parameters(), before))
+    assert all(map(torch.equal, ours.parameters(), torchs.parameters()))
+
+    state = reference.state_dict()
+    assert optimizer.state_dict()["state"].keys() == state["state"].keys() == {0, 1, 2}
+    for index, moments in state["state"].items():
+        assert all(torch.equal(optimizer.state_dict()["state"][index][name], value) for name, value in moments.items())
+    again = AdamW(ours, config)
+    again.load_state_dict(state)
+    for made, model in ((again, ours), (reference, torchs)):
+        random_steps(made, model, 3, seed=4)
+    assert all(map(torch.equal, ours.parameters(), torchs.parameters()))
 
 
 def filled(model, value):
@@ -146,7 +181,7 @@ def test_the_average_stands_in_for_the_weights_and_leaves_again():
 
 def test_an_optimizer_goes_on_with_the_raw_weights_after_the_average_was_applied():
     model = filled(small_model(), 1.0)
-    optimizer = build_optimizer(model, OptimizerConfig(lr=0.25))
+    optimizer = AdamW(model, OptimizerConfig(lr=0.25))
     average = WeightAverage(model, decay=0.9)
     with average.applied():
         pass

@@ -57,10 +57,30 @@ def each_job(
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
     from hydra.core.config_store import ConfigStore
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict
 
     from nmt.config.train import TrainConfig
 
     ConfigStore.instance().store(name="schema", node=TrainConfig)
+    overrides = quote_overrides(settings, multirun=multirun)
+    if options or any(word.lstrip("+~").startswith("hydra") for word in overrides):
+        _each_job_of_hydra([*options, *overrides], options, job)
+        return
+    # Hydra's own command composes everything twice, once only to ask whether it is a sweep.
+    with hydra.initialize_config_module("nmt.conf", version_base="1.3", job_name=_NAME):
+        with explained(options):
+            composed = hydra.compose("train", overrides, return_hydra_config=True)
+            HydraConfig.instance().set_config(composed)
+            with open_dict(composed):
+                del composed["hydra"]
+        job(composed)
+
+
+def _each_job_of_hydra(words: list[str], options: list[str], job: Callable[[DictConfig], None]) -> None:
+    """Do as `each_job`, by Hydra's own command: it sweeps, prints, and takes its own settings."""
+    import hydra
+
     raised: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path="pkg://nmt.conf", config_name="train")
@@ -72,7 +92,7 @@ def each_job(
             raised.append(error)
 
     before = sys.argv
-    sys.argv = [_NAME, *options, *quote_overrides(settings, multirun=multirun)]
+    sys.argv = [_NAME, *words]
     try:
         with explained(options):
             call()
