@@ -43,7 +43,16 @@ class Group:
 
     def __init__(self, directory, words, size):
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch", "nmt.cli.hydra.train", "nmt.training.run"])
+        context.set_forkserver_preload(
+            [
+                "torch",
+                "torch._dynamo",
+                "torch.distributed",
+                "hydra.core.plugins",
+                "nmt.cli.hydra.train",
+                "nmt.training.run",
+            ]
+        )
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
