@@ -225,13 +225,15 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
 
 
 class _Unfilled(TorchFunctionMode):
-    """Inside, nothing fills the parameters of new layers."""
+    """Inside, nothing fills the parameters of new layers with random numbers."""
+
+    fills = (nn.init.normal_, nn.init.uniform_, Tensor.normal_, Tensor.uniform_)
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
     ) -> Any:
         options = options or {}
-        if getattr(function, "__module__", "") == nn.init.__name__:
+        if function in self.fills:
             return options["tensor"] if "tensor" in options else arguments[0]
         return function(*arguments, **options)
 
