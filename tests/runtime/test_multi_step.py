@@ -230,7 +230,12 @@ def ending(network):
     network.output_bias[EOS] += 0.7
 
 
-RULES = [[], [Forbidden(range(3)), MinimumLength(1, eos_id=EOS)], [Forbidden(range(20))], [NoRepeatNgram(1)]]
+RULES = {
+    "none": [],
+    "special": [Forbidden(range(3)), MinimumLength(1, eos_id=EOS)],
+    "half": [Forbidden(range(20))],
+    "ngrams": [NoRepeatNgram(1)],
+}
 
 
 def assert_search_is_by_steps(search, models, **options):
@@ -244,16 +249,21 @@ def assert_search_is_by_steps(search, models, **options):
             assert searched(search, models[1], source, lengths, **options) == expected
 
 
-@pytest.mark.parametrize("rules", RULES, ids=["none", "special", "half", "ngrams"])
-@pytest.mark.parametrize("lexicon", [0, 6])
-@pytest.mark.parametrize("listed", [False, True], ids=["whole", "shortlist"])
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_search_finds_the_same(make_models, precision, listed, lexicon, rules):
-    make = {"precision": precision, "shortlist": shortlist() if listed else None, "lexicon_size": lexicon}
+def in_pairs():
+    """Every pair of what two options can be, in 16 cases: rules, search, and bits that are sums of theirs."""
+    searches = [(greedy_search, {}), *((beam_search, {"beam_size": size, "n_best": size}) for size in (1, 2, 5))]
+    for (i, (name, rules)), (j, (search, options)) in itertools.product(enumerate(RULES.items()), enumerate(searches)):
+        int8, listed, with_lexicon = (i ^ j) & 1, ((i ^ j) >> 1) & 1, (i >> 1) ^ (j & 1)
+        make = {"precision": ["fp32", "int8"][int8], "lexicon_size": 6 * with_lexicon}
+        names = (search.__name__, *map(str, options.values()), name, *make.values(), "shortlist" * listed or "whole")
+        yield pytest.param(search, options | {"rules": rules}, make, listed, id="-".join(map(str, names)))
+
+
+@pytest.mark.parametrize(("search", "options", "make", "listed"), list(in_pairs()))
+def test_search_finds_the_same(make_models, search, options, make, listed):
+    make = make | {"shortlist": shortlist() if listed else None}
     models = [make_models(**make, change=ending).exported for _ in range(2)]
-    assert_search_is_by_steps(greedy_search, models, rules=rules)
-    for size in (1, 2, 5):
-        assert_search_is_by_steps(beam_search, models, rules=rules, beam_size=size, n_best=size)
+    assert_search_is_by_steps(search, models, **options)
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=name_of)

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ import torch._dynamo  # noqa: F401
 
 import nmt.cli.common
 import nmt.cli.hydra.chosen
+from nmt.cli.hydra.compose import compose
 from nmt.cli.hydra.train import main
 from nmt.evaluation.metrics import Score
 from nmt.tasks.task import Validation
@@ -62,6 +64,20 @@ class Kill:
         time.sleep(60)
 
 
+class Copies(Kill):
+    """Nothing fails; in the place of every change all files are copied, as they are where the process dies there."""
+
+    def __init__(self, directory):
+        self.directory, self.count = Path(directory), 0
+
+    def falls(self, number, what):
+        return True
+
+    def strike(self):
+        shutil.copytree(os.getcwd(), self.directory / str(self.count))
+        self.count += 1
+
+
 class Full(NoFault):
     """The disk is full from one change on: nothing more can be written, but files can be renamed and removed."""
 
@@ -88,7 +104,7 @@ class Denied(NoFault):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-FAULTS = {kind.__name__: kind for kind in (Kill, Full, Denied)}
+FAULTS = {kind.__name__: kind for kind in (Kill, Copies, Full, Denied)}
 
 
 class Disk:
@@ -195,9 +211,10 @@ class _File(io.FileIO):
         self._disk, self._where = disk, where
 
     def write(self, content):
-        half = bytes(content)[: len(content) // 2]
-        self._disk.change("write", self._where, halfway=lambda: super(_File, self).write(half))
-        return super().write(content)
+        content, written = bytes(content), []
+        half = content[: len(content) // 2]
+        self._disk.change("write", self._where, halfway=lambda: written.append(super(_File, self).write(half)))
+        return sum(written) + super().write(content[sum(written) :])
 
 
 class Launcher:
@@ -227,11 +244,11 @@ class Launcher:
             config: trained instead, which spares the time that Hydra takes to compose the same from words; every
                 validation finds a BLEU as high as its update, so that each is the best so far.
             fault: one of `FAULTS`, which strikes in the place of change number `at` below the directory.
-            at: see `fault`.
+            at: see `fault`; a directory for `Copies`.
         """
         (self.directory / "stderr").write_bytes(b"")
         request = {"words": [str(word) for word in words], "config": pickle.dumps(config).hex() if config else ""}
-        request |= {"fault": fault, "at": at, "directory": str(self.directory)}
+        request |= {"fault": fault, "at": at if isinstance(at, int) else str(at), "directory": str(self.directory)}
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         self._running = Started(self.directory, int(self._server.stdout.readline()), self._server.stdout)
@@ -280,6 +297,7 @@ def serve():
     """Fork a child for every request on stdin; reply with its number and, once it has ended, its exit code."""
     requests, replies = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
+    compose([])  # Hydra finds its plugins, and makes its parser, once for all children
     gc.freeze()  # what is shared with children stays so
     last = None
     while line := requests.readline():

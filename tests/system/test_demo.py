@@ -93,7 +93,8 @@ def test_a_smaller_model_learns_from_a_larger_one(demo_bundle, nmt_translate, nm
     finished = nmt_train(*tiny, "corpus.extra=[again]", "trainer.max_updates=3")
     assert finished.code == 0, finished.err
     assert re.search(r"training text corpus\.extra=again\b.*: 240 pairs kept", finished.err)
-    assert len(nmt_translate(tmp_path / "run" / "best", text=text).out.splitlines()) == 240
+    few = "".join(text.splitlines(keepends=True)[:20])  # what was hardly trained translates as long as it may
+    assert len(nmt_translate(tmp_path / "run" / "best", text=few).out.splitlines()) == 20
 
 
 def test_the_model_card_names_languages_and_scores(demo_bundle, bundle):

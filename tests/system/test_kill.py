@@ -1,7 +1,6 @@
 """A run that is killed at any moment, time and again, ends as the run that nobody touched: bit for bit."""
 
 import importlib.util
-import itertools
 import json
 import random
 import shutil
@@ -220,7 +219,14 @@ def brief(tmp_path, demo):
     )
 
 
-def test_killed_in_the_place_of_any_change_on_disk_a_run_ends_as_the_untouched_one(launcher, brief, tmp_path):
+def begin_again(run_dir, left):
+    shutil.rmtree(run_dir)
+    shutil.copytree(left, run_dir)
+
+
+def test_killed_in_the_place_of_any_change_on_disk_a_run_ends_as_the_untouched_one(
+    launcher, brief, tmp_path, tmp_path_factory
+):
     run_dir, begun = tmp_path / "run", tmp_path / "begun"
     # The second validation replaces both bundles, and so does the score of the test text the best one.
     assert launcher(config=brief).code == 0
@@ -230,27 +236,29 @@ def test_killed_in_the_place_of_any_change_on_disk_a_run_ends_as_the_untouched_o
     early, late = result_of(begun), result_of(run_dir)
     assert early["best"] != late["best"]
 
+    copies = tmp_path_factory.mktemp("copies")
+    begin_again(run_dir, begun)
+    assert launcher(config=brief, fault="Copies", at=copies).code == 0
     seen, found = [], []
-    for at in itertools.count():
-        shutil.rmtree(run_dir)
-        shutil.copytree(begun, run_dir)
-        killed = launcher(config=brief, fault="Kill", at=at)
-        if killed.code == 0:
-            break
-        assert killed.code == -signal.SIGKILL, killed.err
-        left = tree(run_dir)
-        probe = tmp_path / "probe"
-        shutil.copytree(run_dir, probe)
+    for at in range(len(list(copies.iterdir()))):
+        left, probe = copies / str(at) / "run", tmp_path / "probe"
+        shutil.copytree(left, probe)  # loading may change it
         weights = [bundle_of(probe / part)["model.safetensors"] for part in ("last", "best")]
-        position = state_of(probe)["position"]["update"]
-        shutil.rmtree(probe)
         known = [early["best"]["model.safetensors"], late["best"]["model.safetensors"]]
-        found.append((*(known.index(one) for one in weights), position))
-        if left not in seen:
-            seen.append(left)
+        found.append((*(known.index(one) for one in weights), state_of(probe)["position"]["update"]))
+        shutil.rmtree(probe)
+        if tree(left) not in seen:
+            seen.append(tree(left))
+            begin_again(run_dir, left)
             finished = launcher(config=brief)
             assert finished.code == 0, (at, finished.err)
             assert result_of(run_dir) == late, at
     assert at > 60
     # In this order, and not back: last/, best/, state.pt.
     assert list(dict.fromkeys(found)) == [(0, 0, 2), (1, 0, 2), (1, 1, 2), (1, 1, 4)]
+
+    # What is copied in the place of a change is what is left where the process does die there.
+    for at in range(3, len(found), 16):
+        begin_again(run_dir, begun)
+        assert launcher(config=brief, fault="Kill", at=at).code == -signal.SIGKILL
+        assert tree(run_dir).keys() == tree(copies / str(at) / "run").keys(), at
