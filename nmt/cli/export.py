@@ -162,13 +162,13 @@ def verify(arguments: argparse.Namespace) -> None:
 
 def _translated(path: Path, options: Sequence[str], text: bytes) -> bytes:
     """Translate by the command, as `nmt.evaluation.promises.Command`; RunError where it fails."""
-    words = [sys.executable, "-m", "nmt.cli.translate", str(path.absolute()), *options]
+    command = [sys.executable, "-m", "nmt.cli.translate", str(path.absolute()), *options]
     # This process's modules, and not those of the current directory.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(each for each in sys.path if each), "PYTHONSAFEPATH": "1"}
-    finished = subprocess.run(words, input=text, capture_output=True, env=environment, check=False)
+    finished = subprocess.run(command, input=text, capture_output=True, env=environment, check=False)
     if finished.returncode:
-        told = " ".join(finished.stderr.decode("utf-8", "replace").split())
-        raise RunError(f"nmt-translate {' '.join(options)} ended with {finished.returncode}: {told}")
+        message = " ".join(finished.stderr.decode("utf-8", "replace").split())
+        raise RunError(f"nmt-translate {' '.join(options)} ended with {finished.returncode}: {message}")
     return finished.stdout
 
 

@@ -34,6 +34,8 @@ SUBJECTS = (PYTORCH, *reversed(VARIANTS))
 
 _FAR = 0.5
 """Root mean square of what int8 changes in the log-probability of a token, above which it is no rounding."""
+_SINGLE = 1e-4
+"""How far apart the log-probabilities of a tie may be in single precision, which is all that a command tells."""
 SAMPLES = 100
 """Lines that are made up where none are given, and the most that two workers translate."""
 _MANY_WORDS, _MOST_SUBWORDS = 10_000, 64
@@ -189,8 +191,8 @@ def _rescored(subject: Subject, beam: int) -> Finding:
     for number, (line, found) in enumerate(zip(subject.lines, subject.alone(beam), strict=True), 1):
         gap = abs(found.log_prob - subject.rescore(line, found))
         if not gap <= subject.tolerance.rounding:
-            told = f"the search says {found.log_prob:.4f}, {gap:.1e} from rescoring"
-            return Finding("", f"line {number}, {shown(line)}: {told} of {shown(found.text)}")
+            claim = f"the search says {found.log_prob:.4f}, {gap:.1e} from rescoring"
+            return Finding("", f"line {number}, {shown(line)}: {claim} of {shown(found.text)}")
         largest = max(largest, gap)
     return Finding(f"{subject.count}, at most {largest:.0e} apart")
 
@@ -217,7 +219,7 @@ def _greedy(subject: Subject) -> Finding:
 
 
 def _close(subject: Subject, reference: Subject) -> Finding:
-    """Compare what both say of the reference's translations, token by token, and with a shortlist of its words only."""
+    """Compare both models' log-probabilities of the reference's translations, of a shortlist's subwords alone."""
     beam, bos_id = subject.beams[-1], subject.bundle.target_subwords.bos_id
     wanted = reference.alone(beam)
     differences = [np.zeros(1)]
@@ -230,9 +232,9 @@ def _close(subject: Subject, reference: Subject) -> Finding:
             differences.append(here - there)
     rms = float(np.sqrt(np.mean(np.concatenate(differences) ** 2)))
     equal = sum(one.tokens == other.tokens for one, other in zip(subject.alone(beam), wanted, strict=True))
-    told = f"log-probabilities of a token differ by {rms:.3f} (root mean square)"
+    distance = f"log-probabilities of a token differ by {rms:.3f} (root mean square)"
     alike = f"{equal} of {subject.count} are translated alike (beam {beam})"
-    return Finding(f"{told}; {alike}", "" if rms <= _FAR else f"{told}, which is more than {_FAR}")
+    return Finding(f"{distance}; {alike}", "" if rms <= _FAR else f"{distance}, which is more than {_FAR}")
 
 
 def _coverage(subject: Subject, shortlist: Shortlist, reference: Subject) -> Finding:
@@ -247,21 +249,21 @@ def _coverage(subject: Subject, shortlist: Shortlist, reference: Subject) -> Fin
 def _faithful(subject: Subject, command: Command, options: Sequence[str]) -> Finding:
     """Mix awkward lines with sentences, whose translations must be those of this process, in their places."""
     raw, some = _awkward(subject.lines), subject.lines[:20]
-    given = [line for pair in zip(raw, (text.encode() for text in some), strict=False) for line in pair]
-    given += raw[len(some) :]
-    texts = [line.decode("utf-8", errors="replace") for line in given]
+    mixed = [line for pair in zip(raw, (text.encode() for text in some), strict=False) for line in pair]
+    mixed += raw[len(some) :]
+    texts = [line.decode("utf-8", errors="replace") for line in mixed]
     # Long lines are cut soon: reading them is what is in question.
     options = [*options, "--max-source-tokens", str(_MOST_SUBWORDS)]
     search = dataclasses.replace(subject.bundle.search, max_source_tokens=_MOST_SUBWORDS)
-    out = command(options, b"".join(line + b"\n" for line in given)).decode("utf-8").split("\n")
-    if len(out) != len(given) + 1 or out[-1]:
-        return Finding("", f"{len(given)} lines of input had {len(out) - 1} of output")
+    out = command(options, b"".join(line + b"\n" for line in mixed)).decode("utf-8").split("\n")
+    if len(out) != len(mixed) + 1 or out[-1]:
+        return Finding("", f"{len(mixed)} lines of input had {len(out) - 1} of output")
     expected = Translator(subject.bundle, search=search).translate(texts)
     for number, (text, line, translation) in enumerate(zip(texts, out[:-1], expected, strict=True), 1):
         if (is_blank(text) or text in some) and line != translation.text:
-            ways = f"{shown(line)} from nmt-translate, {shown(translation.text)} from Python"
-            return Finding("", f"line {number}, {shown(text)}: {ways}")
-    return Finding(f"{len(given)}, {len(raw)} of them empty, blank, long or no text")
+            both = f"{shown(line)} from nmt-translate, {shown(translation.text)} from Python"
+            return Finding("", f"line {number}, {shown(text)}: {both}")
+    return Finding(f"{len(mixed)}, {len(raw)} of them empty, blank, long or no text")
 
 
 def _awkward(lines: Sequence[str]) -> list[bytes]:
@@ -286,8 +288,8 @@ def _workers(subject: Subject, command: Command, options: Sequence[str]) -> Find
             here["text"] != there["text"]
             and abs(here["log_prob"] - there["log_prob"]) > subject.tolerance.rounding / 10
         ):
-            ways = f"{shown(here['text'])} by one, {shown(there['text'])} by two"
-            return Finding("", f"line {here['line']}, {shown(line)}: {ways}")
+            both = f"{shown(here['text'])} by one, {shown(there['text'])} by two"
+            return Finding("", f"line {here['line']}, {shown(line)}: {both}")
     return Finding(f"{len(lines)} lines")
 
 

@@ -1,4 +1,4 @@
-"""What a model says of a translation that is given, one target position after another.
+"""A model's log-probability of a given translation, one target position after another.
 
 Shapes: S source length, T target length, V vocabulary, N ids of a shortlist.
 """

@@ -98,8 +98,8 @@ class Subject:
         search: SearchConfig = dataclasses.replace(self.bundle.search, beam_size=beam, batch_size=batch)
         bundle = dataclasses.replace(self.bundle, model=model) if model else self.bundle
         translations = Translator(bundle, search=search).translate([self.lines[i] for i in order])
-        found = dict(zip(order, translations, strict=True))
-        return [found[i].hypotheses[0] for i in range(len(self.lines))]
+        by_line = dict(zip(order, translations, strict=True))
+        return [by_line[i].hypotheses[0] for i in range(len(self.lines))]
 
     def in_batches(self, beam: int) -> Iterator[tuple[str, list[TextHypothesis]]]:
         """Translate in batches of each kind, with its name."""
