@@ -117,6 +117,19 @@ def make_models(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def drop_manifest():
+    """A function that makes a bundle one of before, which has no checksums."""
+
+    def drop(path):
+        file = path / "config.json"
+        config = json.loads(file.read_text(encoding="utf-8"))
+        del config["files"]
+        file.write_text(json.dumps(config), encoding="utf-8")
+
+    return drop
+
+
+@pytest.fixture(scope="session")
 def assert_same_bundle():
     """A function that asserts that two bundles hold the same, to the last bit."""
 

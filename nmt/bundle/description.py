@@ -10,23 +10,24 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nmt.bundle.manifest import CONFIG, Manifest, manifest_of, require_whole
 from nmt.bundle.replacement import find_whole, identity
 from nmt.config.model import ModelConfig
 from nmt.config.schema import from_dict, to_dict
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
-from nmt.files import encoded, read_regular, require_regular
+from nmt.files import read_regular
 from nmt.text.subwords import SubwordModel
 from nmt.version import __version__
 
 FORMAT = 1
 """Raised when an older nmt can no longer read what a newer one writes."""
 
-CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z")
 _JOINT, _SOURCE, _TARGET = "subwords.model", "subwords.source.model", "subwords.target.model"
 
@@ -34,9 +35,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """The languages, subwords and settings around a model, for PyTorch and ONNX Runtime alike."""
+class Description:
+    """All of a bundle but its weights, for PyTorch and ONNX Runtime alike."""
 
+    config: ModelConfig
     source_subwords: SubwordModel
     target_subwords: SubwordModel
     """the same object as `source_subwords` where one model serves both sides"""
@@ -46,19 +48,10 @@ class Surroundings:
     """how to search unless the caller says otherwise"""
     metadata: dict[str, Any] = field(default_factory=dict)
     """facts about the training: updates, minutes, scores with signatures"""
-
-    def surroundings(self) -> dict[str, Any]:
-        """Return these fields by name, to put another model between them."""
-        return {each.name: getattr(self, each.name) for each in fields(Surroundings)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description(Surroundings):
-    """All of a bundle but its weights."""
-
-    config: ModelConfig
-    variants: dict[str, dict[str, str]]
-    """precision → which file holds what: ``weights`` for PyTorch, ``encoder`` and ``step`` for ONNX Runtime"""
+    variants: dict[str, dict[str, str]] = field(default_factory=lambda: {"fp32": {"weights": WEIGHTS}})
+    """precision → part → file: ``weights`` for PyTorch; ``encoder``, ``step`` and others for ONNX Runtime"""
+    files: Manifest = field(default_factory=dict)
+    """the manifest that was read; nothing in a bundle of before"""
 
 
 def read_whole(path: Path, read: Callable[[Path], T]) -> T:
@@ -108,10 +101,11 @@ def read_description(path: Path) -> Description:
         search = from_dict(SearchConfig, config["search"])
         model_config.validate()
         search.validate()
-        source, target = _load_subwords(path, joint=bool(config["subwords"]["joint"]))
-        languages = config["languages"]
+        manifest = manifest_of(config)
+        subwords, languages = config["subwords"], config["languages"]
+        source, target = _load_subwords(path, manifest, joint=bool(subwords["joint"]))
         sizes = (source.vocabulary_size, target.vocabulary_size)
-        stated = (config["subwords"]["source_vocabulary"], config["subwords"]["target_vocabulary"])
+        stated = (subwords["source_vocabulary"], subwords["target_vocabulary"])
         if sizes != stated:
             raise BundleError(
                 f"{path}: the subword models have {sizes[0]} and {sizes[1]} subwords but {CONFIG} says "
@@ -125,7 +119,8 @@ def read_description(path: Path) -> Description:
             target_language=languages["target"],
             search=search,
             metadata=config.get("metadata", {}),
-            variants={name: {**files} for name, files in config["variants"].items()},
+            variants={name: {**parts} for name, parts in config["variants"].items()},
+            files=manifest,
         )
 
 
@@ -140,23 +135,24 @@ def explaining(path: Path) -> Iterator[None]:
         raise BundleError(f"{path}: {error}") from None
 
 
-def description_files(description: Description) -> Iterator[tuple[str, bytes]]:
-    """Write a description as the files of a bundle: names and contents."""
+def subword_files(description: Description) -> Iterator[tuple[str, bytes]]:
+    """Write the subwords as files of a bundle: names and contents."""
     source, target = description.source_subwords, description.target_subwords
-    joint = source is target
-    if joint:
-        yield _JOINT, source.to_bytes()
-    else:
-        yield _SOURCE, source.to_bytes()
-        yield _TARGET, target.to_bytes()
-    config = {
+    sides = {_JOINT: source} if source is target else {_SOURCE: source, _TARGET: target}
+    yield from ((name, side.to_bytes()) for name, side in sides.items())
+
+
+def written_config(description: Description) -> dict[str, Any]:
+    """Make config.json, still without the manifest."""
+    source, target = description.source_subwords, description.target_subwords
+    return {
         "format": FORMAT,
         "nmt_version": __version__,
         "languages": {"source": description.source_language, "target": description.target_language},
         "model": to_dict(description.config),
         "search": to_dict(description.search),
         "subwords": {
-            "joint": joint,
+            "joint": source is target,
             "source_vocabulary": source.vocabulary_size,
             "target_vocabulary": target.vocabulary_size,
         },
@@ -164,32 +160,6 @@ def description_files(description: Description) -> Iterator[tuple[str, bytes]]:
         "variants": description.variants,
         "metadata": description.metadata,
     }
-    yield CONFIG, config_bytes(config)
-
-
-def config_bytes(config: dict[str, Any]) -> bytes:
-    """Write config.json."""
-    return encoded(json.dumps(config, indent=2, ensure_ascii=False) + "\n")
-
-
-def files_of(path: Path) -> Iterator[tuple[str, Path]]:
-    """List the files of a bundle: names with "/" where there are folders, and where they are."""
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
-            yield file.relative_to(path).as_posix(), file
-
-
-def read_file(path: Path) -> bytes:
-    """Read a file of a bundle, to write it into the next one.
-
-    Raises:
-        BundleError: it cannot be read.
-    """
-    try:
-        require_regular(path)
-        return path.read_bytes() if path.suffix == ".safetensors" else read_regular(path)
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read ({error.strerror}); copy the bundle again") from None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -207,10 +177,9 @@ def read_config(path: Path) -> dict[str, Any]:
         raise BundleError(
             f"{path} is not a bundle: it has no {CONFIG}; name a directory that nmt-train made, such as runs/demo/best"
         ) from None
-    except OSError as error:
-        raise BundleError(f"{path / CONFIG} cannot be read ({error.strerror}); copy the bundle again") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BundleError(f"{path / CONFIG} cannot be read ({error}); copy the bundle again") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BundleError(f"{path / CONFIG} cannot be read ({reason}); copy the bundle again") from None
     if not isinstance(version, int) or version > FORMAT:
         raise BundleError(
             f"{path} has bundle format {version}, and nmt {__version__} reads formats up to {FORMAT}; "
@@ -219,8 +188,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return config  # type: ignore[no-any-return]
 
 
-def _load_subwords(path: Path, *, joint: bool) -> tuple[SubwordModel, SubwordModel]:
-    if joint:
-        model = SubwordModel.load(path / _JOINT)
-        return model, model
-    return SubwordModel.load(path / _SOURCE), SubwordModel.load(path / _TARGET)
+def _load_subwords(path: Path, manifest: Manifest, *, joint: bool) -> tuple[SubwordModel, SubwordModel]:
+    names = (_JOINT,) if joint else (_SOURCE, _TARGET)
+    models = [SubwordModel.load(require_whole(path, name, manifest)) for name in names]
+    return models[0], models[-1]

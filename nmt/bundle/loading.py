@@ -7,26 +7,23 @@ Where both are possible, the graphs are faster on a CPU, and start without PyTor
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from nmt.bundle.description import Surroundings, explaining, read_config, read_description, read_whole
+from nmt.bundle.description import Description, explaining, read_description, read_whole
+from nmt.bundle.manifest import require_whole
 from nmt.config.choices import PRECISIONS, VARIANTS
 from nmt.config.trainer import MOST_THREADS
-from nmt.errors import BundleError, ConfigError
+from nmt.errors import BundleError, ConfigError, require
 from nmt.search.interface import StepModel
-
-if TYPE_CHECKING:
-    from nmt.runtime.model import OnnxModel
-
 
 _PARTS = ("encoder", "embedding", "step", "constants")
 """What every variant for ONNX Runtime is made of, by their names in config.json."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadedBundle(Surroundings):
+class LoadedBundle(Description):
     """A bundle whose model is ready to step, by PyTorch or ONNX Runtime."""
 
     model: StepModel
@@ -52,113 +49,100 @@ def load(path: Path | str, *, precision: str | None = None, device: str = "auto"
         BundleError: the bundle, or the variant asked for, is missing or damaged.
         ConfigError: the precision, device or number of threads is impossible, or what it needs is not installed.
     """
-    path = Path(path)
     if precision not in (None, *PRECISIONS):
         raise ConfigError(f"precision={precision} is unknown: choose one of {', '.join(PRECISIONS)}")
-    if threads < 0:
-        raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
-    if threads > MOST_THREADS:
-        raise ConfigError(f"threads={threads} is not possible: it must be at most {MOST_THREADS}")
-    if precision == "bf16":
-        return _load_torch(path, device, threads, precision=precision)
-    if device not in ("auto", "cpu"):
-        if precision == "int8":
-            raise ConfigError(f"precision=int8 runs on the CPU only: take bf16 or fp32 with device={device}")
-        return _load_torch(path, device, threads)
-    exported = read_whole(path, lambda whole: _read_exported(whole, precision, threads))
-    return exported or _load_torch(path, device, threads)
+    require(threads >= 0, "threads", threads, "0 (PyTorch's choice) or more")
+    require(threads <= MOST_THREADS, "threads", threads, f"at most {MOST_THREADS}")
+    on_cpu = device in ("auto", "cpu")
+    if precision == "int8" and not on_cpu:
+        raise ConfigError(f"precision=int8 runs on the CPU only: take bf16 or fp32 with device={device}")
+    names = () if precision == "bf16" or not on_cpu else VARIANTS if precision is None else (precision,)
+
+    def read(whole: Path) -> LoadedBundle:
+        description = read_description(whole)
+        for name in names:
+            if exported := _load_exported(whole, description, name, threads, is_asked_for=precision is not None):
+                return exported
+        return _load_torch(whole, description, device, threads, precision=precision or "fp32")
+
+    return read_whole(Path(path), read)
 
 
-def exported_files(path: Path, precision: str) -> dict[str, Path]:
-    """Tell where a variant's graphs and constants are, and its `shortlist` if it has one, by name; {} if there is none.
+def exported_parts(path: Path, description: Description, precision: str) -> dict[str, str]:
+    """Name the files of a variant for ONNX Runtime: its graphs and constants, and a `shortlist` if it has one.
 
     Raises:
-        BundleError: there is no bundle, or its config.json is damaged.
+        BundleError: a name in the config.json of the bundle at `path` is none.
     """
-    config = read_config(path)
     with explaining(path):
-        files = config["variants"].get(precision, {})
-        return {name: path / files[name] for name in (*_PARTS, "shortlist") if name in files}
+        files = description.variants.get(precision, {})
+        return {part: os.fspath(files[part]) for part in (*_PARTS, "shortlist") if part in files}
 
 
-def _read_exported(path: Path, precision: str | None, threads: int) -> LoadedBundle | None:
-    """Load the exported variant asked for, or the fastest that can run; None where that is PyTorch's."""
-    for name in VARIANTS if precision is None else (precision,):
-        required = precision is not None and name != "fp32"
-        files = exported_files(path, name)
-        if not files and required:
-            raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
-        if not files or (precision is None and not all(file.is_file() for file in files.values())):
-            continue
-        description = read_description(path)
-        sizes = (description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size)
-        model = _onnx_model(path, name, files, threads, sizes=sizes, required=required)
-        if model is None:
-            continue
-        device = f"cpu, {name} by ONNX Runtime"
-        return LoadedBundle(
-            model=model, precision=name, device=device, threads=threads or 1, **description.surroundings()
+def _load_exported(
+    path: Path, description: Description, name: str, threads: int, *, is_asked_for: bool
+) -> LoadedBundle | None:
+    """Load an exported variant; None where it is not there, or cannot run, and something else will do."""
+    parts = exported_parts(path, description, name)
+    is_required = is_asked_for and name != "fp32"
+    if not parts and is_required:
+        raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
+    again = f"make it again with: nmt-export {path} --precision {name}{' --shortlist N' * ('shortlist' in parts)}"
+    if lacking := [part for part in _PARTS if parts and part not in parts]:
+        raise BundleError(
+            f"{path}: the variant {name} lacks its {lacking[0]}: another version of nmt exported it; {again}"
         )
-    return None
-
-
-def _onnx_model(
-    path: Path, name: str, files: dict[str, Path], threads: int, *, sizes: tuple[int, int], required: bool
-) -> OnnxModel | None:
-    """Load a variant's graphs, for vocabularies of these sizes, source and target.
-
-    None where ONNX Runtime is not installed and something else will do.
-    """
+    if not parts or not (is_asked_for or all((path / file).is_file() for file in parts.values())):
+        return None
     try:
         importlib.import_module("onnxruntime")
     except ImportError:
-        if not required:
+        if not is_required:
             return None
         raise ConfigError(
             f"the variant {name} of {path} needs ONNX Runtime, which is not installed: pip install onnxruntime"
         ) from None
+    files = {part: require_whole(path, file, description.files, advice=again) for part, file in parts.items()}
     from nmt.runtime.model import OnnxModel
     from nmt.text.shortlist import Shortlist
 
+    sizes = (description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size)
     try:
-        if missing := [part for part in _PARTS if part not in files]:
-            raise BundleError(f"{path}: the variant {name} lacks its {missing[0]}: another version of nmt exported it")
-        parts = {part: files[part] for part in _PARTS}
-        shortlist = Shortlist.load(files["shortlist"]) if "shortlist" in files else None
+        shortlist = Shortlist.load(files.pop("shortlist")) if "shortlist" in files else None
         if shortlist and (shortlist.source_vocabulary, shortlist.target_vocabulary) != sizes:
-            raise BundleError(f"{files['shortlist']} is of another bundle's subwords")
-        return OnnxModel(**parts, vocabulary=sizes[1], shortlist=shortlist, threads=threads or 1)
+            raise BundleError(f"{path / parts['shortlist']} is of another bundle's subwords")
+        model = OnnxModel(**files, vocabulary=sizes[1], shortlist=shortlist, threads=threads or 1)
     except BundleError as error:
-        reason = str(error)
+        raise BundleError(f"{error}; {again}") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        reason = f"{path}: a graph of the variant {name} is damaged ({error})"
-    options = f"--precision {name}{' --shortlist N' if 'shortlist' in files else ''}"
-    raise BundleError(f"{reason}; make it again with: nmt-export {path} {options}")
+        raise BundleError(f"{path}: a graph of the variant {name} is damaged ({error}); {again}") from None
+    device = f"cpu, {name} by ONNX Runtime"
+    return LoadedBundle(model=model, precision=name, device=device, threads=threads or 1, **vars(description))
 
 
-def _load_torch(path: Path, device: str, threads: int, *, precision: str = "fp32") -> LoadedBundle:
+def _load_torch(path: Path, description: Description, device: str, threads: int, *, precision: str) -> LoadedBundle:
     """Load the fp32 weights with PyTorch, and round them where bf16 is asked for."""
     try:
         import torch
     except ImportError:
-        if precision == "bf16":
-            raise ConfigError("precision=bf16 needs PyTorch, which is not installed: pip install torch") from None
-        raise ConfigError(read_whole(path, _without_torch)) from None
-    from nmt.bundle.weights import load_bundle
+        raise ConfigError(_without_torch(path, description, precision)) from None
+    from nmt.bundle.weights import read_bundle
     from nmt.machine import choose_device, set_threads
 
     used = set_threads(threads)
     chosen = choose_device(device)
     # cuDNN's recurrences round to TF32 unless told otherwise, and then a translation depends on its batch.
     torch.backends.cudnn.allow_tf32 = False
-    bundle = load_bundle(path, device=chosen)
-    model = bundle.model.to(torch.bfloat16) if precision == "bf16" else bundle.model
-    return LoadedBundle(model=model, precision=precision, device=str(chosen), threads=used, **bundle.surroundings())
+    model = read_bundle(path, description, chosen).model
+    model = model.to(torch.bfloat16) if precision == "bf16" else model
+    return LoadedBundle(model=model, precision=precision, device=str(chosen), threads=used, **vars(description))
 
 
-def _without_torch(path: Path) -> str:
+def _without_torch(path: Path, description: Description, precision: str) -> str:
     """Say what to do where PyTorch is not installed and nothing else can run."""
-    if any(exported_files(path, name) for name in VARIANTS):
+    if precision == "bf16":
+        return "precision=bf16 needs PyTorch, which is not installed: pip install torch"
+    if any(exported_parts(path, description, name) for name in VARIANTS):
         return f"{path} needs ONNX Runtime for what was exported (pip install onnxruntime), or PyTorch"
     return (
         f"{path} needs PyTorch, which is not installed: pip install torch, or run "

@@ -15,59 +15,60 @@ import torch
 from torch import Tensor
 
 from nmt.bundle.description import (
-    CONFIG,
+    WEIGHTS,
     Description,
-    Surroundings,
-    config_bytes,
-    description_files,
     explaining,
-    files_of,
     read_config,
     read_description,
-    read_file,
     read_whole,
+    subword_files,
+    written_config,
 )
+from nmt.bundle.manifest import CARD, CONFIG, other_files, require_whole, with_manifest
 from nmt.bundle.replacement import replace_directory
-from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
-from nmt.files import encoded, is_utf8, require_regular
+from nmt.files import encoded, is_utf8
 from nmt.model.seq2seq import Seq2Seq, build_shapes
 from nmt.version import __version__
 
-_WEIGHTS, _CARD = "model.safetensors", "README.md"
-
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle(Surroundings):
+class Bundle(Description):
     """A trained model with all that translating needs."""
 
     model: Seq2Seq
-    config: ModelConfig
 
 
 def save_bundle(bundle: Bundle, path: Path) -> None:
     """Write a bundle to `path`, replacing one that is there; at any moment the old or the new one is whole.
 
+    Exported variants are not written: they are of other weights.
+
     Raises:
         RunError: the disk is full or not writable; what was at `path` is untouched.
     """
-    replace_directory(path, _contents(bundle))
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        yield WEIGHTS, safetensors.torch.save(inference_weights(bundle.model.state_dict()), {"format": "pt"})
+        yield from subword_files(bundle)
+        yield CARD, encoded(model_card(bundle))
+
+    config = written_config(bundle) | {"variants": {"fp32": {"weights": WEIGHTS}}}
+    replace_directory(path, with_manifest(config, contents()))
 
 
 def save_metadata(bundle: Bundle, path: Path) -> None:
     """Write a bundle's metadata into the bundle at `path`; everything else in it stays as it is.
 
     Raises:
-        BundleError: it is no bundle.
+        BundleError: it is no bundle, or a file of it is damaged.
         RunError: the disk is full or not writable; what was at `path` is untouched.
     """
 
     def contents() -> Iterator[tuple[str, bytes]]:
-        yield CONFIG, config_bytes(read_config(path) | {"metadata": bundle.metadata})
-        yield _CARD, encoded(model_card(bundle))
-        for name, file in files_of(path):
-            if name not in (CONFIG, _CARD):
-                yield name, read_file(file)
+        config = read_config(path) | {"metadata": bundle.metadata}
+        card = CARD, encoded(model_card(bundle))
+        yield from with_manifest(config, (card, *other_files(path, read_description(path).files, but=CARD)))
 
     replace_directory(path, contents())
 
@@ -78,24 +79,17 @@ def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:
     Raises:
         BundleError: there is no bundle at `path`, its format is newer than this nmt, or a file is missing or damaged.
     """
-    return read_whole(Path(path), lambda whole: _read_bundle(whole, device))
+    return read_whole(Path(path), lambda whole: read_bundle(whole, read_description(whole), device))
 
 
-def _read_bundle(path: Path, device: torch.device | str) -> Bundle:
-    description = read_description(path)
+def read_bundle(path: Path, description: Description, device: torch.device | str) -> Bundle:
+    """Read the weights of a bundle that is there, and whose description was read; BundleError as `load_bundle`."""
     sizes = description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size
     with explaining(path):
-        weights = path / description.variants["fp32"]["weights"]
+        weights = require_whole(path, description.variants["fp32"]["weights"], description.files)
         model = build_shapes(description.config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
     _load_weights(model, weights, device)
-    return Bundle(model=model.eval(), config=description.config, **description.surroundings())
-
-
-def _contents(bundle: Bundle) -> Iterator[tuple[str, bytes]]:
-    yield _WEIGHTS, safetensors.torch.save(inference_weights(bundle.model.state_dict()), {"format": "pt"})
-    variants = {"fp32": {"weights": _WEIGHTS}}
-    yield from description_files(Description(config=bundle.config, variants=variants, **bundle.surroundings()))
-    yield _CARD, encoded(model_card(bundle))
+    return Bundle(model=model.eval(), **vars(description))
 
 
 def inference_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -129,7 +123,6 @@ def model_card(bundle: Bundle) -> str:
 
 
 def _read_weights(path: Path, device: torch.device | str) -> dict[str, Tensor]:
-    require_regular(path)
     if is_utf8(path):
         return safetensors.torch.load_file(path, device=str(device))
     return {name: tensor.to(device) for name, tensor in safetensors.torch.load(path.read_bytes()).items()}
@@ -138,8 +131,6 @@ def _read_weights(path: Path, device: torch.device | str) -> dict[str, Tensor]:
 def _load_weights(model: Seq2Seq, path: Path, device: torch.device | str) -> None:
     try:
         weights = _read_weights(path, device)
-    except OSError as error:
-        raise BundleError(f"{path} is missing or damaged ({error.strerror}); copy the bundle again") from None
     except safetensors.SafetensorError:
         raise BundleError(
             f"{path} is missing or damaged (it is no whole safetensors file); copy the bundle again"
@@ -152,14 +143,4 @@ def _load_weights(model: Seq2Seq, path: Path, device: torch.device | str) -> Non
             f"{path}: {wrong} has shape {shapes.get(wrong, 'missing')} but {CONFIG} asks for "
             f"{expected.get(wrong, 'no such tensor')}; copy the bundle again"
         )
-    _require_ids(model, weights, path)
     model.load_state_dict(weights, assign=True)
-
-
-def _require_ids(model: Seq2Seq, weights: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse a lexicon of ids that the vocabulary does not have; BundleError."""
-    for name, tensor in weights.items():
-        if not tensor.is_floating_point() and tensor.numel():
-            least, most = (int(end) for end in torch.aminmax(tensor))
-            if least < 0 or most >= model.target_embedding.num_embeddings:
-                raise BundleError(f"{path}: {name} has ids that the vocabulary lacks; copy the bundle again")

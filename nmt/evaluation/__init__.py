@@ -1,1 +1,1 @@
-"""Scores of translations, always with their signatures."""
+"""Scores of translations, always with their signatures; the promises of a bundle, checked."""

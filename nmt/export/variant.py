@@ -11,17 +11,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from nmt.bundle.description import (
-    CONFIG,
-    Description,
-    config_bytes,
-    explaining,
-    files_of,
-    read_config,
-    read_description,
-    read_file,
-    read_whole,
-)
+from nmt.bundle.description import Description, explaining, read_config, read_description, read_whole
+from nmt.bundle.manifest import CONFIG, other_files, require_whole, with_manifest
 from nmt.bundle.replacement import finish_saving, identity, replace_directory
 from nmt.config.choices import VARIANTS
 from nmt.corpus.encoding import Side, encode_pairs
@@ -32,10 +23,11 @@ from nmt.export.arithmetic import Float32
 from nmt.export.build import build_graphs
 from nmt.export.builder import Weights
 from nmt.export.int8 import Int8
-from nmt.files import is_utf8, require_regular
+from nmt.files import is_utf8
 from nmt.text.shortlist import Shortlist
 
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}
+_FROM_WEIGHTS = "a bundle is exported from the weights that training saved"
 _ELSEWHERE = "make it writable or copy the bundle elsewhere"
 
 
@@ -116,27 +108,22 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
     """Yield all files of the bundle as they shall be: the variant's anew, the others as they are."""
     description = read_description(path)
     with explaining(path):
-        weights = _load_weights(path / description.variants["fp32"]["weights"])
+        file = require_whole(path, description.variants["fp32"]["weights"], description.files, advice=_FROM_WEIGHTS)
+    weights = _load_weights(file)
     try:
         graphs = build_graphs(description.config, weights, _ARITHMETIC[precision], with_shortlist=shortlist is not None)
     except KeyError as error:
         raise BundleError(f"{path}: the weights lack {error}; copy the bundle again") from None
     except (IndexError, TypeError, ValueError) as error:
         raise BundleError(f"{path}: the weights are not those of {CONFIG} ({error}); copy the bundle again") from None
-    entry = {}
-    for name, (file, content) in graphs.files().items():
-        entry[name] = f"{precision}/{file}"
-        yield entry[name], content
+    parts = graphs.files()
     if shortlist is not None:
-        entry["shortlist"] = f"{precision}/shortlist.npz"
-        yield entry["shortlist"], shortlist(description).to_bytes()
+        parts["shortlist"] = "shortlist.npz", shortlist(description).to_bytes()
     config = read_config(path)
-    weights_entry = {name: file for name, file in config["variants"].get(precision, {}).items() if name == "weights"}
-    config["variants"][precision] = weights_entry | entry
-    yield CONFIG, config_bytes(config)
-    for other, found in files_of(path):
-        if other != CONFIG and not other.startswith(f"{precision}/"):
-            yield other, read_file(found)
+    weights_entry = {part: file for part, file in config["variants"].get(precision, {}).items() if part == "weights"}
+    config["variants"][precision] = weights_entry | {part: f"{precision}/{file}" for part, (file, _) in parts.items()}
+    written = ((f"{precision}/{file}", content) for file, content in parts.values())
+    yield from with_manifest(config, chain(written, other_files(path, description.files, but=precision)))
 
 
 def _load_file(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -145,14 +132,10 @@ def _load_file(path: Path) -> dict[str, np.ndarray[Any, Any]]:
 
 def _load_weights(path: Path) -> Weights:
     try:
-        require_regular(path)
         load = safetensors.numpy.load_file if is_utf8(path) else _load_file
         weights = load(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no whole safetensors file"
-        raise BundleError(
-            f"{path} is missing or damaged ({reason}); a bundle is exported from the weights that training saved"
-        ) from None
+    except safetensors.SafetensorError:
+        raise BundleError(f"{path} is missing or damaged (it is no whole safetensors file); {_FROM_WEIGHTS}") from None
     for name, weight in weights.items():
         if not np.isfinite(weight).all():
             raise BundleError(f"{path}: {name} has values that are not finite numbers; copy the bundle again")

@@ -139,7 +139,7 @@ def test_an_exported_bundle_says_what_to_do_without_any_engine(exported):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: MODEL, --precision; see nmt-export --help"),
+        ([], "the following arguments are required: MODEL; see nmt-export --help"),
         (["MODEL", "--precision", "int4"], "argument --precision: invalid choice: 'int4' (choose from"),
         (["nowhere", "--precision", "int8"], "nowhere does not exist; name a directory that nmt-train made, such as"),
     ],

@@ -58,7 +58,10 @@ def test_a_variant_is_added_and_all_else_stays(best, assert_same_bundle):
         "fp32": {"weights": "model.safetensors"},
         "int8": parts("int8"),
     }
-    assert config == json.loads(before["config.json"]) | {"variants": variants}
+    assert {name: entry["bytes"] for name, entry in config["files"].items()} == {
+        name: len(content) for name, content in sorted(after.items()) if name != "config.json"
+    }
+    assert config == json.loads(before["config.json"]) | {"variants": variants, "files": config["files"]}
     assert_same_bundle(load_bundle(best), bundle)
     assert [file.name for file in best.parent.iterdir()] == ["best"]
 
@@ -151,18 +154,23 @@ def test_a_variant_that_is_not_there_is_told_with_the_command_that_makes_it(best
     )
 
 
-def test_a_damaged_variant_is_told_with_the_command_that_makes_it(best):
+def test_a_damaged_variant_is_told_with_the_command_that_makes_it(best, drop_manifest):
     export(best, "int8")
     step = best / "int8" / "step.onnx"
+    size = step.stat().st_size
     step.write_bytes(step.read_bytes()[:100])
-    for options in ({}, {"precision": "int8"}):
-        message = refusal(best, **options)
-        assert message.startswith(f"{step} is damaged, or not for onnxruntime ")
-        assert message.endswith(f"; make it again with: nmt-export {best} --precision int8")
-    load(best, precision="fp32")
+    cut_short = f"{step} is missing or damaged (it has 100 bytes, and had {size:,} when it was written)"
+    for reason in (cut_short, f"{step} is damaged, or not for onnxruntime "):
+        for options in ({}, {"precision": "int8"}):
+            message = refusal(best, **options)
+            assert message.startswith(reason)
+            assert message.endswith(f"; make it again with: nmt-export {best} --precision int8")
+        load(best, precision="fp32")
+        if reason == cut_short:
+            drop_manifest(best)
     step.unlink()
     assert refusal(best, precision="int8") == (
-        f"{step} is missing or cannot be read (No such file or directory); "
+        f"{step} is missing or damaged (No such file or directory); "
         f"make it again with: nmt-export {best} --precision int8"
     )
     assert load(best).precision == "fp32"
@@ -319,8 +327,9 @@ def test_a_shortlist_comes_with_the_variant_and_goes_with_it(best, text):
     assert contents(best) == plain
 
 
-def test_a_shortlist_of_other_subwords_is_told(best, text):
+def test_a_shortlist_of_other_subwords_is_told(best, text, drop_manifest):
     export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text], size=5))
+    drop_manifest(best)
     file = best / "int8" / "shortlist.npz"
     nothing = np.zeros(0, dtype=np.int64)
     file.write_bytes(Shortlist(np.zeros(8, dtype=np.int64), nothing, nothing, 9).to_bytes())
@@ -329,8 +338,11 @@ def test_a_shortlist_of_other_subwords_is_told(best, text):
     )
 
 
-def test_a_missing_or_damaged_shortlist_is_told(best, text):
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_a_missing_or_damaged_shortlist_is_told(best, text, drop_manifest, has_manifest):
     export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text], size=5))
+    if not has_manifest:
+        drop_manifest(best)
     file = best / "int8" / "shortlist.npz"
     whole = file.read_bytes()
     file.write_bytes(whole[:50])

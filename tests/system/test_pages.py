@@ -333,6 +333,8 @@ def run_program(words, given):
         return subprocess.run(words, input=given, capture_output=True, check=True, timeout=60).stdout
     words = [*NMT.get(words[0], []), *words[1:]]
     words = words[1:] if words[0] == "nmt" else words
+    if "--verify" in words and "--source" not in words:
+        words = [*words, "--source", "input.en"]
     if words[0] != "train" or {"--help", "--cfg"} & set(words):
         return run_nmt(words, given)
     small = [] if any(word.startswith("init_from=") for word in words) else SMALL
