@@ -3,8 +3,6 @@
 It stands beside the rooms, because text, bundles, runs and commands all read and write by it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """The parallel text that a model is trained on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from nmt.config.schema import check_ranges, within

@@ -1,7 +1,5 @@
 """AdamW and the course of its learning rate."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from nmt.config.choices import Schedule

@@ -1,7 +1,5 @@
 """What can be said of any configuration dataclass: as plain values, from them, its docstrings and its ranges."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """The subword layer between text and model."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from nmt.config.choices import Normalization, Sides, SubwordKind

@@ -1,7 +1,5 @@
 """The configuration of nmt-train: its groups, and the checks that concern several of them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The run directory: claimed by one run at a time, and left as it was by one that failed before it began."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The log of a run: a file with times, and standard error without them."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import logging

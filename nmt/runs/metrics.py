@@ -1,7 +1,5 @@
 """The numbers of a run: a JSON object a line in ``metrics.jsonl``, and curves for TensorBoard."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One run on a screen of text: its settings, scores and times."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

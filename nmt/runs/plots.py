@@ -3,8 +3,6 @@
 Needs matplotlib, which is imported when a picture is drawn.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import math

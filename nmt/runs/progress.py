@@ -1,7 +1,5 @@
 """How far a run is, for the person who watches: a bar on a terminal, a line now and then elsewhere."""
 
-from __future__ import annotations
-
 import sys
 import time
 from typing import Any

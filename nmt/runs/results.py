@@ -3,8 +3,6 @@
 Nothing heavy is imported, so that a hundred runs are read at once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

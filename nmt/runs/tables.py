@@ -1,7 +1,5 @@
 """One table of many runs: scores averaged over seeds, the best settings first."""
 
-from __future__ import annotations
-
 import json
 import statistics
 from collections.abc import Iterable, Sequence

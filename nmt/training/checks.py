@@ -1,7 +1,5 @@
 """What a user is told about validation and test text before training begins."""
 
-from __future__ import annotations
-
 from nmt.config.train import TrainConfig
 from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text

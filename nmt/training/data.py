@@ -1,7 +1,5 @@
 """From a configuration to what training needs: text, subwords, the encoded corpora and validation sentences."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -5,8 +5,6 @@ Translation Systems for Spoken Language Domains") go on with text of another dom
 Transfer Learning for Low-Resource Neural Machine Translation") even with another language pair.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Set
 from pathlib import Path

@@ -5,8 +5,6 @@ loss is divided by the real target positions of the whole batch. So the sum of t
 gradient. The mean of the parts' means would weigh positions in short sentences more.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable
 from typing import NamedTuple

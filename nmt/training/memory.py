@@ -3,8 +3,6 @@
 Shapes: V vocabulary, N translations of the lexicon, E embedding, H hidden, F attentional vector, S and T lengths.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

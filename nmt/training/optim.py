@@ -1,7 +1,5 @@
 """The optimiser, the course of its learning rate, and the moving average of the weights."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Iterator

@@ -4,8 +4,6 @@
 DistributedDataParallel averages their gradients (Li et al. 2020), over gloo between CPUs and nccl between GPUs.
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """Where a training stands, its sums since the last report, and the batches that follow."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a run tells while it goes: the progress bar, the log, and the lines of ``metrics.jsonl``."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

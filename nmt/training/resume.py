@@ -1,7 +1,5 @@
 """Whether a run may go on where an earlier one stopped, and what all its processes must agree about."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One run from its configuration to its bundles: claim the directory, resume or start, train, test, sum up."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Set
 from pathlib import Path
 

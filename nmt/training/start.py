@@ -1,7 +1,5 @@
 """What a run begins with: nothing, the weights of a trained bundle, or the state in which it stopped."""
 
-from __future__ import annotations
-
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """All that a run needs to go on: raw weights, optimiser, average, position, best score, patience, elapsed time."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import pickle

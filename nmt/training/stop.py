@@ -3,12 +3,11 @@
 An update that takes too long is given up: what it would have made, the run that goes on makes from the last one.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 import time
 from types import FrameType, TracebackType
+from typing import Self
 
 from nmt.runs.log import LOG
 
@@ -30,7 +29,7 @@ class StopSignal:
         self._arrived_at = 0.0
         self._before: dict[signal.Signals, object] = {}
 
-    def __enter__(self) -> StopSignal:
+    def __enter__(self) -> Self:
         # Only the main thread may install handlers; elsewhere signals are not ours to handle.
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:

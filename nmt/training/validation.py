@@ -1,7 +1,5 @@
 """Scores of a model while it is trained, and of the best one on the test text at the end."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch
