@@ -125,7 +125,7 @@ def train(config: TrainConfig) -> RunResults:
     set_kernel_caches()
     config = dataclasses.replace(config, run_dir=config.run_dir.replace("${name}", config.name))
     run(config, config_text=settings_text, chosen=differing(config, TrainConfig()))
-    return read_results(Path(config.run_dir).expanduser())
+    return read_results(config.directory)
 
 
 def evaluate(

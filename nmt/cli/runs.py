@@ -158,8 +158,8 @@ def _show(arguments: argparse.Namespace) -> None:
     """
     from nmt.cli.hydra.train_help import defaults
     from nmt.config.schema import flatten, to_dict
-    from nmt.runs.overview import overview
     from nmt.runs.results import find_runs, read_results
+    from nmt.runs.tables import overview
 
     usual, texts = flatten(to_dict(defaults())), []
     for directory in map(Path, arguments.runs):

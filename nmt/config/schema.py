@@ -143,6 +143,15 @@ def differing(config: Any, other: Any) -> set[str]:
     return {key for key, value in here.items() if value != there[key]}
 
 
+def as_typed(value: Any) -> str:
+    """Write a value as on the command line, and as YAML does."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_typed, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or "''"
+
+
 @functools.cache
 def describe(kind: type) -> dict[str, str]:
     """Read the docstring under each field of a configuration dataclass: field name → one line."""

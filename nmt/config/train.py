@@ -1,6 +1,7 @@
 """The configuration of nmt-train: its groups, and the checks that concern several of them."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt.config.choices import Tying
@@ -46,6 +47,11 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+
+    @property
+    def directory(self) -> Path:
+        """The directory that ``run_dir`` names."""
+        return Path(self.run_dir).expanduser()
 
     def validate(self) -> None:
         """Raise ConfigError for the first key, in any group, that is missing, impossible or at odds with another."""

@@ -44,7 +44,7 @@ class Plan:
     @property
     def directory(self) -> Path:
         """The run directory of the last model, with all else in it."""
-        return Path(self.config.run_dir).expanduser()
+        return self.config.directory
 
     @property
     def text(self) -> Path:

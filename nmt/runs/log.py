@@ -21,19 +21,32 @@ def logging_to(path: Path) -> Iterator[None]:
     with saving(path):
         stamped = _LogFile(path, encoding="utf-8", errors=ESCAPED)
     stamped.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    plain = _AboveTheBar()
-    plain.setFormatter(logging.Formatter("%(message)s"))
+    try:
+        with _handled_by(stamped, _AboveTheBar(), level=logging.INFO):
+            yield
+    finally:
+        with contextlib.suppress(OSError):  # a full disk was reported before
+            stamped.close()
+
+
+def logging_warnings(rank: int) -> contextlib.AbstractContextManager[None]:
+    """Let a process other than the main one log its warnings alone, to standard error, with its number."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"process {rank}: %(message)s"))
+    return _handled_by(handler, level=logging.WARNING)
+
+
+@contextlib.contextmanager
+def _handled_by(*handlers: logging.Handler, level: int) -> Iterator[None]:
+    """Let the log have these handlers alone for a while."""
     before = LOG.level, LOG.propagate, LOG.handlers[:]
-    LOG.setLevel(logging.INFO)
-    LOG.propagate = False
-    LOG.handlers[:] = [stamped, plain]
+    LOG.setLevel(level)
+    LOG.propagate, LOG.handlers[:] = False, handlers
     try:
         yield
     finally:
         level, LOG.propagate, LOG.handlers[:] = before
         LOG.setLevel(level)
-        with contextlib.suppress(OSError):  # a full disk was reported before
-            stamped.close()
 
 
 class _LogFile(logging.FileHandler):

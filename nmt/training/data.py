@@ -58,6 +58,12 @@ class TrainingData:
     """what earlier starts found out about the text"""
 
     @property
+    def vocabularies(self) -> dict[str, int]:
+        """Sizes of the vocabularies, as `build_model` takes them."""
+        source, target = self.source_subwords.vocabulary_size, self.target_subwords.vocabulary_size
+        return {"source_vocabulary": source, "target_vocabulary": target}
+
+    @property
     def valid_digest(self) -> str:
         """Of the raw validation text."""
         return text_digest(self.valid)

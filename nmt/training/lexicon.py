@@ -88,8 +88,7 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
     LOG.info("aligning the training text for the lexicon")
     translations, others = learn_translations(
         data.corpus,
-        source_vocabulary=data.source_subwords.vocabulary_size,
-        target_vocabulary=data.target_subwords.vocabulary_size,
+        **data.vocabularies,
         size=config.model.lexicon_size,
         source_sampling=_sampling(config, "source", data.source_subwords),
         target_sampling=_sampling(config, "target", data.target_subwords),

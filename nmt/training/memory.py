@@ -3,8 +3,7 @@
 Shapes: V vocabulary, N translations of the lexicon, E embedding, H hidden, F attentional vector, S and T lengths.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,7 @@ from nmt.errors import ConfigError
 from nmt.machine import free_memory
 from nmt.model.cells.cell import cell_named
 from nmt.model.seq2seq import build_model
+from nmt.training.data import TrainingData
 
 _FLOAT = 4
 _COPIES = 5
@@ -46,25 +46,22 @@ class Estimate:
         return self.model + self.batch + self.lexicon
 
 
-def estimate(config: TrainConfig, corpus: Mixture, *, vocabularies: Sequence[int], processes: int = 1) -> Estimate:
+def estimate(config: TrainConfig, data: TrainingData, *, processes: int = 1) -> Estimate:
     """Estimate what a training needs, without making any of it.
 
     Args:
         config: of the run.
-        corpus: the training text.
-        vocabularies: V of the source and of the target.
+        data: its text and subwords.
         processes: of the whole run, which share every batch.
     """
-    source_vocabulary, target_vocabulary = vocabularies
     with torch.device("meta"):
-        model = build_model(config.model, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+        model = build_model(config.model, **data.vocabularies)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    lexicon = _FOLDS * 2 * _FLOAT * source_vocabulary * config.model.lexicon_size
     return Estimate(
         parameters,
         model=_COPIES * _FLOAT * parameters,
-        batch=_batch_bytes(config, corpus, config.trainer.accumulation * processes),
-        lexicon=lexicon,
+        batch=_batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
+        lexicon=_FOLDS * 2 * _FLOAT * data.source_subwords.vocabulary_size * config.model.lexicon_size,
     )
 
 
@@ -89,20 +86,15 @@ def require_memory(needed: Estimate, config: TrainConfig, device: torch.device, 
         "trainer.accumulation": needed.batch,
         f"model.lexicon_size={config.model.lexicon_size}; lower it": needed.lexicon,
     }
-    largest = max(parts, key=lambda part: parts[part])
+    largest = max(parts, key=parts.__getitem__)
     each = f" in each of {processes} processes" if processes > 1 else ""
     raise ConfigError(
-        f"this training needs at least {gigabytes(needed.total)} of memory{each}, and {gigabytes(free)} are free on "
-        f"{device}: {gigabytes(parts[largest])} are for {largest}"
+        f"this training needs at least {_gigabytes(needed.total)} of memory{each}, and {_gigabytes(free)} are free on "
+        f"{device}: {_gigabytes(parts[largest])} are for {largest}"
     )
 
 
-def processes_here() -> int:
-    """Count the processes of the run on this machine, as ``torchrun`` says."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-
-
-def gigabytes(count: int) -> str:
+def _gigabytes(count: int) -> str:
     """Write a number of bytes."""
     return f"{count / 1e9:,.1f} GB"
 

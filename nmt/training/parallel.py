@@ -8,7 +8,6 @@ import atexit
 import contextlib
 import gc
 import importlib
-import logging
 import os
 import re
 import threading
@@ -45,6 +44,8 @@ class Processes:
     """number of processes"""
     local_rank: int = 0
     """number of this process among those of its machine"""
+    local_size: int = 1
+    """number of processes of its machine"""
 
     @property
     def is_main(self) -> bool:
@@ -136,7 +137,8 @@ def join_processes() -> Processes:
     if size == "1":
         return Processes()
     try:
-        processes = Processes(int(os.environ["RANK"]), int(size), int(os.environ.get("LOCAL_RANK", "0")))
+        local = int(os.environ.get("LOCAL_RANK", "0")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        processes = Processes(int(os.environ["RANK"]), int(size), *local)
     except (KeyError, ValueError):
         raise ConfigError(
             f"WORLD_SIZE={size} is set in the environment, but RANK is not a number; start several processes with "
@@ -171,23 +173,6 @@ def leave_processes() -> bool:
     leaving.start()
     leaving.join(_FAREWELL_SECONDS)
     return not leaving.is_alive()
-
-
-@contextlib.contextmanager
-def logging_warnings(rank: int) -> Iterator[None]:
-    """Let a process other than the main one log its warnings alone, to standard error, with its number."""
-    log = logging.getLogger("nmt")
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(f"process {rank}: %(message)s"))
-    before = log.level, log.propagate, log.handlers[:]
-    log.setLevel(logging.WARNING)
-    log.propagate = False
-    log.handlers[:] = [handler]
-    try:
-        yield
-    finally:
-        level, log.propagate, log.handlers[:] = before
-        log.setLevel(level)
 
 
 def _leave() -> None:

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import math
 import time
-from pathlib import Path
 
 from torch.nn.utils import clip_grad_norm_
 
@@ -41,14 +40,13 @@ class Trainer:
         data: TrainingData,
         *,
         model: Seq2Seq,
-        run_dir: Path,
         precision: Precision,
         processes: Processes | None = None,
         folds: Folds | None = None,
         saved: SavedState | None = None,
     ) -> None:
         """Stand before the next update: the first one, or the one after `saved`, which has the folds too."""
-        self.config, self.data, self.model, self.run_dir, self.task = config, data, model, run_dir, data.task
+        self.config, self.data, self.model, self.task = config, data, model, data.task
         self.precision, self.processes = precision, processes or Processes()
         self.optimizer = build_optimizer(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
@@ -81,7 +79,7 @@ class Trainer:
         )
         self.reporter: Reporter | None = None
         if self.processes.is_main:
-            self.reporter = Reporter(config.trainer, run_dir, task=self.task, update=self.position.update)
+            self.reporter = Reporter(config.trainer, config.directory, task=self.task, update=self.position.update)
 
     def train(self) -> str:
         """Train until a limit is reached or patience is lost; return the reason, which ``position.finished`` keeps.
@@ -229,9 +227,9 @@ class Trainer:
             self.reporter.validation(position, result, valid)
 
     def _save_bundles(self, bundle: Bundle, *, is_better: bool) -> None:
-        save_bundle(bundle, self.run_dir / "last")
+        save_bundle(bundle, self.config.directory / "last")
         if is_better:
-            save_bundle(bundle, self.run_dir / "best")
+            save_bundle(bundle, self.config.directory / "best")
 
     def _finish(self) -> None:
         if self.position.last_validation != self.position.update:
@@ -240,4 +238,4 @@ class Trainer:
         self._save()
 
     def _save(self) -> None:
-        self.processes.from_main(lambda: save_state(state_of(self), self.run_dir / "state.pt"))
+        self.processes.from_main(lambda: save_state(state_of(self), self.config.directory / "state.pt"))

@@ -1,7 +1,5 @@
 """Scores of a model while it is trained, and of the best one on the test text at the end."""
 
-from pathlib import Path
-
 import torch
 
 from nmt.bundle.weights import Bundle, load_bundle, save_metadata
@@ -32,26 +30,21 @@ def validate(
 
 
 def score_test(
-    task: Task,
-    text: ParallelText,
-    config: TrainConfig,
-    *,
-    run_dir: Path,
-    device: torch.device,
-    processes: Processes,
+    task: Task, text: ParallelText, config: TrainConfig, *, device: torch.device, processes: Processes
 ) -> None:
     """Score the best bundle on the test text with its own search settings; log the scores and keep them in it.
 
     Nothing is done where an earlier start has scored this bundle on that text. Every process does its share.
     Variants that were exported meanwhile stay.
     """
-    bundle = load_bundle(run_dir / "best", device=device)
+    best = config.directory / "best"
+    bundle = load_bundle(best, device=device)
     how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
     digest = text_digest(text)[:16]
     scored = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
     if processes.from_main(lambda: str(scored[0]).endswith(how) and scored[1] == digest):
         return
     written = "; ".join(map(str, task.test(bundle, text, shares=processes)))
-    LOG.info("test (%s): %s", how, written)
+    LOG.info(f"test ({how}): {written}")
     bundle.metadata.update(test=f"{written}, {how}", test_digest=digest)
-    processes.from_main(lambda: save_metadata(bundle, run_dir / "best"))
+    processes.from_main(lambda: save_metadata(bundle, best))

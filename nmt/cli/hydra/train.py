@@ -83,7 +83,7 @@ def _run(composed: DictConfig, options: list[str]) -> None:
         chosen = chosen_keys(composed) if config.init_from else set()
     run(config, config_text=config_text, chosen=chosen)
     # It may have been a job of a sweep, and have failed then.
-    clear_failure(Path(config.run_dir).expanduser())
+    clear_failure(config.directory)
 
 
 def _job_name(settings: list[str]) -> str:
