@@ -10,10 +10,13 @@ from nmt.files import ESCAPED, is_utf8, saving, write_atomically
 
 
 class Metrics:
-    """``metrics.jsonl``: one JSON object a line, in order of updates; for TensorBoard too, where that is asked for."""
+    """``metrics.jsonl``: one JSON object a line, in order of updates.
+
+    TensorBoard gets the numbers too, where that is asked for: ``tensorboard --logdir runs`` shows every run below runs.
+    """
 
     def __init__(self, path: Path, *, from_update: int, tensorboard: bool = False) -> None:
-        """Open for appending; lines after `from_update`, which an interrupted run left, are dropped.
+        """Open for appending; lines and points after `from_update`, which an interrupted run left, are dropped.
 
         Args:
             path: the file.
@@ -24,10 +27,14 @@ class Metrics:
             ConfigError: TensorBoard is not installed.
             RunError: the disk is full or not writable.
         """
-        self.path = path
-        self._board: TensorBoard | None = None
+        self._path, self._board_directory = path, path.with_name("tensorboard")
+        self._board: Any = None
         if tensorboard:
-            self._board = TensorBoard(path.with_name("tensorboard"), from_update=from_update)
+            require_tensorboard(self._board_directory)
+            from torch.utils.tensorboard import SummaryWriter
+
+            with saving(self._board_directory):
+                self._board = SummaryWriter(str(self._board_directory), purge_step=from_update + 1)
         with saving(path):
             if path.exists():
                 lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
@@ -35,52 +42,24 @@ class Metrics:
                 write_atomically(path, lambda partial: partial.write_text("".join(earlier), encoding="utf-8"))
             self._file = open(path, "a", encoding="utf-8", errors=ESCAPED)  # noqa: SIM115 (closed by close)
 
-    def write(self, kind: str, **values: Any) -> None:
-        """Append one line and flush it."""
-        with saving(self.path):
-            self._file.write(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
+    def write(self, kind: str, *, update: int, **values: Any) -> None:
+        """Append one line and flush it; add a point to the curve ``KIND/NAME`` of every value that is a number."""
+        with saving(self._path):
+            self._file.write(json.dumps({"kind": kind, "update": update, **values}, ensure_ascii=False) + "\n")
             self._file.flush()
         if self._board:
-            self._board.write(kind, **values)
+            with saving(self._board_directory):
+                for name, value in values.items():
+                    if isinstance(value, int | float) and not isinstance(value, bool):
+                        self._board.add_scalar(f"{kind}/{name}", value, update)
+                self._board.flush()
 
     def close(self) -> None:
-        """Close the file."""
-        # A line that a full disk refused is still in the buffer, and `write` has reported it.
-        with contextlib.suppress(OSError):
-            self._file.close()
-        if self._board:
-            self._board.close()
-
-
-class TensorBoard:
-    """The numbers of metrics.jsonl for TensorBoard: ``tensorboard --logdir runs`` shows every run below runs."""
-
-    def __init__(self, directory: Path, *, from_update: int) -> None:
-        """Write into a directory; points after `from_update`, which an interrupted run left, are hidden.
-
-        Raises:
-            ConfigError: TensorBoard is not installed.
-            RunError: the disk is full or not writable.
-        """
-        require_tensorboard(directory)
-        from torch.utils.tensorboard import SummaryWriter
-
-        self._directory = directory
-        with saving(directory):
-            self._writer: Any = SummaryWriter(str(directory), purge_step=from_update + 1)
-
-    def write(self, kind: str, *, update: int, **values: Any) -> None:
-        """Add a point at `update` to the curve ``KIND/NAME`` of every value that is a number."""
-        with saving(self._directory):
-            for name, value in values.items():
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    self._writer.add_scalar(f"{kind}/{name}", value, update)
-            self._writer.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        with contextlib.suppress(OSError):
-            self._writer.close()
+        """Close what is written to."""
+        for file in filter(None, (self._file, self._board)):
+            # A line that a full disk refused is still in the buffer, and `write` has reported it.
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 def require_tensorboard(run_dir: Path) -> None:
@@ -89,17 +68,17 @@ def require_tensorboard(run_dir: Path) -> None:
     Raises:
         ConfigError: it is not, or does not.
     """
+    instead = "leave it false (metrics.jsonl has the same numbers)"
     if not is_utf8(run_dir):
         raise ConfigError(
             f"trainer.tensorboard=true needs a path that is UTF-8, and run_dir={run_dir} is not; "
-            "choose another run_dir, or leave it false (metrics.jsonl has the same numbers)"
+            f"choose another run_dir, or {instead}"
         )
     try:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError:
         raise ConfigError(
-            "trainer.tensorboard=true needs TensorBoard: pip install tensorboard, or leave it false "
-            "(metrics.jsonl has the same numbers)"
+            f"trainer.tensorboard=true needs TensorBoard: pip install tensorboard, or {instead}"
         ) from None
 
 

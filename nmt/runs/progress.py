@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from nmt.runs.log import LOG, unless_nobody_reads
 
-# Seconds since the log began: seconds between two lines from then on. That makes 90 lines of an
-# hour and 2,000 of a week.
+# Seconds since the log began: seconds between two lines from then on. That makes 90 lines of an hour and 2,000 of a
+# week.
 _INTERVALS = {0.0: 15.0, 600.0: 60.0, 7200.0: 300.0}
 
 
@@ -30,7 +30,7 @@ class Pace:
 
 
 class Progress:
-    """Loss, tokens/s, the best validation's score and time left: a bar on a terminal, a line now and then elsewhere."""
+    """How far a run is and what else there is to say: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, *, total_updates: int, update: int, show: bool) -> None:
         self._show = show
@@ -46,28 +46,18 @@ class Progress:
                 bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}",
             )
 
-    def show(
-        self,
-        update: int,
-        *,
-        total_updates: int,
-        loss: float,
-        tokens_per_second: float,
-        score: str,
-        seconds_left: float,
-    ) -> None:
+    def show(self, update: int, *, total_updates: int, state: str) -> None:
         """Bring the display up to date; cheap enough to call after every update."""
         bar = self._bar
         if not self._show or (bar is None and not self._pace.due()):
             return
-        state = f"loss {loss:.2f}, {tokens_per_second:,.0f} tokens/s, {score}, {clock(seconds_left)} left"
         if bar is not None:
             with unless_nobody_reads():
                 bar.total = total_updates
                 bar.set_postfix_str(state, refresh=False)
                 bar.update(update - bar.n)
         else:
-            LOG.info("update %d/%d: %s", update, total_updates, state)
+            LOG.info(f"update {update}/{total_updates}: {state}")
 
     def close(self) -> None:
         """End the bar and leave it on the screen."""

@@ -97,7 +97,7 @@ class BatchGradient:
         most = -(-rows // self._processes.size)
         if self._accumulation > most and not self._is_told:
             self._is_told = True
-            LOG.info("trainer.accumulation=%d: a batch of %d pairs has %d parts", self._accumulation, rows, most)
+            LOG.info(f"trainer.accumulation={self._accumulation}: a batch of {rows} pairs has {most} parts")
         return min(self._accumulation, most)
 
     def _forward(self, part: Batch) -> tuple[Tensor, Tensor]:

@@ -138,7 +138,7 @@ def learn_translations(
         max_cells=_MAX_CELLS,
     )
     if aligned < pairs:
-        LOG.info("the lexicon is of a sample of the training text: %s of %s pairs", f"{aligned:,}", f"{pairs:,}")
+        LOG.info(f"the lexicon is of a sample of the training text: {aligned:,} of {pairs:,} pairs")
     translations = [_most_likely(table, source_vocabulary, size) for table in (whole, *others)]
     return translations[0], translations[1:]
 

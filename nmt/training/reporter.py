@@ -33,14 +33,9 @@ class Reporter:
         """Tell of an update that was made, of as many as are planned."""
         best = f"{position.best_score:.1f}" if position.best_update else "-"
         speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
-        self._progress.show(
-            position.update,
-            total_updates=planned_updates,
-            loss=sums.loss,
-            tokens_per_second=speed,
-            score=f"{self._task.metric.label} {best}",
-            seconds_left=(planned_updates - position.update) * position.seconds / position.update,
-        )
+        left = clock((planned_updates - position.update) * position.seconds / position.update)
+        state = f"loss {sums.loss:.2f}, {speed:,.0f} tokens/s, {self._task.metric.label} {best}, {left} left"
+        self._progress.show(position.update, total_updates=planned_updates, state=state)
         if position.update % self._log_every == 0:
             self._metrics.write(
                 "train",
@@ -60,19 +55,15 @@ class Reporter:
 
     def validation(self, position: Position, result: Validation, valid: ParallelText) -> None:
         """Tell of a validation, with two of its outputs."""
-        metric, is_best = self._task.metric, position.best_update == position.update
+        metric, best = self._task.metric, ", the best so far"
+        if position.best_update != position.update:
+            best = f" (best {position.best_score:.2f} at update {position.best_update})"
         LOG.info(
-            "update %d, epoch %d, %s: validation perplexity %.2f, %s, %s%s",
-            position.update,
-            position.epoch,
-            clock(position.seconds),
-            result.perplexity,
-            result.score,
-            result.how,
-            ", the best so far" if is_best else f" (best {position.best_score:.2f} at update {position.best_update})",
+            f"update {position.update}, epoch {position.epoch}, {clock(position.seconds)}: "
+            f"validation perplexity {result.perplexity:.2f}, {result.score}, {result.how}{best}"
         )
         for line in (0, len(result.outputs) // 2):
-            LOG.info("  %s", self._task.example(valid, result.outputs, line))
+            LOG.info(f"  {self._task.example(valid, result.outputs, line)}")
         self._metrics.write(
             "validation",
             update=position.update,

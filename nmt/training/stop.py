@@ -54,7 +54,7 @@ class StopSignal:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.arrived, self._arrived_at = signal.Signals(number), time.monotonic()
         self._restore()  # first, so that whoever reads the line can count on it
-        LOG.info("%s: saving after this update; once more to stop at once", self.arrived.name)
+        LOG.info(f"{self.arrived.name}: saving after this update; once more to stop at once")
 
     def _restore(self) -> None:
         for number, before in self._before.items():

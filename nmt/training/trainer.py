@@ -172,7 +172,7 @@ class Trainer:
         position.skipped_in_a_row += 1
         finite = math.isfinite(gradient_norm)
         why = f"the norm of its gradient is {gradient_norm:.3g}" if finite else "its gradient is not finite"
-        LOG.warning("update %d is skipped: %s", position.update + 1, why)
+        LOG.warning(f"update {position.update + 1} is skipped: {why}")
         if position.skipped_in_a_row >= limit:
             raise RunError(
                 f"training diverged: {limit} updates in a row were skipped (trainer.max_skipped), the last one, "

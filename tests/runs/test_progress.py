@@ -15,13 +15,7 @@ from nmt.runs import progress
 from nmt.runs.log import LOG, logging_to
 from nmt.runs.progress import Progress, clock
 
-NUMBERS = {
-    "total_updates": 900,
-    "loss": 2.3456,
-    "tokens_per_second": 12345.6,
-    "score": "BLEU 31.4",
-    "seconds_left": 3725.2,
-}
+NUMBERS = {"total_updates": 900, "state": "loss 2.35, 12,346 tokens/s, BLEU 31.4, 1:02:05 left"}
 
 
 @pytest.mark.parametrize(

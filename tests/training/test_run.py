@@ -14,8 +14,8 @@ from nmt.config.choices import Schedule
 from nmt.config.optimizer import OptimizerConfig
 from nmt.config.train import TrainConfig
 from nmt.export.variant import export
-from nmt.training import start as start_module
 from nmt.training import run as run_module
+from nmt.training import start as start_module
 from nmt.training.state import load_state
 
 SUMMED_UP = "best validation BLEU "
