@@ -52,28 +52,28 @@ class Processes:
         """Whether this is the one that writes."""
         return self.rank == 0
 
-    def gather_numbers(self, numbers: Sequence[float]) -> list[list[float]]:
-        """Give every process all processes' numbers, in order of rank.
+    def gather(self, value: T) -> list[T]:
+        """Give every process all processes' values, in order of rank.
 
         Raises:
             RunError: another process is gone.
         """
-        values = torch.tensor(list(numbers), dtype=torch.float64)
-        if self.size == 1:
-            return [values.tolist()]
-        rows = [torch.empty_like(values) for _ in range(self.size)]
-        with _answering():
-            dist.all_gather(rows, values)
-        return [row.tolist() for row in rows]
-
-    def gather(self, value: T) -> list[T]:
-        """Give every process all processes' values, in order of rank; RunError as above."""
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
         with _answering():
             dist.all_gather_object(values, value)
         return values
+
+    def gather_numbers(self, *numbers: float) -> list[list[float]]:
+        """Give every process all processes' numbers, in half of `gather`'s time; RunError as above."""
+        if self.size == 1:
+            return [list(numbers)]
+        values = torch.tensor(numbers, dtype=torch.float64)
+        rows = [torch.empty_like(values) for _ in range(self.size)]
+        with _answering():
+            dist.all_gather(rows, values)
+        return [row.tolist() for row in rows]
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """Take this process's share of a list that all have: every `size`-th item."""
@@ -120,9 +120,15 @@ class Processes:
             return DistributedDataParallel(module, gradient_as_bucket_view=True)
 
     @contextlib.contextmanager
-    def computing(self) -> Iterator[None]:
-        """Surround a forward and backward pass, in which the processes exchange gradients; RunError as above."""
-        with _answering() if self.size > 1 else contextlib.nullcontext():
+    def computing(self, module: nn.Module, *, is_last: bool) -> Iterator[None]:
+        """Surround a forward and backward pass of what `data_parallel` returned, one of several of an update.
+
+        The processes exchange gradients in the last one; RunError as above.
+        """
+        if not isinstance(module, DistributedDataParallel):
+            yield
+            return
+        with _answering(), contextlib.nullcontext() if is_last else module.no_sync():
             yield
 
 

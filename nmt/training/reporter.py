@@ -8,9 +8,10 @@ from nmt.corpus.reader import ParallelText
 from nmt.runs.log import LOG
 from nmt.runs.metrics import Metrics
 from nmt.runs.progress import Progress, clock
-from nmt.tasks.task import Task, Validation
+from nmt.tasks.task import Task
 from nmt.tasks.translation import perplexity
 from nmt.training.position import Position, Sums
+from nmt.training.validation import Validation
 
 
 class Reporter:

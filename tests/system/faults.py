@@ -27,9 +27,9 @@ import nmt.cli.common
 import nmt.cli.hydra.chosen
 from nmt.cli.hydra.train import main
 from nmt.evaluation.metrics import Score
-from nmt.tasks.task import Validation
 from nmt.training import trainer
 from nmt.training.run import run
+from nmt.training.validation import Validation
 
 ROOT = Path(__file__).resolve().parents[2]
 TAKES_SPACE = ("open", "write", "fsync", "mkdir")
