@@ -48,16 +48,6 @@ def choose_device(name: str, *, local_rank: int = 0) -> torch.device:
     return device
 
 
-def make_deterministic(wanted: bool) -> None:
-    """Let a GPU repeat its sums exactly, or let it take its fastest kernels; CPUs repeat theirs either way."""
-    import torch
-
-    if wanted:
-        # cuBLAS reads this when it starts; without it, its products may differ from run to run.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted)
-
-
 def set_kernel_caches() -> None:
     """Set what PyTorch's kernels read when they start, unless the environment says otherwise.
 

@@ -88,12 +88,10 @@ def _is_of(value: Any, kind: type) -> bool:
 def to_dict(config: Any) -> dict[str, Any]:
     """Turn a configuration dataclass into plain dicts, strings and numbers, for JSON and YAML."""
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        return str(value) if isinstance(value, Enum) else value
+    def plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {key: str(value) if isinstance(value, Enum) else value for key, value in items}
 
-    return {key: plain(value) for key, value in dataclasses.asdict(config).items()}
+    return dataclasses.asdict(config, dict_factory=plain)
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -112,18 +110,15 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     Raises:
         ConfigError: a key is unknown, or a word is none of the allowed ones.
     """
-    enums = {name: default for name, default in vars(kind()).items() if isinstance(default, Enum)}
+    defaults = vars(kind())
     arguments: dict[str, Any] = {}
-    allowed = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key, value in values.items():
-        if key not in allowed:
-            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(allowed))}")
-        if key in enums:
-            members = [member.name for member in type(enums[key])]
-            if value not in members:
-                raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(members)}")
-            value = type(enums[key])[value]
-        arguments[key] = value
+        if key not in defaults:
+            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(defaults))}")
+        words = type(defaults[key])
+        if issubclass(words, Enum) and value not in words.__members__:
+            raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(words.__members__)}")
+        arguments[key] = words[value] if issubclass(words, Enum) else value
     return kind(**arguments)
 
 
@@ -159,11 +154,7 @@ def describe(kind: type) -> dict[str, str]:
     assert isinstance(body, ast.ClassDef)
     lines: dict[str, str] = {}
     for item, following in zip(body.body, body.body[1:], strict=False):
-        if (
-            isinstance(item, ast.AnnAssign)
-            and isinstance(item.target, ast.Name)
-            and isinstance(following, ast.Expr)
-            and isinstance(following.value, ast.Constant)
-        ):
-            lines[item.target.id] = " ".join(str(following.value.value).split())
+        match item, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                lines[name] = " ".join(text.split())
     return lines

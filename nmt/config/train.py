@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 from nmt.config.choices import Tying
 from nmt.config.corpus import CorpusConfig
 from nmt.config.model import ModelConfig
-from nmt.config.optimizer import OptimizerConfig
 from nmt.config.schema import check_ranges, within
 from nmt.config.search import SearchConfig
 from nmt.config.subwords import SubwordsConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.trainer import OptimizerConfig, TrainerConfig
 from nmt.errors import ConfigError, require
 
 

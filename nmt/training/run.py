@@ -1,5 +1,6 @@
 """One run from its configuration to its bundles: claim the directory, resume or start, train, test, sum up."""
 
+import os
 from collections.abc import Callable, Set
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from nmt.config.choices import Precision
 from nmt.config.train import TrainConfig
 from nmt.errors import RunError
 from nmt.files import encoded, saving, write_atomically
-from nmt.machine import choose_device, keep_freed_memory, make_deterministic, set_threads
+from nmt.machine import choose_device, keep_freed_memory, set_threads
 from nmt.model.seq2seq import build_model
 from nmt.runs.directory import claimed, remove_outputs
 from nmt.runs.limits import limit_reached
@@ -103,7 +104,10 @@ def _set_up_machine(config: TrainConfig, processes: Processes) -> torch.device:
         torch.cuda.set_device(device)
         # As in loading.py: what trains and validates in fp32 shall not round its recurrences to TF32.
         torch.backends.cudnn.allow_tf32 = False
-    make_deterministic(config.trainer.deterministic)
+    if config.trainer.deterministic:
+        # cuBLAS reads this when it starts; without it, its products may differ from run to run.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(config.trainer.deterministic)
     return device
 
 
