@@ -1,9 +1,9 @@
-"""The numbers of a run: a JSON object a line in ``metrics.jsonl``, and curves for TensorBoard."""
+"""The numbers of a run, written and read: a JSON object a line in ``metrics.jsonl``, and curves for TensorBoard."""
 
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nmt.errors import ConfigError
 from nmt.files import ESCAPED, is_utf8, saving, write_atomically
@@ -37,9 +37,10 @@ class Metrics:
                 self._board = SummaryWriter(str(self._board_directory), purge_step=from_update + 1)
         with saving(path):
             if path.exists():
-                lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-                earlier = [line for line in lines if _update_of(line) <= from_update]
-                write_atomically(path, lambda partial: partial.write_text("".join(earlier), encoding="utf-8"))
+                lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+                earlier = [line for line in lines if (values := _parsed(line)) and values["update"] <= from_update]
+                text = "".join(f"{line}\n" for line in earlier)
+                write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
             self._file = open(path, "a", encoding="utf-8", errors=ESCAPED)  # noqa: SIM115 (closed by close)
 
     def write(self, kind: str, *, update: int, **values: Any) -> None:
@@ -82,8 +83,44 @@ def require_tensorboard(run_dir: Path) -> None:
         ) from None
 
 
-def _update_of(line: str) -> float:
+class MetricLines(NamedTuple):
+    """What ``metrics.jsonl`` holds."""
+
+    lines: list[dict[str, Any]]
+    """its objects, each with a kind and an update"""
+    problems: list[str]
+    """the damaged lines, in a sentence each"""
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the lines of a kind: train or validation."""
+        return [line for line in self.lines if line["kind"] == kind]
+
+
+def read_metrics(path: Path) -> MetricLines:
+    """Read ``metrics.jsonl``; a damaged line is left out and named, a last line without its end is still being written.
+
+    Raises:
+        ConfigError: there is no such file, or it cannot be read.
+    """
     try:
-        return float(json.loads(line)["update"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise ConfigError(f"{path.parent} has no {path.name}; name the directory of a run, such as runs/demo") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
+    metrics = MetricLines([], [])
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        if values := _parsed(line):
+            metrics.lines.append(values)
+        else:
+            metrics.problems.append(f"{path}: line {number} is damaged and left out")
+    return metrics
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """Read a line of metrics; None for a damaged one."""
+    with contextlib.suppress(ValueError):
+        values = json.loads(line)
+        if isinstance(values, dict) and isinstance(values.get("kind"), str) and type(values.get("update")) is int:
+            return values
+    return None

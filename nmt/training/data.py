@@ -162,14 +162,10 @@ def subword_models(
         hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
         cache: of the cache directory, where trained models are kept.
     """
-    if config.model:
-        model = SubwordModel.load(Path(config.model).expanduser())
-        return model, model
-    if config.source_model:
-        return (
-            SubwordModel.load(Path(config.source_model).expanduser()),
-            SubwordModel.load(Path(config.target_model).expanduser()),
-        )
+    if config.model or config.source_model:
+        names = (config.model,) if config.model else (config.source_model, config.target_model)
+        models = [SubwordModel.load(Path(name).expanduser()) for name in names]
+        return models[0], models[-1]
     how_to_sample = ("sampling_alpha", "sampled_sides")
     settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
     key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]

@@ -25,25 +25,13 @@ _ANEW = "choose another run_dir, or add trainer.overwrite=true to start anew"
 # A run may go on after these change. They shape neither the weights reached so far nor the course ahead. Minutes and
 # epochs say how long that is.
 _HARMLESS = {
-    "name",
-    "run_dir",
-    "corpus.train",  # the text itself is compared by its digest
-    "corpus.extra",
-    "corpus.test",
-    "corpus.cache_dir",
-    "trainer.max_epochs",
-    "trainer.max_minutes",
-    "trainer.patience",
-    "trainer.valid_batch_size",
-    "trainer.log_every",
-    "trainer.max_skipped",
-    "trainer.accumulation",  # the parts' gradients have the same sum, dropout's masks aside
-    "trainer.device",
-    "trainer.threads",
-    "trainer.deterministic",
-    "trainer.overwrite",
-    "trainer.progress",
-    "trainer.tensorboard",
+    *("name", "run_dir"),
+    # The training text itself is compared by its digest.
+    *("corpus.train", "corpus.extra", "corpus.test", "corpus.cache_dir"),
+    *("trainer.max_epochs", "trainer.max_minutes", "trainer.patience", "trainer.max_skipped"),
+    # The gradients of a batch's parts have the same sum, dropout's masks aside.
+    *("trainer.accumulation", "trainer.device", "trainer.threads", "trainer.deterministic"),
+    *("trainer.valid_batch_size", "trainer.log_every", "trainer.progress", "trainer.tensorboard", "trainer.overwrite"),
 }
 # Machines may have caches and devices of their own.
 _EACH_ITS_OWN = ("corpus.cache_dir ", "trainer.device ", "trainer.threads ")

@@ -17,6 +17,8 @@ from nmt.training.position import Position, Sums
 STATE_FORMAT = 1
 _BEST_SCORE = "best_bleu"
 """What files call `Position.best_score`, from the time when translation was all there was."""
+_DAMAGE = (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError, pickle.UnpicklingError)
+"""What reading a damaged file may raise."""
 
 
 @dataclass
@@ -48,13 +50,11 @@ def save_state(state: SavedState, path: Path) -> None:
     Raises:
         RunError: the disk is full or not writable; the earlier state is untouched.
     """
-    values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
     position = dataclasses.asdict(state.position)
     position[_BEST_SCORE] = position.pop("best_score")
-    values |= {"position": position, "sums": dataclasses.asdict(state.sums)}
-    values["format"] = STATE_FORMAT
+    plain = {"position": position, "sums": dataclasses.asdict(state.sums), "format": STATE_FORMAT}
     buffer = io.BytesIO()
-    torch.save(values, buffer)
+    torch.save(vars(state) | plain, buffer)
     with saving(path):
         write_atomically(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
 
@@ -78,16 +78,7 @@ def load_state(path: Path) -> SavedState:
         position["best_score"] = position.pop(_BEST_SCORE)
         values |= {"position": Position(**position), "sums": Sums(**values.get("sums", {}))}
         return SavedState(**values)
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        pickle.UnpicklingError,
-    ) as error:
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror
