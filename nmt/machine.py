@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, require
 
 if TYPE_CHECKING:
     import torch
@@ -87,8 +87,7 @@ def set_threads(threads: int) -> int:
     """
     import torch
 
-    if threads < 0:
-        raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
+    require(threads >= 0, "threads", threads, "0 (PyTorch's choice) or more")
     if threads:
         torch.set_num_threads(threads)
     return torch.get_num_threads()

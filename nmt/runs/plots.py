@@ -111,7 +111,8 @@ def draw(
     for number_of_panel, panel in enumerate(panels, start=1):
         place = figure.add_subplot(rows, columns, number_of_panel)
         place.set_title(panel.title, fontsize="medium")
-        place.set(xlabel=axis.label, yscale=panel.scale)
+        place.set_xlabel(axis.label)
+        place.set_yscale(panel.scale)
         place.grid(alpha=0.3)
         for color, (name, metrics) in enumerate(runs.items()):
             for kind, key in panel.curves:

@@ -90,15 +90,13 @@ def read_results(directory: Path) -> RunResults:
     except ConfigError as error:
         return RunResults(directory, {}, failure=failure or str(error))
     validations = metrics.of("validation")
-    last: dict[str, Any] = max(metrics.lines, key=lambda line: int(line["update"]), default={})
-    whole = bool(validations) and validations[-1]["update"] == last["update"]
-    if whole:
-        last = validations[-1]  # its clock has the validation's own time too
+    # The clock of a validation has its own time too.
+    last = max(metrics.lines, key=lambda line: (line["update"], line["kind"] == "validation"), default={})
     test_bleu, test_how = _test_score(directory, settings)
     return RunResults(
         directory,
         settings,
-        finished=whole and _limit_reached(settings, validations),
+        finished=last.get("kind") == "validation" and _limit_reached(settings, validations),
         updates=int(last.get("update", 0)),
         epochs=int(_number(last, "epoch")),
         minutes=_number(last, "seconds") / 60,

@@ -11,16 +11,8 @@ from nmt.runs.results import RunResults
 FORMATS = ("text", "markdown", "tsv")
 
 # Settings that do not make another experiment: where a run lies, how it is watched, its seed.
-_NO_SETTINGS = {
-    "name",
-    "run_dir",
-    "seed",
-    "corpus.cache_dir",
-    "trainer.log_every",
-    "trainer.overwrite",
-    "trainer.progress",
-    "trainer.tensorboard",
-}
+_NO_SETTINGS = {"name", "run_dir", "seed", "corpus.cache_dir"}
+_NO_SETTINGS |= {"trainer.log_every", "trainer.overwrite", "trainer.progress", "trainer.tensorboard"}
 
 
 class Summary:

@@ -174,13 +174,11 @@ def subword_models(
     def pairs() -> Iterator[Pair]:
         return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
 
-    if config.joint:
-        model = _cached(config, (text for pair in pairs() for text in pair), path=directory / f"{key}.model")
-        return model, model
-    return (
-        _cached(config, (pair.source for pair in pairs()), path=directory / f"{key}.source.model"),
-        _cached(config, (pair.target for pair in pairs()), path=directory / f"{key}.target.model"),
-    )
+    sides = {"": (text for pair in pairs() for text in pair)}
+    if not config.joint:
+        sides = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
+    models = [_cached(config, texts, path=directory / f"{key}{side}.model") for side, texts in sides.items()]
+    return models[0], models[-1]
 
 
 def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> SubwordModel:

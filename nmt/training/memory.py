@@ -3,11 +3,9 @@
 Shapes: V vocabulary, N translations of the lexicon, E embedding, H hidden, F attentional vector, S and T lengths.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from nmt.config.model import ModelConfig
@@ -88,15 +86,11 @@ def require_memory(needed: Estimate, config: TrainConfig, device: torch.device, 
     }
     largest = max(parts, key=parts.__getitem__)
     each = f" in each of {processes} processes" if processes > 1 else ""
+    total, most = needed.total / 1e9, parts[largest] / 1e9
     raise ConfigError(
-        f"this training needs at least {_gigabytes(needed.total)} of memory{each}, and {_gigabytes(free)} are free on "
-        f"{device}: {_gigabytes(parts[largest])} are for {largest}"
+        f"this training needs at least {total:,.1f} GB of memory{each}, and {free / 1e9:,.1f} GB are free on {device}: "
+        f"{most:,.1f} GB are for {largest}"
     )
-
-
-def _gigabytes(count: int) -> str:
-    """Write a number of bytes."""
-    return f"{count / 1e9:,.1f} GB"
 
 
 def _batch_bytes(config: TrainConfig, corpus: Mixture, parts: int) -> int:
@@ -105,20 +99,15 @@ def _batch_bytes(config: TrainConfig, corpus: Mixture, parts: int) -> int:
     A part is a share of the batch, but one pair at least, however long that is.
     """
     positions = longest = attended = 0
-    for source, target in _lengths(corpus):
-        positions += int(max(source.sum(), target.sum()))
-        longest = max(longest, int(source.max()), int(target.max()))
-        attended = max(attended, int((source * target).max()))
+    for text in (part.corpus for part in corpus.parts):
+        for start in range(0, len(text), _ROWS):
+            rows = slice(start, start + _ROWS + 1)
+            source, target = (np.diff(side.offsets[rows]) + 1 for side in (text.source, text.target))
+            positions += int(max(source.sum(), target.sum()))
+            longest = max(longest, int(source.max()), int(target.max()))
+            attended = max(attended, int((source * target).max()))
     positions = max(min(config.trainer.batch_tokens, positions) // parts, longest)
     return _FLOAT * (positions * _floats_of_a_position(config.model) + attended)
-
-
-def _lengths(corpus: Mixture) -> Iterator[list[npt.NDArray[np.int64]]]:
-    """Yield the lengths of some pairs after the other, EOS counted: those of the sources and those of the targets."""
-    for part in corpus.parts:
-        for start in range(0, len(part.corpus), _ROWS):
-            rows = slice(start, start + _ROWS + 1)
-            yield [np.diff(side.offsets[rows]) + 1 for side in (part.corpus.source, part.corpus.target)]
 
 
 def _floats_of_a_position(model: ModelConfig) -> int:

@@ -10,7 +10,7 @@ from nmt.runs.metrics import Metrics
 from nmt.runs.progress import Progress, clock
 from nmt.tasks.task import Task
 from nmt.tasks.translation import perplexity
-from nmt.training.position import Position, Sums
+from nmt.training.state import Position, Sums
 from nmt.training.validation import Validation
 
 

@@ -15,8 +15,7 @@ from nmt.text.subwords import SubwordModel
 from nmt.training.data import TrainingData
 from nmt.training.fine_tuning import inherit_settings, restore_inherited
 from nmt.training.parallel import Processes
-from nmt.training.position import Position
-from nmt.training.state import SavedState, load_state
+from nmt.training.state import Position, SavedState, load_state
 
 SubwordPair = tuple[SubwordModel, SubwordModel]
 

@@ -22,9 +22,8 @@ from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.lexicon import Folds
 from nmt.training.optim import WeightAverage, build_optimizer, learning_rate
 from nmt.training.parallel import Processes
-from nmt.training.position import Position, Sums, batches_from
 from nmt.training.reporter import Reporter
-from nmt.training.state import SavedState, save_state
+from nmt.training.state import Position, SavedState, Sums, batches_from, save_state
 from nmt.training.stop import StopSignal, UpdateGivenUp
 from nmt.training.validation import validate
 

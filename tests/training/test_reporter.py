@@ -1,8 +1,8 @@
 from nmt.config.trainer import TrainerConfig
 from nmt.runs.progress import Progress
 from nmt.tasks.translation import TRANSLATION
-from nmt.training.position import Position, Sums
 from nmt.training.reporter import Reporter
+from nmt.training.state import Position, Sums
 
 
 def test_loss_speed_time_left_and_the_best_score_once_there_is_one_are_shown(tmp_path, monkeypatch):

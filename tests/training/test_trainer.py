@@ -15,7 +15,7 @@ from nmt.evaluation.metrics import Score
 from nmt.training import trainer as trainer_module
 from nmt.training.data import prepare
 from nmt.training.gradient import BatchLoss
-from nmt.training.position import Position
+from nmt.training.state import Position
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation
 
