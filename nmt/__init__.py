@@ -99,12 +99,12 @@ def train(config: TrainConfig) -> RunResults:
     from nmt.config.schema import differing
     from nmt.config.train import TrainConfig
     from nmt.machine import set_kernel_caches
-    from nmt.runs.results import read_results, settings_text
+    from nmt.runs.results import read_results
     from nmt.training.run import run
 
     set_kernel_caches()
     config = dataclasses.replace(config, run_dir=config.run_dir.replace("${name}", config.name))
-    run(config, config_text=settings_text, chosen=differing(config, TrainConfig()))
+    run(config, chosen=differing(config, TrainConfig()))
     return read_results(config.directory)
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from nmt.config.trainer import TrainerConfig
 from nmt.corpus.reader import ParallelText
-from nmt.runs.log import LOG
+from nmt.runs.log import LOG, ProgressBar, clock
 from nmt.runs.metrics import Metrics
-from nmt.runs.progress import Progress, clock
 from nmt.tasks.task import Task
 from nmt.tasks.translation import perplexity
 from nmt.training.state import Position, Sums
@@ -21,7 +20,7 @@ class Reporter:
         """Open the run's metrics, dropping what a lost part of the run left after `update`."""
         self._log_every, self._task = config.log_every, task
         self._metrics = Metrics(run_dir / "metrics.jsonl", from_update=update, tensorboard=config.tensorboard)
-        self._progress = Progress(total_updates=config.max_updates, update=update, show=config.progress)
+        self._progress = ProgressBar(total_updates=config.max_updates, update=update, show=config.progress)
 
     def close(self) -> None:
         """Close what is written to."""

@@ -1,7 +1,7 @@
 """One run from its configuration to its bundles: claim the directory, resume or start, train, test, sum up."""
 
 import os
-from collections.abc import Callable, Set
+from collections.abc import Set
 from pathlib import Path
 
 import torch
@@ -14,9 +14,9 @@ from nmt.machine import choose_device, keep_freed_memory, set_threads
 from nmt.model.seq2seq import build_model
 from nmt.runs.directory import claimed, remove_outputs
 from nmt.runs.limits import limit_reached
-from nmt.runs.log import LOG, logging_to, logging_warnings
+from nmt.runs.log import LOG, clock, logging_to, logging_warnings
 from nmt.runs.metrics import require_tensorboard
-from nmt.runs.progress import clock
+from nmt.runs.results import settings_text
 from nmt.tasks.task import Task
 from nmt.tasks.translation import TRANSLATION
 from nmt.training.checks import warn_of_texts
@@ -40,12 +40,11 @@ from nmt.training.trainer import Trainer
 from nmt.training.validation import score_test
 
 
-def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chosen: Set[str] = frozenset()) -> None:
+def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
     """Train as configured, or go on where an earlier run with the same configuration stopped.
 
     Args:
         config: what to do.
-        config_text: writes it as YAML, which is kept as ``config.yaml`` beside the results.
         chosen: the keys that the user set; with ``init_from``, others of the model and the subwords are the parent's.
 
     Raises:
@@ -70,10 +69,10 @@ def run(config: TrainConfig, *, config_text: Callable[[TrainConfig], str], chose
             LOG.info(f"the run in {run_dir} is finished: {reason}; there is nothing left to train")
             LOG.info(f"{way_further(config, reason)}; to start anew add trainer.overwrite=true")
             position, test = saved.position, read_scored_text(config, task, "test")
-            processes.from_main(lambda: _make_ready(config, config_text(config)))
+            processes.from_main(lambda: _make_ready(config))
         else:
             data = _data(start, task, device=device, processes=processes)
-            processes.from_main(lambda: _make_ready(config, config_text(config)))
+            processes.from_main(lambda: _make_ready(config))
             trainer = _trainer(start, data, device=device, processes=processes)
             LOG.info(f"training ended: {trainer.train()}")
             if lost := processes.from_main(lambda: lost_best(config)):
@@ -111,14 +110,14 @@ def _set_up_machine(config: TrainConfig, processes: Processes) -> torch.device:
     return device
 
 
-def _make_ready(config: TrainConfig, config_text: str) -> None:
+def _make_ready(config: TrainConfig) -> None:
     """Clear the way for a run that starts anew, and keep its configuration beside its results."""
     # Not before the text was read: a corpus that cannot be read must not cost an earlier run its model.
     if config.trainer.overwrite:
         remove_outputs(config.directory)
     path = config.directory / "config.yaml"
     with saving(path):
-        write_atomically(path, lambda partial: partial.write_bytes(encoded(config_text)))
+        write_atomically(path, lambda partial: partial.write_bytes(encoded(settings_text(config))))
 
 
 def _data(start: Start, task: Task, *, device: torch.device, processes: Processes) -> TrainingData:

@@ -313,7 +313,7 @@ def become(request):
 def train(config):
     """Train as nmt-train does, from a configuration."""
     let_bleu_rise()
-    return nmt.cli.common.run(lambda: run(config, config_text=lambda config: ""), "nmt-train")
+    return nmt.cli.common.run(lambda: run(config), "nmt-train")
 
 
 def let_bleu_rise():

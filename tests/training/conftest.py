@@ -96,7 +96,7 @@ def train():
     """Run a configuration; return what its run directory then holds."""
 
     def work(config):
-        run(config, config_text=lambda config: "name: toy\n")
+        run(config)
         return Path(config.run_dir)
 
     return work

@@ -58,7 +58,7 @@ def trained(make_config, monkeypatch, capsys):
         }
         config = make_config(run_dir, subwords__sampling_alpha=0.0, **settings, **changes)
         capsys.readouterr()
-        code = command_run(lambda: run(config, config_text=lambda config: "name: toy\n"), "nmt-train")
+        code = command_run(lambda: run(config), "nmt-train")
         return code, capsys.readouterr().err
 
     return train

@@ -1,5 +1,5 @@
 from nmt.config.trainer import TrainerConfig
-from nmt.runs.progress import Progress
+from nmt.runs.log import ProgressBar
 from nmt.tasks.translation import TRANSLATION
 from nmt.training.reporter import Reporter
 from nmt.training.state import Position, Sums
@@ -7,7 +7,7 @@ from nmt.training.state import Position, Sums
 
 def test_loss_speed_time_left_and_the_best_score_once_there_is_one_are_shown(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(Progress, "show", lambda self, update, **values: shown.append(values["state"]))
+    monkeypatch.setattr(ProgressBar, "show", lambda self, update, **values: shown.append(values["state"]))
     reporter = Reporter(TrainerConfig(), tmp_path, task=TRANSLATION, update=0)
     numbers = {"learning_rate": 0.1, "gradient_norm": 1.0, "planned_updates": 9}
     sums = Sums(smoothed=25.0, target_tokens=10, began=1.0)
