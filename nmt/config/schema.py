@@ -115,10 +115,10 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     for key, value in values.items():
         if key not in defaults:
             raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(defaults))}")
-        words = type(defaults[key])
-        if issubclass(words, Enum) and value not in words.__members__:
-            raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(words.__members__)}")
-        arguments[key] = words[value] if issubclass(words, Enum) else value
+        choice = type(defaults[key])
+        if issubclass(choice, Enum) and value not in choice.__members__:
+            raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(choice.__members__)}")
+        arguments[key] = choice[value] if issubclass(choice, Enum) else value
     return kind(**arguments)
 
 

@@ -25,17 +25,7 @@ from nmt.training.lexicon import fill_lexicon
 from nmt.training.memory import estimate, require_memory
 from nmt.training.parallel import Processes, join_processes
 from nmt.training.precision import choose_precision
-from nmt.training.start import (
-    Start,
-    find_start,
-    lost_best,
-    require_best,
-    require_one_config,
-    require_one_state,
-    require_same_text,
-    subword_pair,
-    way_further,
-)
+from nmt.training.start import Start, find_start, lost_best, require_one_config, subword_pair, way_further
 from nmt.training.trainer import Trainer
 from nmt.training.validation import score_test
 
@@ -58,12 +48,8 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
     device = _set_up_machine(config, processes)
     log = logging_to(run_dir / "train.log") if processes.is_main else logging_warnings(processes.rank)
     with claimed(run_dir, from_main=processes.from_main, is_main=processes.is_main), log:
-        start = processes.main_first(lambda: find_start(config, chosen=chosen))
-        config = start.config
-        processes.from_main(config.validate)
-        require_one_state(start, processes)
-        if saved := start.saved:
-            saved.position = processes.from_main(lambda: require_best(config, saved))
+        start = find_start(config, processes, chosen=chosen)
+        config, saved = start.config, start.saved
         reason = limit_reached(config.trainer, saved.position, metric=task.metric.label) if saved else ""
         if saved and saved.position.finished and reason:
             LOG.info(f"the run in {run_dir} is finished: {reason}; there is nothing left to train")
@@ -139,8 +125,7 @@ def _data(start: Start, task: Task, *, device: torch.device, processes: Processe
     trained = processes.from_main(prepare_first)
     subwords = start.subwords or subword_pair(*trained, config)
     data = prepared[0] if prepared else prepare(config, task, subwords=subwords)
-    if start.saved:
-        require_same_text(config, data, start.saved)
+    start.require_same_text(data)
     needed = estimate(config, data, processes=processes.size)
     processes.from_main(lambda: require_memory(needed, config, device, processes=processes.local_size))
     processes.from_main(lambda: warn_of_texts(config, data))

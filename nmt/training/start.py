@@ -49,18 +49,40 @@ class Start:
     subwords: SubwordPair | None = None
     """source and target, which the parent or the earlier part of the run settled; None: the text decides"""
 
+    def require_same_text(self, data: TrainingData) -> None:
+        """Refuse to go on with other training text, or to compare scores on other validation text with those before."""
+        run_dir, saved = self.config.directory, self.saved
+        if saved and saved.corpus_digest != data.corpus_digest:
+            texts = ", ".join(text.paths.label for text in data.texts)
+            raise ConfigError(f"{run_dir} holds a run on other text than {texts} has now; {_ANEW}")
+        if saved and saved.valid_digest not in ("", data.valid_digest):
+            raise ConfigError(
+                f"{run_dir} holds a run whose best weights were chosen on other text than "
+                f"corpus.valid={self.config.corpus.valid} has now; {_ANEW}"
+            )
 
-def find_start(config: TrainConfig, *, chosen: Set[str]) -> Start:
-    """Find what a run begins with, and fill in the settings that it brings along.
+
+def find_start(config: TrainConfig, processes: Processes, *, chosen: Set[str]) -> Start:
+    """Find what a run begins with, the same for all its processes, and fill in the settings that it brings along.
 
     Args:
         config: of the command.
+        processes: of the run.
         chosen: the keys that the user set, see `nmt.training.fine_tuning.inherit_settings`.
 
     Raises:
         BundleError: the parent is missing or damaged.
-        ConfigError: the state is damaged, or the settings are at odds with it or with the parent.
+        ConfigError: the state is damaged, or the settings are impossible, or at odds with it or with the parent.
     """
+    start = processes.main_first(lambda: _find_start(config, chosen))
+    processes.from_main(start.config.validate)
+    _require_one_state(start, processes)
+    if saved := start.saved:
+        saved.position = processes.from_main(lambda: _require_best(start.config, saved))
+    return start
+
+
+def _find_start(config: TrainConfig, chosen: Set[str]) -> Start:
     if saved := None if config.trainer.overwrite else _saved_state(config):
         config = restore_inherited(config, saved.config, chosen=chosen)
         _require_unchanged(config, saved)
@@ -127,18 +149,6 @@ def _require_unchanged(config: TrainConfig, saved: SavedState) -> None:
         )
 
 
-def require_same_text(config: TrainConfig, data: TrainingData, saved: SavedState) -> None:
-    """Refuse to go on with other training text, or to compare scores on other validation text with those before."""
-    if saved.corpus_digest != data.corpus_digest:
-        texts = ", ".join(text.paths.label for text in data.texts)
-        raise ConfigError(f"{config.directory} holds a run on other text than {texts} has now; {_ANEW}")
-    if saved.valid_digest not in ("", data.valid_digest):
-        raise ConfigError(
-            f"{config.directory} holds a run whose best weights were chosen on other text than "
-            f"corpus.valid={config.corpus.valid} has now; {_ANEW}"
-        )
-
-
 def require_one_config(config: TrainConfig, processes: Processes) -> None:
     """Refuse to train one model as two configurations say, as when the commands on two machines differ."""
     settings = flatten(to_dict(config))
@@ -152,7 +162,7 @@ def require_one_config(config: TrainConfig, processes: Processes) -> None:
             )
 
 
-def require_one_state(start: Start, processes: Processes) -> None:
+def _require_one_state(start: Start, processes: Processes) -> None:
     """Refuse to go on where the processes see different states: the run directory must be the same for all."""
     updates = processes.gather(start.saved.position.update if start.saved else 0)
     if len(set(updates)) > 1:
@@ -174,7 +184,7 @@ def lost_best(config: TrainConfig) -> str:
     return ""
 
 
-def require_best(config: TrainConfig, saved: SavedState) -> Position:
+def _require_best(config: TrainConfig, saved: SavedState) -> Position:
     """Look whether the best weights of a run that goes on are there; where they are lost, the next ones count as best.
 
     Returns:
