@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nmt.bundle.description import Surroundings, explaining, read_config, read_description, read_whole
 from nmt.config.choices import PRECISIONS, VARIANTS
-from nmt.config.trainer import MOST_THREADS
+from nmt.config.train import MOST_THREADS
 from nmt.errors import BundleError, ConfigError
 from nmt.search.interface import StepModel
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from nmt.config.corpus import CorpusConfig
-from nmt.config.train import TrainConfig
+from nmt.config.train import CorpusConfig, TrainConfig
 from nmt.corpus.filters import hold_out_threshold, is_held_out
 from nmt.corpus.reader import CorpusPaths, Pair, read_lines, read_pairs, resolve
 from nmt.errors import ConfigError

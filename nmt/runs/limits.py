@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 
 
 @dataclass

@@ -16,8 +16,7 @@ from typing import Any
 import yaml
 
 from nmt.config.schema import flatten, from_dict, to_dict
-from nmt.config.train import TrainConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainConfig, TrainerConfig
 from nmt.errors import ConfigError
 from nmt.files import encoded
 from nmt.runs.limits import Progress, limit_reached

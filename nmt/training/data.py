@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from nmt.config.schema import to_dict
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.train import TrainConfig
+from nmt.config.train import SubwordsConfig, TrainConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus
 from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out

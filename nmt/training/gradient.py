@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.config.choices import Precision
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 from nmt.corpus.batches import Batch
 from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 from nmt.corpus.reader import ParallelText
 from nmt.runs.log import LOG, ProgressBar, clock
 from nmt.runs.metrics import Metrics

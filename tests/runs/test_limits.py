@@ -1,6 +1,6 @@
 import pytest
 
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 from nmt.runs.limits import limit_reached, planned_updates
 from nmt.training.state import Position
 

@@ -13,9 +13,7 @@ import corpora
 from nmt.cli.hydra.train import main
 from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.train import TrainConfig
-from nmt.config.trainer import OptimizerConfig, TrainerConfig
+from nmt.config.train import OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.training import trainer as trainer_module
 from nmt.training.run import run
 from nmt.training.state import load_state

@@ -3,7 +3,7 @@ import torch
 
 from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 from nmt.corpus.batches import Batch
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import build_model

@@ -1,4 +1,4 @@
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 from nmt.runs.log import ProgressBar
 from nmt.tasks.translation import TRANSLATION
 from nmt.training.reporter import Reporter

@@ -11,8 +11,7 @@ import torch
 from nmt.bundle.loading import load
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
-from nmt.config.train import TrainConfig
-from nmt.config.trainer import OptimizerConfig
+from nmt.config.train import OptimizerConfig, TrainConfig
 from nmt.export.variant import export
 from nmt.training import run as run_module
 from nmt.training import start as start_module
