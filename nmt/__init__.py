@@ -27,39 +27,19 @@ if TYPE_CHECKING:
     from nmt.translation.request import Request, TextHypothesis, Translation
     from nmt.translation.translator import Translator
 
-__all__ = [
-    "BundleError",
-    "ConfigError",
-    "CorpusError",
-    "NmtError",
-    "Report",
-    "Request",
-    "RunError",
-    "RunResults",
-    "TextHypothesis",
-    "TrainConfig",
-    "Translation",
-    "Translator",
-    "__version__",
-    "evaluate",
-    "load",
-    "train",
-]
-
 _PLACES = {
-    "BundleError": "nmt.errors",
-    "ConfigError": "nmt.errors",
-    "CorpusError": "nmt.errors",
-    "NmtError": "nmt.errors",
-    "Report": "nmt.evaluation.report",
-    "Request": "nmt.translation.request",
-    "RunError": "nmt.errors",
-    "RunResults": "nmt.runs.results",
-    "TextHypothesis": "nmt.translation.request",
-    "TrainConfig": "nmt.config.train",
-    "Translation": "nmt.translation.request",
-    "Translator": "nmt.translation.translator",
+    "nmt.config.train": ("TrainConfig",),
+    "nmt.errors": ("BundleError", "ConfigError", "CorpusError", "NmtError", "RunError"),
+    "nmt.evaluation.report": ("Report",),
+    "nmt.runs.results": ("RunResults",),
+    "nmt.translation.request": ("Request", "TextHypothesis", "Translation"),
+    "nmt.translation.translator": ("Translator",),
 }
+_MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = ["__version__", "evaluate", "load", "train"]
+__all__ += ["Report", "Request", "RunResults", "TextHypothesis", "TrainConfig", "Translation", "Translator"]
+__all__ += ["BundleError", "ConfigError", "CorpusError", "NmtError", "RunError"]
 
 
 def load(
@@ -119,13 +99,13 @@ def train(config: TrainConfig) -> RunResults:
     from nmt.config.schema import differing
     from nmt.config.train import TrainConfig
     from nmt.machine import set_kernel_caches
-    from nmt.runs.results import read_results, settings_text
+    from nmt.runs.results import read_results
     from nmt.training.run import run
 
     set_kernel_caches()
     config = dataclasses.replace(config, run_dir=config.run_dir.replace("${name}", config.name))
-    run(config, config_text=settings_text, chosen=differing(config, TrainConfig()))
-    return read_results(Path(config.run_dir).expanduser())
+    run(config, chosen=differing(config, TrainConfig()))
+    return read_results(config.directory)
 
 
 def evaluate(
@@ -159,10 +139,10 @@ def evaluate(
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for by its name."""
-    if name not in _PLACES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'nmt' has no attribute {name!r}")
-    return getattr(importlib.import_module(_PLACES[name]), name)
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PLACES])
+    return sorted([*globals(), *_MODULE_OF])

@@ -1,7 +1,5 @@
 """``python -m nmt``: the command ``nmt``, where its script is not on the path."""
 
-from __future__ import annotations
-
 import sys
 
 from nmt.cli.main import main

@@ -1,7 +1,5 @@
 """Errors that a user sees: each message says what is wrong, where, and what to do, in one line."""
 
-from __future__ import annotations
-
 
 class NmtError(Exception):
     """Base of every error that ends a command with one line instead of a traceback.

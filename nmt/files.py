@@ -3,8 +3,6 @@
 It stands beside the rooms, because text, bundles, runs and commands all read and write by it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os
@@ -58,11 +56,8 @@ def encoded(text: str) -> bytes:
 
 def is_utf8(path: Path) -> bool:
     """Tell whether a path can be given to a library that takes UTF-8 alone."""
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    # Other bytes are lone surrogates in Python's text.
+    return not any("\ud800" <= character <= "\udfff" for character in str(path))
 
 
 def require_regular(path: Path) -> None:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nmt.errors import ConfigError
+from nmt.errors import ConfigError, require
 
 if TYPE_CHECKING:
     import torch
@@ -46,18 +46,6 @@ def choose_device(name: str, *, local_rank: int = 0) -> torch.device:
             f"device={name} is not there: PyTorch sees {counts[device.type]} of its kind; take auto or cpu"
         )
     return device
-
-
-def make_deterministic(wanted: bool) -> None:
-    """Let a GPU repeat its sums exactly, or let it take its fastest kernels; CPUs repeat theirs either way."""
-    import torch
-
-    if wanted:
-        # cuBLAS reads this when it starts; without it, its products may differ from run to run.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    # The call imports PyTorch's compiler, which takes a second or two.
-    if torch.are_deterministic_algorithms_enabled() != wanted:
-        torch.use_deterministic_algorithms(wanted)
 
 
 def set_kernel_caches() -> None:
@@ -99,8 +87,7 @@ def set_threads(threads: int) -> int:
     """
     import torch
 
-    if threads < 0:
-        raise ConfigError(f"threads={threads} is not possible: it must be 0 (PyTorch's choice) or more")
+    require(threads >= 0, "threads", threads, "0 (PyTorch's choice) or more")
     if threads:
         torch.set_num_threads(threads)
     return torch.get_num_threads()

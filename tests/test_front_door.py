@@ -11,10 +11,8 @@ import pytest
 import nmt
 from nmt.bundle.weights import save_bundle
 from nmt.config.choices import LengthNormalization
-from nmt.config.corpus import CorpusConfig
 from nmt.config.model import ModelConfig
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import CorpusConfig, SubwordsConfig, TrainerConfig
 from nmt.errors import BundleError, ConfigError, CorpusError
 
 ROOT = Path(nmt.__file__).parent.parent

@@ -184,7 +184,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
     model = build_model(config.model, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
     precision = choose_precision(config.trainer.precision, torch.device("cpu"), model=config.model)
     with tempfile.TemporaryDirectory() as directory:
-        trainer = Trainer(config, data, model=model, run_dir=Path(directory), precision=precision)
+        trainer = Trainer(dataclasses.replace(config, run_dir=directory), data, model=model, precision=precision)
         model.train()
         batches = endless(trainer)
         for _ in range(warm_up):

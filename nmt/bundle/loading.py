@@ -14,7 +14,7 @@ from pathlib import Path
 from nmt.bundle.description import Description, explaining, read_description, read_whole
 from nmt.bundle.manifest import require_whole
 from nmt.config.choices import PRECISIONS, VARIANTS
-from nmt.config.trainer import MOST_THREADS
+from nmt.config.train import MOST_THREADS
 from nmt.errors import BundleError, ConfigError, require
 from nmt.search.interface import StepModel
 

@@ -177,12 +177,12 @@ def _parse_diversify(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _diversify(arguments: argparse.Namespace) -> None:
-    from nmt.cli.hydra.compose import compose, config_text
+    from nmt.cli.hydra.compose import compose
     from nmt.recipes.diversification import diversify
 
     config, teacher = compose(arguments.words), compose([*arguments.words, *arguments.teacher])
     with _telling(DIVERSIFY):
-        diversify(config, teacher, config_text=config_text, share=arguments.share)
+        diversify(config, teacher, share=arguments.share)
 
 
 class _Report(logging.Handler):

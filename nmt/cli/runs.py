@@ -127,8 +127,8 @@ def _plot(arguments: argparse.Namespace) -> None:
         ConfigError: a run has no metrics, a file of points is none, or matplotlib is not installed.
         OSError: the picture cannot be written.
     """
+    from nmt.runs.metrics import read_metrics
     from nmt.runs.plots import AXES, PANELS, Points, draw, names, read_points
-    from nmt.runs.results import read_metrics
 
     peers: dict[str, Points] = {}
     for file in arguments.points:
@@ -158,8 +158,8 @@ def _show(arguments: argparse.Namespace) -> None:
     """
     from nmt.cli.hydra.train_help import defaults
     from nmt.config.schema import flatten, to_dict
-    from nmt.runs.overview import overview
     from nmt.runs.results import find_runs, read_results
+    from nmt.runs.tables import overview
 
     usual, texts = flatten(to_dict(defaults())), []
     for directory in map(Path, arguments.runs):

@@ -1,7 +1,5 @@
 """The words that configuration keys may take, which OmegaConf reads and checks by name; the precisions of bundles."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 VARIANTS = ("int8", "fp32")

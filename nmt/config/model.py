@@ -1,7 +1,5 @@
 """The network."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from nmt.config.choices import AttentionKind, Cell, Tying

@@ -1,7 +1,5 @@
 """What can be said of any configuration dataclass: as plain values, from them, its docstrings and its ranges."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import functools
@@ -90,12 +88,10 @@ def _is_of(value: Any, kind: type) -> bool:
 def to_dict(config: Any) -> dict[str, Any]:
     """Turn a configuration dataclass into plain dicts, strings and numbers, for JSON and YAML."""
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        return str(value) if isinstance(value, Enum) else value
+    def plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {key: str(value) if isinstance(value, Enum) else value for key, value in items}
 
-    return {key: plain(value) for key, value in dataclasses.asdict(config).items()}
+    return dataclasses.asdict(config, dict_factory=plain)
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -114,18 +110,15 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     Raises:
         ConfigError: a key is unknown, or a word is none of the allowed ones.
     """
-    enums = {name: default for name, default in vars(kind()).items() if isinstance(default, Enum)}
+    defaults = vars(kind())
     arguments: dict[str, Any] = {}
-    allowed = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key, value in values.items():
-        if key not in allowed:
-            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(allowed))}")
-        if key in enums:
-            members = [member.name for member in type(enums[key])]
-            if value not in members:
-                raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(members)}")
-            value = type(enums[key])[value]
-        arguments[key] = value
+        if key not in defaults:
+            raise ConfigError(f"unknown key {key!r} in {kind.__name__}; known are {', '.join(sorted(defaults))}")
+        choice = type(defaults[key])
+        if issubclass(choice, Enum) and value not in choice.__members__:
+            raise ConfigError(f"{key}={value} is not possible: it must be one of {', '.join(choice.__members__)}")
+        arguments[key] = choice[value] if issubclass(choice, Enum) else value
     return kind(**arguments)
 
 
@@ -145,6 +138,15 @@ def differing(config: Any, other: Any) -> set[str]:
     return {key for key, value in here.items() if value != there[key]}
 
 
+def as_typed(value: Any) -> str:
+    """Write a value as on the command line, and as YAML does."""
+    if isinstance(value, list):
+        return f"[{','.join(map(as_typed, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or "''"
+
+
 @functools.cache
 def describe(kind: type) -> dict[str, str]:
     """Read the docstring under each field of a configuration dataclass: field name → one line."""
@@ -152,11 +154,7 @@ def describe(kind: type) -> dict[str, str]:
     assert isinstance(body, ast.ClassDef)
     lines: dict[str, str] = {}
     for item, following in zip(body.body, body.body[1:], strict=False):
-        if (
-            isinstance(item, ast.AnnAssign)
-            and isinstance(item.target, ast.Name)
-            and isinstance(following, ast.Expr)
-            and isinstance(following.value, ast.Constant)
-        ):
-            lines[item.target.id] = " ".join(str(following.value.value).split())
+        match item, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                lines[name] = " ".join(text.split())
     return lines

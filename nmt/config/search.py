@@ -1,7 +1,5 @@
 """How a trained model searches for a translation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from nmt.config.choices import LengthNormalization

@@ -1,19 +1,204 @@
-"""The configuration of nmt-train: its groups, and the checks that concern several of them."""
+"""The configuration of nmt-train: its groups, and the checks that concern several of them.
 
-from __future__ import annotations
+Those of the model and of its search are files of their own, because a trained bundle has them too.
+"""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt.config.choices import Tying
-from nmt.config.corpus import CorpusConfig
+from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, Tying
 from nmt.config.model import ModelConfig
-from nmt.config.optimizer import OptimizerConfig
-from nmt.config.schema import check_ranges, within
+from nmt.config.schema import MOST_COUNTED, check_ranges, within
 from nmt.config.search import SearchConfig
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.trainer import TrainerConfig
 from nmt.errors import ConfigError, require
+
+MOST_THREADS = 1024
+"""More threads are a mistake, and the errors of PyTorch and ONNX Runtime are hard to read."""
+
+
+@dataclass
+class CorpusConfig:
+    """The parallel text."""
+
+    train: str = ""
+    """training text: PREFIX of PREFIX.SOURCE and PREFIX.TARGET (each may end in .gz), or one .tsv file"""
+    valid: str = ""
+    """validation text, named like corpus.train; empty: held out from the training text by hash of the source"""
+    test: str = ""
+    """test text, named like corpus.train, scored once at the end; empty: none"""
+    extra: list[str] = field(default_factory=list)
+    """further training texts, each named like corpus.train, as in corpus.extra=[data/synthetic]"""
+    weights: list[float] = field(default_factory=list, metadata=within(0.001, 1000))
+    """how many times an epoch goes through corpus.train and each of corpus.extra; empty: once through each"""
+    tags: list[int] = field(default_factory=list, metadata=within(0, 15, also=-1))
+    """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
+    source: str = ""
+    """source language, the suffix of the source files"""
+    target: str = ""
+    """target language, the suffix of the target files"""
+    max_source_tokens: int = field(default=256, metadata=within(1, 1_000_000))
+    """pairs with more source subwords are left out of training"""
+    max_target_tokens: int = field(default=256, metadata=within(1, 1_000_000))
+    """pairs with more target subwords are left out of training"""
+    max_length_ratio: float = field(default=4.0, metadata=within(1, 1_000_000))
+    """pairs whose longer side has more than this many times the subwords of the shorter (plus 10) are left out"""
+    valid_pairs: int = field(default=1000, metadata=within(1, 1_000_000_000))
+    """pairs to hold out when corpus.valid is empty, and never more than a tenth of the corpus"""
+    cache_dir: str = ""
+    """where encoded corpora are kept; empty: the user's cache directory, or $NMT_CACHE"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a key is missing or impossible."""
+        if not self.train:
+            raise ConfigError(
+                "corpus.train is not set: name the training text, as in corpus.train=data/train for data/train.en"
+            )
+        for key in ("source", "target"):
+            value = getattr(self, key)
+            if not value:
+                raise ConfigError(
+                    f"corpus.{key} is not set: name the {key} language, the suffix of its files, as in corpus.{key}=en"
+                )
+            if value in ("True", "False"):
+                raise ConfigError(
+                    f"corpus.{key} is {value}: YAML reads the words no, off, yes and on as truth values; "
+                    f"write {key}: 'no' in quotes"
+                )
+        if self.source == self.target:
+            raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
+        check_ranges(self, "corpus.")
+        self._validate_lists()
+
+    def _validate_lists(self) -> None:
+        """Check that weights and tags belong to the corpora, one by one."""
+        corpora = 1 + len(self.extra)
+        for key in ("weights", "tags"):
+            values = getattr(self, key)
+            if values and len(values) != corpora:
+                raise ConfigError(
+                    f"corpus.{key}={values} has {len(values)} entries for {corpora} training texts: give one for "
+                    "corpus.train and one for each of corpus.extra, or none"
+                )
+
+
+@dataclass
+class SubwordsConfig:
+    """The subword layer between text and model."""
+
+    kind: SubwordKind = SubwordKind.unigram
+    """segmentation: unigram, bpe or char"""
+    vocabulary_size: int = field(default=8000, metadata=within(32, 1_000_000))
+    """subwords of one model, special symbols included; lowered to what the text supports"""
+    joint: bool = True
+    """one model for both languages; false: one for each"""
+    model: str = ""
+    """a SentencePiece model file to use for both sides instead of training one"""
+    source_model: str = ""
+    """a SentencePiece model file for the source side; needs subwords.target_model"""
+    target_model: str = ""
+    """a SentencePiece model file for the target side; needs subwords.source_model"""
+    byte_fallback: bool = False
+    """spell unknown characters as bytes instead of the unknown symbol"""
+    normalization: Normalization = Normalization.identity
+    """Unicode normalisation before segmentation: identity (text as it is) or nfc"""
+    character_coverage: float = field(default=0.0, metadata=within(0.98, 1, also=0))
+    """share of the text's characters that get a symbol of their own; 0: all, up to half of the vocabulary"""
+    sampling_alpha: float = field(default=0.0, metadata=within(0, 1))
+    """subword regularisation in training: unigram smoothing (0.1 to 0.5) or BPE dropout; 0: always the best split"""
+    sampled_sides: Sides = Sides.both
+    """whose splits are sampled: both, source or target"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        check_ranges(self, "subwords.")
+        if bool(self.source_model) != bool(self.target_model):
+            raise ConfigError(
+                "subwords.source_model and subwords.target_model belong together: set both, "
+                "or use subwords.model for both sides"
+            )
+        if self.model and self.source_model:
+            raise ConfigError("subwords.model and subwords.source_model are both set: keep one")
+
+
+@dataclass
+class OptimizerConfig:
+    """AdamW and the course of its learning rate."""
+
+    lr: float = field(default=2e-3, metadata=within(0, 1000, above=True))
+    """peak learning rate"""
+    schedule: Schedule = Schedule.linear
+    """after the warm-up: constant, linear or cosine (both to zero at the first of trainer.max_updates, max_epochs
+    and max_minutes), or inverse_sqrt"""
+    warmup_updates: int = field(default=200, metadata=within(0, MOST_COUNTED))
+    """updates over which the learning rate grows linearly to its peak"""
+    beta1: float = field(default=0.9, metadata=within(0, 1, below=True))
+    """decay of AdamW's first moment"""
+    beta2: float = field(default=0.98, metadata=within(0, 1, below=True))
+    """decay of AdamW's second moment"""
+    epsilon: float = field(default=1e-8, metadata=within(0, 1, above=True))
+    """added to AdamW's denominator"""
+    weight_decay: float = field(default=0.0, metadata=within(0, 1000))
+    """decoupled weight decay (Loshchilov & Hutter 2019)"""
+    clip_norm: float = field(default=1.0, metadata=within(0, MOST_COUNTED))
+    """largest norm of the gradient of all parameters together; 0: no clipping"""
+    skip_norm: float = field(default=100.0, metadata=within(0, MOST_COUNTED))
+    """skip updates whose gradient has a larger norm before clipping, or is not finite; 0: skip only the latter"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        check_ranges(self, "optimizer.")
+
+
+@dataclass
+class TrainerConfig:
+    """The training loop."""
+
+    max_updates: int = field(default=20000, metadata=within(1, MOST_COUNTED))
+    """optimiser steps; the schedules linear and cosine end here at the latest"""
+    max_epochs: int = field(default=0, metadata=within(0, MOST_COUNTED))
+    """passes over the corpus after which training stops; linear and cosine then end here; 0: no limit"""
+    max_minutes: float = field(default=0.0, metadata=within(0, 10_000_000))
+    """minutes of training after which it stops; linear and cosine then end here, at the pace of the run; 0: no limit"""
+    batch_tokens: int = field(default=2000, metadata=within(1, 100_000_000))
+    """target positions of a batch, end of sentence and padding counted; on any number of processes together"""
+    accumulation: int = field(default=1, metadata=within(1, 1_000_000))
+    """parts in which a process computes the gradient of its share of a batch; more parts need less memory; never
+    more parts than pairs"""
+    label_smoothing: float = field(default=0.1, metadata=within(0, 1, below=True))
+    """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
+    ema_decay: float = field(default=0.999, metadata=within(0, 1, below=True))
+    """decay of the moving average of the weights that is validated and saved, at the peak rate; 0: the raw weights"""
+    validate_every: int = field(default=500, metadata=within(1, MOST_COUNTED))
+    """updates between validations, each of which also saves"""
+    patience: int = field(default=10, metadata=within(0, MOST_COUNTED))
+    """validations without a better BLEU after which training stops; 0: never"""
+    valid_batch_size: int = field(default=64, metadata=within(1, 1_000_000))
+    """sentences decoded together in validation"""
+    log_every: int = field(default=50, metadata=within(1, MOST_COUNTED))
+    """updates between two lines of metrics.jsonl"""
+    max_unknown_rate: float = field(default=0.05, metadata=within(0, 1, above=True))
+    """share of unknown subwords above which training refuses to start"""
+    max_skipped: int = field(default=20, metadata=within(1, MOST_COUNTED))
+    """skipped updates in a row after which the run has failed; see optimizer.skip_norm"""
+    precision: Precision = Precision.auto
+    """arithmetic of the matrix products: fp32, bf16, or auto (bf16 where this machine is faster with it)"""
+    device: str = "auto"
+    """cpu, cuda, cuda:N, or auto (the GPU if there is one)"""
+    threads: int = field(default=0, metadata=within(0, MOST_THREADS))
+    """CPU threads of a process; 0: as many as PyTorch takes"""
+    deterministic: bool = False
+    """repeat a run exactly on a GPU too, where that needs slower kernels; a CPU always does"""
+    overwrite: bool = False
+    """throw away an earlier run in run_dir and start anew"""
+    progress: bool = True
+    """show a progress bar when standard error is a terminal, and progress lines otherwise"""
+    tensorboard: bool = False
+    """also write the metrics for TensorBoard, into run_dir/tensorboard; needs: pip install tensorboard"""
+
+    def validate(self) -> None:
+        """Raise ConfigError when a value is impossible."""
+        check_ranges(self, "trainer.")
 
 
 class Removed(NamedTuple):
@@ -48,6 +233,11 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
+
+    @property
+    def directory(self) -> Path:
+        """The directory that ``run_dir`` names."""
+        return Path(self.run_dir).expanduser()
 
     def validate(self) -> None:
         """Raise ConfigError for the first key, in any group, that is missing, impossible or at odds with another."""

@@ -11,13 +11,12 @@ import importlib.util
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from nmt.config.corpus import CorpusConfig
-from nmt.config.train import TrainConfig
+from nmt.config.train import CorpusConfig, TrainConfig
 from nmt.corpus.filters import hold_out_threshold, is_held_out
 from nmt.corpus.reader import CorpusPaths, Pair, read_lines, read_pairs, resolve
 from nmt.errors import ConfigError
@@ -25,10 +24,6 @@ from nmt.files import sibling, write_atomically
 from nmt.recipes.processes import call_each
 from nmt.recipes.translated_text import Files, Teacher, Text, translate_text
 from nmt.runs.log import LOG
-
-ConfigText = Callable[[TrainConfig], str]
-"""Writes a configuration as YAML, as `nmt.training.run.run` keeps it; a function of a module, so that it can be
-pickled."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class Plan:
     @property
     def directory(self) -> Path:
         """The run directory of the last model, with all else in it."""
-        return Path(self.config.run_dir).expanduser()
+        return self.config.directory
 
     @property
     def text(self) -> Path:
@@ -105,7 +100,7 @@ class Plan:
         return config
 
 
-def diversify(config: TrainConfig, teacher_config: TrainConfig, *, config_text: ConfigText, share: float) -> None:
+def diversify(config: TrainConfig, teacher_config: TrainConfig, *, share: float) -> None:
     """Train, translate and train, without the parts that are done; ``run_dir`` is then an ordinary run.
 
     ``trainer.max_minutes`` is the time of all three trainings and of the translating together. On a CPU with two cores
@@ -114,7 +109,6 @@ def diversify(config: TrainConfig, teacher_config: TrainConfig, *, config_text: 
     Args:
         config: of the last model.
         teacher_config: of the first two, composed of the same settings and some of their own.
-        config_text: writes a configuration as YAML.
         share: of the minutes, for the first two trainings.
 
     Raises:
@@ -124,11 +118,11 @@ def diversify(config: TrainConfig, teacher_config: TrainConfig, *, config_text: 
     plan = Plan(config, teacher_config, share)
     _require_possible(plan)
     _write_text(plan)
-    _train_teachers(plan, config_text)
+    _train_teachers(plan)
     minutes = _translate(plan)
     last = plan.last(minutes)
     LOG.info("training %s", plan.directory)
-    _train(last, config_text)
+    _train(last)
 
 
 def _require_possible(plan: Plan) -> None:
@@ -224,19 +218,19 @@ def _write_pairs(plan: Plan, name: str, pairs: Iterable[Pair], *, key: str) -> N
         os.replace(new, path)
 
 
-def _train_teachers(plan: Plan, config_text: ConfigText) -> None:
+def _train_teachers(plan: Plan) -> None:
     """Train a model of each direction on the text."""
     configs = plan.teachers()
     for config in configs.values():
         config.validate()
         LOG.info("training %s", config.run_dir)
-    call_each({name: partial(_train, each, config_text) for name, each in configs.items()}, at_once=plan.at_once)
+    call_each({name: partial(_train, each) for name, each in configs.items()}, at_once=plan.at_once)
 
 
-def _train(config: TrainConfig, config_text: ConfigText) -> None:
+def _train(config: TrainConfig) -> None:
     from nmt.training.run import run
 
-    run(config, config_text=config_text)
+    run(config)
 
 
 def _translate(plan: Plan) -> float:

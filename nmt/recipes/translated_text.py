@@ -25,8 +25,7 @@ from nmt.config.search import SearchConfig
 from nmt.corpus.reader import read_lines
 from nmt.errors import ConfigError, CorpusError
 from nmt.files import sibling
-from nmt.runs.log import LOG
-from nmt.runs.progress import Pace, clock
+from nmt.runs.log import LOG, Pace, clock
 from nmt.translation.translator import Translator
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 """The run directory: claimed by one run at a time, and left as it was by one that failed before it began."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -35,18 +33,13 @@ def claimed(
     try:
         yield
     except NmtError:
-        if is_new and is_main:
-            _remove_traces(run_dir)
+        if is_new and is_main:  # a run that failed before it began leaves no traces
+            with contextlib.suppress(OSError):
+                if {path.name for path in run_dir.iterdir()} <= {".lock", "train.log"}:
+                    shutil.rmtree(run_dir)
         raise
     finally:
         lock.release()
-
-
-def _remove_traces(run_dir: Path) -> None:
-    """Remove the directory of a run that failed before it began."""
-    with contextlib.suppress(OSError):
-        if {path.name for path in run_dir.iterdir()} <= {".lock", "train.log"}:
-            shutil.rmtree(run_dir)
 
 
 def _acquire(lock: filelock.BaseFileLock, run_dir: Path) -> None:

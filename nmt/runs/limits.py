@@ -1,10 +1,8 @@
 """When a run ends: the limits that its configuration sets, and how many updates these leave room for."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 
 
 @dataclass

@@ -3,18 +3,16 @@
 Needs matplotlib, which is imported when a picture is drawn.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt.errors import ConfigError
-from nmt.runs.results import MetricLines
+from nmt.files import write_atomically
+from nmt.runs.metrics import MetricLines
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """Of the kinds of pictures."""
@@ -24,13 +22,16 @@ class Axis(NamedTuple):
     """What the curves are drawn against."""
 
     label: str
-    value: Callable[[dict[str, Any]], float]
+    key: str
+    """of a line of metrics"""
+    unit: float = 1
+    """what one on the axis is, as the line counts"""
 
 
 AXES = {
-    "updates": Axis("updates", lambda line: _number(line, "update")),
-    "minutes": Axis("minutes of training", lambda line: _number(line, "seconds") / 60),
-    "tokens": Axis("target tokens", lambda line: _number(line, "target_tokens")),
+    "updates": Axis("updates", "update"),
+    "minutes": Axis("minutes of training", "seconds", 60),
+    "tokens": Axis("target tokens", "target_tokens"),
 }
 
 
@@ -102,13 +103,11 @@ def draw(
         ConfigError: matplotlib is not installed.
     """
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise ConfigError("plotting needs matplotlib: pip install matplotlib") from None
     columns, rows = min(2, len(panels)), -(-len(panels) // 2)
     figure = Figure(figsize=(6 * columns + 2 * (columns == 1), 4 * rows + (rows == 1)), layout="constrained")
-    FigureCanvasAgg(figure)
     for number_of_panel, panel in enumerate(panels, start=1):
         place = figure.add_subplot(rows, columns, number_of_panel)
         place.set_title(panel.title, fontsize="medium")
@@ -121,7 +120,7 @@ def draw(
                 # The last curve of a panel is the one that its name in the legend stands for.
                 last = (kind, key) == panel.curves[-1]
                 place.plot(
-                    [axis.value(line) for line in lines],
+                    [_number(line, axis.key) / axis.unit for line in lines],
                     [_number(line, key) for line in lines],
                     color=f"C{color % 10}",
                     linestyle=("-", "--", ":")[color // 10 % 3],
@@ -135,13 +134,8 @@ def draw(
             place.plot(x, y, color=f"C{color % 10}", linestyle="--", linewidth=1.5, marker="s", label=name)
         if len(runs) + len(beside) > 1:
             place.legend(fontsize="small")
-    # Draw beside the file first: a drawing that fails must not destroy the earlier one.
-    partial = output.with_name(f"{output.stem}.partial{output.suffix}")
-    try:
-        figure.savefig(partial, dpi=120)
-        os.replace(partial, output)
-    finally:
-        partial.unlink(missing_ok=True)
+    # A drawing that fails must not destroy the earlier one.
+    write_atomically(output, lambda partial: figure.savefig(partial, dpi=120, format=output.suffix[1:].lower()))
 
 
 def names(directories: Sequence[str]) -> list[str]:

@@ -3,8 +3,6 @@
 Nothing heavy is imported, so that a hundred runs are read at once.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math
@@ -13,35 +11,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
-from nmt.config.schema import flatten, to_dict
-from nmt.config.train import TrainConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.schema import flatten, from_dict, to_dict
+from nmt.config.train import TrainConfig, TrainerConfig
 from nmt.errors import ConfigError
 from nmt.files import encoded
 from nmt.runs.limits import Progress, limit_reached
+from nmt.runs.metrics import MetricLines, read_metrics
 
 FAILURE = "failure.txt"
 """In the directory of a sweep's job that failed: the reason in one line, and below it the traceback of a defect."""
 
 _CONFIG, _METRICS, _STATE = "config.yaml", "metrics.jsonl", "state.pt"
 _BUNDLES = ("best", "last")
-
-
-class MetricLines(NamedTuple):
-    """What ``metrics.jsonl`` holds."""
-
-    lines: list[dict[str, Any]]
-    """its objects, each with a kind and an update"""
-    problems: list[str]
-    """the damaged lines, in a sentence each"""
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """Return the lines of a kind: train or validation."""
-        return [line for line in self.lines if line["kind"] == kind]
 
 
 @dataclass(frozen=True)
@@ -70,29 +55,6 @@ class RunResults:
     """why its job of a sweep failed, or why it cannot be read"""
     problems: tuple[str, ...] = ()
     """what is wrong with its metrics, in a sentence each"""
-
-
-def read_metrics(path: Path) -> MetricLines:
-    """Read ``metrics.jsonl``; a damaged line is left out and named, a last line without its end is still being written.
-
-    Raises:
-        ConfigError: there is no such file, or it cannot be read.
-    """
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        raise ConfigError(f"{path.parent} has no {path.name}; name the directory of a run, such as runs/demo") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    metrics = MetricLines([], [])
-    for number, line in enumerate(text.split("\n")[:-1], start=1):
-        with contextlib.suppress(ValueError):
-            values = json.loads(line)
-            if isinstance(values, dict) and isinstance(values.get("kind"), str) and type(values.get("update")) is int:
-                metrics.lines.append(values)
-                continue
-        metrics.problems.append(f"{path}: line {number} is damaged and left out")
-    return metrics
 
 
 def settings_text(config: TrainConfig) -> str:
@@ -127,15 +89,13 @@ def read_results(directory: Path) -> RunResults:
     except ConfigError as error:
         return RunResults(directory, {}, failure=failure or str(error))
     validations = metrics.of("validation")
-    last: dict[str, Any] = max(metrics.lines, key=lambda line: int(line["update"]), default={})
-    whole = bool(validations) and validations[-1]["update"] == last["update"]
-    if whole:
-        last = validations[-1]  # its clock has the validation's own time too
+    # The clock of a validation has its own time too.
+    last = max(metrics.lines, key=lambda line: (line["update"], line["kind"] == "validation"), default={})
     test_bleu, test_how = _test_score(directory, settings)
     return RunResults(
         directory,
         settings,
-        finished=whole and _limit_reached(settings, validations),
+        finished=last.get("kind") == "validation" and _limit_reached(settings, validations),
         updates=int(last.get("update", 0)),
         epochs=int(_number(last, "epoch")),
         minutes=_number(last, "seconds") / 60,
@@ -188,20 +148,12 @@ def _settings(path: Path) -> dict[str, Any]:
 def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any]]) -> bool:
     """Whether the last validation is the one that ends a run: a limit of the trainer is reached there."""
     last = validations[-1]
-    since_best = sum(1 for line in validations if line.get("best_bleu") == last.get("best_bleu")) - 1
-    limits = TrainerConfig(
-        max_updates=int(_number(settings, "trainer.max_updates")) or TrainerConfig.max_updates,
-        max_epochs=int(_number(settings, "trainer.max_epochs")),
-        max_minutes=_number(settings, "trainer.max_minutes"),
-        patience=int(_number(settings, "trainer.patience")),
-    )
-    progress = Progress(
-        update=int(_number(last, "update")),
-        epoch=int(_number(last, "epoch")),
-        seconds=_number(last, "seconds"),
-        validations_since_best=since_best,
-    )
-    return bool(limit_reached(limits, progress))
+    since_best = sum(line.get("best_bleu") == last.get("best_bleu") for line in validations) - 1
+    keys = ("max_updates", "max_epochs", "max_minutes", "patience")
+    limits = from_dict(TrainerConfig, {key: _number(settings, f"trainer.{key}") for key in keys})
+    limits.max_updates = limits.max_updates or TrainerConfig.max_updates
+    update, epoch, seconds = int(last["update"]), int(_number(last, "epoch")), _number(last, "seconds")
+    return bool(limit_reached(limits, Progress(update, epoch, seconds, since_best)))
 
 
 def _test_score(directory: Path, settings: dict[str, Any]) -> tuple[float | None, str]:

@@ -1,27 +1,18 @@
-"""One table of many runs: scores averaged over seeds, the best settings first."""
-
-from __future__ import annotations
+"""Runs as text: one on a screen; many in one table, scores averaged over seeds, the best settings first."""
 
 import json
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from nmt.config.schema import as_typed
 from nmt.runs.results import RunResults
 
 FORMATS = ("text", "markdown", "tsv")
 
 # Settings that do not make another experiment: where a run lies, how it is watched, its seed.
-_NO_SETTINGS = {
-    "name",
-    "run_dir",
-    "seed",
-    "corpus.cache_dir",
-    "trainer.log_every",
-    "trainer.overwrite",
-    "trainer.progress",
-    "trainer.tensorboard",
-}
+_NO_SETTINGS = {"name", "run_dir", "seed", "corpus.cache_dir"}
+_NO_SETTINGS |= {"trainer.log_every", "trainer.overwrite", "trainer.progress", "trainer.tensorboard"}
 
 
 class Summary:
@@ -99,6 +90,37 @@ class Summary:
         return [*cells, str(updates) if style == "tsv" else f"{updates:,}", f"{minutes:.1f}"]
 
 
+def overview(run: RunResults, defaults: Mapping[str, Any]) -> str:
+    """Write a run as lines of text.
+
+    Args:
+        run: what its files tell.
+        defaults: the settings of a run without any of its own, as ``{"optimizer.lr": 0.001, ...}``. Only settings that
+            differ are listed.
+    """
+    lines = [f"{run.directory}: {_state(run)}"]
+    if not run.settings:
+        return f"{lines[0]}\n"
+    lines.append(f"  languages        {run.settings['corpus.source']} → {run.settings['corpus.target']}")
+    lines.append(f"  training         {run.updates:,} updates, {run.epochs} epochs, {run.minutes:.1f} minutes")
+    scores = {"validation BLEU": (run.bleu, f"greedy, {run.signature}"), "test BLEU": (run.test_bleu, run.test_how)}
+    for name, (score, how) in scores.items():
+        lines.append(f"  {name:<15}  " + ("none" if score is None else f"{score:.2f} ({how})"))
+    best = run.directory / "best"
+    lines.append(f"  bundle           {best if (best / 'config.json').is_file() else 'none'}")
+    lines.append("  settings that differ from the defaults of nmt-train:")
+    for key, value in run.settings.items():
+        if key != "run_dir" and value != defaults.get(key):
+            lines.append(f"    {key}={as_typed(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _state(run: RunResults) -> str:
+    if run.failure:
+        return f"failed: {run.failure}"
+    return "finished" if run.finished else f"unfinished: {progress(run)}"
+
+
 def progress(run: RunResults) -> str:
     """Say how far a run is towards its limits."""
     updates, epochs, minutes = (run.settings[f"trainer.max_{key}"] for key in ("updates", "epochs", "minutes"))
@@ -119,15 +141,6 @@ def _scores(group: Sequence[RunResults], name: str) -> list[float]:
 
 def _distinct(runs: Sequence[RunResults], name: str) -> list[str]:
     return sorted({value for run in runs if (value := getattr(run, name))})
-
-
-def as_typed(value: Any) -> str:
-    """Write a value as on the command line."""
-    if isinstance(value, list):
-        return f"[{','.join(map(as_typed, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value) or "''"
 
 
 def _render(rows: Sequence[Sequence[str]], style: str, *, left: int) -> str:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nmt.config.search import SearchConfig
 from nmt.corpus.reader import ParallelText
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from nmt.model.lexicon import Offer
     from nmt.model.loss import Loss
     from nmt.model.seq2seq import Seq2Seq
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,35 +45,6 @@ class Side:
     """whether its lines are text; False: labels, which are taken as they are"""
 
 
-class Validation(NamedTuple):
-    """The result of a validation."""
-
-    perplexity: float
-    """per real target position, EOS included, without label smoothing"""
-    score: Score
-    """of the task's metric"""
-    how: str
-    """the search that made the outputs, for people"""
-    outputs: list[str]
-    """what the model made of each line"""
-
-
-class Shares(Protocol):
-    """The processes that do a validation together, each its share of the lines."""
-
-    def share(self, items: Sequence[T]) -> Sequence[T]:
-        """Take this process's share of a list that all have."""
-        ...
-
-    def join_shares(self, share: list[T]) -> list[T]:
-        """Put what the processes made of their shares back in order."""
-        ...
-
-    def gather_numbers(self, numbers: Sequence[float]) -> list[list[float]]:
-        """Give every process all processes' numbers."""
-        ...
-
-
 class Task(ABC):
     """A task; it keeps nothing, and loads PyTorch only once it computes."""
 
@@ -92,22 +61,24 @@ class Task(ABC):
         """Score a batch of lines, teacher forced; an `offer` stands for what the model's own lexicon says."""
 
     @abstractmethod
-    def validate(
-        self, bundle: Bundle, text: ParallelText, *, search: SearchConfig, batch_size: int, shares: Shares
-    ) -> Validation:
-        """Score a model in evaluation mode on raw text, with a search that is fast.
+    def reference_loss(self, bundle: Bundle, text: ParallelText, *, batch_size: int) -> tuple[float, int]:
+        """Sum the negative log-likelihood of what stands in a text, in nats, and count its target positions.
 
         Args:
-            bundle: the model.
-            text: all of it, of which this process does its share.
-            search: the run's settings.
-            batch_size: lines that are searched together.
-            shares: who does which lines.
+            bundle: the model, in evaluation mode.
+            text: raw.
+            batch_size: the most lines that are looked at together.
         """
 
     @abstractmethod
-    def test(self, bundle: Bundle, text: ParallelText, *, shares: Shares) -> list[Score]:
-        """Score a model on raw text as it will be used, with its own search, the most important score first."""
+    def outputs(self, bundle: Bundle, lines: Sequence[str], *, search: SearchConfig | None = None) -> list[str]:
+        """Give what a model makes of each line; without another search, as it will be used."""
+
+    @abstractmethod
+    def scores(
+        self, outputs: Sequence[str], text: ParallelText, *, language: str, thorough: bool = False
+    ) -> list[Score]:
+        """Score what a model made of a raw text: the task's metric, and where it shall be thorough, others after it."""
 
     @abstractmethod
     def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,8 @@ import numpy as np
 from nmt.config.search import SearchConfig
 from nmt.corpus.padding import pad_rows
 from nmt.corpus.reader import ParallelText
-from nmt.evaluation.metrics import Score, bleu, corpus_scores, default_tokenizer, tokenizer_warnings
-from nmt.tasks.task import Metric, Shares, Side, Task, Validation
+from nmt.evaluation.metrics import Score, corpus_scores, default_tokenizer, tokenizer_warnings
+from nmt.tasks.task import Metric, Side, Task
 from nmt.text.subwords import SubwordModel
 from nmt.translation.batching import cut_batches
 from nmt.translation.translator import Translator
@@ -51,45 +50,8 @@ class Translation(Task):
             offer=offer,
         )
 
-    def validate(
-        self, bundle: Bundle, text: ParallelText, *, search: SearchConfig, batch_size: int, shares: Shares
-    ) -> Validation:
-        """See `Task`; greedy search."""
-        greedy = replace(search, beam_size=1, batch_size=batch_size)
-        share = ParallelText(*(list(shares.share(side)) for side in text))
-        sums = self.reference_loss(bundle, share, batch_size=batch_size)
-        translator = Translator(bundle, search=greedy)
-        translations = shares.join_shares([item.text for item in translator.translate(share.source)])
-        total, tokens = (sum(column) for column in zip(*shares.gather_numbers(sums), strict=True))
-        # All the references decide, not this process's share: every validation of a run takes the same tokenizer.
-        tokenizer = default_tokenizer(bundle.target_language, text.target)
-        score = bleu(translations, text.target, tokenize=tokenizer)
-        return Validation(perplexity(total, int(tokens)), score, "greedy", translations)
-
-    def test(self, bundle: Bundle, text: ParallelText, *, shares: Shares) -> list[Score]:
-        """See `Task`; BLEU and chrF."""
-        translated = Translator(bundle).translate(shares.share(text.source))
-        translations = shares.join_shares([item.text for item in translated])
-        return corpus_scores(translations, text.target, metrics=("bleu", "chrf"), language=bundle.target_language)
-
-    def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:
-        """See `Task`."""
-        return f"source {text.source[line]} | translation {outputs[line]} | reference {text.target[line]}"
-
-    def warnings(self, text: ParallelText, *, name: str, language: str) -> list[str]:
-        """See `Task`; of BLEU's tokenizer."""
-        tokenizer = default_tokenizer(language, text.target)
-        return tokenizer_warnings(text.target, tokenize=tokenizer, language=language, name=name)
-
-    def usage(self, bundle: Path) -> str:
-        """See `Task`."""
-        return f"the translator is in {bundle}; use it: nmt-translate {bundle} < input.txt > output.txt"
-
     def reference_loss(self, bundle: Bundle, text: ParallelText, *, batch_size: int) -> tuple[float, int]:
-        """Sum the negative log-likelihood of the references' positions, in nats, and count them; long lines are cut.
-
-        Batches hold at most `batch_size` pairs, and fewer of long ones.
-        """
+        """See `Task`; long lines are cut, and batches hold fewer of long ones."""
         import torch
 
         from nmt.corpus.batches import Batch
@@ -112,6 +74,30 @@ class Translation(Task):
                 total += float(loss.negative_log_likelihood)
                 tokens += loss.tokens
         return total, tokens
+
+    def outputs(self, bundle: Bundle, lines: Sequence[str], *, search: SearchConfig | None = None) -> list[str]:
+        """See `Task`."""
+        return [item.text for item in Translator(bundle, search=search).translate(lines)]
+
+    def scores(
+        self, outputs: Sequence[str], text: ParallelText, *, language: str, thorough: bool = False
+    ) -> list[Score]:
+        """See `Task`; BLEU and chrF."""
+        metrics = ("bleu", "chrf") if thorough else ("bleu",)
+        return corpus_scores(outputs, text.target, metrics=metrics, language=language)
+
+    def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:
+        """See `Task`."""
+        return f"source {text.source[line]} | translation {outputs[line]} | reference {text.target[line]}"
+
+    def warnings(self, text: ParallelText, *, name: str, language: str) -> list[str]:
+        """See `Task`; of BLEU's tokenizer."""
+        tokenizer = default_tokenizer(language, text.target)
+        return tokenizer_warnings(text.target, tokenize=tokenizer, language=language, name=name)
+
+    def usage(self, bundle: Path) -> str:
+        """See `Task`."""
+        return f"the translator is in {bundle}; use it: nmt-translate {bundle} < input.txt > output.txt"
 
 
 def perplexity(negative_log_likelihood: float, tokens: int) -> float:

@@ -1,12 +1,10 @@
 """What a user is told about validation and test text before training begins."""
 
-from __future__ import annotations
-
 from nmt.config.train import TrainConfig
 from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text
 from nmt.runs.log import LOG
-from nmt.training.data import TrainingData, text_digest
+from nmt.training.data import TrainingData, remembered, text_digest
 
 # Real corpora have a few short sentences in common. More than this says that a text was cut from the training text.
 _FEW_PAIRS = 0.01
@@ -15,61 +13,41 @@ _FEW_SOURCES = 0.1
 
 def warn_of_texts(config: TrainConfig, data: TrainingData) -> None:
     """Log what makes scores of the validation and the test text worth less than they seem."""
-    _warn_of_blanks(config, data)
-    _warn_of_the_metric(config, data)
-    _warn_of_overlaps(config, data)
-
-
-def _named_texts(config: TrainConfig, data: TrainingData) -> dict[str, ParallelText]:
-    """Return the texts that the configuration names to score on, each under its setting: ``corpus.valid=data/valid``.
-
-    What is held out of the training text is none of them.
-    """
     settings = config.corpus
-    texts = {f"corpus.valid={settings.valid}": data.valid} if settings.valid else {}
+    held_out = f"the text held out of corpus.train={settings.train}"
+    texts = {f"corpus.valid={settings.valid}" if settings.valid else held_out: data.valid}
     if data.test is not None:
         texts[f"corpus.test={settings.test}"] = data.test
-    return texts
-
-
-def _warn_of_blanks(config: TrainConfig, data: TrainingData) -> None:
-    for label, text in _named_texts(config, data).items():
-        blank = sum(not has_text(pair) for pair in zip(*text, strict=True))
-        if 2 * blank > len(text.source):
-            LOG.warning(
-                "%s of the %s lines of %s have no text on one side or both: its scores are made of the others",
-                f"{blank:,}",
-                f"{len(text.source):,}",
-                label,
-            )
-
-
-def _warn_of_the_metric(config: TrainConfig, data: TrainingData) -> None:
-    texts = _named_texts(config, data)
-    if not config.corpus.valid:
-        texts[f"the text held out of corpus.train={config.corpus.train}"] = data.valid
+    named = {label: text for label, text in texts.items() if label != held_out}
+    for label, text in named.items():
+        _warn_of_blanks(label, text)
     for label, text in texts.items():
-        for warning in data.task.warnings(text, name=label, language=config.corpus.target):
-            LOG.warning("%s", warning)
+        for warning in data.task.warnings(text, name=label, language=settings.target):
+            LOG.warning(warning)
+    for label, overlap in zip(named, _overlaps(data, list(named.values())), strict=True):
+        _warn_of_overlap(label, overlap, len(named[label].source))
 
 
-def _warn_of_overlaps(config: TrainConfig, data: TrainingData) -> None:
-    texts = _named_texts(config, data)
-    for (label, text), overlap in zip(texts.items(), _overlaps(data, list(texts.values())), strict=True):
-        shared = overlap.pairs + overlap.sources
-        if not shared:
-            continue
-        count = len(text.source)
-        line = _overlap(label, overlap, count)
-        if overlap.pairs <= _FEW_PAIRS * count and shared <= _FEW_SOURCES * count:
-            LOG.info("%s", line)
-            continue
-        advice = (
-            "leave corpus.valid empty to hold out pairs of the training text"
-            if label.startswith("corpus.valid=")
-            else "nmt corpus split takes a test set off the training text"
+def _warn_of_blanks(label: str, text: ParallelText) -> None:
+    count, blank = len(text.source), sum(not has_text(pair) for pair in zip(*text, strict=True))
+    if 2 * blank > count:
+        LOG.warning(
+            f"{blank:,} of the {count:,} lines of {label} have no text on one side or both: "
+            "its scores are made of the others"
         )
-        LOG.warning("%s: its scores say little about new text; take them out of one of both, or %s", line, advice)
+
+
+def _warn_of_overlap(label: str, overlap: Overlap, count: int) -> None:
+    """Tell of lines that are in the training text too; a few are no reason to warn."""
+    shared = overlap.pairs + overlap.sources
+    line = _overlap(label, overlap, count)
+    if overlap.pairs > _FEW_PAIRS * count or shared > _FEW_SOURCES * count:
+        advice = "nmt corpus split takes a test set off the training text"
+        if label.startswith("corpus.valid="):
+            advice = "leave corpus.valid empty to hold out pairs of the training text"
+        LOG.warning(f"{line}: its scores say little about new text; take them out of one of both, or {advice}")
+    elif shared:
+        LOG.info(line)
 
 
 def _overlap(label: str, overlap: Overlap, count: int) -> str:
@@ -87,9 +65,5 @@ def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:
     if not texts:
         return []
     key = ("overlaps", data.corpus_digest, data.valid_digest, text_digest(data.test), len(texts))
-    cached = data.cache.get(*key)
-    if isinstance(cached, list) and len(cached) == len(texts):
-        return [Overlap(*counts) for counts in cached]
-    overlaps = count_overlaps((part.corpus for part in data.corpus.parts), texts)
-    data.cache.put(overlaps, *key)
-    return overlaps
+    corpora = (part.corpus for part in data.corpus.parts)
+    return [Overlap(*counts) for counts in remembered(data.cache, lambda: count_overlaps(corpora, texts), *key)]

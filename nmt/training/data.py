@@ -1,18 +1,15 @@
 """From a configuration to what training needs: text, subwords, the encoded corpora and validation sentences."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from nmt.config.schema import to_dict
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.train import TrainConfig
+from nmt.config.train import SubwordsConfig, TrainConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus
 from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out
@@ -27,6 +24,8 @@ from nmt.tasks.translation import TRANSLATION
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 
+T = TypeVar("T")
+
 
 class TrainingText(NamedTuple):
     """One of the training texts."""
@@ -36,6 +35,10 @@ class TrainingText(NamedTuple):
     """passes of an epoch through it"""
     tag: int
     """number of the control symbol before its sources; -1: none"""
+
+    def __str__(self) -> str:
+        """Write it for people."""
+        return f"{self.paths.label}, weight {self.weight:g}, {'no tag' if self.tag < 0 else f'tag {self.tag}'}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,12 @@ class TrainingData:
     """what earlier starts found out about the text"""
 
     @property
+    def vocabularies(self) -> dict[str, int]:
+        """Sizes of the vocabularies, as `build_model` takes them."""
+        source, target = self.source_subwords.vocabulary_size, self.target_subwords.vocabulary_size
+        return {"source_vocabulary": source, "target_vocabulary": target}
+
+    @property
     def valid_digest(self) -> str:
         """Of the raw validation text."""
         return text_digest(self.valid)
@@ -81,14 +90,33 @@ def prepare(
     paths = [text.paths for text in texts]
     cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
 
-    hold_out = 0 if valid else _hold_out(paths[0], settings.valid_pairs, cache)
+    hold_out = 0
+    if valid is None:
+        key = ("hold_out", cache.digests(paths[0]), settings.valid_pairs)
+        hold_out = remembered(cache, lambda: hold_out_threshold(paths[0], settings.valid_pairs), *key)
     source, target = subwords or subword_models(config.subwords, paths, hold_out=hold_out, cache=cache)
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
-    corpora = _encoded(
-        config, task, texts, source=source, target=target, filters=filters, hold_out=hold_out, cache=cache
-    )
+    corpora: list[EncodedCorpus] = []
+    for text in texts:
+        corpus, built = open_store(
+            text.paths,
+            source_subwords=source,
+            target_subwords=target,
+            filters=filters,
+            hold_out=0 if corpora else hold_out,
+            # What is held out of the first text is left out of the others.
+            validation=frozenset(line.strip() for line in corpora[0].held_out.source) if corpora else frozenset(),
+            cache_dir=cache.cache_dir,
+            cache=cache,
+            progress=_log_progress,
+        )
+        name = f" {text}" if len(texts) > 1 else ""
+        LOG.info(f"training text{name} ({'encoded' if built else 'from the cache'}): {corpus.counts.summary()}")
+        _check_unknown_rate(corpus, text.paths.label, config, task)
+        corpora.append(corpus)
     if valid is None:
-        LOG.info("corpus.valid is empty: %d pairs are held out by hash of the source", len(corpora[0].held_out.source))
+        pairs = len(corpora[0].held_out.source)
+        LOG.info(f"corpus.valid is empty: {pairs} pairs are held out by hash of the source")
     digest = _digest(list(map(cache.digests, paths)), source.digest, target.digest, repr(filters), hold_out)
     parts = [
         Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
@@ -133,14 +161,10 @@ def subword_models(
         hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
         cache: of the cache directory, where trained models are kept.
     """
-    if config.model:
-        model = SubwordModel.load(Path(config.model).expanduser())
-        return model, model
-    if config.source_model:
-        return (
-            SubwordModel.load(Path(config.source_model).expanduser()),
-            SubwordModel.load(Path(config.target_model).expanduser()),
-        )
+    if config.model or config.source_model:
+        names = (config.model,) if config.model else (config.source_model, config.target_model)
+        models = [SubwordModel.load(Path(name).expanduser()) for name in names]
+        return models[0], models[-1]
     how_to_sample = ("sampling_alpha", "sampled_sides")
     settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
     key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
@@ -149,19 +173,17 @@ def subword_models(
     def pairs() -> Iterator[Pair]:
         return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
 
-    if config.joint:
-        model = _cached(config, (text for pair in pairs() for text in pair), path=directory / f"{key}.model")
-        return model, model
-    return (
-        _cached(config, (pair.source for pair in pairs()), path=directory / f"{key}.source.model"),
-        _cached(config, (pair.target for pair in pairs()), path=directory / f"{key}.target.model"),
-    )
+    sides = {"": (text for pair in pairs() for text in pair)}
+    if not config.joint:
+        sides = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
+    models = [_cached(config, texts, path=directory / f"{key}{side}.model") for side, texts in sides.items()]
+    return models[0], models[-1]
 
 
 def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> SubwordModel:
     if path.exists():
         return SubwordModel.load(path)
-    LOG.info("training %s subwords on the training text", config.kind)
+    LOG.info(f"training {config.kind} subwords on the training text")
     model = train_subwords(
         sentences,
         kind=config.kind.value,
@@ -177,60 +199,17 @@ def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> 
         write_atomically(unique, lambda partial: partial.write_bytes(model.to_bytes()))
         os.replace(unique, path)
     except OSError as error:
-        LOG.warning("the subword model is not cached in %s (%s)", path.parent, error.strerror)
+        LOG.warning(f"the subword model is not cached in {path.parent} ({error.strerror})")
     return model
-
-
-def _hold_out(train: CorpusPaths, pairs: int, cache: Cache) -> int:
-    """`hold_out_threshold`, which reads the whole text, remembered."""
-    key = ("hold_out", cache.digests(train), pairs)
-    cached = cache.get(*key)
-    if isinstance(cached, int):
-        return cached
-    threshold = hold_out_threshold(train, pairs)
-    cache.put(threshold, *key)
-    return threshold
-
-
-def _encoded(
-    config: TrainConfig,
-    task: Task,
-    texts: Sequence[TrainingText],
-    *,
-    source: SubwordModel,
-    target: SubwordModel,
-    filters: Filters,
-    hold_out: int,
-    cache: Cache,
-) -> list[EncodedCorpus]:
-    """Open or build the store of every text; what is held out of the first is left out of the others."""
-    corpora: list[EncodedCorpus] = []
-    for paths, weight, tag in texts:
-        corpus, built = open_store(
-            paths,
-            source_subwords=source,
-            target_subwords=target,
-            filters=filters,
-            hold_out=0 if corpora else hold_out,
-            validation=frozenset(text.strip() for text in corpora[0].held_out.source) if corpora else frozenset(),
-            cache_dir=cache.cache_dir,
-            cache=cache,
-            progress=_log_progress,
-        )
-        name = f" {paths.label}, weight {weight:g}, {'no tag' if tag < 0 else f'tag {tag}'}" if len(texts) > 1 else ""
-        LOG.info("training text%s (%s): %s", name, "encoded" if built else "from the cache", corpus.counts.summary())
-        _check_unknown_rate(corpus, paths.label, config, task)
-        corpora.append(corpus)
-    return corpora
 
 
 def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig, task: Task) -> None:
     limit = config.trainer.max_unknown_rate
     rates = {"source": corpus.source_unknown_rate, "target": corpus.target_unknown_rate}
-    for side in (side.name for side in task.sides if side.has_subwords):
-        if (rate := rates[side]) > limit:
+    for side in task.sides:
+        if side.has_subwords and (rate := rates[side.name]) > limit:
             raise CorpusError(
-                f"{label}: {rate:.1%} of the {side} subwords are unknown to the subword model "
+                f"{label}: {rate:.1%} of the {side.name} subwords are unknown to the subword model "
                 f"(trainer.max_unknown_rate={limit:g}); {_why_unknown(config)}"
             )
 
@@ -252,6 +231,15 @@ def _why_unknown(config: TrainConfig) -> str:
     )
 
 
+def remembered(cache: Cache, compute: Callable[[], T], *key: object) -> T:
+    """Return what an earlier start kept under a key, or compute and keep it."""
+    fact: T | None = cache.get(*key)
+    if fact is None:
+        fact = compute()
+        cache.put(fact, *key)
+    return fact
+
+
 def text_digest(text: ParallelText | None) -> str:
     """Name the content of a raw text, in hex; empty without one."""
     return _digest(text.source, text.target) if text else ""
@@ -264,4 +252,4 @@ def _digest(*parts: object) -> str:
 
 def _log_progress(pairs: int) -> None:
     if pairs % 100_000 == 0:
-        LOG.info("encoded %s pairs", f"{pairs:,}")
+        LOG.info(f"encoded {pairs:,} pairs")

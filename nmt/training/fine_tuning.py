@@ -5,17 +5,14 @@ Translation Systems for Spoken Language Domains") go on with text of another dom
 Transfer Learning for Low-Resource Neural Machine Translation") even with another language pair.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Set
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from nmt.bundle.weights import Bundle, load_bundle
 from nmt.config.model import ModelConfig
-from nmt.config.schema import from_dict, to_dict
-from nmt.config.subwords import SubwordsConfig
+from nmt.config.schema import as_typed, changed, to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.log import LOG
@@ -23,10 +20,10 @@ from nmt.text.subwords import SubwordModel
 
 # What the parent settles, each unless the child's user chose it. How subwords are drawn in training is the child's own
 # matter. So is the coverage, which has no meaning once there are subwords.
-_MODEL = tuple(item.name for item in dataclasses.fields(ModelConfig))
-_SUBWORDS = ("kind", "vocabulary_size", "joint", "byte_fallback", "normalization")
-
-Group = TypeVar("Group", ModelConfig, SubwordsConfig)
+_SETTLED = {
+    "model": tuple(item.name for item in dataclasses.fields(ModelConfig)),
+    "subwords": ("kind", "vocabulary_size", "joint", "byte_fallback", "normalization"),
+}
 
 
 def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainConfig, Bundle]:
@@ -51,17 +48,14 @@ def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainCon
         parent = load_bundle(path)
     except BundleError as error:
         raise BundleError(f"init_from={config.init_from}: {error}") from None
-    if config.trainer.overwrite and path.resolve().is_relative_to(Path(config.run_dir).expanduser().resolve()):
+    if config.trainer.overwrite and path.resolve().is_relative_to(config.directory.resolve()):
         raise ConfigError(
             f"init_from={config.init_from} lies in run_dir={config.run_dir}, which trainer.overwrite=true throws away; "
             "choose another run_dir"
         )
     _refuse_conflicts(config, parent, chosen)
     _mention_languages(config, parent)
-    has = _settled(parent)
-    model = _filled(config.model, has["model"], "model", _MODEL, chosen)
-    subwords = _filled(config.subwords, has["subwords"], "subwords", _SUBWORDS, chosen)
-    return dataclasses.replace(config, model=model, subwords=subwords), parent
+    return _filled(config, _settled(parent), chosen), parent
 
 
 def restore_inherited(config: TrainConfig, saved: dict[str, Any], *, chosen: Set[str]) -> TrainConfig:
@@ -72,11 +66,7 @@ def restore_inherited(config: TrainConfig, saved: dict[str, Any], *, chosen: Set
         saved: the configuration in the run's state, as plain dicts; nothing is filled in from one without a parent.
         chosen: as for `inherit_settings`; what was chosen stays as it is, for the caller to compare with `saved`.
     """
-    if not (config.init_from and saved.get("init_from")):
-        return config
-    model = _filled(config.model, saved["model"], "model", _MODEL, chosen)
-    subwords = _filled(config.subwords, saved["subwords"], "subwords", _SUBWORDS, chosen)
-    return dataclasses.replace(config, model=model, subwords=subwords)
+    return _filled(config, saved, chosen) if config.init_from and saved.get("init_from") else config
 
 
 def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
@@ -92,10 +82,13 @@ def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
     return {"model": to_dict(parent.config), "subwords": subwords}
 
 
-def _filled(group: Group, values: dict[str, Any], name: str, keys: tuple[str, ...], chosen: Set[str]) -> Group:
-    """Replace the keys that the user did not choose by plain values."""
-    filled = {key: values[key] for key in keys if key in values and f"{name}.{key}" not in chosen}
-    return from_dict(type(group), to_dict(group) | filled)
+def _filled(config: TrainConfig, values: dict[str, Any], chosen: Set[str]) -> TrainConfig:
+    """Replace what a parent settles, and the user did not choose, by these values."""
+    groups = {}
+    for name, keys in _SETTLED.items():
+        inherited = {key: values[name][key] for key in keys if key in values[name] and f"{name}.{key}" not in chosen}
+        groups[name] = changed(getattr(config, name), inherited)
+    return dataclasses.replace(config, **groups)
 
 
 def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> None:
@@ -103,12 +96,12 @@ def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> 
     for model in (wanted["model"], has["model"]):  # zero stands for the embedding size
         model["attentional_size"] = model["attentional_size"] or has["model"]["embedding_size"]
     conflicts = []
-    for group in ("model", "subwords"):
-        for key, found in has[group].items():
+    for group, settled in has.items():
+        for key, found in settled.items():
             value = wanted[group][key]
             fits = value >= found if key == "vocabulary_size" else value == found
             if not fits and key != "dropout" and f"{group}.{key}" in chosen:
-                conflicts.append((f"{group}.{key}={_written(value)}", _written(found)))
+                conflicts.append((f"{group}.{key}={as_typed(value)}", as_typed(found)))
     if conflicts:
         keys, found = zip(*conflicts, strict=True)
         conflict, what = ("conflicts", "it") if len(conflicts) == 1 else ("conflict", "them")
@@ -132,17 +125,7 @@ def _refuse_other_subwords(config: TrainConfig, parent: Bundle) -> None:
 
 
 def _mention_languages(config: TrainConfig, parent: Bundle) -> None:
-    languages = (config.corpus.source, config.corpus.target)
-    if languages != (parent.source_language, parent.target_language):
-        LOG.warning(
-            "init_from=%s translates from %s to %s, this run will from %s to %s",
-            config.init_from,
-            parent.source_language,
-            parent.target_language,
-            *languages,
-        )
-
-
-def _written(value: Any) -> str:
-    """Write a value as YAML does."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    before, now = (parent.source_language, parent.target_language), (config.corpus.source, config.corpus.target)
+    if before != now:
+        from_to = f"from {before[0]} to {before[1]}, this run will from {now[0]} to {now[1]}"
+        LOG.warning(f"init_from={config.init_from} translates {from_to}")

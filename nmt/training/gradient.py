@@ -5,18 +5,15 @@ loss is divided by the real target positions of the whole batch. So the sum of t
 gradient. The mean of the parts' means would weigh positions in short sentences more.
 """
 
-from __future__ import annotations
-
-import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from nmt.config.choices import Precision
+from nmt.config.train import TrainerConfig
 from nmt.corpus.batches import Batch
 from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG
@@ -44,18 +41,16 @@ class BatchGradient:
         model: Seq2Seq,
         task: Task,
         *,
+        config: TrainerConfig,
         precision: Precision,
-        label_smoothing: float,
-        accumulation: int = 1,
         folds: Folds | None = None,
         processes: Processes,
     ) -> None:
         """Prepare; with `folds` a pair is offered what these say, not what the model's own lexicon does."""
-        self._model, self._precision, self._accumulation, self._processes = model, precision, accumulation, processes
-        self._is_told = False
-        self._loss = processes.data_parallel(
-            _SummedLoss(model, task, label_smoothing, folds.to(model.device) if folds else None)
-        )
+        self._model, self._precision, self._processes = model, precision, processes
+        self._accumulation, self._is_told = config.accumulation, False
+        folds = folds.to(model.device) if folds else None
+        self._loss = processes.data_parallel(_SummedLoss(model, task, config.label_smoothing, folds))
 
     def __call__(
         self, batch: Batch, *, seed: int, update: int, between: Callable[[], None] = lambda: None
@@ -86,8 +81,7 @@ class BatchGradient:
             part, weight = part_of(
                 batch, number * self._processes.size + self._processes.rank, parts=parts * self._processes.size
             )
-            last = number == parts - 1
-            with contextlib.nullcontext() if last else self._unsynchronized(), self._processes.computing():
+            with self._processes.computing(self._loss, is_last=number == parts - 1):
                 sums = self._forward(part)
                 (sums[0] * (scale * weight)).backward()  # type: ignore[no-untyped-call]
             smoothed += float(sums[0].detach()) * weight
@@ -99,7 +93,7 @@ class BatchGradient:
         most = -(-rows // self._processes.size)
         if self._accumulation > most and not self._is_told:
             self._is_told = True
-            LOG.info("trainer.accumulation=%d: a batch of %d pairs has %d parts", self._accumulation, rows, most)
+            LOG.info(f"trainer.accumulation={self._accumulation}: a batch of {rows} pairs has {most} parts")
         return min(self._accumulation, most)
 
     def _forward(self, part: Batch) -> tuple[Tensor, Tensor]:
@@ -108,12 +102,6 @@ class BatchGradient:
         with torch.autocast(device.type, torch.bfloat16, enabled=self._precision is Precision.bf16):
             sums: tuple[Tensor, Tensor] = self._loss(*tensors)
         return sums
-
-    def _unsynchronized(self) -> contextlib.AbstractContextManager[None]:
-        """Keep gradients at home until the last part's."""
-        if isinstance(self._loss, DistributedDataParallel):
-            return self._loss.no_sync()
-        return contextlib.nullcontext()
 
 
 def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:

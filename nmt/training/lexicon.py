@@ -1,10 +1,8 @@
 """The lexicon of a model that has one, learnt from the word alignments of its training text before training begins."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -25,6 +23,15 @@ _SAMPLED = 2
 _MAX_CELLS = 60_000_000
 """Bound on the memory and the time of aligning, see nmt.text.alignment. With sampled segmentations 60,000 pairs of 15
 subwords fit in, without them three times as many. Of more text a sample is taken."""
+
+
+class Sampling(NamedTuple):
+    """How training samples the segmentations of one side."""
+
+    subwords: SubwordModel
+    alpha: float
+    """see `SubwordModel.sample_batch`"""
+    seed: int
 
 
 class Translations(NamedTuple):
@@ -51,24 +58,24 @@ class Folds:
     epsilon: float
     """of the model's lexicon"""
 
-    @staticmethod
-    def of(others: Sequence[Translations], *, epsilon: float) -> Folds:
+    @classmethod
+    def of(cls, others: Sequence[Translations], *, epsilon: float) -> Self:
         """Join what `learn_translations` found for each fold."""
         targets, probabilities = (torch.stack(column) for column in zip(*others, strict=True))
-        return Folds(targets, probabilities, epsilon)
+        return cls(targets, probabilities, epsilon)
 
     def tensors(self) -> dict[str, Tensor]:
         """Give what to save."""
         return {"targets": self.targets, "probabilities": self.probabilities}
 
-    @staticmethod
-    def restored(tensors: dict[str, Tensor], *, epsilon: float) -> Folds | None:
+    @classmethod
+    def restored(cls, tensors: dict[str, Tensor], *, epsilon: float) -> Self | None:
         """Read what `tensors` gave; None where nothing was saved."""
-        return Folds(**tensors, epsilon=epsilon) if tensors else None
+        return cls(**tensors, epsilon=epsilon) if tensors else None
 
-    def to(self, device: torch.device) -> Folds:
+    def to(self, device: torch.device) -> Self:
         """Copy to a device."""
-        return Folds(self.targets.to(device), self.probabilities.to(device), self.epsilon)
+        return type(self)(self.targets.to(device), self.probabilities.to(device), self.epsilon)
 
     def offer(self, source: Tensor, lines: Tensor) -> Offer:
         """Look up sources (B, S) of the pairs in these lines of their texts, (B,)."""
@@ -81,8 +88,7 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
     LOG.info("aligning the training text for the lexicon")
     translations, others = learn_translations(
         data.corpus,
-        source_vocabulary=data.source_subwords.vocabulary_size,
-        target_vocabulary=data.target_subwords.vocabulary_size,
+        **data.vocabularies,
         size=config.model.lexicon_size,
         source_sampling=_sampling(config, "source", data.source_subwords),
         target_sampling=_sampling(config, "target", data.target_subwords),
@@ -97,15 +103,6 @@ def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Samplin
     if not (settings.sampling_alpha and settings.sampled_sides.include(side)):
         return None
     return Sampling(subwords, settings.sampling_alpha, config.seed)
-
-
-class Sampling(NamedTuple):
-    """How training samples the segmentations of one side."""
-
-    subwords: SubwordModel
-    alpha: float
-    """see `SubwordModel.sample_batch`"""
-    seed: int
 
 
 def learn_translations(
@@ -141,7 +138,7 @@ def learn_translations(
         max_cells=_MAX_CELLS,
     )
     if aligned < pairs:
-        LOG.info("the lexicon is of a sample of the training text: %s of %s pairs", f"{aligned:,}", f"{pairs:,}")
+        LOG.info(f"the lexicon is of a sample of the training text: {aligned:,} of {pairs:,} pairs")
     translations = [_most_likely(table, source_vocabulary, size) for table in (whole, *others)]
     return translations[0], translations[1:]
 

@@ -3,14 +3,9 @@
 Shapes: V vocabulary, N translations of the lexicon, E embedding, H hidden, F attentional vector, S and T lengths.
 """
 
-from __future__ import annotations
-
-import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from nmt.config.model import ModelConfig
@@ -20,6 +15,7 @@ from nmt.errors import ConfigError
 from nmt.machine import free_memory
 from nmt.model.cells.cell import cell_named
 from nmt.model.seq2seq import build_shapes
+from nmt.training.data import TrainingData
 
 _FLOAT = 4
 _COPIES = 5
@@ -48,24 +44,21 @@ class Estimate:
         return self.model + self.batch + self.lexicon
 
 
-def estimate(config: TrainConfig, corpus: Mixture, *, vocabularies: Sequence[int], processes: int = 1) -> Estimate:
+def estimate(config: TrainConfig, data: TrainingData, *, processes: int = 1) -> Estimate:
     """Estimate what a training needs, without making any of it.
 
     Args:
         config: of the run.
-        corpus: the training text.
-        vocabularies: V of the source and of the target.
+        data: its text and subwords.
         processes: of the whole run, which share every batch.
     """
-    source_vocabulary, target_vocabulary = vocabularies
-    model = build_shapes(config.model, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+    model = build_shapes(config.model, **data.vocabularies)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    lexicon = _FOLDS * 2 * _FLOAT * source_vocabulary * config.model.lexicon_size
     return Estimate(
         parameters,
         model=_COPIES * _FLOAT * parameters,
-        batch=_batch_bytes(config, corpus, config.trainer.accumulation * processes),
-        lexicon=lexicon,
+        batch=_batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
+        lexicon=_FOLDS * 2 * _FLOAT * data.source_subwords.vocabulary_size * config.model.lexicon_size,
     )
 
 
@@ -90,22 +83,13 @@ def require_memory(needed: Estimate, config: TrainConfig, device: torch.device, 
         "trainer.accumulation": needed.batch,
         f"model.lexicon_size={config.model.lexicon_size}; lower it": needed.lexicon,
     }
-    largest = max(parts, key=lambda part: parts[part])
+    largest = max(parts, key=parts.__getitem__)
     each = f" in each of {processes} processes" if processes > 1 else ""
+    total, most = needed.total / 1e9, parts[largest] / 1e9
     raise ConfigError(
-        f"this training needs at least {gigabytes(needed.total)} of memory{each}, and {gigabytes(free)} are free on "
-        f"{device}: {gigabytes(parts[largest])} are for {largest}"
+        f"this training needs at least {total:,.1f} GB of memory{each}, and {free / 1e9:,.1f} GB are free on {device}: "
+        f"{most:,.1f} GB are for {largest}"
     )
-
-
-def processes_here() -> int:
-    """Count the processes of the run on this machine, as ``torchrun`` says."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-
-
-def gigabytes(count: int) -> str:
-    """Write a number of bytes."""
-    return f"{count / 1e9:,.1f} GB"
 
 
 def _batch_bytes(config: TrainConfig, corpus: Mixture, parts: int) -> int:
@@ -114,20 +98,15 @@ def _batch_bytes(config: TrainConfig, corpus: Mixture, parts: int) -> int:
     A part is a share of the batch, but one pair at least, however long that is.
     """
     positions = longest = attended = 0
-    for source, target in _lengths(corpus):
-        positions += int(max(source.sum(), target.sum()))
-        longest = max(longest, int(source.max()), int(target.max()))
-        attended = max(attended, int((source * target).max()))
+    for text in (part.corpus for part in corpus.parts):
+        for start in range(0, len(text), _ROWS):
+            rows = slice(start, start + _ROWS + 1)
+            source, target = (np.diff(side.offsets[rows]) + 1 for side in (text.source, text.target))
+            positions += int(max(source.sum(), target.sum()))
+            longest = max(longest, int(source.max()), int(target.max()))
+            attended = max(attended, int((source * target).max()))
     positions = max(min(config.trainer.batch_tokens, positions) // parts, longest)
     return _FLOAT * (positions * _floats_of_a_position(config.model) + attended)
-
-
-def _lengths(corpus: Mixture) -> Iterator[list[npt.NDArray[np.int64]]]:
-    """Yield the lengths of some pairs after the other, EOS counted: those of the sources and those of the targets."""
-    for part in corpus.parts:
-        for start in range(0, len(part.corpus), _ROWS):
-            rows = slice(start, start + _ROWS + 1)
-            yield [np.diff(side.offsets[rows]) + 1 for side in (part.corpus.source, part.corpus.target)]
 
 
 def _floats_of_a_position(model: ModelConfig) -> int:

@@ -1,7 +1,5 @@
 """The optimiser, the course of its learning rate, and the moving average of the weights."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.config.choices import Schedule
-from nmt.config.optimizer import OptimizerConfig
+from nmt.config.train import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, update: int, *, max_updates: int) -> float:

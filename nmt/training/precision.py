@@ -1,7 +1,5 @@
 """Which arithmetic the matrix products of training use: found out by running them, not by the processor's name."""
 
-from __future__ import annotations
-
 import time
 
 import torch

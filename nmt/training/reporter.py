@@ -1,18 +1,16 @@
 """What a run tells while it goes: the progress bar, the log, and the lines of ``metrics.jsonl``."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 from nmt.corpus.reader import ParallelText
-from nmt.runs.log import LOG
+from nmt.runs.log import LOG, ProgressBar, clock
 from nmt.runs.metrics import Metrics
-from nmt.runs.progress import Progress, clock
-from nmt.tasks.task import Task, Validation
+from nmt.tasks.task import Task
 from nmt.tasks.translation import perplexity
-from nmt.training.position import Position, Sums
+from nmt.training.state import Position, Sums
+from nmt.training.validation import Validation
 
 
 class Reporter:
@@ -22,7 +20,7 @@ class Reporter:
         """Open the run's metrics, dropping what a lost part of the run left after `update`."""
         self._log_every, self._task = config.log_every, task
         self._metrics = Metrics(run_dir / "metrics.jsonl", from_update=update, tensorboard=config.tensorboard)
-        self._progress = Progress(total_updates=config.max_updates, update=update, show=config.progress)
+        self._progress = ProgressBar(total_updates=config.max_updates, update=update, show=config.progress)
 
     def close(self) -> None:
         """Close what is written to."""
@@ -35,14 +33,9 @@ class Reporter:
         """Tell of an update that was made, of as many as are planned."""
         best = f"{position.best_score:.1f}" if position.best_update else "-"
         speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
-        self._progress.show(
-            position.update,
-            total_updates=planned_updates,
-            loss=sums.loss,
-            tokens_per_second=speed,
-            score=f"{self._task.metric.label} {best}",
-            seconds_left=(planned_updates - position.update) * position.seconds / position.update,
-        )
+        left = clock((planned_updates - position.update) * position.seconds / position.update)
+        state = f"loss {sums.loss:.2f}, {speed:,.0f} tokens/s, {self._task.metric.label} {best}, {left} left"
+        self._progress.show(position.update, total_updates=planned_updates, state=state)
         if position.update % self._log_every == 0:
             self._metrics.write(
                 "train",
@@ -62,19 +55,15 @@ class Reporter:
 
     def validation(self, position: Position, result: Validation, valid: ParallelText) -> None:
         """Tell of a validation, with two of its outputs."""
-        metric, is_best = self._task.metric, position.best_update == position.update
+        metric, best = self._task.metric, ", the best so far"
+        if position.best_update != position.update:
+            best = f" (best {position.best_score:.2f} at update {position.best_update})"
         LOG.info(
-            "update %d, epoch %d, %s: validation perplexity %.2f, %s, %s%s",
-            position.update,
-            position.epoch,
-            clock(position.seconds),
-            result.perplexity,
-            result.score,
-            result.how,
-            ", the best so far" if is_best else f" (best {position.best_score:.2f} at update {position.best_update})",
+            f"update {position.update}, epoch {position.epoch}, {clock(position.seconds)}: "
+            f"validation perplexity {result.perplexity:.2f}, {result.score}, {result.how}{best}"
         )
         for line in (0, len(result.outputs) // 2):
-            LOG.info("  %s", self._task.example(valid, result.outputs, line))
+            LOG.info(f"  {self._task.example(valid, result.outputs, line)}")
         self._metrics.write(
             "validation",
             update=position.update,

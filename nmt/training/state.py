@@ -1,24 +1,130 @@
-"""All that a run needs to go on: raw weights, optimiser, average, position, best score, patience, elapsed time."""
+"""Where a training stands, the batches that follow, and the file from which it goes on.
 
-from __future__ import annotations
+The file has raw weights, optimiser, average, position, best score, patience and elapsed time.
+"""
 
 import dataclasses
 import io
+import math
 import pickle
 import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nmt.corpus.batches import Batch, BatchSource
 from nmt.errors import ConfigError
 from nmt.files import require_regular, saving, write_atomically
-from nmt.training.position import Position, Sums
+from nmt.runs.limits import Progress
+from nmt.tasks.task import Metric
 
 STATE_FORMAT = 1
 _BEST_SCORE = "best_bleu"
 """What files call `Position.best_score`, from the time when translation was all there was."""
+_DAMAGE = (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, AttributeError, pickle.UnpicklingError)
+"""What reading a damaged file may raise."""
+
+
+@dataclass
+class Position(Progress):
+    """How far a run is; with `Sums`, all of the training that changes besides tensors."""
+
+    batch: int = 0
+    """batches of the current epoch consumed"""
+    pairs: int = 0
+    """sentence pairs that these hold"""
+    target_tokens: int = 0
+    """real target positions trained on, EOS included"""
+    best_score: float = -1.0
+    """the best so far of the task's metric; nothing before `best_update`"""
+    best_update: int = 0
+    """update that reached it; 0: none yet"""
+    last_validation: int = 0
+    """update after which the last validation was"""
+    skipped: int = 0
+    """updates skipped because their gradient was not finite or too large"""
+    skipped_in_a_row: int = 0
+    """such updates since the last one that was made; compared with trainer.max_skipped"""
+    finished: str = ""
+    """why the run ended, or empty"""
+
+    def begin_epoch(self) -> None:
+        """Stand before the first batch of the next epoch."""
+        self.epoch, self.batch, self.pairs = self.epoch + 1, 0, 0
+
+    def add_validation(self, score: float, metric: Metric) -> bool:
+        """Note a validation of the weights as they are now; tell whether they are the best so far."""
+        self.last_validation = self.update
+        if self.best_update and not metric.is_better(score, self.best_score):
+            self.validations_since_best += 1
+            return False
+        self.best_score, self.best_update, self.validations_since_best = score, self.update, 0
+        return True
+
+
+@dataclass
+class Sums:
+    """What was trained on since the last line of metrics."""
+
+    smoothed: float = 0.0
+    """loss with label smoothing, in nats"""
+    negative_log_likelihood: float = 0.0
+    """loss without it, in nats"""
+    target_tokens: int = 0
+    """real target positions"""
+    target_positions: int = 0
+    """all target positions, padding included"""
+    source_tokens: int = 0
+    """real source positions"""
+    source_positions: int = 0
+    """all source positions, padding included"""
+    began: float = 0.0
+    """`Position.seconds` at that line, later by the time that validations took since"""
+
+    def add(self, batch: Batch, *, smoothed: float, negative_log_likelihood: float) -> None:
+        """Count a batch and its losses."""
+        self.smoothed += smoothed
+        self.negative_log_likelihood += negative_log_likelihood
+        self.target_tokens += int(batch.target_lengths.sum())
+        self.target_positions += batch.target.numel()
+        self.source_tokens += int(batch.source_lengths.sum())
+        self.source_positions += batch.source.numel()
+
+    @property
+    def loss(self) -> float:
+        """Mean smoothed loss per real target position; nan before the first batch."""
+        return self.smoothed / self.target_tokens if self.target_tokens else math.nan
+
+
+def batches_from(position: Position, source: BatchSource, *, is_over: Callable[[], object]) -> Iterator[Batch]:
+    """Yield the batches after a position, epoch after epoch, and move it along.
+
+    Args:
+        position: says before each batch is yielded that it is consumed; after an epoch's last, that the epoch is over.
+        source: of the batches.
+        is_over: asked before every batch; they end once it says anything.
+    """
+    while not is_over():
+        epoch = source.epoch(position.epoch, start=position.batch)
+        try:
+            batch = next(epoch, None)
+            if batch is None:
+                position.begin_epoch()
+            while batch is not None:
+                # Looked for before, so that what is saved after an epoch's last batch says that the epoch is over.
+                following = next(epoch, None)
+                position.batch, position.pairs = position.batch + 1, position.pairs + len(batch.source)
+                if following is None:
+                    position.begin_epoch()
+                yield batch
+                if is_over():
+                    return
+                batch = following
+        finally:
+            epoch.close()  # type: ignore[attr-defined]  # ends the threads that prepare batches ahead
 
 
 @dataclass
@@ -50,13 +156,11 @@ def save_state(state: SavedState, path: Path) -> None:
     Raises:
         RunError: the disk is full or not writable; the earlier state is untouched.
     """
-    values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
     position = dataclasses.asdict(state.position)
     position[_BEST_SCORE] = position.pop("best_score")
-    values |= {"position": position, "sums": dataclasses.asdict(state.sums)}
-    values["format"] = STATE_FORMAT
+    plain = {"position": position, "sums": dataclasses.asdict(state.sums), "format": STATE_FORMAT}
     buffer = io.BytesIO()
-    torch.save(values, buffer)
+    torch.save(vars(state) | plain, buffer)
     with saving(path):
         write_atomically(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
 
@@ -80,16 +184,7 @@ def load_state(path: Path) -> SavedState:
         position["best_score"] = position.pop(_BEST_SCORE)
         values |= {"position": Position(**position), "sums": Sums(**values.get("sums", {}))}
         return SavedState(**values)
-    except (
-        OSError,
-        RuntimeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        pickle.UnpicklingError,
-    ) as error:
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, OSError) and error.strerror:
             reason = error.strerror

@@ -3,12 +3,11 @@
 An update that takes too long is given up: what it would have made, the run that goes on makes from the last one.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 import time
 from types import FrameType, TracebackType
+from typing import Self
 
 from nmt.runs.log import LOG
 
@@ -30,7 +29,7 @@ class StopSignal:
         self._arrived_at = 0.0
         self._before: dict[signal.Signals, object] = {}
 
-    def __enter__(self) -> StopSignal:
+    def __enter__(self) -> Self:
         # Only the main thread may install handlers; elsewhere signals are not ours to handle.
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
@@ -55,7 +54,7 @@ class StopSignal:
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.arrived, self._arrived_at = signal.Signals(number), time.monotonic()
         self._restore()  # first, so that whoever reads the line can count on it
-        LOG.info("%s: saving after this update; once more to stop at once", self.arrived.name)
+        LOG.info(f"{self.arrived.name}: saving after this update; once more to stop at once")
 
     def _restore(self) -> None:
         for number, before in self._before.items():

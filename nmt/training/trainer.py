@@ -1,17 +1,16 @@
 """The training loop."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import math
 import time
-from pathlib import Path
 
+import torch
 from torch.nn.utils import clip_grad_norm_
 
 from nmt.bundle.weights import Bundle, save_bundle
 from nmt.config.choices import Precision
+from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.corpus.batches import Batch, BatchSource
 from nmt.errors import RunError
@@ -22,11 +21,9 @@ from nmt.training.data import TrainingData
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.lexicon import Folds
 from nmt.training.optim import AdamW, WeightAverage, learning_rate
-from nmt.training.outputs import bundle_of, state_of
 from nmt.training.parallel import Processes
-from nmt.training.position import Position, Sums, batches_from
 from nmt.training.reporter import Reporter
-from nmt.training.state import SavedState, save_state
+from nmt.training.state import Position, SavedState, Sums, batches_from, save_state
 from nmt.training.stop import StopSignal, UpdateGivenUp
 from nmt.training.validation import validate
 
@@ -43,14 +40,13 @@ class Trainer:
         data: TrainingData,
         *,
         model: Seq2Seq,
-        run_dir: Path,
         precision: Precision,
         processes: Processes | None = None,
         folds: Folds | None = None,
         saved: SavedState | None = None,
     ) -> None:
         """Stand before the next update: the first one, or the one after `saved`, which has the folds too."""
-        self.config, self.data, self.model, self.run_dir, self.task = config, data, model, run_dir, data.task
+        self.config, self.data, self.model, self.task = config, data, model, data.task
         self.precision, self.processes = precision, processes or Processes()
         self.optimizer = AdamW(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
@@ -63,13 +59,7 @@ class Trainer:
             self.average.load(saved.average)
             self.folds = Folds.restored(saved.folds, epsilon=config.model.lexicon_epsilon)
         self.gradient = BatchGradient(
-            model,
-            self.task,
-            precision=precision,
-            label_smoothing=config.trainer.label_smoothing,
-            accumulation=config.trainer.accumulation,
-            folds=self.folds,
-            processes=self.processes,
+            model, self.task, config=config.trainer, precision=precision, folds=self.folds, processes=self.processes
         )
         self.batches = BatchSource(
             data.corpus,
@@ -83,7 +73,7 @@ class Trainer:
         )
         self.reporter: Reporter | None = None
         if self.processes.is_main:
-            self.reporter = Reporter(config.trainer, run_dir, task=self.task, update=self.position.update)
+            self.reporter = Reporter(config.trainer, config.directory, task=self.task, update=self.position.update)
 
     def train(self) -> str:
         """Train until a limit is reached or patience is lost; return the reason, which ``position.finished`` keeps.
@@ -174,7 +164,7 @@ class Trainer:
         position.skipped_in_a_row += 1
         finite = math.isfinite(gradient_norm)
         why = f"the norm of its gradient is {gradient_norm:.3g}" if finite else "its gradient is not finite"
-        LOG.warning("update %d is skipped: %s", position.update + 1, why)
+        LOG.warning(f"update {position.update + 1} is skipped: {why}")
         if position.skipped_in_a_row >= limit:
             raise RunError(
                 f"training diverged: {limit} updates in a row were skipped (trainer.max_skipped), the last one, "
@@ -186,15 +176,12 @@ class Trainer:
 
         A signal counts once all know of it; one that arrives a moment later waits for the next update.
         """
-        arrived = int(stop.arrived or 0)
-        if self.processes.size == 1:
-            return loss, arrived
-        numbers = self.processes.gather_numbers(
-            [loss.smoothed, loss.negative_log_likelihood, self.position.seconds, float(arrived)]
+        rows = self.processes.gather_numbers(
+            loss.smoothed, loss.negative_log_likelihood, self.position.seconds, float(stop.arrived or 0)
         )
-        self.position.seconds = numbers[0][2]
-        smoothed, negative_log_likelihood = (math.fsum(row[i] for row in numbers) for i in range(2))
-        return BatchLoss(smoothed, negative_log_likelihood, loss.tokens), int(max(row[3] for row in numbers))
+        smoothed, negative_log_likelihood, seconds, arrived = zip(*rows, strict=True)
+        self.position.seconds = seconds[0]
+        return BatchLoss(math.fsum(smoothed), math.fsum(negative_log_likelihood), loss.tokens), int(max(arrived))
 
     def _log(self, batch: Batch, loss: BatchLoss, gradient_norm: float) -> None:
         position, sums = self.position, self.sums
@@ -217,21 +204,21 @@ class Trainer:
         position, valid = self.position, self.data.valid
         began = time.monotonic()
         with self.average.applied():
-            bundle = bundle_of(self)
+            bundle = self._bundle()
             result = validate(self.task, bundle, valid, config=self.config, processes=self.processes)
             is_better = position.add_validation(result.score.value, self.task.metric)
             bundle.metadata["validation"] = f"{result.score}, {result.how}, perplexity {result.perplexity:.2f}"
             self.processes.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
-        seconds = self.processes.gather_numbers([time.monotonic() - began])[0][0]
+        seconds = self.processes.from_main(lambda: time.monotonic() - began)
         position.seconds += seconds
         self.sums.began += seconds
         if self.reporter:
             self.reporter.validation(position, result, valid)
 
     def _save_bundles(self, bundle: Bundle, *, is_better: bool) -> None:
-        save_bundle(bundle, self.run_dir / "last")
+        save_bundle(bundle, self.config.directory / "last")
         if is_better:
-            save_bundle(bundle, self.run_dir / "best")
+            save_bundle(bundle, self.config.directory / "best")
 
     def _finish(self) -> None:
         if self.position.last_validation != self.position.update:
@@ -239,5 +226,48 @@ class Trainer:
         self.position.finished = self.limit_reached()
         self._save()
 
+    def _bundle(self) -> Bundle:
+        """Describe the model and its training."""
+        config, data, position = self.config, self.data, self.position
+        return Bundle(
+            model=self.model,
+            config=config.model,
+            source_subwords=data.source_subwords,
+            target_subwords=data.target_subwords,
+            source_language=config.corpus.source,
+            target_language=config.corpus.target,
+            search=config.search,
+            metadata={
+                "experiment": config.name,
+                "corpus": config.corpus.train,
+                "pairs": len(data.corpus),
+                "updates": position.update,
+                "epochs": position.epoch,
+                "target_tokens": position.target_tokens,
+                "minutes": round(position.seconds / 60, 1),
+                "processes": self.processes.size,
+                "threads": torch.get_num_threads(),
+                "precision": str(self.precision),
+                "seed": config.seed,
+            },
+        )
+
     def _save(self) -> None:
-        self.processes.from_main(lambda: save_state(state_of(self), self.run_dir / "state.pt"))
+        """Write all that going on needs."""
+        data = self.data
+        state = SavedState(
+            config=to_dict(self.config),
+            corpus_digest=data.corpus_digest,
+            source_subwords=data.source_subwords.to_bytes(),
+            target_subwords=data.target_subwords.to_bytes(),
+            precision=str(self.precision),
+            threads=torch.get_num_threads(),
+            position=self.position,
+            sums=self.sums,
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            average=self.average.state(),
+            valid_digest=data.valid_digest,
+            folds=self.folds.tensors() if self.folds else {},
+        )
+        self.processes.from_main(lambda: save_state(state, self.config.directory / "state.pt"))

@@ -43,8 +43,6 @@ def panels(monkeypatch):
     figure = SimpleNamespace(add_subplot=lambda _, __, number: drawn[number - 1], savefig=savefig)
     for name, module in {
         "matplotlib": SimpleNamespace(),
-        "matplotlib.backends": SimpleNamespace(),
-        "matplotlib.backends.backend_agg": SimpleNamespace(FigureCanvasAgg=lambda _: None),
         "matplotlib.figure": SimpleNamespace(Figure=lambda **_: figure),
     }.items():
         monkeypatch.setitem(sys.modules, name, module)
@@ -106,7 +104,6 @@ def test_without_metrics_there_is_nothing_to_draw(panels, make_run, tmp_path, ca
 
 def test_without_matplotlib_it_is_asked_for(make_run, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
     assert plot([str(make_run("one")), "--output", str(tmp_path / "x.png")]) == 2
     message = "nmt runs plot: error: plotting needs matplotlib: pip install matplotlib\n"
     assert capsys.readouterr().err == message

@@ -7,10 +7,9 @@ import pytest
 
 from nmt.cli.hydra.keys import leaves, list_keys
 from nmt.config.choices import AttentionKind, Tying
-from nmt.config.corpus import CorpusConfig
 from nmt.config.model import ModelConfig
 from nmt.config.schema import ranges
-from nmt.config.train import TrainConfig
+from nmt.config.train import CorpusConfig, TrainConfig
 from nmt.errors import ConfigError
 
 

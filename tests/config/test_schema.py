@@ -7,14 +7,10 @@ from enum import Enum
 import pytest
 
 from nmt.config.choices import Cell
-from nmt.config.corpus import CorpusConfig
 from nmt.config.model import ModelConfig
-from nmt.config.optimizer import OptimizerConfig
 from nmt.config.schema import describe, from_dict, to_dict
 from nmt.config.search import SearchConfig
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.train import TrainConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import CorpusConfig, OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.errors import ConfigError
 
 FLAT = [CorpusConfig, SubwordsConfig, ModelConfig, OptimizerConfig, TrainerConfig, SearchConfig]

@@ -1,8 +1,8 @@
 import pytest
 
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import TrainerConfig
 from nmt.runs.limits import limit_reached, planned_updates
-from nmt.training.position import Position
+from nmt.training.state import Position
 
 
 @pytest.mark.parametrize(

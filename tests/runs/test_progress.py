@@ -11,17 +11,10 @@ import time
 
 import pytest
 
-from nmt.runs import progress
-from nmt.runs.log import LOG, logging_to
-from nmt.runs.progress import Progress, clock
+from nmt.runs import log
+from nmt.runs.log import LOG, ProgressBar, clock, logging_to
 
-NUMBERS = {
-    "total_updates": 900,
-    "loss": 2.3456,
-    "tokens_per_second": 12345.6,
-    "score": "BLEU 31.4",
-    "seconds_left": 3725.2,
-}
+NUMBERS = {"total_updates": 900, "state": "loss 2.35, 12,346 tokens/s, BLEU 31.4, 1:02:05 left"}
 
 
 @pytest.mark.parametrize(
@@ -44,13 +37,13 @@ def test_clock(seconds, text):
 def clockwork(monkeypatch):
     """Seconds that pass only when told to."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(log.time, "monotonic", lambda: now[0])
     return now
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(tmp_path, capsys, clockwork):
     with logging_to(tmp_path / "train.log"):
-        progress = Progress(total_updates=900, update=0, show=True)
+        progress = ProgressBar(total_updates=900, update=0, show=True)
         for update in range(1, 41):
             clockwork[0] += 1
             progress.show(update, **NUMBERS)
@@ -62,7 +55,7 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(tmp_path, capsys, cl
 
 def test_the_lines_of_a_long_run_come_ever_less_often(tmp_path, capsys, clockwork):
     with logging_to(tmp_path / "train.log"):
-        progress = Progress(total_updates=10**6, update=0, show=True)
+        progress = ProgressBar(total_updates=10**6, update=0, show=True)
         for update in range(1, 4 * 3600):
             clockwork[0] += 1
             progress.show(update, **NUMBERS)
@@ -97,7 +90,7 @@ def terminal():
 
 def test_progress_can_be_turned_off(clockwork):
     with terminal() as shown:
-        progress = Progress(total_updates=900, update=0, show=False)
+        progress = ProgressBar(total_updates=900, update=0, show=False)
         clockwork[0] += 60
         progress.show(60, **NUMBERS)
         progress.close()
@@ -107,7 +100,7 @@ def test_progress_can_be_turned_off(clockwork):
 
 def test_a_terminal_shows_a_bar_with_loss_speed_bleu_and_time_left(tmp_path):
     with terminal() as shown, logging_to(tmp_path / "train.log"):
-        progress = Progress(total_updates=20000, update=50, show=True)
+        progress = ProgressBar(total_updates=20000, update=50, show=True)
         progress.show(10000, **NUMBERS | {"total_updates": 15000})
         progress._bar.refresh()
         numbers = re.escape("| 10000/15000, loss 2.35, 12,346 tokens/s, BLEU 31.4, 1:02:05 left")

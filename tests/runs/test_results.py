@@ -5,14 +5,8 @@ import pytest
 
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
-from nmt.runs.results import (
-    FAILURE,
-    clear_failure,
-    find_runs,
-    read_metrics,
-    read_results,
-    record_failure,
-)
+from nmt.runs.metrics import read_metrics
+from nmt.runs.results import FAILURE, clear_failure, find_runs, read_results, record_failure
 
 TEST = "BLEU 34.18 (nrefs:1|tok:13a); chrF2 57.20 (nrefs:1|nc:6), beam 5, data/test"
 

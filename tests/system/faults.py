@@ -29,9 +29,9 @@ import nmt.cli.hydra.chosen
 from nmt.cli.hydra.compose import compose
 from nmt.cli.hydra.train import main
 from nmt.evaluation.metrics import Score
-from nmt.tasks.task import Validation
 from nmt.training import trainer
 from nmt.training.run import run
+from nmt.training.validation import Validation
 
 ROOT = Path(__file__).resolve().parents[2]
 TAKES_SPACE = ("open", "write", "fsync", "mkdir")
@@ -331,7 +331,7 @@ def become(request):
 def train(config):
     """Train as nmt-train does, from a configuration."""
     let_bleu_rise()
-    return nmt.cli.common.run(lambda: run(config, config_text=lambda config: ""), "nmt-train")
+    return nmt.cli.common.run(lambda: run(config), "nmt-train")
 
 
 def let_bleu_rise():

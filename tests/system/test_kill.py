@@ -13,13 +13,9 @@ import torch
 
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Precision, Schedule
-from nmt.config.corpus import CorpusConfig
 from nmt.config.model import ModelConfig
-from nmt.config.optimizer import OptimizerConfig
 from nmt.config.search import SearchConfig
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.train import TrainConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import CorpusConfig, OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.training.state import load_state
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc, fork and signals")

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.config.corpus import CorpusConfig
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.train import TrainConfig
+from nmt.config.train import CorpusConfig, SubwordsConfig, TrainConfig
 from nmt.corpus.batches import BatchSource
 from nmt.training.data import prepare
 from nmt.training.state import load_state

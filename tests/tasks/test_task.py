@@ -1,4 +1,4 @@
-from nmt.config.corpus import CorpusConfig
+from nmt.config.train import CorpusConfig
 from nmt.tasks.task import Side
 from nmt.tasks.translation import TRANSLATION
 

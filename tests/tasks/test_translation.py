@@ -11,12 +11,14 @@ import corpora
 from nmt.bundle.weights import Bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
+from nmt.config.train import TrainConfig
 from nmt.corpus.reader import ParallelText
 from nmt.model.loss import sequence_loss
 from nmt.model.seq2seq import build_model
 from nmt.tasks.translation import TRANSLATION, perplexity
 from nmt.text.subword_training import train_subwords
 from nmt.training.parallel import Processes
+from nmt.training.validation import validate
 from nmt.translation.translator import Translator
 
 
@@ -27,13 +29,11 @@ def text():
     return tuple((folder / f"train.{side}").read_text(encoding="utf-8").split("\n")[:280] for side in ("en", "de"))
 
 
-def pairs(text, count):
-    return ParallelText(*(side[:count] for side in text))
-
-
-def validate(bundle, sources, references, *, batch_size=64, shares=None):
-    text, search = ParallelText(sources, references), SearchConfig(beam_size=5)
-    return TRANSLATION.validate(bundle, text, search=search, batch_size=batch_size, shares=shares or Processes())
+def validated(bundle, sources, references, *, batch_size=64):
+    config = TrainConfig()
+    config.trainer.valid_batch_size = batch_size
+    text = ParallelText(sources, references)
+    return validate(TRANSLATION, bundle, text, config=config, processes=Processes())
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
     references = [f"{line}  \u201equoted\u201c" for line in text[1][:20]] + [""]
     translations = [item.text for item in Translator(bundle, search=SearchConfig(beam_size=1)).translate(sources)]
     references[0] = translations[0]  # so that there is something to count
-    found = validate(bundle, sources, references, batch_size=4)
+    found = validated(bundle, sources, references, batch_size=4)
     assert found.outputs == translations
     expected = sacrebleu.BLEU(force=True).corpus_score(translations, [references])
     assert expected.score > 0
@@ -137,7 +137,7 @@ def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
 @pytest.mark.parametrize("language", ["zh", "cmn", "zho_Hans", "target"])
 def test_the_tokenizer_follows_the_target_language_or_else_the_text(bundle, text, language):
     chinese = replace(bundle, target_language=language)
-    found = validate(chinese, text[0][:2], ["一只狗。", "两只猫。"])
+    found = validated(chinese, text[0][:2], ["一只狗。", "两只猫。"])
     assert "tok:zh" in found.score.signature
 
 
@@ -145,27 +145,11 @@ def test_all_references_decide_whichever_process_looks(bundle, text):
     # The second process's share alone would be taken for Chinese.
     references = ["Ein Hund. " * 9, "一只狗。"]
     processes = SimpleNamespace(
-        share=lambda items: items[1::2],
-        join_shares=lambda share: [*share, *share],
-        gather_numbers=lambda numbers: [list(numbers)] * 2,
+        share=lambda items: items[1::2], join_shares=lambda share: [*share, *share], gather=lambda sums: [sums] * 2
     )
-    found = validate(bundle, text[0][:2], references, shares=processes)
+    both = ParallelText(text[0][:2], references)
+    found = validate(TRANSLATION, bundle, both, config=TrainConfig(), processes=processes)
     assert "tok:13a" in found.score.signature
-
-
-def test_validation_is_greedy_and_else_as_configured(bundle, text, monkeypatch):
-    seen = []
-
-    class Watched(Translator):
-        def __init__(self, *arguments, search, **options):
-            seen.append(search)
-            super().__init__(*arguments, search=search, **options)
-
-    monkeypatch.setattr("nmt.tasks.translation.Translator", Watched)
-    search = SearchConfig(beam_size=5, length_penalty=0.6, max_length_ratio=1.5, batch_size=64, no_repeat_ngram=3)
-    found = TRANSLATION.validate(bundle, pairs(text, 2), search=search, batch_size=7, shares=Processes())
-    assert seen == [replace(search, beam_size=1, batch_size=7)]
-    assert found.how == "greedy"
 
 
 def test_an_example_shows_what_became_of_a_line():

@@ -13,10 +13,7 @@ import corpora
 from nmt.cli.hydra.train import main
 from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
-from nmt.config.optimizer import OptimizerConfig
-from nmt.config.subwords import SubwordsConfig
-from nmt.config.train import TrainConfig
-from nmt.config.trainer import TrainerConfig
+from nmt.config.train import OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.training import trainer as trainer_module
 from nmt.training.run import run
 from nmt.training.state import load_state
@@ -97,7 +94,7 @@ def train():
     """Run a configuration; return what its run directory then holds."""
 
     def work(config):
-        run(config, config_text=lambda config: "name: toy\n")
+        run(config)
         return Path(config.run_dir)
 
     return work

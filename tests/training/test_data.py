@@ -1,7 +1,7 @@
 import pytest
 
 from nmt.config.choices import Sides, Tying
-from nmt.config.subwords import SubwordsConfig
+from nmt.config.train import SubwordsConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.reader import read_text, resolve
 from nmt.errors import CorpusError, SubwordError

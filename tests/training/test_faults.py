@@ -16,10 +16,10 @@ from nmt.cli.common import run as command_run
 from nmt.config.choices import Schedule
 from nmt.errors import ConfigError
 from nmt.evaluation.metrics import Score
-from nmt.tasks.task import Validation
 from nmt.training import trainer as trainer_module
 from nmt.training.run import run
 from nmt.training.state import load_state
+from nmt.training.validation import Validation
 
 HELPERS = Path(__file__).parents[1] / "system" / "faults.py"
 ADVICE = {
@@ -58,7 +58,7 @@ def trained(make_config, monkeypatch, capsys):
         }
         config = make_config(run_dir, subwords__sampling_alpha=0.0, **settings, **changes)
         capsys.readouterr()
-        code = command_run(lambda: run(config, config_text=lambda config: "name: toy\n"), "nmt-train")
+        code = command_run(lambda: run(config), "nmt-train")
         return code, capsys.readouterr().err
 
     return train

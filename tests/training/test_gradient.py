@@ -3,6 +3,7 @@ import torch
 
 from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
+from nmt.config.train import TrainerConfig
 from nmt.corpus.batches import Batch
 from nmt.model.lexicon import Lexicon
 from nmt.model.seq2seq import build_model
@@ -39,9 +40,8 @@ def gradients(batch, *, accumulation=1, dropout=0.0, lexicon=0, folds=None, upda
     compute = BatchGradient(
         model,
         TRANSLATION,
+        config=TrainerConfig(accumulation=accumulation),
         precision=Precision.fp32,
-        label_smoothing=0.1,
-        accumulation=accumulation,
         folds=folds,
         processes=processes or Processes(),
     )
@@ -103,7 +103,7 @@ def test_gradients_do_not_add_up_over_updates(batch):
     config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=0.0)
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
     compute = BatchGradient(
-        model, TRANSLATION, precision=Precision.fp32, label_smoothing=0.1, accumulation=2, processes=Processes()
+        model, TRANSLATION, config=TrainerConfig(accumulation=2), precision=Precision.fp32, processes=Processes()
     )
     compute(batch, seed=3, update=0)
     first = [p.grad.clone() for p in model.parameters()]

@@ -67,10 +67,10 @@ def test_the_largest_part_is_named(refusal, largest, advice):
 def test_what_a_model_needs_is_what_is_counted_in_it(make_config):
     config = make_config()
     config.model.lexicon_size = 7
-    corpus = prepare(config).corpus
+    data = prepare(config)
     model = build_model(config.model, source_vocabulary=160, target_vocabulary=160)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    found = estimate(config, corpus, vocabularies=(160, 160))
+    found = estimate(config, data)
     assert found.parameters == parameters
     assert found.model == parameters * 4 * 5
     assert found.lexicon == 160 * 7 * 8 * 11
@@ -78,7 +78,8 @@ def test_what_a_model_needs_is_what_is_counted_in_it(make_config):
 
 def test_a_batch_is_no_larger_than_the_text_and_a_part_no_smaller_than_its_longest_pair(make_config):
     config = make_config()
-    corpus = prepare(config).corpus
+    data = prepare(config)
+    corpus = data.corpus
     sides = [side for part in corpus.parts for side in (part.corpus.source, part.corpus.target)]
     positions = max(len(side.ids) + len(corpus) for side in sides)
     rows = [[len(side.row(i)) + 1 for i in range(len(corpus))] for side in sides]
@@ -86,7 +87,7 @@ def test_a_batch_is_no_larger_than_the_text_and_a_part_no_smaller_than_its_longe
 
     def batch(tokens, accumulation=1, processes=1):
         config.trainer.batch_tokens, config.trainer.accumulation = tokens, accumulation
-        found = estimate(config, corpus, vocabularies=(160, 160), processes=processes).batch
+        found = estimate(config, data, processes=processes).batch
         return found // 4 - attended
 
     one = batch(1000) / 1000
@@ -128,7 +129,7 @@ def test_a_training_takes_more_than_the_estimate(make_config, corpus, cache, tmp
     used = yaml.safe_load((tmp_path / "runs" / "run" / "config.yaml").read_text(encoding="utf-8"))
     config.model = from_dict(ModelConfig, used["model"])
     config.trainer.batch_tokens = used["trainer"]["batch_tokens"]
-    needed = estimate(config, prepare(config).corpus, vocabularies=(160, 160))
+    needed = estimate(config, prepare(config))
     assert max(needed.model, needed.batch) == getattr(needed, part)
     assert 60e6 < needed.total < 1024 * peak - IDLE
 

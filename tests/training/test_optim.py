@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nmt.config.choices import Schedule
-from nmt.config.optimizer import OptimizerConfig
+from nmt.config.train import OptimizerConfig
 from nmt.training.optim import AdamW, WeightAverage, learning_rate
 
 

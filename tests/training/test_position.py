@@ -3,7 +3,7 @@
 import pytest
 
 from nmt.tasks.task import Metric
-from nmt.training.position import Position
+from nmt.training.state import Position
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
-from nmt.config.trainer import TrainerConfig
-from nmt.runs.progress import Progress
+from nmt.config.train import TrainerConfig
+from nmt.runs.log import ProgressBar
 from nmt.tasks.translation import TRANSLATION
-from nmt.training.position import Position, Sums
 from nmt.training.reporter import Reporter
+from nmt.training.state import Position, Sums
 
 
-def test_the_best_score_is_shown_once_there_is_one(tmp_path, monkeypatch):
+def test_loss_speed_time_left_and_the_best_score_once_there_is_one_are_shown(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr(Progress, "show", lambda self, update, **values: shown.append(values["score"]))
+    monkeypatch.setattr(ProgressBar, "show", lambda self, update, **values: shown.append(values["state"]))
     reporter = Reporter(TrainerConfig(), tmp_path, task=TRANSLATION, update=0)
     numbers = {"learning_rate": 0.1, "gradient_norm": 1.0, "planned_updates": 9}
-    reporter.update(Position(update=1), Sums(), **numbers)
-    reporter.update(Position(update=2, best_update=1, best_score=31.44), Sums(), **numbers)
+    sums = Sums(smoothed=25.0, target_tokens=10, began=1.0)
+    reporter.update(Position(update=1, seconds=6.0), sums, **numbers)
+    reporter.update(Position(update=2, seconds=11.0, best_update=1, best_score=31.44), sums, **numbers)
     reporter.close()
-    assert shown == ["BLEU -", "BLEU 31.4"]
+    assert shown == [
+        "loss 2.50, 2 tokens/s, BLEU -, 0:48 left",
+        "loss 2.50, 1 tokens/s, BLEU 31.4, 0:38 left",
+    ]

@@ -11,11 +11,10 @@ import torch
 from nmt.bundle.loading import load
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
-from nmt.config.optimizer import OptimizerConfig
-from nmt.config.train import TrainConfig
+from nmt.config.train import OptimizerConfig, TrainConfig
 from nmt.export.variant import export
-from nmt.training import resume as resume_module
 from nmt.training import run as run_module
+from nmt.training import start as start_module
 from nmt.training.state import load_state
 
 SUMMED_UP = "best validation BLEU "
@@ -303,7 +302,7 @@ def test_the_log_lets_go_of_its_file(command):
 )
 def test_a_finished_run_says_how_it_could_go_on(schedule, reason, words):
     config = TrainConfig(optimizer=OptimizerConfig(schedule=schedule))
-    assert resume_module.way_further(config, reason).endswith(words)
+    assert start_module.way_further(config, reason).endswith(words)
 
 
 def test_deterministic_kernels_change_nothing_on_a_cpu(make_config, train, saved, same):

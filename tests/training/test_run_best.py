@@ -64,7 +64,7 @@ def test_a_best_bundle_that_somebody_takes_during_the_training_is_told(command, 
 
     def finished(self):
         finish(self)
-        shutil.rmtree(self.run_dir / "best")
+        shutil.rmtree(self.config.directory / "best")
 
     monkeypatch.setattr(Trainer, "_finish", finished)
     ended = command()

@@ -5,10 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from nmt.bundle.weights import load_bundle
-from nmt.config.schema import to_dict
 from nmt.runs.results import (
     read_metrics,
     read_results,
@@ -20,7 +18,7 @@ from nmt.training.state import load_state
 def test_a_real_run_is_read_as_it_was(make_config, corpus):
     config = make_config()
     config.corpus.test = str(corpus / "test")
-    run(config, config_text=lambda config: yaml.safe_dump(to_dict(config)))
+    run(config)
     run_dir = Path(config.run_dir)
     results, position = read_results(run_dir), load_state(run_dir / "state.pt").position
     metadata = load_bundle(run_dir / "best").metadata

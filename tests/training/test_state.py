@@ -6,8 +6,7 @@ import torch
 
 from nmt.errors import ConfigError, RunError
 from nmt.training import state as state_module
-from nmt.training.position import Position, Sums
-from nmt.training.state import SavedState, load_state, save_state
+from nmt.training.state import Position, SavedState, Sums, load_state, save_state
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from nmt.config.choices import Schedule
 from nmt.corpus.batches import BatchSource
 from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
-from nmt.tasks.task import Validation
 from nmt.training import trainer as trainer_module
 from nmt.training.data import prepare
 from nmt.training.gradient import BatchLoss
-from nmt.training.position import Position
+from nmt.training.state import Position
 from nmt.training.trainer import Trainer
+from nmt.training.validation import Validation
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_all_processes_agree_on_the_clock_the_loss_and_a_signal():
     trainer = object.__new__(Trainer)
     trainer.position = Position(seconds=99.0)
     others = [1.0, 2.0, 30.0, 0.0]  # of the main process: loss, negative log-likelihood, its clock, no signal
-    trainer.processes = SimpleNamespace(size=2, gather_numbers=lambda own: [others, own])
+    trainer.processes = SimpleNamespace(size=2, gather_numbers=lambda *own: [others, own])
     loss, stopped = trainer._agree(BatchLoss(3.0, 4.0, 7), SimpleNamespace(arrived=signal.SIGTERM))
     assert trainer.position.seconds == 30.0
     assert (loss, stopped) == (BatchLoss(4.0, 6.0, 7), signal.SIGTERM)

@@ -112,13 +112,6 @@ def to_config(composed: DictConfig, options: Sequence[str]) -> TrainConfig:
     return config
 
 
-def config_text(config: TrainConfig) -> str:
-    """Write a configuration as YAML."""
-    from omegaconf import OmegaConf
-
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
-
-
 @contextlib.contextmanager
 def explained(options: Sequence[str]) -> Iterator[None]:
     """Turn Hydra's and OmegaConf's errors into ours.

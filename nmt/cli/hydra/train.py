@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from nmt.cli.common import run as run_command
 from nmt.cli.hydra.chosen import chosen_keys
-from nmt.cli.hydra.compose import config_text, each_job, explained, to_config
+from nmt.cli.hydra.compose import each_job, explained, to_config
 from nmt.cli.hydra.overrides import quote_overrides, split_words
 from nmt.cli.hydra.sweep import Sweep
 from nmt.version import __version__
@@ -81,9 +81,9 @@ def _run(composed: DictConfig, options: list[str]) -> None:
     with explained(options):
         # Only a parent's settings give way to those that were chosen.
         chosen = chosen_keys(composed) if config.init_from else set()
-    run(config, config_text=config_text, chosen=chosen)
+    run(config, chosen=chosen)
     # It may have been a job of a sweep, and have failed then.
-    clear_failure(Path(config.run_dir).expanduser())
+    clear_failure(config.directory)
 
 
 def _job_name(settings: list[str]) -> str:

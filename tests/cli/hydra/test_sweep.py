@@ -102,7 +102,7 @@ def trained(monkeypatch, tmp_path):
     """The seeds that nmt-train trains in this process, where seed 2 meets a defect."""
     seeds = []
 
-    def run(config, *, config_text, chosen):
+    def run(config, *, chosen):
         seeds.append(config.seed)
         if config.seed == 2:
             raise RuntimeError("boom")
