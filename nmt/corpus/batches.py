@@ -1,7 +1,5 @@
 """Batches of similar lengths under a token budget; batch k of epoch e is a function of (seed, e, k) alone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,7 +40,9 @@ class _Rows(NamedTuple):
     offsets: _Integers
 
     @staticmethod
-    def of(rows: Sequence[Sequence[int] | npt.NDArray[Any]], prefixes: Sequence[Sequence[int]] | None = None) -> _Rows:
+    def of(
+        rows: Sequence[Sequence[int] | npt.NDArray[Any]], prefixes: Sequence[Sequence[int]] | None = None
+    ) -> "_Rows":
         """Copy rows of ids, each behind its prefix."""
         before = [()] * len(rows) if prefixes is None else prefixes
         offsets = np.zeros(len(rows) + 1, np.int64)

@@ -1,7 +1,5 @@
 """What earlier starts found out about the same text: small facts in the cache directory, and digests of files."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

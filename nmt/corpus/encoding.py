@@ -1,7 +1,5 @@
 """Encoded pairs: subword ids and raw text of both sides, as flat arrays with offsets."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable

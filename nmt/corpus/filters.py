@@ -1,7 +1,5 @@
 """Which pairs a training leaves out: those that are no pairs, and those that are held out for validation."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, fields
@@ -48,7 +46,7 @@ class FilterCounts:
     validation: int = 0
 
     @staticmethod
-    def of(reasons: Counter[str]) -> FilterCounts:
+    def of(reasons: Counter[str]) -> "FilterCounts":
         """Count the reasons that `Filters.reason` gave."""
         return FilterCounts(*(reasons[item.name] for item in fields(FilterCounts)))
 

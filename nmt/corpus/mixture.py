@@ -1,7 +1,5 @@
 """Several corpora as one: how often an epoch goes through each, in which order, and which tag its sources bear."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction

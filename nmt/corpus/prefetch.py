@@ -1,7 +1,5 @@
 """What an iterator yields, prepared ahead in a thread."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ Only "\n" ends a line, and a "\r" before it belongs to the line end. A byte orde
 part of the text. Pairs are read and dropped together, so that no line ever loses its translation.
 """
 
-from __future__ import annotations
-
 import gzip
 import importlib.resources
 import itertools

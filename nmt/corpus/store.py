@@ -5,8 +5,6 @@ It is built once, as a stream, and published by one rename. A lock guards it: wh
 one builds and the others wait.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Label-smoothed cross-entropy, summed over real target positions, with their count."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

@@ -1,7 +1,5 @@
 """The whole network: start and step for search, forward for training."""
 
-from __future__ import annotations
-
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -159,7 +157,7 @@ class Seq2Seq(nn.Module):
         return self.target_embedding.weight, self.output_bias
 
 
-def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+def build_model(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """Build the network that the configuration describes; the only place where the two meet.
 
     Raises:

@@ -6,8 +6,6 @@ in one transfer. All bookkeeping is plain NumPy, the same for both. torch is imp
 Shapes: B sentences, K places of a beam, V columns of the logits (the vocabulary, or a shortlist of it), R = B · K rows.
 """
 
-from __future__ import annotations
-
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -49,12 +47,12 @@ class Continuations(NamedTuple):
     log_probs: Floats
     """(M,) of the whole hypothesis, this token included"""
 
-    def only(self, chosen: Bools) -> Continuations:
+    def only(self, chosen: Bools) -> "Continuations":
         """Take those that are chosen, (M,)."""
         return Continuations(self.sentences[chosen], self.places[chosen], self.tokens[chosen], self.log_probs[chosen])
 
 
-def operations_for(array: Array) -> Operations:
+def operations_for(array: Array) -> "Operations":
     """Choose the operations for this kind of array.
 
     Raises:
@@ -222,7 +220,7 @@ def _floors(maxima: npt.NDArray[Any], offsets: Floats, count: int, *, places: in
 class TorchOperations(Operations):
     """Operations on torch tensors of one device."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: "torch.device") -> None:
         import torch
 
         self._torch = torch

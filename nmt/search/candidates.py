@@ -3,8 +3,6 @@
 Shapes: B sentences, K places of a beam, V columns of the logits, N ids of a shortlist, C candidates of a sentence.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

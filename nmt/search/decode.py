@@ -1,7 +1,5 @@
 """decode: search as the options say, greedily or with a beam."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from nmt.search.beam import beam_search

@@ -3,8 +3,6 @@
 Shapes: B sentences of the batch, B' those that are still here, K places of each, T positions taken at once.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,7 +47,7 @@ class Frontier(NamedTuple):
     """(B', K) what processors added to the log-probability; None: nothing"""
 
     @staticmethod
-    def at_start(sentences: Ints, bos_id: int) -> Frontier:
+    def at_start(sentences: Ints, bos_id: int) -> "Frontier":
         """Stand before the first position, with one place a sentence."""
         return Frontier(sentences, np.full((len(sentences), 1), bos_id), np.zeros((len(sentences), 1)), 0)
 
@@ -58,12 +56,12 @@ class Frontier(NamedTuple):
         """(B', K) which places hold a prefix to extend."""
         return self.totals > -np.inf
 
-    def after(self, growth: Growth) -> Frontier:
+    def after(self, growth: Growth) -> "Frontier":
         """Move on by what was taken."""
         length = self.length + len(growth.tokens)
         return Frontier(self.sentences, growth.tokens[-1], growth.totals[-1], length, growth.added)
 
-    def keep(self, stay: Bools) -> Frontier:
+    def keep(self, stay: Bools) -> "Frontier":
         """Stay with these sentences only, (B',) bool."""
         if np.count_nonzero(stay) == len(stay):
             return self

@@ -3,8 +3,6 @@
 Shapes: B sentences of the batch, B' those that are still here, T positions taken at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 Shapes: B sentences of the batch, B' those that took a position, K places, T positions taken at once, N hypotheses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 

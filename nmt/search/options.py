@@ -1,7 +1,5 @@
 """SearchOptions: all that a search can be told, in one value."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from nmt.errors import ConfigError

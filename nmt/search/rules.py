@@ -3,8 +3,6 @@
 Shapes: B sentences, K places, T positions, M continuations over all sentences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -48,11 +46,9 @@ class Rule(Protocol):
 
     def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
         """Tell which continuations may be emitted, (M,); None: all of them, which saves work at nearly every step."""
-        ...
 
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """Tell whether many positions (T, B, K), after prefixes of `length` tokens, are beyond question."""
-        ...
 
 
 def allowed_by(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:

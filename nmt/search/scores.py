@@ -1,7 +1,5 @@
 """Length normalisation: how hypotheses of different lengths are compared, and what a live one can still reach."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

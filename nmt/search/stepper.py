@@ -3,8 +3,6 @@
 Shapes: B' sentences that are still here, K places of each, T positions taken at once.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from functools import partial

@@ -8,8 +8,6 @@ Shapes: P pairs of ids that occur together, C cells: (source position, target po
 more source position, that of no token, for each target position.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -146,7 +144,7 @@ class _Maximised(NamedTuple):
         return TranslationTable(*(column[real] for column in self.table))
 
 
-def _gather(chunks: Iterator[_Chunk], target_vocabulary: int) -> tuple[list[_Cells], tuple[Ints, Ints]]:
+def _gather(chunks: "Iterator[_Chunk]", target_vocabulary: int) -> tuple[list[_Cells], tuple[Ints, Ints]]:
     """Give the pairs of ids that occur together numbers: all cells, and the pairs' sources and targets, (P,) each."""
     chunk_list = list(chunks)
     if not chunk_list:

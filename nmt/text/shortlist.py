@@ -7,8 +7,6 @@ often. For every sentence, it holds the most frequent targets of all.
 Shapes: B sentences, S source length, N ids of a sentence's shortlist, C of all sentences together.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 import zlib
@@ -67,7 +65,7 @@ class Shortlist:
         target_subwords: SubwordModel,
         size: int = 100,
         frequent: int = 100,
-    ) -> Shortlist:
+    ) -> "Shortlist":
         """Choose target ids by aligning parallel text: the same text gives the same lists.
 
         A list always holds the target subword that is spelt like the source subword, for names and numbers. Every
@@ -154,7 +152,7 @@ class Shortlist:
         return content.getvalue()
 
     @staticmethod
-    def load(path: Path) -> Shortlist:
+    def load(path: Path) -> "Shortlist":
         """Read a file of what `to_bytes` returned.
 
         Raises:

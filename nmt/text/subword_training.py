@@ -3,8 +3,6 @@
 Unigram models follow Kudo (2018, "Subword Regularization"), BPE models Sennrich et al. (2016).
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import random

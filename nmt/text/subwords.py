@@ -5,8 +5,6 @@ since no seed repeats what SentencePiece's C++ sampler draws: newer releases sal
 resumed training would see other segmentations than an uninterrupted one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import random
 import unicodedata
@@ -53,7 +51,7 @@ class SubwordModel:
         self._sampler = _build_sampler(self._processor)
 
     @staticmethod
-    def load(path: Path) -> SubwordModel:
+    def load(path: Path) -> "SubwordModel":
         """Read a model file; raises SubwordError where it is missing or not a model of ours."""
         try:
             data = read_regular(path)
@@ -62,7 +60,7 @@ class SubwordModel:
         return SubwordModel.from_bytes(data, origin=str(path))
 
     @staticmethod
-    def from_bytes(data: bytes, *, origin: str = "subword model") -> SubwordModel:
+    def from_bytes(data: bytes, *, origin: str = "subword model") -> "SubwordModel":
         """Rebuild a model from `to_bytes()`; `origin` is named in errors."""
         return SubwordModel(data, origin=origin)
 
@@ -92,7 +90,7 @@ class SubwordModel:
         """Serialise the model; stock SentencePiece reads it too."""
         return self._data
 
-    def __reduce__(self) -> tuple[Callable[[bytes], SubwordModel], tuple[bytes]]:
+    def __reduce__(self) -> "tuple[Callable[[bytes], SubwordModel], tuple[bytes]]":
         return SubwordModel, (self._data,)
 
     def encode(self, text: str) -> list[int]:

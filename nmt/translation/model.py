@@ -1,7 +1,5 @@
 """What a translator needs to know of a trained model, whatever computes it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,30 +19,25 @@ class Translating(Protocol):
     @property
     def model(self) -> StepModel:
         """A step model, in evaluation mode."""
-        ...
 
     @property
     def source_subwords(self) -> SubwordModel:
         """The subwords that the model reads."""
-        ...
 
     @property
     def target_subwords(self) -> SubwordModel:
         """The subwords that it writes."""
-        ...
 
     @property
     def target_language(self) -> str:
         """What it translates into."""
-        ...
 
     @property
     def search(self) -> SearchConfig:
         """How to search unless the caller says otherwise."""
-        ...
 
 
-def arrays_for(device: torch.device | None) -> Callable[[npt.NDArray[Any]], Array]:
+def arrays_for(device: "torch.device | None") -> Callable[[npt.NDArray[Any]], Array]:
     """Choose how arrays reach a model: as tensors on its device, or as they are if it has none."""
     if device is None:
         return lambda array: array

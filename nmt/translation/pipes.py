@@ -1,7 +1,5 @@
 """Messages through pipes: JSON, each after its length."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, TypeAlias
 

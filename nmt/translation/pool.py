@@ -1,7 +1,5 @@
 """TranslatorPool: several processes that translate behind the same `submit` as one `Translator`."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """What goes in and what comes out of a translator: plain values that JSON carries."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -93,7 +91,7 @@ class Translation:
         return asdict(self)
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> Translation:
+    def from_dict(values: Mapping[str, Any]) -> "Translation":
         """Build what `to_dict` wrote."""
         return Translation(**{**values, "hypotheses": [_hypothesis(each) for each in values["hypotheses"]]})
 

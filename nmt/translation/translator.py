@@ -4,8 +4,6 @@ A request's translation is a function of that request alone (in fp32): not of it
 order. Shapes: B sentences, S source length.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future

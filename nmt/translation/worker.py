@@ -4,8 +4,6 @@ It ends as soon as the pipe that it reads from is closed, whatever it is doing. 
 the parent is killed, so that no worker outlives its parent.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import queue

@@ -4,8 +4,6 @@ A worker is a command of its own, so that it does not matter what this process h
 pipe each way; `nmt.translation.worker` is the other end.
 """
 
-from __future__ import annotations
-
 import concurrent.futures
 import contextlib
 import os
@@ -111,7 +109,7 @@ class Workers:
         for thread in self._threads:
             thread.join(IDLE_SECONDS)
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(
