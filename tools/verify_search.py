@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from nmt.bundle.loading import load
@@ -31,6 +32,7 @@ from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.options import SearchOptions
 from nmt.search.rules import Forbidden, MinimumLength
+from nmt.search.stepper import Stepper
 from nmt.translation.model import Translating
 from nmt.translation.request import TextHypothesis
 from nmt.translation.translator import Translator
@@ -152,10 +154,12 @@ def beam_one_against_greedy(bundle: Bundle, lines: list[str]) -> int:
         ids = _source_ids(bundle, line)
         if not ids:
             continue
-        source = torch.tensor([[*ids, bundle.source_subwords.eos_id]])
-        lengths, limits = torch.tensor([source.size(1)]), [2 * len(ids) + 10]
-        [[greedy]] = greedy_search(bundle.model, source, lengths, max_lengths=limits, options=options)
-        [[beam]] = beam_search(bundle.model, source, lengths, max_lengths=limits, options=options)
+        source = np.array([[*ids, bundle.source_subwords.eos_id]])
+        lengths, limits = np.array([source.shape[1]]), [2 * len(ids) + 10]
+        [[greedy]], [[beam]] = (
+            search(Stepper(bundle.model, source, lengths, max_lengths=limits, options=options))
+            for search in (greedy_search, beam_search)
+        )
         unequal += (greedy.tokens, greedy.log_prob) != (beam.tokens, beam.log_prob)
     return unequal
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.search.arrays import Ints
-from nmt.search.frontier import Endings, Growth
+from nmt.search.frontier import Endings, Frontier, Growth
 from nmt.search.interface import Hypothesis
 
 
@@ -54,16 +54,13 @@ class History:
         self._rows = np.zeros(batch_size, dtype=np.int64)
         self._sentences: Ints | None = None
 
-    def append(self, sentences: Ints, growth: Growth, *, places: int) -> None:
-        """Add what the sentences (B',) took, from so many places each.
-
-        As long as no sentence leaves, the very same `sentences` save work.
-        """
-        if sentences is not self._sentences:
-            self._sentences = sentences
+    def append(self, before: Frontier, growth: Growth) -> None:
+        """Add what was taken at a frontier; as long as no sentence leaves, its very same `sentences` save work."""
+        if before.sentences is not self._sentences:
+            self._sentences = before.sentences
             self._rows = np.zeros_like(self._rows)
-            self._rows[sentences] = np.arange(len(sentences))
-        parents = None if places == growth.tokens.shape[2] == 1 else growth.parents
+            self._rows[before.sentences] = np.arange(len(before.sentences))
+        parents = None if before.tokens.shape[1] == growth.tokens.shape[2] == 1 else growth.parents
         self._blocks.append(_Block(self.length, self._rows, growth.tokens, parents, growth.weights))
         self.length += len(growth.tokens)
 

@@ -8,7 +8,7 @@ import torch
 
 from nmt.bundle.weights import load_bundle
 from nmt.config.search import SearchConfig
-from nmt.search.beam import beam_search
+from nmt.search.decode import decode as search
 from nmt.search.options import SearchOptions
 from nmt.search.rules import Forbidden, MinimumLength
 from nmt.translation.translator import Translator
@@ -47,10 +47,10 @@ def decode(bundle, lines, *, beam_size, **options):
     """Search in one batch of its own, as the translator does but for the batches."""
     subwords = bundle.target_subwords
     source, lengths = padded(bundle.source_subwords, lines)
-    return beam_search(
+    return search(
         bundle.model,
-        source,
-        lengths,
+        source.numpy(),
+        lengths.numpy(),
         max_lengths=[2 * (int(length) - 1) + 10 for length in lengths],
         options=SearchOptions(
             bos_id=subwords.bos_id,
