@@ -1,6 +1,6 @@
 """Batches of similar lengths under a token budget; batch k of epoch e is a function of (seed, e, k) alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -119,10 +119,9 @@ class BatchSource:
         if self.prefetch == 0:
             return self._batches(windows)
         # Two stages: the next window is being sampled while batches of this one are still being made.
-        ahead = prefetch(lambda: windows, 1)
-        return prefetch(lambda: self._batches(ahead), self.prefetch)
+        return prefetch(self._batches(prefetch(windows, 1)), self.prefetch)
 
-    def _batches(self, windows: Iterator[_Window]) -> Iterator[Batch]:
+    def _batches(self, windows: Generator[_Window]) -> Generator[Batch]:
         ids = {"pad_id": self.source_subwords.pad_id, "eos_id": self.source_subwords.eos_id}
         try:
             for window in windows:
@@ -131,9 +130,9 @@ class BatchSource:
                     arrays = [array for side in sides for array in side]
                     yield Batch(*map(torch.from_numpy, [*arrays, window.lines[members]]))
         finally:
-            windows.close()  # type: ignore[attr-defined]
+            windows.close()
 
-    def _windows(self, epoch: int, start: int) -> Iterator[_Window]:
+    def _windows(self, epoch: int, start: int) -> Generator[_Window]:
         """Yield the windows of an epoch without its first `start` batches."""
         cached = self._known_counts(epoch)
         for number, (first, last) in enumerate(pairwise(self._bounds(epoch))):

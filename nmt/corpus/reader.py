@@ -10,8 +10,9 @@ import itertools
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, TypeAlias
 
 from nmt.corpus.formats import HEAD_BYTES, no_gzip, no_text, recognise
 from nmt.errors import CorpusError
@@ -19,18 +20,8 @@ from nmt.errors import CorpusError
 _PACKAGE = "pkg://"
 
 
-class TextFile(Protocol):
-    """A file on disk or inside an installed package."""
-
-    @property
-    def name(self) -> str:
-        """Last part of its path."""
-
-    def is_file(self) -> bool:
-        """Whether it exists and is a file."""
-
-    def open(self, mode: Literal["rb"]) -> IO[bytes]:
-        """Open it for reading bytes."""
+TextFile: TypeAlias = Path | Traversable
+"""A file on disk or inside an installed package."""
 
 
 class Pair(NamedTuple):
@@ -106,7 +97,7 @@ def _file(name: str, label: str) -> TextFile:
         return Path(name).expanduser()
     package, _, inside = name.removeprefix(_PACKAGE).partition("/")
     try:
-        return cast("TextFile", importlib.resources.files(package).joinpath(*inside.split("/")))
+        return importlib.resources.files(package).joinpath(*inside.split("/"))
     except (ImportError, TypeError, ValueError) as error:
         raise CorpusError(
             f"{label}: there is no Python package {package!r}; check the name after {_PACKAGE}"

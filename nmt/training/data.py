@@ -14,7 +14,7 @@ from nmt.config.schema import to_dict
 from nmt.config.subwords import SubwordsConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.cache import Cache
-from nmt.corpus.encoding import EncodedCorpus
+from nmt.corpus.encoding import EncodedCorpus, Encoder
 from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out
 from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.reader import CorpusPaths, Pair, ParallelText, read_pairs, read_text, resolve
@@ -206,17 +206,9 @@ def _encoded(
     """Open or build the store of every text; what is held out of the first is left out of the others."""
     corpora: list[EncodedCorpus] = []
     for paths, weight, tag in texts:
-        corpus, built = open_store(
-            paths,
-            source_subwords=source,
-            target_subwords=target,
-            filters=filters,
-            hold_out=0 if corpora else hold_out,
-            validation=frozenset(text.strip() for text in corpora[0].held_out.source) if corpora else frozenset(),
-            cache_dir=cache.cache_dir,
-            cache=cache,
-            progress=_log_progress,
-        )
+        validation = frozenset(text.strip() for text in corpora[0].held_out.source) if corpora else frozenset()
+        encoder = Encoder(source, target, filters, hold_out=0 if corpora else hold_out, validation=validation)
+        corpus, built = open_store(paths, encoder, cache=cache, progress=_log_progress)
         name = f" {paths.label}, weight {weight:g}, {'no tag' if tag < 0 else f'tag {tag}'}" if len(texts) > 1 else ""
         LOG.info("training text%s (%s): %s", name, "encoded" if built else "from the cache", corpus.counts.summary())
         _check_unknown_rate(corpus, paths.label, config, task)
