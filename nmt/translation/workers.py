@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from nmt.errors import ConfigError, NmtError, RunError
-from nmt.translation.pipes import Message, receive, send
+from nmt.translation.worker import Message, receive, send
 
 IDLE_SECONDS = 0.5
 """Signals are handled by the main thread, which notices them when it does not wait: it looks up so often."""
@@ -132,7 +132,8 @@ class Workers:
         assert process.stdin is not None
         assert process.stdout is not None
         owed: Future[Message] | None = greeting
-        with contextlib.closing(process.stdin), contextlib.closing(process.stdout):
+        # What a dead worker did not read cannot be flushed any more.
+        with process.stdout, contextlib.suppress(OSError), process.stdin:
             try:
                 greeting.set_result(_answer(receive(process.stdout)))
                 owed = None
@@ -174,7 +175,7 @@ def wait_for(future: Future[_T]) -> _T:
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a worker that finds the modules that this process finds, and that Ctrl-C leaves to its parent."""
-    options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+    options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     options["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
     if sys.platform == "win32":
         return subprocess.Popen(command, creationflags=subprocess.CREATE_NEW_PROCESS_GROUP, **options)
