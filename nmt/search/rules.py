@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 
-from nmt.errors import ConfigError
 from nmt.search.arrays import Bools, Continuations, Ints
 
 
@@ -106,15 +105,9 @@ class MinimumLength:
 
 
 class NoRepeatNgram:
-    """Emit no sequence of `size` tokens twice in one hypothesis; EOS is never in the way.
-
-    Raises:
-        ConfigError: size is below 1.
-    """
+    """Emit no sequence of `size` tokens, 1 or more, twice in one hypothesis; EOS is never in the way."""
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ConfigError(f"no_repeat_ngram is {size}; give the n-grams 1 token or more, or leave the rule out")
         self._size = size
 
     def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:

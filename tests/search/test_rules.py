@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nmt.errors import ConfigError
 from nmt.search.arrays import Continuations
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
@@ -102,12 +101,6 @@ def test_what_is_beyond_question_is_not_asked(tables, search):
     sure, unsure = Counted(allows_all=True), Counted(allows_all=False)
     tables.search(search, model, [0], limits=9, rules=[sure, unsure])
     assert unsure.asked - sure.asked == sum(model.looks) > 0
-
-
-def test_no_repeat_ngram_of_nothing_is_an_error():
-    with pytest.raises(ConfigError) as raised:
-        NoRepeatNgram(0)
-    assert str(raised.value) == "no_repeat_ngram is 0; give the n-grams 1 token or more, or leave the rule out"
 
 
 @pytest.mark.parametrize("beam_size", [0, 1, 3])
