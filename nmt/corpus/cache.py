@@ -12,7 +12,6 @@ from typing import Any
 from nmt.corpus.reader import CorpusPaths, TextFile
 from nmt.errors import CorpusError
 
-_BLOCK = 1 << 20
 _SETTLED_NS = 2_000_000_000
 
 
@@ -70,7 +69,8 @@ class Cache:
             cached = self.get(*key)
             if isinstance(cached, str):
                 return cached
-            digest = _digest(file)
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
             self._fresh[_name(key)] = digest
             if _identity(file) == key[1:] and _settled(file):
                 self.put(digest, *key)
@@ -101,11 +101,3 @@ def _settled(file: TextFile) -> bool:
         return False
     status = file.stat()
     return time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
-
-
-def _digest(file: TextFile) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

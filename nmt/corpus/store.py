@@ -11,8 +11,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -118,18 +118,14 @@ def _load(directory: Path) -> EncodedCorpus | None:
         return None
 
 
-@contextmanager
-def _locked(final: Path) -> Iterator[None]:
+def _locked(final: Path) -> AbstractContextManager[object]:
+    """Lock a store until the context ends, and say so where it has to wait."""
     lock = filelock.FileLock(_lock_path(final))
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except filelock.Timeout:
         logging.getLogger("nmt").info("another process is encoding the corpus; waiting for it (%s)", final)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _lock_path(final: Path) -> Path:

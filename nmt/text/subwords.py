@@ -43,6 +43,7 @@ class SubwordModel:
     control_ids: ClassVar[range] = range(4, RESERVED)
 
     def __init__(self, data: bytes, *, origin: str = "subword model") -> None:
+        """Read what `to_bytes` returned; SubwordError, which names `origin`, where it is not a model of ours."""
         self._data = data
         self.normalization = "nfc" if data.endswith(NFC_NOTE) else "identity"
         self.digest = hashlib.sha256(data).hexdigest()
@@ -57,12 +58,7 @@ class SubwordModel:
             data = read_regular(path)
         except OSError as error:
             raise SubwordError(f"{path}: cannot read the subword model ({error.strerror}); check the path") from error
-        return SubwordModel.from_bytes(data, origin=str(path))
-
-    @staticmethod
-    def from_bytes(data: bytes, *, origin: str = "subword model") -> "SubwordModel":
-        """Rebuild a model from `to_bytes()`; `origin` is named in errors."""
-        return SubwordModel(data, origin=origin)
+        return SubwordModel(data, origin=str(path))
 
     @property
     def kind(self) -> str:

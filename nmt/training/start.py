@@ -63,5 +63,5 @@ def find_start(config: TrainConfig, run_dir: Path, *, chosen: Set[str]) -> tuple
 
 def subword_pair(source: bytes, target: bytes, *, origin: str) -> SubwordPair:
     """Read the subword models of both sides; equal ones become the same object."""
-    first = SubwordModel.from_bytes(source, origin=origin)
-    return first, first if source == target else SubwordModel.from_bytes(target, origin=origin)
+    first = SubwordModel(source, origin=origin)
+    return first, first if source == target else SubwordModel(target, origin=origin)
