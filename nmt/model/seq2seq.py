@@ -174,30 +174,23 @@ def build_model(config: "ModelConfig", *, source_vocabulary: int, target_vocabul
     attentional_size = config.attentional_size or embedding_size
     has_projection = tying != "none" and attentional_size != embedding_size
     value_size = 2 * config.encoder_hidden_size
+    sizes = DecoderSizes(
+        input=embedding_size,
+        hidden=config.decoder_hidden_size,
+        values=value_size,
+        attention=config.attention_size,
+        attentional=attentional_size,
+    )
+    lexicon = Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
     model = Seq2Seq(
         source_embedding=None if tying == "all" else nn.Embedding(source_vocabulary, embedding_size),
         target_embedding=nn.Embedding(target_vocabulary, embedding_size),
         encoder=Encoder(
-            embedding_size,
-            config.encoder_hidden_size,
-            layers=config.encoder_layers,
-            cell=cell,
-            dropout=config.dropout,
+            embedding_size, config.encoder_hidden_size, layers=config.encoder_layers, cell=cell, dropout=config.dropout
         ),
-        bridge=Bridge(
-            value_size,
-            config.decoder_hidden_size,
-            layers=config.decoder_layers,
-            parts=cell.parts,
-        ),
+        bridge=Bridge(value_size, config.decoder_hidden_size, layers=config.decoder_layers, parts=cell.parts),
         decoder=Decoder(
-            DecoderSizes(
-                input=embedding_size,
-                hidden=config.decoder_hidden_size,
-                values=value_size,
-                attention=config.attention_size,
-                attentional=attentional_size,
-            ),
+            sizes,
             layers=config.decoder_layers,
             cell=cell,
             attention=config.attention.value,
@@ -206,9 +199,7 @@ def build_model(config: "ModelConfig", *, source_vocabulary: int, target_vocabul
         ),
         projection=nn.Linear(attentional_size, embedding_size, bias=False) if has_projection else None,
         output=nn.Linear(attentional_size, target_vocabulary) if tying == "none" else None,
-        lexicon=Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
-        if config.lexicon_size
-        else None,
+        lexicon=lexicon if config.lexicon_size else None,
     )
     for module in model.modules():
         if isinstance(module, nn.Embedding):

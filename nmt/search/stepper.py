@@ -34,7 +34,18 @@ class Stepper:
         options: SearchOptions,
         constraints: Sequence[Constraints] = (),
     ) -> None:
-        """Prepare a search; the arguments are those of `nmt.search.decode.decode`."""
+        """Prepare a search.
+
+        Args:
+            model: what scores the next token.
+            source: (B, S) source ids.
+            lengths: (B,) how many of the S are the sentence's own.
+            max_lengths: (B,) for each sentence, the most target positions it may take, that of EOS included. What is
+                live then is cut: unfinished, with so many tokens and no EOS. So is what the rules leave no token at
+                all.
+            options: how to search.
+            constraints: what each sentence is held to; empty where none is.
+        """
         self.options = options
         self.limits = np.asarray(max_lengths, dtype=np.int64)
         """(B,) the most positions of every sentence"""

@@ -15,6 +15,7 @@ from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.decode import decode
 from nmt.search.interface import Constraints, Hypothesis
+from nmt.search.stepper import Stepper
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
 from nmt.translation.model import Translating
@@ -223,14 +224,11 @@ class Translator:
         sources = [(*row.tag, *row.ids) for row in batch]
         source, lengths = pad_rows(sources, pad_id=self._source.pad_id, eos_id=self._source.eos_id)
         constraints = [row.constraints for row in batch] if batch[0].constraints != _FREE else []
-        results = decode(
-            self._model,
-            source,
-            lengths,
-            max_lengths=[self._max_length(row) for row in batch],
-            options=self._options,
-            constraints=constraints,
+        limits = [self._max_length(row) for row in batch]
+        stepper = Stepper(
+            self._model, source, lengths, max_lengths=limits, options=self._options, constraints=constraints
         )
+        results = decode(stepper)
         texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(results, batch, strict=True)]
         return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
 

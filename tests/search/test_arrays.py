@@ -160,6 +160,7 @@ for module in pkgutil.iter_modules(nmt.search.__path__):
 from nmt.search.decode import decode
 from nmt.search.interface import Step
 from nmt.search.options import SearchOptions
+from nmt.search.stepper import Stepper
 
 class State:
     def reorder(self, parents): return self
@@ -173,7 +174,7 @@ class Model:
 
 ones = np.ones((2, 1), dtype=np.int64)
 options = SearchOptions(bos_id=2, eos_id=0, beam_size=2)
-found = decode(Model(), ones, ones[:, 0], max_lengths=[3, 2], options=options)
+found = decode(Stepper(Model(), ones, ones[:, 0], max_lengths=[3, 2], options=options))
 print([one.tokens for [one] in found], {"torch", "nmt.model"} & {name for name in sys.modules if sys.modules[name]})
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
