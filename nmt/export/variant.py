@@ -78,7 +78,6 @@ def learn_shortlist(description: Description, corpora: Sequence[CorpusPaths], *,
     """Learn a shortlist from parallel text: `size` targets for each source subword, and as many for all.
 
     Raises:
-        ConfigError: the size is impossible.
         CorpusError: a text is missing or damaged, or there is none.
     """
     encoder = Encoder(description.source_subwords, description.target_subwords)
@@ -90,7 +89,6 @@ def learn_shortlist(description: Description, corpora: Sequence[CorpusPaths], *,
         source_subwords=description.source_subwords,
         target_subwords=description.target_subwords,
         size=size,
-        frequent=size,
     )
 
 
