@@ -27,7 +27,7 @@ class Growth(NamedTuple):
     follows: bool
     """whether the state is at these places already; else it has the places before, and must be reordered"""
     weights: npt.NDArray[Any] | None = None
-    """(T, B', K, S) attention of the places before each position, where asked for"""
+    """(B', K, S) attention of the places before, where asked for: then positions are taken one by one"""
     added: Floats | None = None
     """(B', K') as in `Frontier`, after the last position"""
 

@@ -26,7 +26,7 @@ class _Block(NamedTuple):
     parents: Ints | None
     """(T, B', K') the place before each position that each place after it continues; None: itself, the only one"""
     weights: npt.NDArray[Any] | None
-    """(T, B', K, S) the attention of the places before each position"""
+    """(B', K, S) the attention of the places before; there is one position then"""
 
 
 class _Visit(NamedTuple):
@@ -98,11 +98,10 @@ class History:
     def _attach_weights(self, texts: list[Hypothesis], endings: Endings, own_lengths: list[int]) -> None:
         """Give each of N hypotheses its own attention over its own source positions."""
         traced: list[list[npt.NDArray[Any]]] = [[] for _ in texts]  # from the last position to the first
-        for block, inside, active, rows, _, parents in self._walk(*endings[:3]):
+        for block, _, active, rows, _, parents in self._walk(*endings[:3]):
             assert block.weights is not None
-            for position in reversed(range(inside.start, inside.stop)):
-                for n, row in zip(active.tolist(), block.weights[position, rows, parents], strict=True):
-                    traced[n].append(row[: own_lengths[n]])
+            for n, row in zip(active.tolist(), block.weights[rows, parents], strict=True):
+                traced[n].append(row[: own_lengths[n]])
         for hypothesis, reversed_rows, own_length in zip(texts, traced, own_lengths, strict=True):
             own_rows = reversed_rows[::-1][: len(hypothesis.tokens)]
             hypothesis.weights = np.stack(own_rows) if own_rows else np.zeros((0, own_length), dtype=np.float32)

@@ -119,7 +119,7 @@ class Stepper:
         step: StepLike = self._model.step(
             operations.from_host(frontier.tokens), state, with_weights=options.with_weights
         )
-        weights = operations.to_host(step.weights)[None] if step.weights is not None else None
+        weights = operations.to_host(step.weights) if step.weights is not None else None
         active, change = self._active(frontier), None
         prefix = self._prefix(frontier)
         if active:

@@ -97,8 +97,6 @@ class Translation:
 
 
 def _hypothesis(values: Mapping[str, Any]) -> TextHypothesis:
-    hypothesis = TextHypothesis(**values)
-    if hypothesis.alignment is None:
-        return hypothesis
-    pairs: list[tuple[int, int]] = [(source, target) for source, target in hypothesis.alignment]
+    alignment = values["alignment"]
+    pairs = None if alignment is None else [(source, target) for source, target in alignment]
     return TextHypothesis(**{**values, "alignment": pairs})
