@@ -40,9 +40,7 @@ class Cache:
         if name in self._fresh:
             return self._fresh[name]
         try:
-            with open(self.directory / name, encoding="utf-8") as stream:
-                values = json.load(stream)
-            return values["fact"]
+            return json.loads((self.directory / name).read_text(encoding="utf-8"))["fact"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

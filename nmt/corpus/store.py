@@ -65,21 +65,18 @@ def open_store(
     if encoder.validation:
         recipe["validation"] = sorted(encoder.validation)
     final = root / hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
-    corpus = _load(final)
-    if corpus is not None:
+    if (corpus := _load(final)) is not None:
         return corpus, False
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(final):
-            corpus = _load(final)  # another process may have built it while this one waited
-            if corpus is not None:
+            if (corpus := _load(final)) is not None:  # another process built it while this one waited
                 return corpus, False
             _sweep(root, besides=final)
             _build(final, encoder, read_pairs(paths), paths.label, progress)
     except OSError as error:
         raise _disk_error(root, error) from error
-    corpus = _load(final)
-    if corpus is None:
+    if (corpus := _load(final)) is None:
         raise RunError(f"{final}: the encoded corpus cannot be read back; check the disk or set corpus.cache_dir")
     return corpus, True
 

@@ -4,6 +4,8 @@ Shapes: B sentences, K places, T positions, M continuations over all sentences.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -11,29 +13,24 @@ import numpy as np
 from nmt.search.arrays import Bools, Continuations, Ints
 
 
+@dataclass
 class Prefix:
-    """What has been emitted before this step.
+    """What has been emitted before this step."""
 
-    Attributes:
-        sentences: (B,) which rows of the caller's batch are still here, ascending. For those that have ended and wait
-            it does not matter what they are allowed.
-        length: how many tokens every place has emitted, BOS not counted; all places move together.
-        forced: (B,) the sentences whose next token is given, so that no rule is asked about it; None: none.
-    """
+    sentences: Ints
+    """(B,) which rows of the caller's batch are still here, ascending. For those that have ended and wait it does not
+    matter what they are allowed."""
+    length: int
+    """how many tokens every place has emitted, BOS not counted; all places move together"""
+    read: Callable[[], Ints]
+    """reads `tokens` from the back-pointers"""
+    forced: Bools | None = None
+    """(B,) the sentences whose next token is given, so that no rule is asked about it; None: none"""
 
-    def __init__(self, sentences: Ints, length: int, read: Callable[[], Ints], *, forced: Bools | None = None) -> None:
-        self.sentences = sentences
-        self.length = length
-        self.forced = forced
-        self._read = read
-        self._tokens: Ints | None = None
-
-    @property
+    @cached_property
     def tokens(self) -> Ints:
-        """(B, K, length), without BOS, on the host; read from the back-pointers only if a rule asks."""
-        if self._tokens is None:
-            self._tokens = self._read()
-        return self._tokens
+        """(B, K, length), without BOS, on the host; read only if a rule asks."""
+        return self.read()
 
 
 class Rule(Protocol):

@@ -33,15 +33,12 @@ def serve(
     todo: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, todo), name="requests", daemon=True).start()
     try:
-        try:
-            greeting, answer = prepare()
-            send(replies, greeting)
-            while True:
-                send(replies, answer(todo.get()))
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):  # the parent is gone
-                os._exit(0)
-            raise
+        greeting, answer = prepare()
+        send(replies, greeting)
+        while True:
+            send(replies, answer(todo.get()))
+    except BrokenPipeError:  # the parent is gone
+        os._exit(0)
     except Exception as error:
         message, code = explain(error)
         with contextlib.suppress(OSError):
