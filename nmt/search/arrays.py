@@ -209,6 +209,7 @@ class TorchOperations(Operations):
         """Do as `continuations` with normalised logits, bringing to the host the best of every place only."""
         batch_size, places, columns = logits.shape
         rows = logits.reshape(batch_size * places, columns)
+        some = count < columns
         count = min(count, columns)
         values, tokens = (self.to_host(array) for array in rows.topk(min(count + 1, columns), 1))
         # topk chooses freely among equals; where one was left out, a stable sort of the whole row decides.
@@ -219,7 +220,9 @@ class TorchOperations(Operations):
         order = tokens[:, :count].argsort(1)
         tokens, values = np.take_along_axis(tokens, order, 1), np.take_along_axis(values, order, 1)
         totals = log_probs.reshape(-1, 1) + values
-        numbers, ranks = np.nonzero(totals > -np.inf)
+        # What a place did not list is at most the worst that it did. Below the largest of these others may be missing.
+        floors = totals.min(1).reshape(batch_size, places).max(1).repeat(places)[:, None] if some else -np.inf
+        numbers, ranks = np.nonzero((totals > -np.inf) & (totals >= floors))
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens[numbers, ranks], totals[numbers, ranks])
 
