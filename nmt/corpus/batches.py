@@ -1,8 +1,6 @@
 """Batches of similar lengths under a token budget; batch k of epoch e is a function of (seed, e, k) alone."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -20,6 +18,7 @@ from nmt.corpus.prefetch import prefetch
 from nmt.text.subwords import SubwordModel
 
 _Integers = npt.NDArray[np.int64]
+_Row = Sequence[int] | npt.NDArray[Any]
 # What a stream of random numbers is for: the last number of its entropy, never 0, which SeedSequence ignores there.
 _SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
 _FORMAT = 1  # of the batches; counts that were cached under another one are ignored
@@ -42,18 +41,11 @@ class _Rows(NamedTuple):
     offsets: _Integers
 
     @staticmethod
-    def of(rows: Sequence[Sequence[int] | npt.NDArray[Any]], prefixes: Sequence[Sequence[int]] | None = None) -> _Rows:
-        """Copy rows of ids, each behind its prefix."""
-        before = [()] * len(rows) if prefixes is None else prefixes
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum([len(prefix) + len(row) for prefix, row in zip(before, rows, strict=True)], out=offsets[1:])
-        flat = np.empty(int(offsets[-1]), np.int32)
-        spans = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-        for prefix, row, (start, end) in zip(before, rows, spans, strict=True):
-            if prefix:
-                flat[start : start + len(prefix)] = prefix
-            flat[start + len(prefix) : end] = row
-        return _Rows(flat, offsets)
+    def of(rows: Iterable[_Row], prefixes: Iterable[Sequence[int]] | None = None) -> "_Rows":
+        """Copy rows of ids, one at least, each behind its prefix."""
+        pairs = zip(prefixes, rows, strict=True) if prefixes is not None else (((), row) for row in rows)
+        parts = [np.asarray(ids, dtype=np.int32) for pair in pairs for ids in pair]
+        return _Rows(np.concatenate(parts), np.cumsum([0, *map(len, parts)])[::2])
 
     def lengths(self) -> _Integers:
         """(N,) lengths, eos counted."""
@@ -119,10 +111,9 @@ class BatchSource:
         if self.prefetch == 0:
             return self._batches(windows)
         # Two stages: the next window is being sampled while batches of this one are still being made.
-        ahead = prefetch(lambda: windows, 1)
-        return prefetch(lambda: self._batches(ahead), self.prefetch)
+        return prefetch(self._batches(prefetch(windows, 1)), self.prefetch)
 
-    def _batches(self, windows: Iterator[_Window]) -> Iterator[Batch]:
+    def _batches(self, windows: Generator[_Window]) -> Generator[Batch]:
         ids = {"pad_id": self.source_subwords.pad_id, "eos_id": self.source_subwords.eos_id}
         try:
             for window in windows:
@@ -131,9 +122,9 @@ class BatchSource:
                     arrays = [array for side in sides for array in side]
                     yield Batch(*map(torch.from_numpy, [*arrays, window.lines[members]]))
         finally:
-            windows.close()  # type: ignore[attr-defined]
+            windows.close()
 
-    def _windows(self, epoch: int, start: int) -> Iterator[_Window]:
+    def _windows(self, epoch: int, start: int) -> Generator[_Window]:
         """Yield the windows of an epoch without its first `start` batches."""
         cached = self._known_counts(epoch)
         for number, (first, last) in enumerate(pairwise(self._bounds(epoch))):
@@ -171,9 +162,7 @@ class BatchSource:
         shuffled = np.argsort(_random(len(batches), *entropy, _ORDER), kind="stable")
         return _Window(source, target, self.corpus.lines(chosen), [batches[i] for i in shuffled])
 
-    def _segmented(
-        self, chosen: Chosen, side: str, subwords: SubwordModel, entropy: tuple[int, ...]
-    ) -> Sequence[Sequence[int] | npt.NDArray[Any]]:
+    def _segmented(self, chosen: Chosen, side: str, subwords: SubwordModel, entropy: tuple[int, ...]) -> Iterable[_Row]:
         if self.sampling_alpha <= 0 or not self.sampled_sides.include(side):
             return self.corpus.ids(chosen, side)
         seed = int(_random(1, *entropy)[0])

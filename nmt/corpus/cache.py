@@ -1,7 +1,5 @@
 """What earlier starts found out about the same text: small facts in the cache directory, and digests of files."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -14,7 +12,6 @@ from typing import Any
 from nmt.corpus.reader import CorpusPaths, TextFile
 from nmt.errors import CorpusError
 
-_BLOCK = 1 << 20
 _SETTLED_NS = 2_000_000_000
 
 
@@ -43,9 +40,7 @@ class Cache:
         if name in self._fresh:
             return self._fresh[name]
         try:
-            with open(self.directory / name, encoding="utf-8") as stream:
-                values = json.load(stream)
-            return values["fact"]
+            return json.loads((self.directory / name).read_text(encoding="utf-8"))["fact"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -72,7 +67,8 @@ class Cache:
             cached = self.get(*key)
             if isinstance(cached, str):
                 return cached
-            digest = _digest(file)
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
             self._fresh[_name(key)] = digest
             if _identity(file) == key[1:] and _settled(file):
                 self.put(digest, *key)
@@ -103,11 +99,3 @@ def _settled(file: TextFile) -> bool:
         return False
     status = file.stat()
     return time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
-
-
-def _digest(file: TextFile) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

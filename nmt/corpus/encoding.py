@@ -1,13 +1,11 @@
 """Encoded pairs: subword ids and raw text of both sides, as flat arrays with offsets."""
 
-from __future__ import annotations
-
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,32 +65,9 @@ class EncodedCorpus:
         return len(self.source.offsets) - 1
 
 
-def encode_pairs(
-    pairs: Iterable[Pair],
-    *,
-    source_subwords: SubwordModel,
-    target_subwords: SubwordModel,
-    filters: Filters,
-    hold_out: int = 0,
-    validation: frozenset[str] = frozenset(),
-    label: str = "corpus",
-) -> EncodedCorpus:
-    """Encode pairs in memory; equal to a store of the same pairs."""
-    encoder = Encoder(source_subwords, target_subwords, filters, hold_out, validation)
-    sinks = {name: io.BytesIO() for name in array_names()}
-    meta = encoder.write(pairs, sinks, label, None)
-    arrays = {name: np.frombuffer(sink.getvalue(), meta["dtypes"][name]) for name, sink in sinks.items()}
-    return assemble(arrays, meta)
-
-
-def array_names() -> list[str]:
-    """List the arrays of a corpus, as ``source.ids``."""
-    return [*(f"{side}.{array}" for side in _SIDES for array in _ARRAYS), _LINES]
-
-
-@dataclass
+@dataclass(frozen=True)
 class Encoder:
-    """Streams pairs through filters and subwords into the arrays of `array_names`; memory holds one chunk.
+    """Streams pairs through filters and subwords into arrays; memory holds one chunk.
 
     Attributes:
         source_subwords: model of the source side.
@@ -104,26 +79,46 @@ class Encoder:
 
     source_subwords: SubwordModel
     target_subwords: SubwordModel
-    filters: Filters
-    hold_out: int
-    validation: frozenset[str] = field(default_factory=frozenset)
+    filters: Filters = field(default_factory=Filters)
+    hold_out: int = 0
+    validation: frozenset[str] = frozenset()
+
+    def encode(self, pairs: Iterable[Pair], *, label: str = "corpus") -> EncodedCorpus:
+        """Encode pairs in memory; equal to a store of the same pairs.
+
+        Raises:
+            CorpusError: no pair is left after filtering; `label` is named.
+        """
+        sinks = {name: io.BytesIO() for name in self.dtypes()}
+        meta = self.write(pairs, sinks, label)
+        return assemble(
+            {name: np.frombuffer(sinks[name].getvalue(), dtype) for name, dtype in self.dtypes().items()}, meta
+        )
+
+    def dtypes(self) -> dict[str, str]:
+        """Name the arrays of a corpus, as ``source.ids``, and the type of each."""
+        dtypes: dict[str, str] = {_LINES: "<i8"}
+        for side, subwords in zip(_SIDES, (self.source_subwords, self.target_subwords), strict=True):
+            ids = "<u2" if subwords.vocabulary_size <= 1 << 16 else "<i4"
+            dtypes |= zip((f"{side}.{array}" for array in _ARRAYS), (ids, "<i8", "<u1", "<i8"), strict=True)
+        return dtypes
 
     def write(
-        self, pairs: Iterable[Pair], sinks: dict[str, Any], label: str, progress: Progress | None
+        self, pairs: Iterable[Pair], sinks: Mapping[str, IO[bytes]], label: str, progress: Progress | None = None
     ) -> dict[str, Any]:
-        """Write the arrays' bytes into the sinks and return what meta.json says about them."""
+        """Write the arrays' bytes into their sinks and return what meta.json says about them."""
         reasons: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
         held_out = ParallelText([], [])
-        ends = dict.fromkeys(array_names(), 0)
-        dtypes = self._dtypes()
+        dtypes = self.dtypes()
+        ends = dict.fromkeys(dtypes, 0)
         for name in ends:
             if name.endswith("offsets"):
                 sinks[name].write(np.zeros(1, np.int64).tobytes())
         iterator, read = iter(pairs), 0
         while chunk := list(islice(iterator, _CHUNK_PAIRS)):
-            kept, lines = self._filter(chunk, reasons, held_out)
-            sinks[_LINES].write((read + np.array(lines, np.int64)).tobytes())
+            places, kept = self._filter(chunk, reasons, held_out)
+            sinks[_LINES].write((read + np.array(places, np.int64)).tobytes())
             read += len(chunk)
             for side, subwords in zip(_SIDES, (self.source_subwords, self.target_subwords), strict=True):
                 rows = [ids for ids, _ in kept[side]]
@@ -139,7 +134,7 @@ class Encoder:
                     ends[name] = int(offsets[-1]) if len(offsets) else ends[name]
             if progress is not None:
                 progress(read)
-        counts = FilterCounts.of(reasons)
+        counts = FilterCounts(**reasons)
         if counts.kept == 0:
             raise CorpusError(
                 f"{label}: no pair is left to train on ({counts.summary()}); check the corpus and filters"
@@ -153,14 +148,13 @@ class Encoder:
 
     def _filter(
         self, chunk: list[Pair], reasons: Counter[str], held_out: ParallelText
-    ) -> tuple[dict[str, list[tuple[list[int], str]]], list[int]]:
+    ) -> tuple[list[int], dict[str, list[tuple[list[int], str]]]]:
         """Encode a chunk and split it: held-out pairs are appended, left-out ones counted.
 
         Returns:
-            The kept pairs by side, and where in the chunk they were.
+            Where in the chunk the kept pairs were, and each side's ids and text of them.
         """
-        training: list[Pair] = []
-        places: list[int] = []
+        training: list[tuple[int, Pair]] = []
         for place, pair in enumerate(chunk):
             if not has_text(pair):
                 reasons["empty"] += 1
@@ -170,30 +164,23 @@ class Encoder:
             elif pair.source.strip() in self.validation:
                 reasons["validation"] += 1
             else:
-                training.append(pair)
-                places.append(place)
-        sources = self.source_subwords.encode_batch([pair.source for pair in training])
-        targets = self.target_subwords.encode_batch([pair.target for pair in training])
-        buffered: dict[str, list[tuple[list[int], str]]] = {side: [] for side in _SIDES}
-        lines: list[int] = []
-        for place, pair, source, target in zip(places, training, sources, targets, strict=True):
+                training.append((place, pair))
+        sources = self.source_subwords.encode_batch([pair.source for _, pair in training])
+        targets = self.target_subwords.encode_batch([pair.target for _, pair in training])
+        places: list[int] = []
+        kept: dict[str, list[tuple[list[int], str]]] = {side: [] for side in _SIDES}
+        for (place, pair), source, target in zip(training, sources, targets, strict=True):
             reason = self.filters.reason(len(source), len(target))
             reasons[reason] += 1
             if reason == "kept":
-                buffered["source"].append((source, pair.source))
-                buffered["target"].append((target, pair.target))
-                lines.append(place)
-        return buffered, lines
-
-    def _dtypes(self) -> dict[str, str]:
-        dtypes = {name: "<u1" if name.endswith("text") else "<i8" for name in array_names()}
-        for side, subwords in zip(_SIDES, (self.source_subwords, self.target_subwords), strict=True):
-            dtypes[f"{side}.ids"] = "<u2" if subwords.vocabulary_size <= 1 << 16 else "<i4"
-        return dtypes
+                places.append(place)
+                kept["source"].append((source, pair.source))
+                kept["target"].append((target, pair.target))
+        return places, kept
 
 
 def assemble(arrays: dict[str, Any], meta: dict[str, Any]) -> EncodedCorpus:
-    """Give the arrays of `array_names` and what `Encoder.write` returned about them the face of a corpus."""
+    """Give the arrays and what `Encoder.write` returned about them the face of a corpus."""
     source, target = (Side(*(arrays[f"{side}.{array}"] for array in _ARRAYS)) for side in _SIDES)
     source_rate, target_rate = meta["unknown_rates"]
     held_out = ParallelText(*meta["held_out"])

@@ -1,10 +1,7 @@
 """Which pairs a training leaves out: those that are no pairs, and those that are held out for validation."""
 
-from __future__ import annotations
-
 import hashlib
-from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,16 +38,11 @@ class Filters:
 class FilterCounts:
     """How many pairs were kept, and how many left out for which reason (the first that applies)."""
 
-    kept: int
-    empty: int
-    too_long: int
-    ratio: int
+    kept: int = 0
+    empty: int = 0
+    too_long: int = 0
+    ratio: int = 0
     validation: int = 0
-
-    @staticmethod
-    def of(reasons: Counter[str]) -> FilterCounts:
-        """Count the reasons that `Filters.reason` gave."""
-        return FilterCounts(*(reasons[item.name] for item in fields(FilterCounts)))
 
     def summary(self) -> str:
         """One line for the log."""

@@ -1,7 +1,5 @@
 """Recognise bytes that are not UTF-8 text: text in another encoding, an archive, a document."""
 
-from __future__ import annotations
-
 import codecs
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Several corpora as one: how often an epoch goes through each, in which order, and which tag its sources bear."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -101,28 +99,23 @@ class Mixture:
 
         The rows are views of the stores; nothing is copied.
         """
-        sides = self._sides(side)
-        ids = [np.asarray(each.ids) for each in sides]  # slicing a memory map itself is several times slower
-        starts, ends = self._spans(chosen, [each.offsets for each in sides])
-        rows = zip(chosen.parts.tolist(), starts.tolist(), ends.tolist(), strict=True)
-        return [ids[number][start:end] for number, start, end in rows]
+        return self._rows(chosen, [(each.ids, each.offsets) for each in self._sides(side)])
 
     def texts(self, chosen: Chosen, side: str) -> list[str]:
         """List the raw text of the chosen pairs' "source" or "target"."""
-        sides = self._sides(side)
-        texts = [np.asarray(each.text) for each in sides]
-        starts, ends = self._spans(chosen, [each.text_offsets for each in sides])
-        rows = zip(chosen.parts.tolist(), starts.tolist(), ends.tolist(), strict=True)
-        return [texts[number][start:end].tobytes().decode("utf-8") for number, start, end in rows]
+        rows = self._rows(chosen, [(each.text, each.text_offsets) for each in self._sides(side)])
+        return [row.tobytes().decode("utf-8") for row in rows]
 
     def _sides(self, side: str) -> list[Side]:
         return [part.corpus.source if side == "source" else part.corpus.target for part in self.parts]
 
     @staticmethod
-    def _spans(chosen: Chosen, offsets: Sequence[_Integers]) -> tuple[_Integers, _Integers]:
-        """(B,) where each chosen row starts and ends."""
+    def _rows(chosen: Chosen, columns: Sequence[tuple[npt.NDArray[Any], _Integers]]) -> list[npt.NDArray[Any]]:
+        """Slice the chosen rows, (B,), out of each corpus' flat array by its offsets."""
         starts, ends = np.empty_like(chosen.rows), np.empty_like(chosen.rows)
-        for number, each in enumerate(offsets):
+        for number, (_, offsets) in enumerate(columns):
             mine = np.flatnonzero(chosen.parts == number)
-            starts[mine], ends[mine] = each[chosen.rows[mine]], each[chosen.rows[mine] + 1]
-        return starts, ends
+            starts[mine], ends[mine] = offsets[chosen.rows[mine]], offsets[chosen.rows[mine] + 1]
+        flat = [np.asarray(column) for column, _ in columns]  # slicing a memory map itself is several times slower
+        spans = zip(chosen.parts.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        return [flat[number][start:end] for number, start, end in spans]

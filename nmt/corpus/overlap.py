@@ -1,7 +1,5 @@
 """How much of a small text is in the training text too, counted without anything of the training text's size."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Rows of ids as one rectangle, which is what a model reads."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

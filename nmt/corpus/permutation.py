@@ -1,7 +1,5 @@
 """Seeded permutations of any size that need no memory: each value is computed when it is asked for."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

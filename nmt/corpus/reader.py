@@ -4,16 +4,15 @@ Only "\n" ends a line, and a "\r" before it belongs to the line end. A byte orde
 part of the text. Pairs are read and dropped together, so that no line ever loses its translation.
 """
 
-from __future__ import annotations
-
 import gzip
 import importlib.resources
 import itertools
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, TypeAlias
 
 from nmt.corpus.formats import HEAD_BYTES, no_gzip, no_text, recognise
 from nmt.errors import CorpusError
@@ -21,18 +20,8 @@ from nmt.errors import CorpusError
 _PACKAGE = "pkg://"
 
 
-class TextFile(Protocol):
-    """A file on disk or inside an installed package."""
-
-    @property
-    def name(self) -> str:
-        """Last part of its path."""
-
-    def is_file(self) -> bool:
-        """Whether it exists and is a file."""
-
-    def open(self, mode: Literal["rb"]) -> IO[bytes]:
-        """Open it for reading bytes."""
+TextFile: TypeAlias = Path | Traversable
+"""A file on disk or inside an installed package."""
 
 
 class Pair(NamedTuple):
@@ -108,7 +97,7 @@ def _file(name: str, label: str) -> TextFile:
         return Path(name).expanduser()
     package, _, inside = name.removeprefix(_PACKAGE).partition("/")
     try:
-        return cast("TextFile", importlib.resources.files(package).joinpath(*inside.split("/")))
+        return importlib.resources.files(package).joinpath(*inside.split("/"))
     except (ImportError, TypeError, ValueError) as error:
         raise CorpusError(
             f"{label}: there is no Python package {package!r}; check the name after {_PACKAGE}"

@@ -5,30 +5,26 @@ It is built once, as a stream, and published by one rename. A lock guards it: wh
 one builds and the others wait.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import filelock
 import numpy as np
 import platformdirs
 
 from nmt.corpus.cache import Cache
-from nmt.corpus.encoding import EncodedCorpus, Encoder, Progress, array_names, assemble
-from nmt.corpus.filters import Filters
+from nmt.corpus.encoding import EncodedCorpus, Encoder, Progress, assemble
 from nmt.corpus.reader import CorpusPaths, Pair, read_pairs
 from nmt.errors import ConfigError, RunError
-from nmt.text.subwords import SubwordModel
 
 _FORMAT = 2
 _META = "meta.json"
@@ -40,28 +36,14 @@ def default_cache_dir() -> Path:
 
 
 def open_store(
-    paths: CorpusPaths,
-    *,
-    source_subwords: SubwordModel,
-    target_subwords: SubwordModel,
-    filters: Filters,
-    hold_out: int = 0,
-    validation: frozenset[str] = frozenset(),
-    cache_dir: Path | None = None,
-    cache: Cache | None = None,
-    progress: Progress | None = None,
+    paths: CorpusPaths, encoder: Encoder, *, cache: Cache, progress: Progress | None = None
 ) -> tuple[EncodedCorpus, bool]:
     """Open the encoded corpus, building it first where it is missing or damaged.
 
     Args:
         paths: the training text.
-        source_subwords: model of the source side.
-        target_subwords: model of the target side.
-        filters: which pairs to leave out.
-        hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
-        validation: see `Encoder`.
-        cache_dir: None: `default_cache_dir()`.
-        cache: knows the digests of files; None: the one in `cache_dir`.
+        encoder: what encodes and filters it.
+        cache: knows the digests of files; the stores lie in its directory too.
         progress: called with the number of pairs read so far, while building.
 
     Returns:
@@ -72,34 +54,29 @@ def open_store(
         ConfigError: the cache directory cannot be written.
         RunError: the disk is full.
     """
-    cache_dir = cache_dir or default_cache_dir()
-    root = cache_dir / "corpora"
+    root = cache.cache_dir / "corpora"
     recipe: dict[str, Any] = {
         "format": _FORMAT,
-        "files": (cache or Cache(cache_dir)).digests(paths),
-        "subwords": [source_subwords.digest, target_subwords.digest],
-        "filters": asdict(filters),
-        "hold_out": hold_out,
+        "files": cache.digests(paths),
+        "subwords": [encoder.source_subwords.digest, encoder.target_subwords.digest],
+        "filters": asdict(encoder.filters),
+        "hold_out": encoder.hold_out,
     }
-    if validation:
-        recipe["validation"] = sorted(validation)
+    if encoder.validation:
+        recipe["validation"] = sorted(encoder.validation)
     final = root / hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
-    corpus = _load(final)
-    if corpus is not None:
+    if (corpus := _load(final)) is not None:
         return corpus, False
     try:
         root.mkdir(parents=True, exist_ok=True)
         with _locked(final):
-            corpus = _load(final)  # another process may have built it while this one waited
-            if corpus is not None:
+            if (corpus := _load(final)) is not None:  # another process built it while this one waited
                 return corpus, False
             _sweep(root, besides=final)
-            encoder = Encoder(source_subwords, target_subwords, filters, hold_out, validation)
             _build(final, encoder, read_pairs(paths), paths.label, progress)
     except OSError as error:
         raise _disk_error(root, error) from error
-    corpus = _load(final)
-    if corpus is None:
+    if (corpus := _load(final)) is None:
         raise RunError(f"{final}: the encoded corpus cannot be read back; check the disk or set corpus.cache_dir")
     return corpus, True
 
@@ -111,12 +88,10 @@ def _build(final: Path, encoder: Encoder, pairs: Iterable[Pair], label: str, pro
     building.mkdir()
     try:
         with ExitStack() as stack:
-            sinks: dict[str, IO[bytes]] = {
-                name: stack.enter_context(open(building / name, "wb")) for name in array_names()
-            }
+            sinks = {name: stack.enter_context(open(building / name, "wb")) for name in encoder.dtypes()}
             meta = encoder.write(pairs, sinks, label, progress)
         meta["format"] = _FORMAT
-        meta["sizes"] = {name: (building / name).stat().st_size for name in array_names()}
+        meta["sizes"] = {name: (building / name).stat().st_size for name in sinks}
         with open(building / _META, "w", encoding="utf-8", newline="\n") as stream:
             json.dump(meta, stream, ensure_ascii=False)
         shutil.rmtree(final, ignore_errors=True)  # a damaged one
@@ -134,26 +109,20 @@ def _load(directory: Path) -> EncodedCorpus | None:
             return None
         if any((directory / name).stat().st_size != size for name, size in meta["sizes"].items()):
             return None
-        arrays: dict[str, Any] = {
-            name: np.memmap(directory / name, dtype=meta["dtypes"][name], mode="r") for name in array_names()
-        }
-        return assemble(arrays, meta)
+        dtypes = meta["dtypes"].items()
+        return assemble({name: np.memmap(directory / name, dtype=dtype, mode="r") for name, dtype in dtypes}, meta)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-@contextmanager
-def _locked(final: Path) -> Iterator[None]:
+def _locked(final: Path) -> AbstractContextManager[object]:
+    """Lock a store until the context ends, and say so where it has to wait."""
     lock = filelock.FileLock(_lock_path(final))
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except filelock.Timeout:
         logging.getLogger("nmt").info("another process is encoding the corpus; waiting for it (%s)", final)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _lock_path(final: Path) -> Path:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nmt.search.arrays import operations_for, to_host
+from nmt.search.arrays import operations_for
 from nmt.search.interface import Constraints, StepModel
-from nmt.translation.model import Translating, arrays_for
+from nmt.translation.model import Translating
 from nmt.translation.request import TextHypothesis
 
 
@@ -44,16 +44,14 @@ def token_log_probs(
     Returns:
         (T,) natural logarithms of the probability of each token after those before it.
     """
-    to_model = arrays_for(model.device)
-    ids = to_model(np.array([source], dtype=np.int64))
-    scores = np.zeros(len(target))
-    with operations_for(ids).without_gradients():
-        lengths = to_model(np.array([len(source)], dtype=np.int64))
+    operations, scores = operations_for(model.device), np.zeros(len(target))
+    with operations.without_gradients():
+        ids, lengths = (operations.from_host(np.array(each, dtype=np.int64)) for each in ([source], [len(source)]))
         state: Any = model.start(ids, lengths, [Constraints(prefix=tuple(target))])
         for position, (previous, token) in enumerate(zip([bos_id, *target], target, strict=False)):
-            step = model.step(to_model(np.array([[previous]], dtype=np.int64)), state)
-            logits = to_host(step.logits)[0, 0].astype(np.float64)  # (V) or (N)
-            ids_scored = np.arange(len(logits)) if step.shortlist is None else to_host(step.shortlist)[0]
+            step = model.step(operations.from_host(np.array([[previous]], dtype=np.int64)), state)
+            logits = operations.to_host(step.logits)[0, 0].astype(np.float64)  # (V) or (N)
+            ids_scored = np.arange(len(logits)) if step.shortlist is None else operations.to_host(step.shortlist)[0]
             if len(among):
                 ids_scored, logits = np.asarray(among), logits[np.asarray(among)]
             [column] = np.flatnonzero(ids_scored == token)

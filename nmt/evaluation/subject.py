@@ -15,9 +15,9 @@ from nmt.evaluation.rescoring import source_ids, target_ids, token_log_probs
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Constraints, Hypothesis, StepLike, StepModel
+from nmt.search.stepper import Stepper
 from nmt.text.shortlist import Shortlist
 from nmt.text.subwords import RESERVED, SubwordModel
-from nmt.translation.model import arrays_for
 from nmt.translation.options import search_options
 from nmt.translation.request import TextHypothesis
 from nmt.translation.translator import Translator
@@ -110,7 +110,7 @@ class Subject:
 
     def search_both(self) -> tuple[list[TextHypothesis], list[TextHypothesis]]:
         """Translate line by line, by greedy search and by beam search with one place."""
-        subwords, to_model = self.bundle.target_subwords, arrays_for(self.bundle.model.device)
+        subwords = self.bundle.target_subwords
         search = dataclasses.replace(self.bundle.search, beam_size=1)
         options = search_options(subwords, search, n_best=1, with_weights=False)
         greedy: list[TextHypothesis] = []
@@ -118,10 +118,12 @@ class Subject:
         for line in self.lines:
             ids = source_ids(self.bundle, line)
             limits = [int(search.max_length_ratio * len(ids)) if ids else 0]
-            source = to_model(np.array([ids or [subwords.eos_id]], dtype=np.int64))
-            lengths = to_model(np.array([max(1, len(ids))], dtype=np.int64))
+            source = np.array([ids or [subwords.eos_id]], dtype=np.int64)
+            lengths = np.array([source.shape[1]], dtype=np.int64)
             for found, by in ((greedy, greedy_search), (beam, beam_search)):
-                [[one]] = by(self.bundle.model, source, lengths, max_lengths=limits, options=options)
+                stepper = Stepper(self.bundle.model, source, lengths, max_lengths=limits, options=options)
+                with stepper.without_gradients():
+                    [[one]] = by(stepper)
                 found.append(self._text(one))
         return greedy, beam
 

@@ -15,8 +15,7 @@ from nmt.bundle.description import Description, explaining, read_config, read_de
 from nmt.bundle.manifest import CONFIG, other_files, require_whole, with_manifest
 from nmt.bundle.replacement import finish_saving, identity, replace_directory
 from nmt.config.choices import VARIANTS
-from nmt.corpus.encoding import Side, encode_pairs
-from nmt.corpus.filters import Filters
+from nmt.corpus.encoding import Encoder, Side
 from nmt.corpus.reader import CorpusPaths, read_pairs
 from nmt.errors import BundleError, ConfigError
 from nmt.export.arithmetic import Float32
@@ -71,23 +70,17 @@ def learn_shortlist(description: Description, corpora: Sequence[CorpusPaths], *,
     """Learn a shortlist from parallel text: `size` targets for each source subword, and as many for all.
 
     Raises:
-        ConfigError: the size is impossible.
         CorpusError: a text is missing or damaged, or there is none.
     """
-    encoded = encode_pairs(
-        chain.from_iterable(map(read_pairs, corpora)),
-        source_subwords=description.source_subwords,
-        target_subwords=description.target_subwords,
-        filters=Filters(),
-        label=", ".join(corpus.label for corpus in corpora),
-    )
+    encoder = Encoder(description.source_subwords, description.target_subwords)
+    pairs = chain.from_iterable(map(read_pairs, corpora))
+    encoded = encoder.encode(pairs, label=", ".join(corpus.label for corpus in corpora))
     return Shortlist.train(
         _Rows(encoded.source, len(encoded)),
         _Rows(encoded.target, len(encoded)),
         source_subwords=description.source_subwords,
         target_subwords=description.target_subwords,
         size=size,
-        frequent=size,
     )
 
 

@@ -1,7 +1,5 @@
 """Attention: keys are made once from the values, then every query reads from the same memory."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal, NamedTuple
 
@@ -21,7 +19,7 @@ class Memory(NamedTuple):
     mask: Tensor
     """(B, S) bool, True at real tokens"""
 
-    def keep(self, sentences: Tensor) -> Memory:
+    def keep(self, sentences: Tensor) -> "Memory":
         """Keep the given sentences, (B',)."""
         return Memory(*(part.index_select(0, sentences) for part in self))
 

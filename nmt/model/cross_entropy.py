@@ -5,8 +5,6 @@ positions are made, scored and turned into gradients before the next ones are. O
 precision of the products.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The attention decoder: one position at a time for search, a whole target at once for training."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -28,7 +26,7 @@ class DecoderState:
     offer: Offer | None
     """what a lexicon says about the sources"""
 
-    def reorder(self, parents: Tensor) -> DecoderState:
+    def reorder(self, parents: Tensor) -> "DecoderState":
         """Give every place the state of its parent: parents (B, K'), places inside each sentence."""
         sentences, places = parents.shape
         offsets = torch.arange(sentences, device=parents.device).unsqueeze(1) * self.layers[0][0].size(1)
@@ -39,13 +37,13 @@ class DecoderState:
 
         return self._map(select)
 
-    def keep(self, sentences: Tensor) -> DecoderState:
+    def keep(self, sentences: Tensor) -> "DecoderState":
         """Keep the given sentences, (B',)."""
         remaining = self._map(lambda part: part.index_select(0, sentences))
         offer = self.offer.keep(sentences) if self.offer else None
         return replace(remaining, memory=self.memory.keep(sentences), offer=offer)
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> DecoderState:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "DecoderState":
         layers = tuple(tuple(function(part) for part in layer) for layer in self.layers)
         return replace(self, layers=layers, feed=None if self.feed is None else function(self.feed))
 
@@ -58,7 +56,7 @@ class DecoderOutput(NamedTuple):
     lexicon_bias: LexiconBias | None = None
     """what a lexicon adds"""
 
-    def select(self, positions: Tensor) -> DecoderOutput:
+    def select(self, positions: Tensor) -> "DecoderOutput":
         """Take positions (N,), counted through all B·Q."""
         lexicon_bias = self.lexicon_bias.select(positions) if self.lexicon_bias else None
         return DecoderOutput(self.attentional.flatten(0, 1).index_select(0, positions), lexicon_bias)

@@ -1,7 +1,5 @@
 """Dropout whose masks cost a CPU an eighth of what torch's own do."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The bidirectional recurrent encoder."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from torch import Tensor, nn

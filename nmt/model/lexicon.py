@@ -9,8 +9,6 @@ Shapes: B sentences, S source length, Q queries (places or target positions), V 
 word, U words that a sentence is offered.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
@@ -27,12 +25,12 @@ class Offer(NamedTuple):
     epsilon: float
     """ε: the less it is, the more the lexicon weighs"""
 
-    def keep(self, sentences: Tensor) -> Offer:
+    def keep(self, sentences: Tensor) -> "Offer":
         """Keep the given sentences, (B',)."""
         words, probabilities = (part.index_select(0, sentences) for part in self[:2])
         return Offer(words, probabilities, self.epsilon)
 
-    def lexicon_bias(self, weights: Tensor) -> LexiconBias:
+    def lexicon_bias(self, weights: Tensor) -> "LexiconBias":
         """Follow attention: weights (B, Q, S) → what is added to the logits of the words."""
         with torch.autocast(weights.device.type, enabled=False):  # a share of ε is too little for bf16
             likely = torch.bmm(weights.to(self.probabilities.dtype), self.probabilities)
@@ -47,7 +45,7 @@ class LexiconBias(NamedTuple):
     scores: Tensor
     """(B, Q, U)"""
 
-    def select(self, positions: Tensor) -> LexiconBias:
+    def select(self, positions: Tensor) -> "LexiconBias":
         """Take positions (N,), counted through all B·Q → words (N, U) and scores (N, U)."""
         sentences = torch.div(positions, self.scores.size(1), rounding_mode="floor")
         return LexiconBias(self.words.index_select(0, sentences), self.scores.flatten(0, 1).index_select(0, positions))

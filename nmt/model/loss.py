@@ -1,14 +1,11 @@
 """Label-smoothed cross-entropy, summed over real target positions, with their count."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from nmt.model.cross_entropy import projected_cross_entropy
-from nmt.model.decoder import DecoderOutput
 from nmt.model.lexicon import Offer
 from nmt.model.seq2seq import Seq2Seq
 
@@ -46,23 +43,12 @@ def sequence_loss(
     decoded = model(source, source_lengths, previous, offer=offer)
     real = (torch.arange(target.size(1), device=target.device) < target_lengths.unsqueeze(1)).flatten()
     positions = real.nonzero().squeeze(1)
-    smoothed, negative_log_likelihood = output_loss(
-        model,
-        decoded.select(positions),
+    selected = decoded.select(positions)
+    smoothed, negative_log_likelihood = projected_cross_entropy(
+        model.features(selected),
+        *model.output_parameters(),
         target.flatten().index_select(0, positions),
         label_smoothing=label_smoothing,
+        lexicon_bias=selected.lexicon_bias,
     )
     return Loss(smoothed, negative_log_likelihood, int(positions.numel()))
-
-
-def output_loss(
-    model: Seq2Seq, decoded: DecoderOutput, targets: Tensor, *, label_smoothing: float
-) -> tuple[Tensor, Tensor]:
-    """Sum the smoothed loss and the negative log-likelihood of N selected positions with their targets (N,)."""
-    return projected_cross_entropy(
-        model.features(decoded),
-        *model.output_parameters(),
-        targets,
-        label_smoothing=label_smoothing,
-        lexicon_bias=decoded.lexicon_bias,
-    )

@@ -1,7 +1,5 @@
 """The whole network: start and step for search, forward for training."""
 
-from __future__ import annotations
-
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -160,7 +158,7 @@ class Seq2Seq(nn.Module):
         return self.target_embedding.weight, self.output_bias
 
 
-def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+def build_model(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """Build the network that the configuration describes; the only place where the two meet.
 
     Raises:
@@ -177,30 +175,23 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
     attentional_size = config.attentional_size or embedding_size
     has_projection = tying != "none" and attentional_size != embedding_size
     value_size = 2 * config.encoder_hidden_size
+    sizes = DecoderSizes(
+        input=embedding_size,
+        hidden=config.decoder_hidden_size,
+        values=value_size,
+        attention=config.attention_size,
+        attentional=attentional_size,
+    )
+    lexicon = Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
     model = Seq2Seq(
         source_embedding=None if tying == "all" else nn.Embedding(source_vocabulary, embedding_size),
         target_embedding=nn.Embedding(target_vocabulary, embedding_size),
         encoder=Encoder(
-            embedding_size,
-            config.encoder_hidden_size,
-            layers=config.encoder_layers,
-            cell=cell,
-            dropout=config.dropout,
+            embedding_size, config.encoder_hidden_size, layers=config.encoder_layers, cell=cell, dropout=config.dropout
         ),
-        bridge=Bridge(
-            value_size,
-            config.decoder_hidden_size,
-            layers=config.decoder_layers,
-            parts=cell.parts,
-        ),
+        bridge=Bridge(value_size, config.decoder_hidden_size, layers=config.decoder_layers, parts=cell.parts),
         decoder=Decoder(
-            DecoderSizes(
-                input=embedding_size,
-                hidden=config.decoder_hidden_size,
-                values=value_size,
-                attention=config.attention_size,
-                attentional=attentional_size,
-            ),
+            sizes,
             layers=config.decoder_layers,
             cell=cell,
             attention=config.attention.value,
@@ -209,9 +200,7 @@ def build_model(config: ModelConfig, *, source_vocabulary: int, target_vocabular
         ),
         projection=nn.Linear(attentional_size, embedding_size, bias=False) if has_projection else None,
         output=nn.Linear(attentional_size, target_vocabulary) if tying == "none" else None,
-        lexicon=Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
-        if config.lexicon_size
-        else None,
+        lexicon=lexicon if config.lexicon_size else None,
     )
     for module in model.modules():
         if isinstance(module, nn.Embedding):

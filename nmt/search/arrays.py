@@ -1,26 +1,18 @@
 """The few array operations that search needs, for torch tensors and for NumPy arrays alike.
 
 Arrays that are V wide stay where the model put them, which may be a GPU. The few candidates of a step come to the host
-in one transfer. All bookkeeping is plain NumPy, the same for both. torch is imported when a tensor first arrives.
+in one transfer. All bookkeeping is plain NumPy, the same for both. torch is imported when a model first has a device.
 
 Shapes: B sentences, K places of a beam, V columns of the logits (the vocabulary, or a shortlist of it), R = B · K rows.
 """
 
-from __future__ import annotations
-
-import sys
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from nmt.search.interface import Array
-
-if TYPE_CHECKING:
-    import torch
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -49,45 +41,26 @@ class Continuations(NamedTuple):
     log_probs: Floats
     """(M,) of the whole hypothesis, this token included"""
 
-    def only(self, chosen: Bools) -> Continuations:
+    def only(self, chosen: Bools) -> "Continuations":
         """Take those that are chosen, (M,)."""
         return Continuations(self.sentences[chosen], self.places[chosen], self.tokens[chosen], self.log_probs[chosen])
 
 
-def operations_for(array: Array) -> Operations:
-    """Choose the operations for this kind of array.
+class Operations:
+    """Array operations on NumPy arrays."""
 
-    Raises:
-        TypeError: it is neither a torch tensor nor a NumPy array.
-    """
-    if isinstance(array, np.ndarray):
-        return NumpyOperations()
-    if "torch" in sys.modules and isinstance(array, sys.modules["torch"].Tensor):
-        return TorchOperations(array.device)
-    raise TypeError(f"search reads torch tensors and NumPy arrays, not {type(array).__name__}")
-
-
-def to_host(array: Array) -> npt.NDArray[Any]:
-    """Bring an array, or a sequence of numbers, to the host as a NumPy array; free where it is there."""
-    return np.asarray(array) if isinstance(array, np.ndarray | Sequence) else operations_for(array).to_host(array)
-
-
-class Operations(ABC):
-    """Array operations on one kind of array."""
-
-    @abstractmethod
     def to_host(self, array: Array) -> npt.NDArray[Any]:
         """Bring an array to the host."""
+        return np.asarray(array)
 
-    @abstractmethod
     def from_host(self, integers: Ints) -> Array:
         """Bring integers to where the model computes."""
+        return integers
 
-    @abstractmethod
     def without_gradients(self) -> AbstractContextManager[object]:
         """Record nothing for a backward pass while the context is open."""
+        return nullcontext()
 
-    @abstractmethod
     def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
         """Find at least the best `count` continuations of every sentence, or all where these are fewer.
 
@@ -97,32 +70,13 @@ class Operations(ABC):
 
         Args:
             logits: (B, K, V); they are only read.
-            log_probs: (B, K) of the prefixes, -inf for an empty place, which has no continuation.
+            log_probs: (B, K) of the prefixes, -inf for an empty place, which has no continuation but perhaps -inf.
             count: 1 or more.
             normalized: whether the logits are log-probabilities already.
 
         Raises:
             FloatingPointError: a row of logits holds NaN or +inf, or nothing above -inf.
         """
-
-
-class NumpyOperations(Operations):
-    """Operations on NumPy arrays."""
-
-    def to_host(self, array: Array) -> npt.NDArray[Any]:
-        """See `Operations`."""
-        return np.asarray(array)
-
-    def from_host(self, integers: Ints) -> Array:
-        """See `Operations`."""
-        return integers
-
-    def without_gradients(self) -> AbstractContextManager[object]:
-        """See `Operations`."""
-        return nullcontext()
-
-    def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
-        """See `Operations`."""
         batch_size, places, columns = logits.shape
         rows = _single_at_least(logits).reshape(batch_size * places, columns)
         offsets = log_probs.reshape(-1, 1)  # (R, 1), what a logit is added to
@@ -220,9 +174,9 @@ def _floors(maxima: npt.NDArray[Any], offsets: Floats, count: int, *, places: in
 
 
 class TorchOperations(Operations):
-    """Operations on torch tensors of one device."""
+    """The same operations on torch tensors of one device."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: Any) -> None:
         import torch
 
         self._torch = torch
@@ -248,13 +202,14 @@ class TorchOperations(Operations):
         if not normalized:
             logits = logits.log_softmax(-1, dtype=self._torch.promote_types(logits.dtype, self._torch.float32))
         if self._device.type == "cpu":
-            return NumpyOperations().continuations(self.to_host(logits), log_probs, count, normalized=True)
+            return super().continuations(self.to_host(logits), log_probs, count, normalized=True)
         return self.continuations_on_device(logits, log_probs, count)
 
     def continuations_on_device(self, logits: Array, log_probs: Floats, count: int) -> Continuations:
         """Do as `continuations` with normalised logits, bringing to the host the best of every place only."""
         batch_size, places, columns = logits.shape
         rows = logits.reshape(batch_size * places, columns)
+        some = count < columns
         count = min(count, columns)
         values, tokens = (self.to_host(array) for array in rows.topk(min(count + 1, columns), 1))
         # topk chooses freely among equals; where one was left out, a stable sort of the whole row decides.
@@ -265,6 +220,13 @@ class TorchOperations(Operations):
         order = tokens[:, :count].argsort(1)
         tokens, values = np.take_along_axis(tokens, order, 1), np.take_along_axis(values, order, 1)
         totals = log_probs.reshape(-1, 1) + values
-        numbers, ranks = np.nonzero(totals > -np.inf)
+        # What a place did not list is at most the worst that it did. Below the largest of these others may be missing.
+        floors = totals.min(1).reshape(batch_size, places).max(1).repeat(places)[:, None] if some else -np.inf
+        numbers, ranks = np.nonzero((totals > -np.inf) & (totals >= floors))
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens[numbers, ranks], totals[numbers, ranks])
+
+
+def operations_for(device: Any | None) -> Operations:
+    """Choose the operations for the arrays of a model, by its `StepModel.device`."""
+    return Operations() if device is None else TorchOperations(device)

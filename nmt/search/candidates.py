@@ -3,8 +3,6 @@
 Shapes: B sentences, K places of a beam, V columns of the logits, N ids of a shortlist, C candidates of a sentence.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -79,24 +77,21 @@ def _allowed(
         return continuations, allowed_by(rules, continuations, prefix)
 
     continuations, allowed = look(None, count)
-    if allowed is None:
-        return continuations
-    everything = step.logits.shape[1] * step.logits.shape[2]
-    rows, wanted = np.arange(len(totals)), count
+    everything, wanted = step.logits.shape[1] * step.logits.shape[2], count
     parts: list[Continuations] = []
-    while True:
-        remaining = continuations if allowed is None else continuations.only(allowed)
-        before, after = (
-            np.bincount(each.sentences, minlength=len(totals))[rows] for each in (continuations, remaining)
-        )
+    while allowed is not None:
+        remaining = continuations.only(allowed)
+        before, after = (np.bincount(each.sentences, minlength=len(totals)) for each in (continuations, remaining))
         lacking = (after < count) & (after < before) & (wanted < everything)
-        enough = np.isin(remaining.sentences, rows[lacking], invert=True)
-        parts.append(remaining.only(enough))
+        parts.append(remaining.only(~lacking[remaining.sentences]))
+        wanted *= _WIDENING
         if not lacking.any():
-            columns: Any = map(np.concatenate, zip(*parts, strict=True))
-            return Continuations(*columns)
-        rows, wanted = rows[lacking], _WIDENING * wanted
-        continuations, allowed = look(rows, wanted)
+            break
+        continuations, allowed = look(np.flatnonzero(lacking), wanted)
+    else:
+        parts.append(continuations)
+    columns: Any = map(np.concatenate, zip(*parts, strict=True))
+    return parts[0] if len(parts) == 1 else Continuations(*columns)
 
 
 def _ranked(found: Continuations, batch_size: int, count: int) -> Candidates:

@@ -1,24 +1,19 @@
 """decode: search as the options say, greedily or with a beam."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
-from nmt.search.interface import Array, Constraints, Hypothesis, StepModel
-from nmt.search.options import SearchOptions
+from nmt.search.interface import Hypothesis
+from nmt.search.stepper import Stepper
 
 
-def decode(
-    model: StepModel,
-    source: Array,
-    lengths: Array,
-    *,
-    max_lengths: Array | Sequence[int],
-    options: SearchOptions,
-    constraints: Sequence[Constraints] = (),
-) -> list[list[Hypothesis]]:
-    """Translate a batch; see `nmt.search.beam.beam_search`, whose result with one place greedy search gives too."""
-    search = greedy_search if options.beam_size == 1 else beam_search
-    return search(model, source, lengths, max_lengths=max_lengths, options=options, constraints=constraints)
+def decode(stepper: Stepper) -> list[list[Hypothesis]]:
+    """Translate the batch of a stepper.
+
+    Returns:
+        for each sentence of the batch, in order, one to n_best hypotheses, all different. The finished ones come
+        first, then those cut. Each group is ordered by score, the best first; of equals, the one that ended first.
+
+    Raises:
+        RunError: the model's scores are not numbers.
+    """
+    return greedy_search(stepper) if stepper.options.beam_size == 1 else beam_search(stepper)

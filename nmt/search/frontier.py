@@ -3,8 +3,6 @@
 Shapes: B sentences of the batch, B' those that are still here, K places of each, T positions taken at once.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +27,7 @@ class Growth(NamedTuple):
     follows: bool
     """whether the state is at these places already; else it has the places before, and must be reordered"""
     weights: npt.NDArray[Any] | None = None
-    """(T, B', K, S) attention of the places before each position, where asked for"""
+    """(B', K, S) attention of the places before, where asked for: then positions are taken one by one"""
     added: Floats | None = None
     """(B', K') as in `Frontier`, after the last position"""
 
@@ -49,7 +47,7 @@ class Frontier(NamedTuple):
     """(B', K) what processors added to the log-probability; None: nothing"""
 
     @staticmethod
-    def at_start(sentences: Ints, bos_id: int) -> Frontier:
+    def at_start(sentences: Ints, bos_id: int) -> "Frontier":
         """Stand before the first position, with one place a sentence."""
         return Frontier(sentences, np.full((len(sentences), 1), bos_id), np.zeros((len(sentences), 1)), 0)
 
@@ -58,12 +56,12 @@ class Frontier(NamedTuple):
         """(B', K) which places hold a prefix to extend."""
         return self.totals > -np.inf
 
-    def after(self, growth: Growth) -> Frontier:
-        """Move on by what was taken."""
-        length = self.length + len(growth.tokens)
-        return Frontier(self.sentences, growth.tokens[-1], growth.totals[-1], length, growth.added)
+    def after(self, growth: Growth, position: int) -> "Frontier":
+        """Move on by what was taken, up to a position of it and with that."""
+        length = self.length + position + 1
+        return Frontier(self.sentences, growth.tokens[position], growth.totals[position], length, growth.added)
 
-    def keep(self, stay: Bools) -> Frontier:
+    def keep(self, stay: Bools) -> "Frontier":
         """Stay with these sentences only, (B',) bool."""
         if np.count_nonzero(stay) == len(stay):
             return self
@@ -102,30 +100,14 @@ class Pool:
 
     def add(self, frontier: Frontier, chosen: Bools, *, finished: bool) -> None:
         """Take the chosen places, (B', K) bool, as they stand at the frontier."""
-        if np.count_nonzero(chosen):
-            rows, places = np.nonzero(chosen)
-            added = None if frontier.added is None else frontier.added[rows, places]
-            lengths = np.full(len(rows), frontier.length)
-            self.add_each(
-                frontier.sentences[rows], places, lengths, frontier.totals[rows, places], added, finished=finished
-            )
-
-    def add_each(
-        self,
-        sentences: Ints,
-        places: Ints,
-        lengths: Ints,
-        totals: Floats,
-        added: Floats | None = None,
-        *,
-        finished: Bools | bool,
-    ) -> None:
-        """Take N hypotheses, each of the sentence (N,), ascending, the place (N,), the length (N,) and so on."""
-        slots = self.counts[sentences] + np.arange(len(sentences)) - np.searchsorted(sentences, sentences)
-        at = sentences, slots
-        self._places[at], self._lengths[at], self._finished[at] = places, lengths, finished
-        self._scores[at] = self._normalizer.score(totals, lengths)
-        self._log_probs[at] = totals if added is None else totals - added
+        if not np.count_nonzero(chosen):  # for small arrays a fifth of the time of any()
+            return
+        rows, places = np.nonzero(chosen)
+        sentences, totals = frontier.sentences[rows], frontier.totals[rows, places]
+        at = sentences, self.counts[sentences] + np.arange(len(rows)) - np.searchsorted(rows, rows)
+        self._places[at], self._lengths[at], self._finished[at] = places, frontier.length, finished
+        self._scores[at] = self._normalizer.score(totals, frontier.length)
+        self._log_probs[at] = totals if frontier.added is None else totals - frontier.added[rows, places]
         np.add.at(self.counts, sentences, 1)
         self.nth_best[sentences] = np.sort(self._scores[sentences], axis=1)[:, -self._n_best]
 

@@ -3,8 +3,6 @@
 Shapes: B sentences of the batch, B' those that took a position, K places, T positions taken at once, N hypotheses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.search.arrays import Ints
-from nmt.search.frontier import Endings, Growth
+from nmt.search.frontier import Endings, Frontier, Growth
 from nmt.search.interface import Hypothesis
 
 
 class _Block(NamedTuple):
-    """T positions, for the sentences (B',) that were still there."""
+    """T positions, for the sentences (B',) that were still there; where there are more places than one, T is 1."""
 
     start: int
     """the position of the first"""
@@ -26,17 +24,15 @@ class _Block(NamedTuple):
     tokens: Ints
     """(T, B', K')"""
     parents: Ints | None
-    """(T, B', K') the place before each position that each place after it continues; None: itself, the only one"""
+    """(B', K') the place before that each place after continues; None: itself, the only one"""
     weights: npt.NDArray[Any] | None
-    """(T, B', K, S) the attention of the places before each position"""
+    """(B', K, S) the attention of the places before; there is one position then"""
 
 
 class _Visit(NamedTuple):
-    """Some positions of N hypotheses, M of which reach the first of them."""
+    """A block's positions of N hypotheses, M of which reach the first of them."""
 
     block: _Block
-    inside: slice
-    """which of the block's positions"""
     active: Ints
     """(M,) of the N"""
     rows: Ints
@@ -56,17 +52,18 @@ class History:
         self._rows = np.zeros(batch_size, dtype=np.int64)
         self._sentences: Ints | None = None
 
-    def append(self, sentences: Ints, growth: Growth, *, places: int) -> None:
-        """Add what the sentences (B',) took, from so many places each.
-
-        As long as no sentence leaves, the very same `sentences` save work.
-        """
-        if sentences is not self._sentences:
-            self._sentences = sentences
+    def append(self, before: Frontier, growth: Growth) -> None:
+        """Add what was taken at a frontier; as long as no sentence leaves, its very same `sentences` save work."""
+        if before.sentences is not self._sentences:
+            self._sentences = before.sentences
             self._rows = np.zeros_like(self._rows)
-            self._rows[sentences] = np.arange(len(sentences))
-        parents = None if places == growth.tokens.shape[2] == 1 else growth.parents
-        self._blocks.append(_Block(self.length, self._rows, growth.tokens, parents, growth.weights))
+            self._rows[before.sentences] = np.arange(len(before.sentences))
+        if before.tokens.shape[1] == growth.tokens.shape[2] == 1:
+            self._blocks.append(_Block(self.length, self._rows, growth.tokens, None, growth.weights))
+        else:
+            for position, parents in enumerate(growth.parents):
+                tokens = growth.tokens[position : position + 1]
+                self._blocks.append(_Block(self.length + position, self._rows, tokens, parents, growth.weights))
         self.length += len(growth.tokens)
 
     def prefixes(self, sentences: Ints, places: int) -> Ints:
@@ -96,33 +93,28 @@ class History:
     def _tokens(self, sentences: Ints, places: Ints, lengths: Ints) -> Ints:
         """Read N prefixes (N, length); ids beyond a prefix' own length have no meaning."""
         tokens = np.zeros((len(sentences), self.length), dtype=np.int64)
-        for block, inside, active, rows, slots, _ in self._walk(sentences, places, lengths):
-            tokens[active, block.start + inside.start : block.start + inside.stop] = block.tokens[inside, rows, slots].T
+        for block, active, rows, slots, _ in self._walk(sentences, places, lengths):
+            tokens[active, block.start : block.start + len(block.tokens)] = block.tokens[:, rows, slots].T
         return tokens
 
     def _attach_weights(self, texts: list[Hypothesis], endings: Endings, own_lengths: list[int]) -> None:
         """Give each of N hypotheses its own attention over its own source positions."""
         traced: list[list[npt.NDArray[Any]]] = [[] for _ in texts]  # from the last position to the first
-        for block, inside, active, rows, _, parents in self._walk(*endings[:3]):
+        for block, active, rows, _, parents in self._walk(*endings[:3]):
             assert block.weights is not None
-            for position in reversed(range(inside.start, inside.stop)):
-                for n, row in zip(active.tolist(), block.weights[position, rows, parents], strict=True):
-                    traced[n].append(row[: own_lengths[n]])
+            for n, row in zip(active.tolist(), block.weights[rows, parents], strict=True):
+                traced[n].append(row[: own_lengths[n]])
         for hypothesis, reversed_rows, own_length in zip(texts, traced, own_lengths, strict=True):
             own_rows = reversed_rows[::-1][: len(hypothesis.tokens)]
             hypothesis.weights = np.stack(own_rows) if own_rows else np.zeros((0, own_length), dtype=np.float32)
 
     def _walk(self, sentences: Ints, places: Ints, lengths: Ints) -> Iterator[_Visit]:
-        """Follow N back-pointers from the last position to the first; where there is one place, block by block."""
+        """Follow N back-pointers from the last position to the first, block by block."""
         slots = places.copy()
         for block in reversed(self._blocks):
-            count = len(block.tokens)
-            whole = block.parents is None
-            for inside in [slice(0, count)] if whole else [slice(t, t + 1) for t in reversed(range(count))]:
-                active = (lengths > block.start + inside.start).nonzero()[0]
-                if not len(active):
-                    continue
+            active = (lengths > block.start).nonzero()[0]
+            if len(active):
                 rows, here = block.rows[sentences[active]], slots[active]
-                before = here if block.parents is None else block.parents[inside.start, rows, here]
-                yield _Visit(block, inside, active, rows, here, before)
+                before = here if block.parents is None else block.parents[rows, here]
+                yield _Visit(block, active, rows, here, before)
                 slots[active] = before

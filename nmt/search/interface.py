@@ -3,8 +3,6 @@
 Shapes: B sentences, K places of a beam, S source length, T target length, V vocabulary, N ids of a shortlist.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -23,16 +21,14 @@ class State(Protocol):
     (values, keys, mask) has one row a sentence, whatever the number of places, and only `keep` touches it.
     """
 
-    def reorder(self, parents: Array, /) -> State:
+    def reorder(self, parents: Array, /) -> "State":
         """Take for place k of sentence b what was in its place `parents[b, k]`: (B, K') integers below K.
 
         K' may differ from K: the first step expands 1 → K, and a beam narrows as its hypotheses end.
         """
-        ...
 
-    def keep(self, sentences: Array, /) -> State:
+    def keep(self, sentences: Array, /) -> "State":
         """Stay with these sentences only: (B',) row numbers below B, ascending, without repeats."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,27 +54,22 @@ class StepLike(Protocol):
     @property
     def logits(self) -> Array:
         """(B, K, V), see `Step`."""
-        ...
 
     @property
     def weights(self) -> Array | None:
         """(B, K, S) or None, see `Step`."""
-        ...
 
     @property
     def state(self) -> State:
         """The state after this position, still with K places a sentence."""
-        ...
 
     @property
     def shortlist(self) -> Array | None:
         """(B, N) or None, see `Step`."""
-        ...
 
     @property
     def normalized(self) -> bool:
         """See `Step`."""
-        ...
 
 
 class Step(NamedTuple):
@@ -146,7 +137,6 @@ class MultiStep(Protocol):
         Returns:
             one position or more; None where steps are as fast.
         """
-        ...
 
 
 class StepModel(Protocol):
@@ -159,19 +149,16 @@ class StepModel(Protocol):
     @property
     def device(self) -> Any | None:
         """The torch device that its arrays lie on; None where they are NumPy arrays."""
-        ...
 
     @property
     def multi_step(self) -> MultiStep | None:
         """What takes many positions at once; None where the model has only steps."""
-        ...
 
     def start(self, source: Array, lengths: Array, constraints: Sequence[Constraints] | None = None, /) -> State:
         """Encode source ids (B, S) with their lengths (B,) into a state with one place a sentence.
 
         `constraints`, one a sentence, name ids that a shortlist must hold; None: there are none.
         """
-        ...
 
     def step(self, previous: Array, state: Any, /, *, with_weights: bool = False) -> StepLike:
         """Read the previous tokens (B, K), `bos_id` at first, and score every next token of every place.
@@ -179,7 +166,6 @@ class StepModel(Protocol):
         `state` is one that this model's own `start`, `step`, `reorder` or `keep` made; it is left as it was.
         `with_weights` asks for the attention weights; a model without attention answers None all the same.
         """
-        ...
 
 
 @dataclass

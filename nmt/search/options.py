@@ -1,10 +1,7 @@
 """SearchOptions: all that a search can be told, in one value."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
-from nmt.errors import ConfigError
 from nmt.search.processors import Processor
 from nmt.search.rules import Rule
 from nmt.search.scores import LengthNormalizer
@@ -14,8 +11,7 @@ from nmt.search.scores import LengthNormalizer
 class SearchOptions:
     """How to search; made once, and handed down whole.
 
-    Raises:
-        ConfigError: an option is impossible.
+    Its numbers are in the ranges of `nmt.config.search.SearchConfig`, which the translator checks.
     """
 
     bos_id: int
@@ -34,9 +30,3 @@ class SearchOptions:
     """what changes scores before the best are chosen, see nmt.search.processors"""
     with_weights: bool = False
     """attach attention weights to hypotheses, if the model has any"""
-
-    def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise ConfigError(f"beam_size is {self.beam_size}; give the beam 1 place or more")
-        if not 1 <= self.n_best <= self.beam_size:
-            raise ConfigError(f"n_best is {self.n_best}, beam_size {self.beam_size}; ask for 1 to beam_size hypotheses")

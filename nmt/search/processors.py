@@ -6,8 +6,6 @@ alone. These form batches of their own, so that the others pay nothing.
 Shapes: B sentences, K places, V columns of the logits (the vocabulary, or N ids of a shortlist).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -26,7 +24,6 @@ class Processor(Protocol):
 
         Once no processor is active, a model may take many positions at once. So an answer of False is final.
         """
-        ...
 
     def process(self, scores: Floats, ids: Ints | None, prefix: Prefix, constraints: Sequence[Constraints]) -> Floats:
         """Change log-probabilities.
@@ -40,14 +37,12 @@ class Processor(Protocol):
         Returns:
             scores of the same shape; -inf for what must not be chosen.
         """
-        ...
 
     def most_added(self, constraints: Sequence[Constraints], length: int) -> Floats:
         """Bound what it may still add to a hypothesis of each sentence, (B,): early stopping stays exact by it.
 
         Infinity where there is no bound: then search stops when nothing is live.
         """
-        ...
 
 
 class ForcedPrefix:

@@ -3,40 +3,34 @@
 Shapes: B sentences, K places, T positions, M continuations over all sentences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from nmt.errors import ConfigError
 from nmt.search.arrays import Bools, Continuations, Ints
 
 
+@dataclass
 class Prefix:
-    """What has been emitted before this step.
+    """What has been emitted before this step."""
 
-    Attributes:
-        sentences: (B,) which rows of the caller's batch are still here, ascending. For those that have ended and wait
-            it does not matter what they are allowed.
-        length: how many tokens every place has emitted, BOS not counted; all places move together.
-        forced: (B,) the sentences whose next token is given, so that no rule is asked about it; None: none.
-    """
+    sentences: Ints
+    """(B,) which rows of the caller's batch are still here, ascending. For those that have ended and wait it does not
+    matter what they are allowed."""
+    length: int
+    """how many tokens every place has emitted, BOS not counted; all places move together"""
+    read: Callable[[], Ints]
+    """reads `tokens` from the back-pointers"""
+    forced: Bools | None = None
+    """(B,) the sentences whose next token is given, so that no rule is asked about it; None: none"""
 
-    def __init__(self, sentences: Ints, length: int, read: Callable[[], Ints], *, forced: Bools | None = None) -> None:
-        self.sentences = sentences
-        self.length = length
-        self.forced = forced
-        self._read = read
-        self._tokens: Ints | None = None
-
-    @property
+    @cached_property
     def tokens(self) -> Ints:
-        """(B, K, length), without BOS, on the host; read from the back-pointers only if a rule asks."""
-        if self._tokens is None:
-            self._tokens = self._read()
-        return self._tokens
+        """(B, K, length), without BOS, on the host; read only if a rule asks."""
+        return self.read()
 
 
 class Rule(Protocol):
@@ -48,11 +42,9 @@ class Rule(Protocol):
 
     def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
         """Tell which continuations may be emitted, (M,); None: all of them, which saves work at nearly every step."""
-        ...
 
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """Tell whether many positions (T, B, K), after prefixes of `length` tokens, are beyond question."""
-        ...
 
 
 def allowed_by(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:
@@ -110,15 +102,9 @@ class MinimumLength:
 
 
 class NoRepeatNgram:
-    """Emit no sequence of `size` tokens twice in one hypothesis; EOS is never in the way.
-
-    Raises:
-        ConfigError: size is below 1.
-    """
+    """Emit no sequence of `size` tokens, 1 or more, twice in one hypothesis; EOS is never in the way."""
 
     def __init__(self, size: int) -> None:
-        if size < 1:
-            raise ConfigError(f"no_repeat_ngram is {size}; give the n-grams 1 token or more, or leave the rule out")
         self._size = size
 
     def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:

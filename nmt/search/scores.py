@@ -1,7 +1,5 @@
 """Length normalisation: how hypotheses of different lengths are compared, and what a live one can still reach."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +9,6 @@ from nmt.errors import ConfigError
 from nmt.search.arrays import Floats
 
 NORMALIZATIONS = ("gnmt", "average")
-_MOST = 10
-"""Length penalties up to here, far beyond what is of use, make no numbers that overflow."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +20,7 @@ class LengthNormalizer:
     A length counts target positions, that of EOS included, so it counts what the log-probability sums.
 
     Raises:
-        ConfigError: the normalisation is unknown or the penalty not a finite number.
+        ConfigError: the normalisation is unknown.
     """
 
     length_penalty: float = 1.0
@@ -36,8 +32,6 @@ class LengthNormalizer:
         if self.normalization not in NORMALIZATIONS:
             choices = ", ".join(NORMALIZATIONS)
             raise ConfigError(f"unknown length normalization {self.normalization!r}; choose one of: {choices}")
-        if not abs(self.length_penalty) <= _MOST:  # NaN is not either
-            raise ConfigError(f"length_penalty is {self.length_penalty}; set it to a number up to {_MOST}, such as 1.0")
 
     def score(self, log_probs: Any, lengths: Any) -> Floats:
         """Normalise log-probabilities (...) of hypotheses of lengths (...), in target positions."""

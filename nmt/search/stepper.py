@@ -1,9 +1,9 @@
-"""How a search moves on: by one position, or by many where the model takes them and nothing forbids what it took.
+"""What greedy and beam search share: how a search moves on, by one position or by many, and what it keeps.
 
-Shapes: B' sentences that are still here, K places of each, T positions taken at once.
+A model takes many positions at once where it can and nothing forbids what it took.
+
+Shapes: B sentences of the batch, B' those that are still here, K places of each, T positions taken at once.
 """
-
-from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
@@ -11,66 +11,79 @@ from functools import partial
 
 import numpy as np
 
-from nmt.search.arrays import Bools, Continuations, Floats, Ints, NumpyOperations, Operations, to_host
+from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations, operations_for
 from nmt.search.candidates import Candidates, best_candidates
 from nmt.search.frontier import Frontier, Growth, Pool
 from nmt.search.history import History
-from nmt.search.interface import Array, Constraints, State, StepLike, StepModel, Taken
+from nmt.search.interface import Constraints, Hypothesis, State, StepLike, StepModel, Taken
 from nmt.search.options import SearchOptions
 from nmt.search.processors import Processor, process
 from nmt.search.rules import Prefix, allowed_by
 
 
 class Stepper:
-    """Asks a model for the next positions of a frontier, under the rules and processors of a search."""
+    """One search over a batch: asks the model for positions, under rules and processors, and collects what ends."""
 
     def __init__(
-        self, model: StepModel, options: SearchOptions, constraints: Sequence[Constraints], operations: Operations
+        self,
+        model: StepModel,
+        source: Ints,
+        lengths: Ints,
+        *,
+        max_lengths: Sequence[int] | Ints,
+        options: SearchOptions,
+        constraints: Sequence[Constraints] = (),
     ) -> None:
-        """Prepare; `constraints` has one entry a sentence of the batch, or none where no sentence has any."""
-        self._model, self._options, self._operations = model, options, operations
+        """Prepare a search.
+
+        Args:
+            model: what scores the next token.
+            source: (B, S) source ids.
+            lengths: (B,) how many of the S are the sentence's own.
+            max_lengths: (B,) for each sentence, the most target positions it may take, that of EOS included. What is
+                live then is cut: unfinished, with so many tokens and no EOS. So is what the rules leave no token at
+                all.
+            options: how to search.
+            constraints: what each sentence is held to; empty where none is.
+        """
+        self.options = options
+        self.limits = np.asarray(max_lengths, dtype=np.int64)
+        """(B,) the most positions of every sentence"""
+        self.pool = Pool(len(source), options)
+        """what has ended"""
+        self._model, self._source, self._lengths = model, source, lengths
+        self._operations, self._history = operations_for(model.device), History(len(source))
+        self.without_gradients = self._operations.without_gradients
         self._constraints = constraints if options.processors else ()
         self._multi_step = None if options.with_weights else model.multi_step
         self._declined = sys.maxsize
         """The model declined many positions for this many sentences. It is asked again when there are fewer."""
 
-    def start(self, source: Array, lengths: Array, limits: Ints, pool: Pool) -> tuple[Frontier, State | None]:
+    def start(self) -> tuple[Frontier, State | None]:
         """Begin with one place a sentence; what may not take a step is cut at once.
 
         Returns:
             the frontier, and its state; None where no sentence is left.
         """
-        frontier = Frontier.at_start(np.arange(len(limits)), self._options.bos_id)
-        stay = limits > 0
-        pool.add(frontier, ~stay[:, None], finished=False)
+        frontier = Frontier.at_start(np.arange(len(self.limits)), self.options.bos_id)
+        stay = self.limits > 0
+        self.pool.add(frontier, ~stay[:, None], finished=False)
         if not stay.any():
             return frontier.keep(stay), None
         constraints = (self._constraints,) if self._constraints else ()
+        source, lengths = map(self._operations.from_host, (self._source, self._lengths))
         state = self._model.start(source, lengths, *constraints)
         if not stay.all():
             state = state.keep(self._operations.from_host(np.flatnonzero(stay)))
         return frontier.keep(stay), state
 
-    def take_many(
-        self,
-        frontier: Frontier,
-        state: State,
-        history: History,
-        *,
-        width: int,
-        limits: Ints,
-        ended: Bools,
-        enough: int,
-    ) -> Growth | None:
+    def take_many(self, frontier: Frontier, state: State, *, width: int, enough: int) -> Growth | None:
         """Take many positions at once.
 
         Args:
-            frontier: what to extend.
+            frontier: what to extend; sentences of which no place is live have ended and only wait.
             state: the model's, at the frontier.
-            history: what was taken before.
             width: how many continuations of each sentence.
-            limits: (B,) the most positions of every sentence of the batch.
-            ended: (B',) the sentences that have ended and only wait.
             enough: stop once so many sentences have ended.
 
         Returns:
@@ -79,69 +92,96 @@ class Stepper:
         count = len(frontier.sentences)
         if self._multi_step is None or count >= self._declined or self._active(frontier) or frontier.added is not None:
             return None
+        waiting = np.asarray(~frontier.live.any(1))
         positions = self._multi_step(
             self._operations.from_host(frontier.tokens),
             state,
             log_probs=frontier.totals,
             width=width,
-            most=int(limits[frontier.sentences[~ended]].min()) - frontier.length,
-            eos_id=self._options.eos_id,
-            ended=ended,
+            most=int(self.limits[frontier.sentences[~waiting]].min()) - frontier.length,
+            eos_id=self.options.eos_id,
+            ended=waiting,
             enough=enough,
         )
         if positions is None:
             self._declined = count
             return None
-        if not np.isfinite(positions.log_probs).all() or self._is_forbidden(positions, frontier, history, ended):
+        are_numbers = np.isfinite(positions.log_probs).all((0, 2)) | waiting
+        if not are_numbers.all() or self._is_forbidden(positions, frontier, waiting):
             self._multi_step = None
             return None
         return Growth(positions.tokens, positions.parents, positions.log_probs, positions.state, follows=True)
 
-    def take_one(self, frontier: Frontier, state: State, history: History, *, count: int) -> Growth:
+    def take_one(self, frontier: Frontier, state: State, *, count: int) -> Growth:
         """Take the best continuations of every sentence at one position: `count`, or fewer if none has as many."""
+        options, operations, added = self.options, self._operations, frontier.added
         places = frontier.tokens.shape[1]
-        step = self._model.step(
-            self._operations.from_host(frontier.tokens), state, with_weights=self._options.with_weights
+        step: StepLike = self._model.step(
+            operations.from_host(frontier.tokens), state, with_weights=options.with_weights
         )
-        weights = self._operations.to_host(step.weights)[None] if step.weights is not None else None
-        read = partial(history.prefixes, frontier.sentences, places)
-        active = self._active(frontier)
-        added = None
+        weights = operations.to_host(step.weights) if step.weights is not None else None
+        active, change = self._active(frontier), None
+        prefix = self._prefix(frontier)
         if active:
             here = self._here(frontier)
-            forced = np.array([each.forces(frontier.length) for each in here])
-            prefix = Prefix(frontier.sentences, frontier.length, read, forced=forced)
-            processed, change = process(step, active, prefix, here, self._operations)
-            best = self._best(processed, frontier, count, prefix, NumpyOperations())
-            added = _added(frontier, best, change, to_host(processed.shortlist) if step.shortlist is not None else None)
-        else:
-            prefix = Prefix(frontier.sentences, frontier.length, read)
-            best = self._best(step, frontier, count, prefix, self._operations)
-            if frontier.added is not None:
-                added = np.take_along_axis(frontier.added, best.parents, axis=1)
+            prefix.forced = np.array([each.forces(frontier.length) for each in here])
+            step, change = process(step, active, prefix, here, operations)
+            operations = Operations()  # the processed scores are on the host
+        best = best_candidates(step, frontier.totals, count, rules=options.rules, prefix=prefix, operations=operations)
+        if change is not None:
+            added = _added(frontier, best, change, step.shortlist)
+        elif added is not None:
+            added = np.take_along_axis(added, best.parents, axis=1)
         follows = places == best.parents.shape[1] == 1
         return Growth(best.tokens[None], best.parents[None], best.totals[None], step.state, follows, weights, added)
 
-    def follow(self, growth: Growth, stay: Bools) -> State:
-        """Let the state follow: keep the sentences that stay, (B',) bool, then take each place from its parent."""
+    def collect(self, before: Frontier, growth: Growth) -> Frontier:
+        """Keep what was taken; put what ended or was cut by it into the pool.
+
+        Returns:
+            the frontier after it, where the places of these are empty.
+        """
+        self._history.append(before, growth)
+        is_end, last = growth.tokens == self.options.eos_id, len(growth.tokens) - 1
+        over = growth.totals[0] == -np.inf  # (B', K')
+        if np.count_nonzero(over):
+            # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
+            self.pool.add(before, before.live & over.all(1, keepdims=True), finished=False)
+        inside = np.flatnonzero(is_end[:last].any((1, 2))).tolist() if last else ()
+        for position in (*inside, last):
+            frontier = before.after(growth, position)
+            ended = is_end[position] & ~over
+            self.pool.add(frontier, ended, finished=True)
+            over = over | ended
+        cut = (self.limits[frontier.sentences] <= frontier.length)[:, None] & ~over
+        self.pool.add(frontier, cut, finished=False)
+        gone = over | cut
+        if not np.count_nonzero(gone):
+            return frontier
+        return frontier._replace(totals=np.where(gone, -np.inf, frontier.totals))
+
+    def keep(self, frontier: Frontier, growth: Growth, stay: Bools) -> tuple[Frontier, State | None]:
+        """Go on with the sentences that stay, (B',) bool: the frontier, and its state; None where none stays."""
         state, parents = growth.state, growth.parents[-1]
+        if not np.count_nonzero(stay):
+            return frontier.keep(stay), None
         if np.count_nonzero(stay) < len(stay):
             state, parents = state.keep(self._operations.from_host(np.flatnonzero(stay))), parents[stay]
-        return state if growth.follows else state.reorder(self._operations.from_host(parents))
+        if not growth.follows:
+            state = state.reorder(self._operations.from_host(parents))
+        return frontier.keep(stay), state
+
+    def hypotheses(self) -> list[list[Hypothesis]]:
+        """Read the best of each pool backwards."""
+        return self._history.hypotheses(self.pool.best(), self._lengths if self.options.with_weights else None)
 
     def most_added(self, frontier: Frontier) -> Floats | float:
         """Bound what processors may still add to a hypothesis of each sentence, (B',)."""
         if not self._constraints:
             return 0.0
         here = self._here(frontier)
-        bounds = [each.most_added(here, frontier.length) for each in self._options.processors]
+        bounds = [each.most_added(here, frontier.length) for each in self.options.processors]
         return np.asarray(sum(bounds, np.zeros(len(here))))
-
-    def _best(
-        self, step: StepLike, frontier: Frontier, count: int, prefix: Prefix, operations: Operations
-    ) -> Candidates:
-        rules = self._options.rules
-        return best_candidates(step, frontier.totals, count, rules=rules, prefix=prefix, operations=operations)
 
     def _here(self, frontier: Frontier) -> list[Constraints]:
         """Return the constraints of the sentences that are still here."""
@@ -152,33 +192,33 @@ class Stepper:
         if not self._constraints:
             return []
         here = self._here(frontier)
-        return [each for each in self._options.processors if each.is_active(here, frontier.length)]
+        return [each for each in self.options.processors if each.is_active(here, frontier.length)]
 
-    def _is_forbidden(self, taken: Taken, frontier: Frontier, history: History, ended: Bools) -> bool:
-        """Tell whether a rule forbids any of what a model took, of sentences that had not ended before."""
-        rules = [rule for rule in self._options.rules if not rule.allows_all(taken.tokens, frontier.length)]
-        if not rules:
-            return False
-        over = ended
-        for position, (tokens, parents, log_probs) in enumerate(zip(*taken[:3], strict=True)):
-            read = partial(_prefixes_inside, frontier, history, taken, position)
-            prefix = Prefix(frontier.sentences, frontier.length + position, read)
+    def _prefix(self, frontier: Frontier, taken: Sequence[tuple[Ints, Ints, Floats]] = ()) -> Prefix:
+        """Say what has been emitted at the frontier, or after positions that were taken at once behind it."""
+        read = partial(self._tokens, frontier, taken)
+        return Prefix(frontier.sentences, frontier.length + len(taken), read)
+
+    def _tokens(self, frontier: Frontier, taken: Sequence[tuple[Ints, Ints, Floats]]) -> Ints:
+        """Read these prefixes: (B', K, length)."""
+        prefixes = self._history.prefixes(frontier.sentences, frontier.tokens.shape[1])
+        rows = np.arange(len(prefixes))[:, None]
+        for tokens, parents, _ in taken:
+            prefixes = np.concatenate([prefixes[rows, parents], tokens[:, :, None]], axis=2)
+        return prefixes
+
+    def _is_forbidden(self, taken: Taken, frontier: Frontier, over: Bools) -> bool:
+        """Tell whether a rule forbids any of what a model took, of sentences that were not over (B',) before."""
+        rules = [rule for rule in self.options.rules if not rule.allows_all(taken.tokens, frontier.length)]
+        positions = list(zip(*taken[:3], strict=True)) if rules else []
+        for number, (tokens, parents, log_probs) in enumerate(positions):
             rows = np.arange(len(tokens)).repeat(tokens.shape[1])
             continuations = Continuations(rows, parents.reshape(-1), tokens.reshape(-1), log_probs.reshape(-1))
-            allowed = allowed_by(rules, continuations, prefix)
+            allowed = allowed_by(rules, continuations, self._prefix(frontier, positions[:number]))
             if allowed is not None and not (allowed.reshape(tokens.shape).all(1) | over).all():
                 return True
-            over = over | (tokens == self._options.eos_id).any(1)
+            over = over | (tokens == self.options.eos_id).any(1)
         return False
-
-
-def _prefixes_inside(frontier: Frontier, history: History, taken: Taken, position: int) -> Ints:
-    """Read the prefixes before a position of those that were taken at once: (B', K, T)."""
-    tokens = history.prefixes(frontier.sentences, frontier.tokens.shape[1])
-    rows = np.arange(len(tokens))[:, None]
-    for before in range(position):
-        tokens = np.concatenate([tokens[rows, taken.parents[before]], taken.tokens[before][:, :, None]], axis=2)
-    return tokens
 
 
 def _added(frontier: Frontier, best: Candidates, change: Floats, ids: Ints | None) -> Floats | None:

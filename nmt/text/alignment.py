@@ -8,8 +8,6 @@ Shapes: P pairs of ids that occur together, C cells: (source position, target po
 more source position, that of no token, for each target position.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -78,7 +76,8 @@ def learn_table(
         CorpusError: no pair has a token on both sides.
     """
     cells, pairs = _gather(_chunks(sources, targets, max_cells), target_vocabulary)
-    return _maximise(cells, pairs).real()
+    table, _ = _maximise(cells, pairs)
+    return _real(table)
 
 
 def cross_fit(
@@ -108,23 +107,23 @@ def cross_fit(
         The table of all, those without each fold, and how many sentence pairs were within `max_cells`.
     """
     cells, pairs = _gather(_chunks(sources, targets, max_cells, alternatives), target_vocabulary)
-    maximised = _maximise(cells, pairs)
-    null = int(maximised.table.sources.max())
-    likely = np.flatnonzero((maximised.table.counts >= least_count) & (maximised.table.sources < null))
-    places = np.full(len(maximised.table.counts), -1)
+    table, before = _maximise(cells, pairs)
+    null = int(table.sources.max())
+    likely = np.flatnonzero((table.counts >= least_count) & (table.sources < null))
+    places = np.full(len(table.counts), -1)
     places[likely] = np.arange(len(likely))
     of_pairs, of_sources = np.zeros((folds, len(likely))), np.zeros((folds, null + 1))
     for chunk in cells:
-        weights = _posteriors(chunk, maximised.before)
+        weights = _posteriors(chunk, before)
         fold = np.repeat(fold_of[chunk.numbers].astype(np.int64), chunk.widths)
-        of_sources += _by_fold(fold, maximised.table.sources[chunk.pairs], weights, of_sources.shape)
+        of_sources += _by_fold(fold, table.sources[chunk.pairs], weights, of_sources.shape)
         alignable = np.flatnonzero(places[chunk.pairs] >= 0)
         of_pairs += _by_fold(fold[alignable], places[chunk.pairs[alignable]], weights[alignable], of_pairs.shape)
-    ids = maximised.table.sources[likely], maximised.table.targets[likely]
+    ids = table.sources[likely], table.targets[likely]
     counts = np.maximum(of_pairs.sum(axis=0) - of_pairs, 0)
     totals = np.maximum(of_sources.sum(axis=0) - of_sources, np.finfo(float).tiny)
     tables = [TranslationTable(*ids, own / total[ids[0]], own) for own, total in zip(counts, totals, strict=True)]
-    return maximised.real(), tables, sum(len(np.unique(chunk.numbers)) for chunk in cells)
+    return _real(table), tables, sum(len(np.unique(chunk.numbers)) for chunk in cells)
 
 
 def _by_fold(fold: Ints, numbers: Ints, weights: Floats, shape: tuple[int, ...]) -> Floats:
@@ -132,21 +131,13 @@ def _by_fold(fold: Ints, numbers: Ints, weights: Floats, shape: tuple[int, ...])
     return np.asarray(np.bincount(fold * shape[1] + numbers, weights, minlength=shape[0] * shape[1]).reshape(shape))
 
 
-class _Maximised(NamedTuple):
-    """What expectation maximisation ends with."""
-
-    table: TranslationTable
-    """of all pairs, also those of no source token, whose id is the highest"""
-    before: Floats
-    """(P,) the probabilities that the last counts were expected with"""
-
-    def real(self) -> TranslationTable:
-        """Take the pairs of real source tokens."""
-        real = self.table.sources < self.table.sources.max()
-        return TranslationTable(*(column[real] for column in self.table))
+def _real(table: TranslationTable) -> TranslationTable:
+    """Take the pairs of real source tokens; the highest id is that of none."""
+    real = table.sources < table.sources.max()
+    return TranslationTable(*(column[real] for column in table))
 
 
-def _gather(chunks: Iterator[_Chunk], target_vocabulary: int) -> tuple[list[_Cells], tuple[Ints, Ints]]:
+def _gather(chunks: "Iterator[_Chunk]", target_vocabulary: int) -> tuple[list[_Cells], tuple[Ints, Ints]]:
     """Give the pairs of ids that occur together numbers: all cells, and the pairs' sources and targets, (P,) each."""
     chunk_list = list(chunks)
     if not chunk_list:
@@ -176,14 +167,15 @@ def _distinct(parts: Iterator[Ints]) -> Ints:
     return np.unique(np.concatenate([found, *rest]))
 
 
-def _maximise(cells: list[_Cells], pairs: tuple[Ints, Ints]) -> _Maximised:
+def _maximise(cells: list[_Cells], pairs: tuple[Ints, Ints]) -> tuple[TranslationTable, Floats]:
+    """Maximise expectations: the table of all pairs, and the probabilities (P,) that its counts were expected with."""
     probabilities = np.ones(len(pairs[0]))
     for _ in range(_ITERATIONS):
         before, counts = probabilities, np.zeros(len(probabilities))
         for chunk in cells:
             counts += np.bincount(chunk.pairs, _posteriors(chunk, before), minlength=len(counts))
         probabilities = counts / np.bincount(pairs[0], counts)[pairs[0]]
-    return _Maximised(TranslationTable(*pairs, probabilities, counts), before)
+    return TranslationTable(*pairs, probabilities, counts), before
 
 
 def _posteriors(cells: _Cells, probabilities: Floats) -> Floats:

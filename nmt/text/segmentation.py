@@ -1,7 +1,5 @@
 """Random segmentations of words into subwords, exact functions of a given stream of random numbers."""
 
-from __future__ import annotations
-
 import heapq
 import math
 from bisect import bisect_right

@@ -7,19 +7,17 @@ often. For every sentence, it holds the most frequent targets of all.
 Shapes: B sentences, S source length, N ids of a sentence's shortlist, C of all sentences together.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nmt.errors import BundleError, ConfigError
+from nmt.errors import BundleError
 from nmt.files import require_regular
 from nmt.text.alignment import Ints, learn_table
 from nmt.text.subwords import SubwordModel
@@ -27,15 +25,6 @@ from nmt.text.subwords import SubwordModel
 _FORMAT = 1
 _ROWS = 10_000
 _ARRAYS = ("format", "target_vocabulary", "offsets", "targets", "common")
-
-
-class Coverage(NamedTuple):
-    """How well shortlists serve some sentences."""
-
-    mean_length: float
-    """ids of a sentence"""
-    covered: float
-    """share of the reference's subwords that are among them"""
 
 
 class Shortlist:
@@ -65,9 +54,8 @@ class Shortlist:
         *,
         source_subwords: SubwordModel,
         target_subwords: SubwordModel,
-        size: int = 100,
-        frequent: int = 100,
-    ) -> Shortlist:
+        size: int,
+    ) -> "Shortlist":
         """Choose target ids by aligning parallel text: the same text gives the same lists.
 
         A list always holds the target subword that is spelt like the source subword, for names and numbers. Every
@@ -78,16 +66,12 @@ class Shortlist:
             targets: rows of target ids of the same sentences.
             source_subwords: what made the source ids.
             target_subwords: what made the target ids.
-            size: target ids of each source subword.
-            frequent: so many of the most frequent targets are in the list of every sentence.
+            size: target ids of each source subword; so many of the most frequent targets are in the list of every
+                sentence too.
 
         Raises:
-            ConfigError: size or frequent is impossible.
             CorpusError: there is nothing to align.
         """
-        for name, value, least in (("size", size, 1), ("frequent", frequent, 0)):
-            if value < least:
-                raise ConfigError(f"a shortlist's {name} of {value} is not possible: it must be {least} or more")
         source_size, target_size = source_subwords.vocabulary_size, target_subwords.vocabulary_size
         table = learn_table(sources, targets, target_vocabulary=target_size)
         # The first `size` of each source, best first, of equals the lowest id.
@@ -101,7 +85,7 @@ class Shortlist:
         )
         listed, chosen = np.divmod(keys, target_size)
         counts = _occurrences(targets, target_size)
-        most = np.argsort(-counts, kind="stable")[:frequent]
+        most = np.argsort(-counts, kind="stable")[:size]
         special = [target_subwords.pad_id, target_subwords.unk_id, target_subwords.bos_id, target_subwords.eos_id]
         always = [*special, *target_subwords.control_ids, *target_subwords.byte_ids]
         common = np.unique(np.concatenate([most[counts[most] > 0], np.array(always, dtype=np.int64)]))
@@ -130,16 +114,6 @@ class Shortlist:
             chosen[row, list(further)] = True
         return columns_of(chosen, fill=-1)
 
-    def coverage(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Coverage:
-        """Measure the lists of some sentences against their references, both as rows of ids."""
-        length = covered = total = 0
-        for source, target in zip(sources, targets, strict=True):
-            [found] = self.ids(np.array([source], dtype=np.int64), np.array([len(source)]))
-            length += len(found)
-            covered += int(np.isin(target, found).sum())
-            total += len(target)
-        return Coverage(length / max(len(sources), 1), covered / max(total, 1))
-
     def to_bytes(self) -> bytes:
         """Return all that `load` needs, as the content of a file."""
         content = io.BytesIO()
@@ -154,7 +128,7 @@ class Shortlist:
         return content.getvalue()
 
     @staticmethod
-    def load(path: Path) -> Shortlist:
+    def load(path: Path) -> "Shortlist":
         """Read a file of what `to_bytes` returned.
 
         Raises:

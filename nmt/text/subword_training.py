@@ -3,23 +3,19 @@
 Unigram models follow Kudo (2018, "Subword Regularization"), BPE models Sennrich et al. (2016).
 """
 
-from __future__ import annotations
-
 import io
 import logging
 import random
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import sentencepiece
 
 from nmt.errors import SubwordError
 from nmt.text.subwords import CONTROLS, NFC_NOTE, RESERVED, SPACE, SubwordModel, split_words
 
-KINDS = ("unigram", "bpe", "char")
-NORMALIZATIONS = ("identity", "nfc")
 LEAST_COVERAGE = 0.98
 """Share of the characters' occurrences that SentencePiece gives an id at the least."""
 _BYTES = 256
@@ -56,10 +52,8 @@ def train_subwords(
         seed: of the sample.
 
     Raises:
-        SubwordError: no text, an unknown kind, or a vocabulary too small for the characters.
+        SubwordError: no text, or a vocabulary too small for the characters.
     """
-    _check_choice("kind", kind, KINDS)
-    _check_choice("normalization", normalization, NORMALIZATIONS)
     reserved = RESERVED + (_BYTES if byte_fallback else 0)
     if vocabulary_size < reserved + 2:
         raise SubwordError(
@@ -82,11 +76,6 @@ def train_subwords(
             model.vocabulary_size,
         )
     return model
-
-
-def _check_choice(key: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise SubwordError(f"subwords.{key}={value} is unknown; choose one of {', '.join(known)}")
 
 
 def _training_lines(sentences: Iterable[str], normalization: str) -> Iterable[str]:

@@ -5,8 +5,6 @@ since no seed repeats what SentencePiece's C++ sampler draws: newer releases sal
 resumed training would see other segmentations than an uninterrupted one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import random
 import unicodedata
@@ -45,6 +43,7 @@ class SubwordModel:
     control_ids: ClassVar[range] = range(4, RESERVED)
 
     def __init__(self, data: bytes, *, origin: str = "subword model") -> None:
+        """Read what `to_bytes` returned; SubwordError, which names `origin`, where it is not a model of ours."""
         self._data = data
         self.normalization = "nfc" if data.endswith(NFC_NOTE) else "identity"
         self.digest = hashlib.sha256(data).hexdigest()
@@ -53,18 +52,13 @@ class SubwordModel:
         self._sampler = _build_sampler(self._processor)
 
     @staticmethod
-    def load(path: Path) -> SubwordModel:
+    def load(path: Path) -> "SubwordModel":
         """Read a model file; raises SubwordError where it is missing or not a model of ours."""
         try:
             data = read_regular(path)
         except OSError as error:
             raise SubwordError(f"{path}: cannot read the subword model ({error.strerror}); check the path") from error
-        return SubwordModel.from_bytes(data, origin=str(path))
-
-    @staticmethod
-    def from_bytes(data: bytes, *, origin: str = "subword model") -> SubwordModel:
-        """Rebuild a model from `to_bytes()`; `origin` is named in errors."""
-        return SubwordModel(data, origin=origin)
+        return SubwordModel(data, origin=str(path))
 
     @property
     def kind(self) -> str:
@@ -92,7 +86,7 @@ class SubwordModel:
         """Serialise the model; stock SentencePiece reads it too."""
         return self._data
 
-    def __reduce__(self) -> tuple[Callable[[bytes], SubwordModel], tuple[bytes]]:
+    def __reduce__(self) -> "tuple[Callable[[bytes], SubwordModel], tuple[bytes]]":
         return SubwordModel, (self._data,)
 
     def encode(self, text: str) -> list[int]:

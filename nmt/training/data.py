@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from nmt.config.schema import to_dict
 from nmt.config.train import SubwordsConfig, TrainConfig
 from nmt.corpus.cache import Cache
-from nmt.corpus.encoding import EncodedCorpus
+from nmt.corpus.encoding import EncodedCorpus, Encoder
 from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out
 from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.reader import CorpusPaths, Pair, ParallelText, read_pairs, read_text, resolve
@@ -98,18 +98,10 @@ def prepare(
     filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
     corpora: list[EncodedCorpus] = []
     for text in texts:
-        corpus, built = open_store(
-            text.paths,
-            source_subwords=source,
-            target_subwords=target,
-            filters=filters,
-            hold_out=0 if corpora else hold_out,
-            # What is held out of the first text is left out of the others.
-            validation=frozenset(line.strip() for line in corpora[0].held_out.source) if corpora else frozenset(),
-            cache_dir=cache.cache_dir,
-            cache=cache,
-            progress=_log_progress,
-        )
+        # What is held out of the first text is left out of the others.
+        validation = frozenset(line.strip() for line in corpora[0].held_out.source) if corpora else frozenset()
+        encoder = Encoder(source, target, filters, hold_out=0 if corpora else hold_out, validation=validation)
+        corpus, built = open_store(text.paths, encoder, cache=cache, progress=_log_progress)
         name = f" {text}" if len(texts) > 1 else ""
         LOG.info(f"training text{name} ({'encoded' if built else 'from the cache'}): {corpus.counts.summary()}")
         _check_unknown_rate(corpus, text.paths.label, config, task)

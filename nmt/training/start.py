@@ -97,8 +97,8 @@ def _find_start(config: TrainConfig, chosen: Set[str]) -> Start:
 def subword_pair(source: bytes, target: bytes, /, config: TrainConfig) -> SubwordPair:
     """Read the subword models that a run keeps in its state; equal ones become the same object."""
     origin = str(config.directory / "state.pt")
-    first = SubwordModel.from_bytes(source, origin=origin)
-    return first, first if source == target else SubwordModel.from_bytes(target, origin=origin)
+    first = SubwordModel(source, origin=origin)
+    return first, first if source == target else SubwordModel(target, origin=origin)
 
 
 def _saved_state(config: TrainConfig) -> SavedState | None:

@@ -3,8 +3,6 @@
 Shapes: T target subwords, S source subwords with what stands around them, I source words, J target words.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How many lines are translated together: batches whose memory is bounded, windows of several batches."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 WINDOW_BATCHES = 16

@@ -4,8 +4,6 @@ To add one, write a function from a `Line` to the lines of the format, and name 
 what it looks like.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple

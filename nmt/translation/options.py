@@ -1,7 +1,5 @@
 """From the search settings of a model to the one value that every search is told."""
 
-from __future__ import annotations
-
 from nmt.config.search import SearchConfig
 from nmt.search.options import SearchOptions
 from nmt.search.processors import ForcedPrefix

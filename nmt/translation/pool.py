@@ -1,7 +1,5 @@
 """TranslatorPool: several processes that translate behind the same `submit` as one `Translator`."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +7,9 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar
 
-from nmt.translation.pipes import Message
 from nmt.translation.request import Request, Translation
 from nmt.translation.translator import Translator
+from nmt.translation.worker import Message
 from nmt.translation.workers import IDLE_SECONDS, Workers, wait_for
 
 _Tag = TypeVar("_Tag")

@@ -1,7 +1,5 @@
 """What goes in and what comes out of a translator: plain values that JSON carries."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -93,14 +91,12 @@ class Translation:
         return asdict(self)
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> Translation:
+    def from_dict(values: Mapping[str, Any]) -> "Translation":
         """Build what `to_dict` wrote."""
         return Translation(**{**values, "hypotheses": [_hypothesis(each) for each in values["hypotheses"]]})
 
 
 def _hypothesis(values: Mapping[str, Any]) -> TextHypothesis:
-    hypothesis = TextHypothesis(**values)
-    if hypothesis.alignment is None:
-        return hypothesis
-    pairs: list[tuple[int, int]] = [(source, target) for source, target in hypothesis.alignment]
+    alignment = values["alignment"]
+    pairs = None if alignment is None else [(source, target) for source, target in alignment]
     return TextHypothesis(**{**values, "alignment": pairs})

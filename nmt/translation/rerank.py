@@ -1,7 +1,5 @@
 """Choosing among the hypotheses of a line: the one that resembles the others most, instead of the likeliest."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

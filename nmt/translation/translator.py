@@ -1,10 +1,8 @@
 """Translator: requests → batches of subwords → search → translations; same count, same order.
 
 A request's translation is a function of that request alone (in fp32): not of its neighbours, the batch size or the
-order. Shapes: B sentences, S source length.
+order.
 """
-
-from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,10 +14,11 @@ from nmt.corpus.padding import pad_rows
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.decode import decode
-from nmt.search.interface import Array, Constraints, Hypothesis
+from nmt.search.interface import Constraints, Hypothesis
+from nmt.search.stepper import Stepper
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
-from nmt.translation.model import Translating, arrays_for
+from nmt.translation.model import Translating
 from nmt.translation.options import search_options
 from nmt.translation.request import Request, TextHypothesis, Translation
 from nmt.translation.rerank import Rerank
@@ -95,7 +94,6 @@ class Translator:
             n_best=self.search.beam_size if rerank else n_best,
             with_weights=alignments or attention,
         )
-        self._to_model = arrays_for(self._model.device)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -223,28 +221,20 @@ class Translator:
         return hypotheses
 
     def _translate_batch(self, batch: Sequence[_Row]) -> list[list[TextHypothesis]]:
-        source, lengths = self._pad(batch)
+        sources = [(*row.tag, *row.ids) for row in batch]
+        source, lengths = pad_rows(sources, pad_id=self._source.pad_id, eos_id=self._source.eos_id)
         constraints = [row.constraints for row in batch] if batch[0].constraints != _FREE else []
-        results = decode(
-            self._model,
-            source,
-            lengths,
-            max_lengths=[self._max_length(row) for row in batch],
-            options=self._options,
-            constraints=constraints,
+        limits = [self._max_length(row) for row in batch]
+        stepper = Stepper(
+            self._model, source, lengths, max_lengths=limits, options=self._options, constraints=constraints
         )
+        results = decode(stepper)
         texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(results, batch, strict=True)]
         return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
 
     def _max_length(self, row: _Row) -> int:
         by_source = int(self.search.max_length_ratio * len(row.ids))
         return max(by_source, len(row.constraints.needed)) + _EXTRA_LENGTH
-
-    def _pad(self, batch: Sequence[_Row]) -> tuple[Array, Array]:
-        """Pad sources: ids with tag and EOS (B, S), and their lengths (B,)."""
-        rows = [(*row.tag, *row.ids) for row in batch]
-        source, lengths = pad_rows(rows, pad_id=self._source.pad_id, eos_id=self._source.eos_id)
-        return self._to_model(source), self._to_model(lengths)
 
     def _text(self, hypothesis: Hypothesis, row: _Row) -> TextHypothesis:
         text = self._target.decode(hypothesis.tokens)

@@ -4,17 +4,17 @@ It ends as soon as the pipe that it reads from is closed, whatever it is doing. 
 the parent is killed, so that no worker outlives its parent.
 """
 
-from __future__ import annotations
-
 import contextlib
+import json
 import os
 import queue
 import sys
 import threading
 from collections.abc import Callable
-from typing import BinaryIO, NoReturn
+from typing import IO, Any, NoReturn, TypeAlias
 
-from nmt.translation.pipes import Message, receive, send
+Message: TypeAlias = dict[str, Any]
+"""What JSON can carry; one line of a pipe."""
 
 
 def serve(
@@ -33,15 +33,12 @@ def serve(
     todo: queue.Queue[Message] = queue.Queue()
     threading.Thread(target=_listen, args=(requests, todo), name="requests", daemon=True).start()
     try:
-        try:
-            greeting, answer = prepare()
-            send(replies, greeting)
-            while True:
-                send(replies, answer(todo.get()))
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):  # the parent is gone
-                os._exit(0)
-            raise
+        greeting, answer = prepare()
+        send(replies, greeting)
+        while True:
+            send(replies, answer(todo.get()))
+    except BrokenPipeError:  # the parent is gone
+        os._exit(0)
     except Exception as error:
         message, code = explain(error)
         with contextlib.suppress(OSError):
@@ -49,7 +46,7 @@ def serve(
     os._exit(1)
 
 
-def _listen(requests: BinaryIO, todo: queue.Queue[Message]) -> None:
+def _listen(requests: IO[bytes], todo: queue.Queue[Message]) -> None:
     try:
         while True:
             todo.put(receive(requests))
@@ -57,9 +54,24 @@ def _listen(requests: BinaryIO, todo: queue.Queue[Message]) -> None:
         os._exit(0)
 
 
-def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+def send(pipe: IO[bytes], message: Message) -> None:
+    """Write a message, however large; OSError where the reader is gone."""
+    pipe.write(json.dumps(message).encode() + b"\n")
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> Message:
+    """Wait for a message; EOFError where none will come."""
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    message: Message = json.loads(line)
+    return message
+
+
+def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
     """Take stdin and stdout for messages alone, whatever else reads or prints."""
-    requests, replies = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb", 0)
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null if sys.stderr is None else sys.stderr.fileno(), 1)

@@ -4,8 +4,6 @@ A worker is a command of its own, so that it does not matter what this process h
 pipe each way; `nmt.translation.worker` is the other end.
 """
 
-from __future__ import annotations
-
 import concurrent.futures
 import contextlib
 import os
@@ -16,11 +14,10 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from nmt.errors import ConfigError, NmtError, RunError
-from nmt.translation.pipes import Message, receive, send
+from nmt.translation.worker import Message, receive, send
 
 IDLE_SECONDS = 0.5
 """Signals are handled by the main thread, which notices them when it does not wait: it looks up so often."""
@@ -111,12 +108,10 @@ class Workers:
         for thread in self._threads:
             thread.join(IDLE_SECONDS)
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _begin(self, command: Sequence[str]) -> Future[Message]:
@@ -134,7 +129,8 @@ class Workers:
         assert process.stdin is not None
         assert process.stdout is not None
         owed: Future[Message] | None = greeting
-        with contextlib.closing(process.stdin), contextlib.closing(process.stdout):
+        # What a dead worker did not read cannot be flushed any more.
+        with process.stdout, contextlib.suppress(OSError), process.stdin:
             try:
                 greeting.set_result(_answer(receive(process.stdout)))
                 owed = None
@@ -176,7 +172,7 @@ def wait_for(future: Future[_T]) -> _T:
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start a worker that finds the modules that this process finds, and that Ctrl-C leaves to its parent."""
-    options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+    options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     options["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
     if sys.platform == "win32":
         return subprocess.Popen(command, creationflags=subprocess.CREATE_NEW_PROCESS_GROUP, **options)

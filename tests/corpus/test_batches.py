@@ -11,8 +11,7 @@ import torch
 from nmt.config.choices import Sides
 from nmt.corpus.batches import BatchSource, group
 from nmt.corpus.cache import Cache
-from nmt.corpus.encoding import encode_pairs
-from nmt.corpus.filters import Filters
+from nmt.corpus.encoding import Encoder
 from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.prefetch import prefetch
 from nmt.corpus.reader import read_pairs, resolve
@@ -22,7 +21,7 @@ from nmt.text.subwords import SubwordModel
 
 @pytest.fixture(scope="module")
 def encoded(pairs, subwords):
-    return encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
+    return Encoder(subwords, subwords).encode(pairs)
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +278,7 @@ def multi30k():
     pairs = list(read_pairs(resolve(prefix, source="en", target="de", key="corpus.train")))
     text = [text for pair in pairs[::4] for text in pair]
     subwords = train_subwords(text, kind="unigram", vocabulary_size=8000)
-    encoded = encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, filters=Filters())
+    encoded = Encoder(subwords, subwords).encode(pairs)
     return Mixture([Part(encoded)]), subwords
 
 
@@ -295,7 +294,7 @@ def test_padding_of_multi30k_is_under_five_percent_on_each_side(multi30k, batch_
 
 
 def prefetching():
-    return [thread for thread in threading.enumerate() if thread.name == "nmt-prefetch"]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("nmt-prefetch")]
 
 
 def test_an_abandoned_epoch_leaves_no_thread(corpus, subwords):
@@ -329,7 +328,7 @@ def test_running_ahead_is_bounded():
             made.append(number)
             yield number
 
-    ahead = prefetch(numbers, 3)
+    ahead = prefetch(numbers(), 3)
     assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
     assert len(made) <= 5 + 3 + 1  # taken, queued, and one in the thread's hand
     assert list(ahead) == list(range(5, 100))

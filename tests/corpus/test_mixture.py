@@ -5,8 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from nmt.corpus.encoding import encode_pairs
-from nmt.corpus.filters import Filters
+from nmt.corpus.encoding import Encoder
 from nmt.corpus.mixture import Mixture, Part
 
 
@@ -14,7 +13,7 @@ from nmt.corpus.mixture import Mixture, Part
 def corpora(pairs, subwords):
     """Corpora of 70, 31 and 1 pairs."""
     parts = (pairs[:70], pairs[70:101], pairs[101:102])
-    return [encode_pairs(p, source_subwords=subwords, target_subwords=subwords, filters=Filters()) for p in parts]
+    return [Encoder(subwords, subwords).encode(p) for p in parts]
 
 
 def epoch_of(mixture, epoch, seed=1):
@@ -77,7 +76,7 @@ def test_all_pairs_of_a_corpus_are_seen_equally_often(corpora, weights):
 
 def test_corpora_are_mixed_within_an_epoch(pairs, subwords):
     parts = (pairs[:750], pairs[750:])
-    corpora = [encode_pairs(p, source_subwords=subwords, target_subwords=subwords, filters=Filters()) for p in parts]
+    corpora = [Encoder(subwords, subwords).encode(p) for p in parts]
     numbers = np.array([number for number, _ in epoch_of(mixed(corpora, 1, 2), 0)])
     assert len(numbers) == 2250
     shares = [part.mean() for part in np.array_split(numbers, 9)]  # of 250 each; its deviation is 0.03

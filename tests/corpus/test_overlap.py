@@ -3,8 +3,7 @@
 import pytest
 
 from nmt.corpus import overlap
-from nmt.corpus.encoding import encode_pairs
-from nmt.corpus.filters import Filters
+from nmt.corpus.encoding import Encoder
 from nmt.corpus.overlap import count_overlaps
 from nmt.corpus.reader import Pair, ParallelText
 from nmt.text.subword_training import train_subwords
@@ -17,7 +16,7 @@ def encode():
 
     def work(pairs, **settings):
         pairs = [Pair(*pair) for pair in pairs]
-        return encode_pairs(pairs, source_subwords=model, target_subwords=model, filters=Filters(), **settings)
+        return Encoder(model, model, **settings).encode(pairs)
 
     return work
 

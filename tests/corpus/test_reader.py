@@ -250,7 +250,7 @@ def test_filters(source, target, reason):
 
 
 def test_counts_are_one_line():
-    counts = FilterCounts.of(Counter(kept=12345, empty=3, ratio=1))
+    counts = FilterCounts(kept=12345, empty=3, ratio=1)
     assert counts.summary() == ("12,345 pairs kept; left out: 3 with an empty side, 0 too long, 1 of unlike lengths")
 
 

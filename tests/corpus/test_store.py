@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from nmt.corpus import encoding, store
-from nmt.corpus.encoding import encode_pairs
+from nmt.corpus.cache import Cache
+from nmt.corpus.encoding import Encoder
 from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out
 from nmt.corpus.reader import read_pairs, resolve
 from nmt.corpus.store import default_cache_dir, open_store
@@ -34,13 +35,9 @@ def build(tmp_path, paths, subwords):
     """Open the store of the small corpus; returns (corpus, built)."""
 
     def build(**settings):
-        defaults = {
-            "source_subwords": subwords,
-            "target_subwords": subwords,
-            "filters": Filters(),
-            "cache_dir": tmp_path / "cache",
-        }
-        return open_store(paths, **{**defaults, **settings})
+        progress, cache_dir = settings.pop("progress", None), settings.pop("cache_dir", tmp_path / "cache")
+        encoder = Encoder(**{"source_subwords": subwords, "target_subwords": subwords, **settings})
+        return open_store(paths, encoder, cache=Cache(cache_dir), progress=progress)
 
     return build
 
@@ -77,7 +74,7 @@ def test_memory_mapped_equals_in_memory_whatever_the_chunks(build, pairs, subwor
     monkeypatch.undo()
     assert isinstance(mapped.source.ids, np.memmap)
     assert not mapped.source.ids.flags.writeable
-    assert_equal(mapped, encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, **settings))
+    assert_equal(mapped, Encoder(subwords, subwords, **settings).encode(pairs))
 
 
 def test_a_second_call_uses_the_first_ones_work(build):
@@ -120,12 +117,12 @@ def test_validation_text_of_another_corpus_is_left_out(build, pairs, subwords):
     assert corpus.counts.summary().endswith(
         f"0 of unlike lengths, {corpus.counts.validation} whose source is validation text"
     )
-    settings = {"filters": Filters(), "validation": sources}
-    assert_equal(corpus, encode_pairs(pairs, source_subwords=subwords, target_subwords=subwords, **settings))
+    settings = {"validation": sources}
+    assert_equal(corpus, Encoder(subwords, subwords, **settings).encode(pairs))
     assert not build(validation=sources)[1]
     assert build(validation=frozenset([*sources, "other"]))[1]
     spaced = [pair._replace(source=f" {pair.source}\t") for pair in pairs]
-    assert len(encode_pairs(spaced, source_subwords=subwords, target_subwords=subwords, **settings)) == len(corpus)
+    assert len(Encoder(subwords, subwords, **settings).encode(spaced)) == len(corpus)
 
 
 def test_nothing_left_to_train_on(build, tmp_path, paths):
@@ -236,7 +233,8 @@ def test_default_cache_dir(monkeypatch, tmp_path):
 OPEN = """
 import sys
 from pathlib import Path
-from nmt.corpus.filters import Filters
+from nmt.corpus.cache import Cache
+from nmt.corpus.encoding import Encoder
 from nmt.corpus.reader import resolve
 from nmt.corpus.store import open_store
 from nmt.text.subwords import SubwordModel
@@ -246,9 +244,7 @@ subwords = SubwordModel.load(Path(model))
 paths = resolve(prefix, source="en", target="de", key="corpus.train")
 print("ready", flush=True)
 sys.stdin.readline()
-corpus, built = open_store(
-    paths, source_subwords=subwords, target_subwords=subwords, filters=Filters(), cache_dir=Path(cache)
-)
+corpus, built = open_store(paths, Encoder(subwords, subwords), cache=Cache(Path(cache)))
 print(built, len(corpus), corpus.source.line(3))
 """
 

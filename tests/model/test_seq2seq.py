@@ -14,6 +14,7 @@ from nmt.model.seq2seq import Bridge, build_model
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.options import SearchOptions
+from nmt.search.stepper import Stepper
 
 V, PAD, BOS, EOS = 11, 0, 2, 3
 SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 7], [4, 6, 1]
@@ -160,7 +161,7 @@ def searched(search, model, source, lengths, *, max_lengths, rules=(), **options
     if search is beam_search:
         options.setdefault("beam_size", 5)
     options = SearchOptions(rules=tuple(rules), **options)
-    return search(model, source, lengths, max_lengths=max_lengths, options=options)
+    return search(Stepper(model, source, lengths, max_lengths=max_lengths, options=options))
 
 
 def snapshot(model):

@@ -14,6 +14,7 @@ from nmt.runtime.model import OnnxModel
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.options import SearchOptions
+from nmt.search.stepper import Stepper
 
 WIDTH = 4 * 24  # of what a token contributes: four gates of the decoder's hidden size
 
@@ -55,7 +56,7 @@ def searched(search, model, source, lengths, *, max_lengths, rules=(), **options
     if search is beam_search:
         options.setdefault("beam_size", 5)
     options = SearchOptions(rules=tuple(rules), **options)
-    return search(model, source, lengths, max_lengths=max_lengths, options=options)
+    return search(Stepper(model, source, lengths, max_lengths=max_lengths, options=options))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

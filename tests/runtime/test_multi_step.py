@@ -13,6 +13,7 @@ from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.options import SearchOptions
 from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram
+from nmt.search.stepper import Stepper
 from nmt.text.shortlist import Shortlist
 
 EOS = 3
@@ -47,7 +48,7 @@ def searched(search, model, source, lengths, *, max_lengths, rules=(), **options
     if search is beam_search:
         options.setdefault("beam_size", 5)
     options = SearchOptions(rules=tuple(rules), **options)
-    return search(model, source, lengths, max_lengths=max_lengths, options=options)
+    return search(Stepper(model, source, lengths, max_lengths=max_lengths, options=options))
 
 
 def by_steps(model, previous, state, count):

@@ -16,6 +16,7 @@ import torch
 from nmt.search.interface import Taken
 from nmt.search.options import SearchOptions
 from nmt.search.scores import LengthNormalizer
+from nmt.search.stepper import Stepper
 
 EOS = 0
 
@@ -61,7 +62,11 @@ class TableModel:
     shapes: list = field(default_factory=list)  # of `previous`, one a step
     memories: list = field(default_factory=list)  # one a step
     reorders: list = field(default_factory=list)
-    device = multi_step = None
+    multi_step = None
+
+    @property
+    def device(self):
+        return torch.device("cpu") if self.kind == "torch" else None
 
     @property
     def bos(self):
@@ -98,7 +103,7 @@ class TableModel:
         lengths = lengths or [1] * len(starts)
         source = np.ones((len(starts), max(lengths, default=1)), dtype=np.int64)
         source[:, 0] = starts
-        return self.to_kind(source), self.to_kind(np.array(lengths, dtype=np.int64))
+        return source, np.array(lengths, dtype=np.int64)
 
     def log_probs(self, node):
         logits = [float(value) for value in self.logits[node].astype(np.float32)]
@@ -165,11 +170,11 @@ class MultiStepModel(TableModel):
 class Stepping:
     """A model that steps as another does, one position at a time."""
 
-    device = multi_step = None
+    multi_step = None
 
     def __init__(self, model):
         self.start, self.step = model.start, model.step
-        self.batch, self.bos = model.batch, model.bos
+        self.batch, self.bos, self.device = model.batch, model.bos, model.device
 
 
 def random_model(seed, *, kind="numpy", vocabulary=5, nodes=40, spread=2.0, eos_bias=0.0, make=TableModel):
@@ -274,11 +279,12 @@ def options_for(model, *, length_penalty=1.0, normalization="average", rules=(),
     )
 
 
-def search(decode, model, starts, *, limits, lengths=None, constraints=(), **options):
+def search(loop, model, starts, *, limits, lengths=None, constraints=(), **options):
     """Search a batch of sentences that start from these nodes, with greedy_search or beam_search."""
     source, source_lengths = model.batch(starts, lengths)
     limits = [limits] * len(starts) if isinstance(limits, int) else limits
-    if decode.__name__ == "beam_search":
+    if loop.__name__ == "beam_search":
         options.setdefault("beam_size", 5)
     options = options_for(model, **options)
-    return decode(model, source, source_lengths, max_lengths=limits, options=options, constraints=constraints)
+    stepper = Stepper(model, source, source_lengths, max_lengths=limits, options=options, constraints=constraints)
+    return loop(stepper)

@@ -10,26 +10,24 @@ import pytest
 import torch
 
 from nmt.search import arrays
-from nmt.search.arrays import operations_for, to_host
+from nmt.search.arrays import Operations, operations_for
 
-
-def convert(array, kind):
-    return torch.from_numpy(array) if kind == "torch" else array
+TORCH = operations_for(torch.device("cpu"))
 
 
 def of_torch(logits, *rest, **options):
-    return operations_for(torch.from_numpy(logits)).continuations(torch.from_numpy(logits), *rest, **options)
+    return TORCH.continuations(torch.from_numpy(logits), *rest, **options)
 
 
 def on_device(logits, *rest):
     """What a GPU does, done by the CPU."""
     array = torch.from_numpy(logits)
     normalized = array.log_softmax(-1, dtype=torch.promote_types(array.dtype, torch.float32))
-    return operations_for(normalized).continuations_on_device(normalized, *rest)
+    return TORCH.continuations_on_device(normalized, *rest)
 
 
 FINDERS = {
-    "numpy": lambda logits, *rest: operations_for(logits).continuations(logits, *rest),
+    "numpy": Operations().continuations,
     "torch": of_torch,
     "device": on_device,
 }
@@ -100,7 +98,7 @@ def test_numbers_do_not_depend_on_the_batch(find):
 def test_log_probabilities_are_taken_as_they_are(places):
     log_probs = np.random.default_rng(0).normal(-9, 2, (4, places, 2200)).astype(np.float32)
     so_far = -np.ones((4, places))
-    for find in (operations_for(log_probs).continuations, of_torch):
+    for find in (Operations().continuations, of_torch):
         found = find(log_probs, so_far, places, normalized=True)
         given = log_probs[found.sentences, found.places, found.tokens].astype(np.float64)
         assert np.array_equal(found.log_probs, given - 1.0)
@@ -136,14 +134,18 @@ def test_logits_are_normalised_in_single_precision_at_least(find, dtype):
     assert np.allclose(found.log_probs, expected, rtol=0, atol=1e-12 if dtype == "float64" else 3e-7)
 
 
-def test_to_host_reads_what_comes(kind):
-    assert to_host([1, 2]).tolist() == to_host((1, 2)).tolist() == to_host(convert(np.array([1, 2]), kind)).tolist()
-    assert to_host(torch.ones(2, dtype=torch.bfloat16, requires_grad=True)).tolist() == [1.0, 1.0]
+def test_arrays_come_to_the_host_and_go_back():
+    assert TORCH.to_host(torch.ones(2, dtype=torch.bfloat16, requires_grad=True)).tolist() == [1.0, 1.0]
+    integers = np.arange(6).reshape(2, 3).T  # not contiguous
+    for operations, kind in ((operations_for(None), np.ndarray), (TORCH, torch.Tensor)):
+        array = operations.from_host(integers)
+        assert isinstance(array, kind)
+        assert operations.to_host(array).tolist() == integers.tolist()
 
 
 def test_no_gradients_are_recorded():
     values = torch.ones(2, requires_grad=True)
-    with operations_for(values).without_gradients():
+    with TORCH.without_gradients():
         assert not (values * 2).requires_grad
 
 
@@ -155,9 +157,10 @@ import numpy as np
 import nmt.search
 for module in pkgutil.iter_modules(nmt.search.__path__):
     importlib.import_module("nmt.search." + module.name)
-from nmt.search.beam import beam_search
+from nmt.search.decode import decode
 from nmt.search.interface import Step
 from nmt.search.options import SearchOptions
+from nmt.search.stepper import Stepper
 
 class State:
     def reorder(self, parents): return self
@@ -171,7 +174,7 @@ class Model:
 
 ones = np.ones((2, 1), dtype=np.int64)
 options = SearchOptions(bos_id=2, eos_id=0, beam_size=2)
-found = beam_search(Model(), ones, ones[:, 0], max_lengths=[3, 2], options=options)
+found = decode(Stepper(Model(), ones, ones[:, 0], max_lengths=[3, 2], options=options))
 print([one.tokens for [one] in found], {"torch", "nmt.model"} & {name for name in sys.modules if sys.modules[name]})
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -23,9 +23,9 @@ def test_a_batch_of_empty_limits_takes_no_step(tables, kind):
     assert model.shapes == []
 
 
-def test_limits_may_be_arrays_of_the_model(tables, kind):
+def test_limits_may_be_arrays(tables, kind):
     model = tables.random_model(5, kind=kind)
-    as_list, as_array = [3, 6], model.to_kind(np.array([3, 6]))
+    as_list, as_array = [3, 6], np.array([3, 6])
     assert tables.search(beam_search, model, [1, 2], limits=as_list) == tables.search(
         beam_search, model, [1, 2], limits=as_array
     )
@@ -42,20 +42,10 @@ def test_half_precision_logits_are_normalised_in_single(tables):
     assert tables.search(beam_search, model, range(4), limits=8, beam_size=3, n_best=3) == expected
 
 
-def test_impossible_options_are_errors(tables):
-    model = tables.random_model(0)
-    for options, message in [
-        ({"beam_size": 0}, "beam_size is 0; give the beam 1 place or more"),
-        ({"beam_size": 2, "n_best": 3}, "n_best is 3, beam_size 2; ask for 1 to beam_size hypotheses"),
-        ({"n_best": 0}, "n_best is 0, beam_size 5; ask for 1 to beam_size hypotheses"),
-        ({"normalization": "wu"}, "unknown length normalization 'wu'; choose one of: gnmt, average"),
-        ({"length_penalty": math.inf}, "length_penalty is inf; set it to a number up to 10, such as 1.0"),
-        ({"length_penalty": math.nan}, "length_penalty is nan; set it to a number up to 10, such as 1.0"),
-        ({"length_penalty": 1000.0}, "length_penalty is 1000.0; set it to a number up to 10, such as 1.0"),
-    ]:
-        with pytest.raises(ConfigError) as raised:
-            tables.search(beam_search, model, [1], limits=3, **options)
-        assert str(raised.value) == message
+def test_an_unknown_normalization_is_an_error(tables):
+    with pytest.raises(ConfigError) as raised:
+        tables.search(beam_search, tables.random_model(0), [1], limits=3, normalization="wu")
+    assert str(raised.value) == "unknown length normalization 'wu'; choose one of: gnmt, average"
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])

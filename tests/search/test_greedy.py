@@ -121,8 +121,6 @@ def test_bad_input_is_an_error(tables, kind):
     model = tables.random_model(0, kind=kind)
     with pytest.raises(ConfigError, match="unknown length normalization 'x'; choose one of: gnmt, average"):
         tables.search(greedy_search, model, [1], limits=3, normalization="x")
-    with pytest.raises(TypeError, match="search reads torch tensors and NumPy arrays, not list"):
-        greedy_search(model, [[1, 2]], [2], max_lengths=[3], options=tables.options_for(model))
     model.logits[:] = math.nan
     with pytest.raises(RunError, match="the model's scores at target position 1 are not numbers"):
         tables.search(greedy_search, model, [1], limits=3)

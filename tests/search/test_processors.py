@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from nmt.search.beam import beam_search
-from nmt.search.decode import decode
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Constraints
 from nmt.search.processors import ForcedPrefix
@@ -91,7 +90,7 @@ def test_no_rule_is_asked_about_what_is_forced(tables, kind):
     rules = [Forbidden([7]), MinimumLength(6, eos_id=0), NoRepeatNgram(1)]
     for beam_size in (1, 3):
         [[one]] = tables.search(
-            decode,
+            greedy_search if beam_size == 1 else beam_search,
             model,
             [0],
             limits=12,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nmt.errors import ConfigError
-from nmt.search.arrays import Continuations
+from nmt.search.arrays import Continuations, TorchOperations
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, Prefix
@@ -104,12 +103,6 @@ def test_what_is_beyond_question_is_not_asked(tables, search):
     assert unsure.asked - sure.asked == sum(model.looks) > 0
 
 
-def test_no_repeat_ngram_of_nothing_is_an_error():
-    with pytest.raises(ConfigError) as raised:
-        NoRepeatNgram(0)
-    assert str(raised.value) == "no_repeat_ngram is 0; give the n-grams 1 token or more, or leave the rule out"
-
-
 @pytest.mark.parametrize("beam_size", [0, 1, 3])
 def test_every_decoder_keeps_to_the_rules(tables, kind, beam_size):
     broken = 0
@@ -195,3 +188,21 @@ def test_only_the_sentences_that_lack_are_looked_at_again(tables, kind):
 
     decode(tables, model, [1, 2, 3, 4], beam_size=2, rules=[Watch(watch)], limit=1)
     assert seen == [[0, 1, 2, 3], [2]]
+
+
+def test_a_device_finds_what_rules_leave_too(tables, monkeypatch):
+    """A place lists its best continuations only: where a rule takes one away, the next of that place counts."""
+
+    def on_device(self, logits, log_probs, count, *, normalized=False):
+        return self.continuations_on_device(logits.log_softmax(-1), log_probs, count)
+
+    def found():
+        for seed in range(12):
+            model = tables.random_model(seed, kind="torch", vocabulary=7, eos_bias=1.0)
+            for rules in ([], [Forbidden([1]), MinimumLength(2, eos_id=0)], [NoRepeatNgram(2)]):
+                hypotheses = decode(tables, model, range(9), beam_size=3, rules=rules, limit=9)
+                yield [[tables.plain(each) for each in hypotheses]]
+
+    expected = list(found())
+    monkeypatch.setattr(TorchOperations, "continuations", on_device)
+    assert list(found()) == expected

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nmt.search.arrays import to_host
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Step
@@ -33,7 +32,11 @@ class ShortModel:
 
     model: Any
     lists: list
-    device = multi_step = None
+    multi_step = None
+
+    @property
+    def device(self):
+        return self.model.device
 
     @property
     def bos(self):
@@ -49,7 +52,7 @@ class ShortModel:
 
     def step(self, previous, state, *, with_weights=False):
         step = self.model.step(previous, state.inner, with_weights=with_weights)
-        logits, vocabulary = to_host(step.logits), to_host(state.shortlist)
+        logits, vocabulary = np.asarray(step.logits), np.asarray(state.shortlist)
         short = np.take_along_axis(logits, np.maximum(vocabulary, 0)[:, None, :], axis=2)
         short[np.broadcast_to(vocabulary[:, None] < 0, short.shape)] = -np.inf
         return Step(self.model.to_kind(short), step.weights, replace(state, inner=step.state), state.shortlist)

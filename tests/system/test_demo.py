@@ -8,9 +8,10 @@ import torch
 
 from nmt.bundle.weights import load_bundle
 from nmt.config.search import SearchConfig
-from nmt.search.beam import beam_search
+from nmt.search.decode import decode as search
 from nmt.search.options import SearchOptions
 from nmt.search.rules import Forbidden, MinimumLength
+from nmt.search.stepper import Stepper
 from nmt.translation.translator import Translator
 
 
@@ -47,22 +48,13 @@ def decode(bundle, lines, *, beam_size, **options):
     """Search in one batch of its own, as the translator does but for the batches."""
     subwords = bundle.target_subwords
     source, lengths = padded(bundle.source_subwords, lines)
-    return beam_search(
-        bundle.model,
-        source,
-        lengths,
-        max_lengths=[2 * (int(length) - 1) + 10 for length in lengths],
-        options=SearchOptions(
-            bos_id=subwords.bos_id,
-            eos_id=subwords.eos_id,
-            beam_size=beam_size,
-            rules=(
-                Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
-                MinimumLength(1, eos_id=subwords.eos_id),
-            ),
-            **options,
-        ),
+    rules = (
+        Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids]),
+        MinimumLength(1, eos_id=subwords.eos_id),
     )
+    options = SearchOptions(bos_id=subwords.bos_id, eos_id=subwords.eos_id, beam_size=beam_size, rules=rules, **options)
+    limits = [2 * (int(length) - 1) + 10 for length in lengths]
+    return search(Stepper(bundle.model, source.numpy(), lengths.numpy(), max_lengths=limits, options=options))
 
 
 def test_the_demo_is_learnt(nmt_evaluate, demo_bundle, bundle, demo):

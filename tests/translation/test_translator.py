@@ -142,13 +142,13 @@ def test_a_long_source_is_cut_with_a_warning(bundle):
 @pytest.mark.parametrize("batch_size", [4, 8])
 def test_long_lines_make_smaller_batches(bundle, monkeypatch, batch_size):
     batches = []
-    pad = Translator._pad
+    translate = Translator._translate_batch
 
     def watching(self, batch):
         batches.append([len(row.ids) for row in batch])
-        return pad(self, batch)
+        return translate(self, batch)
 
-    monkeypatch.setattr(Translator, "_pad", watching)
+    monkeypatch.setattr(Translator, "_translate_batch", watching)
     lines = [*sentences(20, seed=4), *(" ".join(sentences(count)) for count in range(2, 60, 3))]
     search = SearchConfig(beam_size=1, batch_size=batch_size, max_source_tokens=500)
     together = texts(Translator(bundle, search=search).translate(lines))

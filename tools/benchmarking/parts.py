@@ -11,8 +11,8 @@ import torch
 
 from nmt.config.choices import Precision
 from nmt.corpus.batches import Batch
+from nmt.model.cross_entropy import projected_cross_entropy
 from nmt.model.decoder import DecoderOutput
-from nmt.model.loss import output_loss
 from nmt.text.subwords import SubwordModel
 from nmt.training.trainer import Trainer
 
@@ -90,7 +90,10 @@ def _prepared(part: str, trainer: Trainer, batch: Batch) -> Callable[[], None]:
 
     def run_output() -> None:
         smoothing = trainer.config.trainer.label_smoothing
-        loss, _ = output_loss(model, DecoderOutput(attentional, lexicon_bias), targets, label_smoothing=smoothing)
+        features = model.features(DecoderOutput(attentional, lexicon_bias))
+        loss, _ = projected_cross_entropy(
+            features, *model.output_parameters(), targets, label_smoothing=smoothing, lexicon_bias=lexicon_bias
+        )
         loss.backward()  # type: ignore[no-untyped-call]
 
     return run_output

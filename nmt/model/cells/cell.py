@@ -1,7 +1,5 @@
 """What encoder and decoder ask of a recurrence, and the layer that runs one."""
 
-from __future__ import annotations
-
 import importlib
 from abc import ABC, abstractmethod
 from typing import ClassVar

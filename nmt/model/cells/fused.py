@@ -1,7 +1,5 @@
 """What the cells have in common whose layers torch computes in one fused pass."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """The GRU (Cho et al. 2014), with the reset gate after the recurrent product as in cuDNN. Its state is (h,)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """The LSTM with forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000). Its state is (h, c)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
