@@ -5,8 +5,6 @@ A bundle is a directory that holds a trained model and everything it needs to tr
 sentencepiece is needed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Callable, Iterator

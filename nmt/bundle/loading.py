@@ -4,8 +4,6 @@ A variant is a precision. PyTorch reads its weights, or ONNX Runtime computes it
 Where both are possible, the graphs are faster on a CPU, and start without PyTorch.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A file that was cut short or changed is found before it is used. Bundles of before have no manifest, and load without.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

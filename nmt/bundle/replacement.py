@@ -8,8 +8,6 @@ If a swap was killed after ``best`` became ``best.old``, the next process that l
 earlier, it is forgotten. A swap that fails leaves nothing behind. One process saves at a time; readers never wait.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -3,8 +3,6 @@
 The rest of a bundle is in `nmt.bundle.description`; `nmt.bundle.replacement` replaces one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -134,7 +134,7 @@ class Encoder:
                     ends[name] = int(offsets[-1]) if len(offsets) else ends[name]
             if progress is not None:
                 progress(read)
-        counts = FilterCounts(**reasons)
+        counts = FilterCounts(**{"kept": 0} | reasons)
         if counts.kept == 0:
             raise CorpusError(
                 f"{label}: no pair is left to train on ({counts.summary()}); check the corpus and filters"
@@ -168,15 +168,15 @@ class Encoder:
         sources = self.source_subwords.encode_batch([pair.source for _, pair in training])
         targets = self.target_subwords.encode_batch([pair.target for _, pair in training])
         places: list[int] = []
-        kept: dict[str, list[tuple[list[int], str]]] = {side: [] for side in _SIDES}
+        lines: dict[str, list[tuple[list[int], str]]] = {side: [] for side in _SIDES}
         for (place, pair), source, target in zip(training, sources, targets, strict=True):
             reason = self.filters.reason(len(source), len(target))
             reasons[reason] += 1
             if reason == "kept":
                 places.append(place)
-                kept["source"].append((source, pair.source))
-                kept["target"].append((target, pair.target))
-        return places, kept
+                lines["source"].append((source, pair.source))
+                lines["target"].append((target, pair.target))
+        return places, lines
 
 
 def assemble(arrays: dict[str, Any], meta: dict[str, Any]) -> EncodedCorpus:

@@ -38,7 +38,7 @@ class Filters:
 class FilterCounts:
     """How many pairs were kept, and how many left out for which reason (the first that applies)."""
 
-    kept: int = 0
+    kept: int
     empty: int = 0
     too_long: int = 0
     ratio: int = 0

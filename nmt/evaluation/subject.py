@@ -122,8 +122,7 @@ class Subject:
             lengths = np.array([source.shape[1]], dtype=np.int64)
             for found, by in ((greedy, greedy_search), (beam, beam_search)):
                 stepper = Stepper(self.bundle.model, source, lengths, max_lengths=limits, options=options)
-                with stepper.without_gradients():
-                    [[one]] = by(stepper)
+                [[one]] = by(stepper)
                 found.append(self._text(one))
         return greedy, beam
 

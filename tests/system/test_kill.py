@@ -68,6 +68,7 @@ def bundle_of(path):
     load_bundle(path)
     config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     config["metadata"] = without_clocks(config["metadata"])
+    del config["files"]["README.md"]  # which tells how many minutes it took
     binary = {file.name: file.read_bytes() for file in path.iterdir() if file.suffix in (".model", ".safetensors")}
     return {"config": config, **binary}
 
