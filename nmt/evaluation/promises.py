@@ -241,7 +241,7 @@ def _coverage(subject: Subject, shortlist: Shortlist, reference: Subject) -> Fin
     """Report how much of the reference's translations the shortlist has; nothing is promised of that."""
     sources = [source_ids(subject.bundle, line) for line in subject.lines]
     targets = [hypothesis.tokens for hypothesis in reference.alone(subject.beams[-1])]
-    listed = [shortlist.ids(np.array([source]), np.array([len(source)]))[0] for source in sources]
+    listed = [shortlist.ids(np.array([source], dtype=np.int64), np.array([len(source)]))[0] for source in sources]
     covered = [np.isin(target, ids) for target, ids in zip(targets, listed, strict=True)]
     size = f"{np.mean([len(ids) for ids in listed]):.0f} of {shortlist.target_vocabulary:,} subwords a line on average"
     share = np.concatenate(covered).mean()

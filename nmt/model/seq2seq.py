@@ -227,7 +227,7 @@ class _Unfilled(TorchFunctionMode):
         return function(*arguments, **options)
 
 
-def build_shapes(config: ModelConfig, *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+def build_shapes(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """Build the network as `build_model` does, its parameters without values, and without memory for them."""
     # Filling parameters that have no values would import PyTorch's compiler, which takes two seconds.
     with torch.device("meta"), _Unfilled():
