@@ -15,6 +15,9 @@ BIN := $(VENV)/bin
 NMT_DEMO_BUNDLE ?= $(abspath $(wildcard runs/demo/best))
 export NMT_DEMO_BUNDLE
 
+# Three for two cores: some tests wait for a process, a clock or a disk.
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(max(2, (os.cpu_count() or 1) * 3 // 2))')
+
 .PHONY: help demo test check format clean
 .DEFAULT_GOAL := help
 
@@ -50,7 +53,7 @@ DEMO_SENTENCES := 'The small pigs want to fall asleep.' 'On Saturday Anna invite
 	'Her sons answered these bakers.'
 
 test: $(VENV)/installed  ## run the whole test suite (about a quarter of an hour on two cores, after make demo)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 check: $(VENV)/installed  ## check format, lint, types, and that every number shown was recorded
 	$(BIN)/ruff format --check .

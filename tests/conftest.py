@@ -31,8 +31,15 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
+LONG = ("tests/system/", "tests/recipes/", "tests/test_wheel.py", "tests/tools/", "tests/training/")
+
+
 def pytest_collection_modifyitems(items):
-    """Keep the tests of a file, and all that need the demo's model, in one process where several run them."""
+    """Keep the tests of a file, and all that need the demo's model, in one process where several run them.
+
+    What takes long begins first, so that no process is left alone with it in the end.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
     for item in items:
         group = "demo" if "demo_bundle" in item.fixturenames else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))

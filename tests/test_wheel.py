@@ -24,6 +24,7 @@ TINY = [
     "model.embedding_size=16",
     "model.encoder_hidden_size=16",
     "model.decoder_hidden_size=32",
+    "model.lexicon_size=0",
     "trainer.max_updates=2",
     "trainer.validate_every=2",
     "trainer.threads=1",

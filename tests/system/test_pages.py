@@ -334,7 +334,7 @@ def run_program(words, given):
     words = [*NMT.get(words[0], []), *words[1:]]
     words = words[1:] if words[0] == "nmt" else words
     if "--verify" in words and "--source" not in words:
-        words = [*words, "--source", "input.en"]
+        words = [*words, "--source", "input.en", "--variant", "pytorch"]
     if words[0] != "train" or {"--help", "--cfg"} & set(words):
         return run_nmt(words, given)
     small = [] if any(word.startswith("init_from=") for word in words) else SMALL

@@ -27,7 +27,7 @@ def wait_for_metrics(tmp_path):
 
 @pytest.mark.parametrize("number", list(EXIT_CODES))
 def test_a_signal_saves_and_the_same_command_goes_on(nmt_train, tiny, tmp_path, wait_for_metrics, number):
-    settings = [*tiny, "trainer.max_updates=200", "trainer.validate_every=100", "trainer.log_every=5"]
+    settings = [*tiny, "trainer.max_updates=100", "trainer.validate_every=50", "trainer.log_every=5"]
     with nmt_train.start(*settings) as process:
         wait_for_metrics(process)
         process.send_signal(number)
@@ -36,16 +36,16 @@ def test_a_signal_saves_and_the_same_command_goes_on(nmt_train, tiny, tmp_path, 
     assert err.splitlines()[-1] == f"{number.name}: saving after this update; once more to stop at once"
     state = load_state(tmp_path / "run" / "state.pt")
     stopped = state.position.update
-    assert 5 <= stopped < 200
+    assert 5 <= stopped < 100
 
     finished = nmt_train(*settings)
     assert finished.code == 0
     assert f"resuming run after update {stopped}, epoch {state.position.epoch}" in finished.err
-    assert "training ended: trainer.max_updates=200 reached" in finished.err
+    assert "training ended: trainer.max_updates=100 reached" in finished.err
     lines = (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     updates = [value["update"] for value in map(json.loads, lines) if value["kind"] == "train"]
-    assert updates == list(range(5, 201, 5))
-    assert load_bundle(tmp_path / "run" / "last").metadata["updates"] == 200
+    assert updates == list(range(5, 101, 5))
+    assert load_bundle(tmp_path / "run" / "last").metadata["updates"] == 100
 
 
 def test_a_second_signal_waits_for_nothing(nmt_train, tiny, tmp_path, wait_for_metrics):
