@@ -145,11 +145,12 @@ def _clear(path: Path) -> None:
 
 
 def _resolved(path: Path) -> Path:
-    """Follow links; OSError where they lead in a circle, for which Python has other errors before 3.13."""
-    try:
-        return path.resolve()
-    except RuntimeError:
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from None
+    """Follow links; OSError where they lead in a circle, where Python raises RuntimeError before 3.13, then nothing."""
+    with contextlib.suppress(RuntimeError):
+        resolved = path.resolve()
+        if not resolved.is_symlink():
+            return resolved
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
 
 def _swap(partial: Path, path: Path) -> None:
