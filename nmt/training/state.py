@@ -162,7 +162,7 @@ def save_state(state: SavedState, path: Path) -> None:
     buffer = io.BytesIO()
     torch.save(vars(state) | plain, buffer)
     with saving(path):
-        # Not getbuffer: Python 3.13 prints a traceback where a view outlives the buffer. This copies nothing either.
+        # Not getbuffer: where a view outlives the buffer, Python 3.12 may crash. This copies nothing either.
         write_atomically(path, lambda partial: partial.write_bytes(buffer.getvalue()))
 
 
