@@ -34,8 +34,6 @@ SUBJECTS = (PYTORCH, *reversed(VARIANTS))
 
 _FAR = 0.5
 """Root mean square of what int8 changes in the log-probability of a token, above which it is no rounding."""
-_SINGLE = 1e-4
-"""How far apart the log-probabilities of a tie may be in single precision, which is all that a command tells."""
 SAMPLES = 100
 """Lines that are made up where none are given, and the most that two workers translate."""
 _MANY_WORDS, _MOST_SUBWORDS = 10_000, 64
@@ -285,11 +283,9 @@ def _workers(subject: Subject, command: Command, options: Sequence[str]) -> Find
     )
     if not len(lines) == len(one) == len(two):
         return Finding("", f"{len(lines)} lines of input had {len(one)} of output by one, {len(two)} by two")
+    tie = subject.tolerance.rounding / 10  # all that a command tells is in single precision
     for line, here, there in zip(lines, one, two, strict=True):
-        if (
-            here["text"] != there["text"]
-            and abs(here["log_prob"] - there["log_prob"]) > subject.tolerance.rounding / 10
-        ):
+        if here["text"] != there["text"] and abs(here["log_prob"] - there["log_prob"]) > tie:
             both = f"{shown(here['text'])} by one, {shown(there['text'])} by two"
             return Finding("", f"line {here['line']}, {shown(line)}: {both}")
     return Finding(f"{len(lines)} lines")
