@@ -24,6 +24,7 @@ from nmt.bundle.description import (
 )
 from nmt.bundle.manifest import CARD, CONFIG, other_files, require_whole, with_manifest
 from nmt.bundle.replacement import replace_directory
+from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
 from nmt.files import encoded, is_utf8
 from nmt.model.seq2seq import Seq2Seq, build_shapes
@@ -107,9 +108,8 @@ def model_card(bundle: Bundle) -> str:
     lines = [
         f"# {bundle.source_language} → {bundle.target_language}",
         "",
-        f"A translator trained with nmt {__version__}: {bundle.config.cell} encoder-decoder with "
-        f"{bundle.config.attention} attention, {parameters / 1e6:.1f} million parameters, "
-        f"{bundle.target_subwords.vocabulary_size} target subwords.",
+        f"A translator trained with nmt {__version__}: {_kind(bundle.config)}, "
+        f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} target subwords.",
         "",
         "    nmt-translate THIS_DIRECTORY < input.txt > output.txt",
         "",
@@ -118,6 +118,13 @@ def model_card(bundle: Bundle) -> str:
     ]
     lines += [f"- {key}: {value}" for key, value in bundle.metadata.items()] or ["- nothing is recorded"]
     return "\n".join(lines) + "\n"
+
+
+def _kind(config: ModelConfig) -> str:
+    """Say in a few words what a model is made of."""
+    encoder, decoder = config.cells
+    cells = f"{encoder} encoder-decoder" if encoder == decoder else f"{encoder} encoder and {decoder} decoder"
+    return cells + (" without attention" if config.attention == "none" else f" with {config.attention} attention")
 
 
 def _read_weights(path: Path, device: torch.device | str) -> dict[str, Tensor]:

@@ -14,18 +14,30 @@ class Word(StrEnum):
 
 
 class Cell(Word):
-    """The recurrence of encoder and decoder."""
+    """A recurrence; `nmt.model.cells` has its equations."""
 
     lstm = "lstm"
+    lstm_peephole = "lstm_peephole"
     gru = "gru"
+    rnn = "rnn"
+    ssru = "ssru"
 
 
 class AttentionKind(Word):
-    """How a query scores the encoder's positions."""
+    """How a query scores the encoder's positions; none: the decoder has one vector of the whole source."""
 
     dot = "dot"
     general = "general"
     additive = "additive"
+    none = "none"
+
+
+class Initialization(Word):
+    """How weights begin."""
+
+    glorot_orthogonal = "glorot_orthogonal"
+    symmetric_uniform = "symmetric_uniform"
+    truncated_normal = "truncated_normal"
 
 
 class Tying(Word):

@@ -51,6 +51,8 @@ class Recurrence(NamedTuple):
     """(2, G·H, H)"""
     biases: Matrix
     """(2, 2·G·H), those of the inputs, then those of the state"""
+    peepholes: Matrix | None = None
+    """(2, 3·H), of an LSTM's input, output and forget gate; None: it has none"""
 
 
 class Arithmetic(ABC):
@@ -155,12 +157,14 @@ class Float32(Arithmetic):
     def recurrence(self, inputs: Activation, lengths: str, layer: Recurrence) -> list[str]:
         """See `Arithmetic`."""
         graph = self.graph
-        weights = [graph.constant(part) for part in layer[1:]]
+        weights = [graph.constant(part) for part in (layer.input_weights, layer.state_weights, layer.biases)]
+        peepholes = [] if layer.peepholes is None else ["", "", graph.constant(layer.peepholes)]
         return graph.add_many(
             layer.operator.name,
             inputs.name,
             *weights,
             lengths,
+            *peepholes,
             names=[""] * (1 + layer.operator.states),
             direction="bidirectional",
             hidden_size=layer.state_weights.shape[-1],

@@ -18,6 +18,7 @@ import zipfile
 from typing import NamedTuple
 
 from nmt.config.model import ModelConfig
+from nmt.errors import ConfigError
 from nmt.export.builder import Builder, MakeArithmetic, Weights
 from nmt.export.encoder import EncoderBuilder
 from nmt.export.graph import Constants
@@ -54,7 +55,10 @@ def build_graphs(
 
     Raises:
         KeyError: a weight is missing.
+        ConfigError: there are no graphs for such a model.
     """
+    if config.attention == "none":
+        raise ConfigError("a model without attention cannot be exported; it translates with PyTorch as it is")
     constants: Constants = {}
 
     def build(builder: type[Builder]) -> bytes:

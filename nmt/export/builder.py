@@ -38,7 +38,9 @@ class Builder(ABC):
         self.config, self.weights, self.with_shortlist = config, weights, with_shortlist
         self._make_arithmetic = arithmetic
         self.begin(Graph(self.name))
-        self.cell = exported_cell(config.cell.value)
+        encoder, decoder = config.cells
+        self.encoder_cell = exported_cell(encoder, of="encoder")
+        self.decoder_cell = exported_cell(decoder, of="decoder")
         self.attention = config.attention.value
         self.hidden_size = config.decoder_hidden_size
         self.value_size = 2 * config.encoder_hidden_size
@@ -52,7 +54,8 @@ class Builder(ABC):
     @property
     def states(self) -> dict[str, int]:
         """The recurrent states by name, with their widths."""
-        names = {f"{part}{i}": self.hidden_size for i in range(self.config.decoder_layers) for part in self.cell.parts}
+        layers, parts = range(self.config.decoder_layers), self.decoder_cell.parts
+        names = {f"{part}{i}": self.hidden_size for i in layers for part in parts}
         return names | ({"feed": self.attentional_size} if self.config.input_feeding else {})
 
     @property

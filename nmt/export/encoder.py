@@ -91,16 +91,27 @@ class EncoderBuilder(Builder):
         return Activation(rows, self.value_size, bound)
 
     def _recurrence(self, i: int) -> Recurrence:
-        sides = [f"encoder.layers.{i}.{{}}_l0{suffix}" for suffix in ("", "_reverse")]
+        cell = self.encoder_cell
+        assert cell.operator is not None
+        sides = [
+            {kind: self.weights[f"encoder.layers.{i}.{kind}_l0{side}"] for kind in cell.kinds}
+            for side in ("", "_reverse")
+        ]
 
-        def both(name: str) -> Matrix:
-            return np.stack([self.cell.to_operator(self.weights[side.format(name)]) for side in sides])
+        def both(kind: str) -> Matrix:
+            return np.stack([cell.to_operator(side[kind]) for side in sides])
 
         inputs = both("weight_ih")
         if i == 0:
             inputs = inputs * (self.scale * self._largest / self._embeddings[1])
-        biases = np.concatenate([both("bias_ih"), both("bias_hh")], axis=1)
-        return Recurrence(self.cell.operator, inputs, both("weight_hh"), biases)
+        peepholes = [each for each in map(cell.peepholes, sides) if each is not None]
+        return Recurrence(
+            cell.operator,
+            inputs,
+            both("weight_hh"),
+            np.stack([cell.biases(side) for side in sides]),
+            np.stack(peepholes) if peepholes else None,
+        )
 
     def _keys(self, values: Activation) -> None:
         add, projection = self.graph.add, "decoder.attention.key_projection"
@@ -136,10 +147,11 @@ class EncoderBuilder(Builder):
     def _first_states(self, summaries: list[list[Activation]]) -> None:
         graph, add = self.graph, self.graph.add
         for i in range(self.config.decoder_layers):
-            for j, summary in enumerate(summaries[min(i, len(summaries) - 1)]):
-                bridge = f"bridge.layers.{i}.{j}"
+            parts = summaries[min(i, len(summaries) - 1)]
+            for j, name in enumerate(self.decoder_cell.parts):
+                bridge, summary = f"bridge.layers.{i}.{j}", parts[min(j, len(parts) - 1)]
                 weight, bias = self.weights[f"{bridge}.weight"], self.weights[f"{bridge}.bias"]
-                add("Tanh", self.arithmetic.product([summary], weight, bias), name=f"{self.cell.parts[j]}{i}")
+                add("Tanh", self.arithmetic.product([summary], weight, bias), name=f"{name}{i}")
         if self.config.input_feeding:
             sentences = add("Slice", add("Shape", "source"), *(graph.integers(n) for n in (0, 1)))
             shape = add("Concat", sentences, graph.integers(self.attentional_size), axis=0)

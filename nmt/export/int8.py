@@ -124,7 +124,8 @@ class Int8(Arithmetic):
             *(codes for codes, _, _ in parts),
             graph.constant(wide.biases),
             lengths,
-            *("", add("Expand", graph.constant(begun), both_sides), ""),
+            *("", add("Expand", graph.constant(begun), both_sides)),
+            "" if wide.peepholes is None else graph.constant(wide.peepholes),
             *(name for _, scales, zeros in parts for name in (scales, zeros)),
             names=[""] * (1 + layer.operator.states),
             domain=_MICROSOFT,
@@ -203,11 +204,17 @@ def _with_guards(layer: Recurrence) -> Recurrence:
         gates = part.reshape(2, -1, size, part.shape[-1])
         return np.pad(gates, ((0, 0), (0, 0), (0, more), (0, columns))).reshape(2, -1, part.shape[-1] + columns)
 
-    gates = np.pad(layer.biases.reshape(2, -1, size), ((0, 0), (0, 0), (0, more)))
+    gates = _padded(layer.biases, size, more)
     keeping = np.array(layer.operator.keeping)
     gates[:, : len(keeping), size:] = _SATURATED * keeping[:, None]
     return layer._replace(
         input_weights=widened(layer.input_weights, columns=more),
         state_weights=widened(layer.state_weights, columns=more),
         biases=gates.reshape(2, -1),
+        peepholes=None if layer.peepholes is None else _padded(layer.peepholes, size, more).reshape(2, -1),
     )
+
+
+def _padded(rows: Matrix, size: int, more: int) -> Matrix:
+    """Lengthen each of the blocks of rows, (2, ·H), by zeros: (2, ·, H + more)."""
+    return np.pad(rows.reshape(2, -1, size), ((0, 0), (0, 0), (0, more)))

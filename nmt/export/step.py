@@ -6,6 +6,10 @@ N ids of a shortlist, C of all sentences together. R rows of the states, U token
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from nmt.export.arithmetic import Activation, Matrix
 from nmt.export.builder import BOUND, Builder
 from nmt.export.graph import Constants, Described
@@ -14,15 +18,15 @@ from nmt.export.graph import Constants, Described
 class DecoderBuilder(Builder):
     """What both graphs of a position need of the decoder's layers."""
 
-    def layer(self, i: int) -> list[Matrix]:
-        """Return a layer's weights: of its inputs and of its state, then their biases, the gates in our own order."""
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        weights = [self.weights[f"decoder.layers.{i}.rnn.{name}_l0"] for name in names]
-        return [self.cell.to_step(weight) for weight in weights]
+    def layer(self, i: int) -> dict[str, Matrix]:
+        """Return a layer's weights by kind, the gates in our own order, which peepholes have already."""
+        cell = self.decoder_cell
+        weights = {kind: self.weights[f"decoder.layers.{i}.rnn.{kind}_l0"] for kind in cell.kinds}
+        return {kind: each if kind == "weight_peephole" else cell.to_step(each) for kind, each in weights.items()}
 
     def products(self, rows: str) -> Described:
         """Describe what the first layer's gates read of embeddings, a row each."""
-        return {"products": (self.arithmetic.products_type, (rows, len(self.layer(0)[0])))}
+        return {"products": (self.arithmetic.products_type, (rows, len(self.layer(0)["weight_ih"])))}
 
 
 class EmbeddingBuilder(DecoderBuilder):
@@ -36,7 +40,7 @@ class EmbeddingBuilder(DecoderBuilder):
     def build(self, constants: Constants) -> bytes:
         """See `Builder`."""
         embeddings, units = self.target_embeddings
-        weight = self.layer(0)[0][:, : self.config.embedding_size] * self.scale / units
+        weight = self.layer(0)["weight_ih"][:, : self.config.embedding_size] * self.scale / units
         self.arithmetic.embedded_product(embeddings, "tokens", weight, name="products")
         return self.graph.to_bytes({"tokens": ("int64", ("U",))}, self.products("U"), beside=constants)
 
@@ -114,24 +118,41 @@ class StepBuilder(DecoderBuilder):
         below: list[Activation] = []
         if self.config.input_feeding:
             below.append(Activation(self.before("feed"), self.attentional_size, BOUND))
+        bound = BOUND if self.decoder_cell.is_bounded else None
         for i in range(self.config.decoder_layers):
-            hidden = Activation(self.before(f"hidden{i}"), self.hidden_size, BOUND)
-            advanced = self.cell.advance(self, i, below=below, hidden=hidden)
-            output = Activation(advanced, self.hidden_size, BOUND)
+            state = Activation(self.before(f"{self.decoder_cell.parts[0]}{i}"), self.hidden_size, bound)
+            advanced = self.decoder_cell.advance(self, i, below=below, state=state)
+            output = Activation(advanced, self.hidden_size, bound)
             if is_residual and i > 0:
-                assert below[0].bound is not None
                 summed = self.graph.add("Add", output.name, below[0].name)
-                output = Activation(summed, self.hidden_size, BOUND + below[0].bound)
+                grown = None if bound is None or below[0].bound is None else bound + below[0].bound
+                output = Activation(summed, self.hidden_size, grown)
             below = [output]
         return below[0]
+
+    def input_sums(self, i: int, below: list[Activation], weight: Matrix, bias: Matrix | None = None) -> str:
+        """Multiply a layer's inputs by their weights (G·H, I), and add a bias (G·H,): (B, K, G·H)."""
+        if i > 0:
+            return self.arithmetic.product(below, weight, bias)
+        embedded = self.embedded_products()
+        if below:
+            return self.graph.add("Add", embedded, self.arithmetic.product(below, self.fed(weight), bias))
+        return embedded if bias is None else self.graph.add("Add", embedded, self.graph.constant(bias))
+
+    def joint_sums(self, i: int, inputs: list[Activation], weights: Mapping[str, Matrix], bias: Matrix) -> str:
+        """Multiply a layer's inputs and its state in one product, and add a bias: (B, K, G·H)."""
+        weight_ih, weight_hh = weights["weight_ih"], weights["weight_hh"]
+        joined = np.concatenate([self.fed(weight_ih) if i == 0 else weight_ih, weight_hh], axis=1)
+        sums = self.arithmetic.product(inputs, joined, bias)
+        return self.graph.add("Add", sums, self.embedded_products()) if i == 0 else sums
 
     def embedded_products(self) -> str:
         """Look up what the embeddings of the places' last tokens contribute to the first layer: (B, K, G·H)."""
         return self.arithmetic.stored_product("products", self.embedded)
 
-    def without_embedded(self, i: int, weight: Matrix) -> Matrix:
-        """Leave out of a layer's input weights what reads the embeddings, in the first layer only."""
-        return weight[:, self.config.embedding_size :] if i == 0 else weight
+    def fed(self, weight: Matrix) -> Matrix:
+        """Take of the first layer's input weights those that do not read the embeddings."""
+        return weight[:, self.config.embedding_size :]
 
     def _attend(self, query: Activation) -> str:
         """Read the memory: the weighted sum of the values, (B, K, F)."""

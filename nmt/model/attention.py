@@ -1,4 +1,4 @@
-"""Attention: keys are made once from the values, then every query reads from the same memory."""
+"""Attention: keys are made once from the values, then every query reads from the same memory. And what is without."""
 
 import math
 from typing import Literal, NamedTuple
@@ -31,9 +31,13 @@ class Attention(nn.Module):
     In ``general`` the matrix is applied to the values, so that it costs nothing per step.
     """
 
+    input_size = 0
+    """width of what the decoder's first layer reads of the memory"""
+
     def __init__(self, query_size: int, value_size: int, *, kind: AttentionName, attention_size: int) -> None:
         super().__init__()
         self.kind = kind
+        self.context_size = value_size
         if kind == "general":
             self.key_projection = nn.Linear(value_size, query_size, bias=False)
         elif kind == "additive":
@@ -58,3 +62,36 @@ class Attention(nn.Module):
         scores = scores.masked_fill(~memory.mask.unsqueeze(1), -math.inf)
         weights = torch.softmax(scores, dim=-1)
         return torch.bmm(weights.to(memory.values.dtype), memory.values), weights
+
+    def beside(self, embedded: Tensor, memory: Memory) -> Tensor:
+        """Give what the decoder's first layer reads: the embedded tokens alone, (B, Q, E)."""
+        return embedded
+
+
+class Summary(nn.Module):
+    """No attention: of the source there is one vector, the last outputs of both directions.
+
+    The decoder starts from it (Sutskever et al. 2014). Where it is repeated, each position's input and its attentional
+    vector read it too (Cho et al. 2014, appendix A.1.2). Nobody asks which position was looked at.
+    """
+
+    def __init__(self, value_size: int, *, repeat: bool) -> None:
+        super().__init__()
+        self.input_size = self.context_size = value_size if repeat else 0
+
+    def memory(self, values: Tensor, mask: Tensor) -> Memory:
+        """Make the vector: values (B, S, 2H), zero at padding, mask (B, S) bool → values and keys (B, 1, ·)."""
+        forward, backward = values.chunk(2, dim=-1)
+        rows = torch.arange(len(values), device=values.device)
+        vector = torch.cat((forward[rows, mask.sum(1) - 1], backward[:, 0]), dim=-1).unsqueeze(1)
+        kept = vector[..., : self.context_size]
+        return Memory(kept, kept, mask[:, :1])
+
+    def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, None]:
+        """Give the vector to each of the queries (B, Q, H): context (B, Q, 2H), or nothing of it, and no weights."""
+        return memory.values.expand(-1, queries.size(1), -1), None
+
+    def beside(self, embedded: Tensor, memory: Memory) -> Tensor:
+        """Give what the decoder's first layer reads: embedded tokens (B, Q, E), and the vector where it is repeated."""
+        vector = memory.values.expand(-1, embedded.size(1), -1)
+        return torch.cat((embedded, vector.to(embedded.dtype)), dim=-1) if self.input_size else embedded

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nmt.model.attention import Attention, AttentionName, Memory
+from nmt.model.attention import Attention, Memory, Summary
 from nmt.model.cells.cell import Cell, LayerState, RecurrentLayer
 from nmt.model.dropout import Dropout
 from nmt.model.encoder import Encoded
@@ -67,8 +67,8 @@ class Advanced(NamedTuple):
 
     decoded: DecoderOutput
     """attentional vectors (B, K, F)"""
-    weights: Tensor
-    """attention, (B, K, S)"""
+    weights: Tensor | None
+    """attention, (B, K, S), where there is any"""
     state: DecoderState
 
 
@@ -79,16 +79,12 @@ class DecoderSizes(NamedTuple):
     """E, of the embeddings"""
     hidden: int
     """H, of every layer"""
-    values: int
-    """of the encoder's outputs"""
-    attention: int
-    """A, of additive attention's hidden layer"""
     attentional: int
     """F, of h~"""
 
 
 class Decoder(nn.Module):
-    """L recurrent layers under an attention layer (Luong et al. 2015).
+    """L recurrent layers under an attention layer (Luong et al. 2015), or under none.
 
     The top layer's output queries the memory, and the attentional vector is h~ = tanh(W_c [context; query]) (equation
     5). With input feeding (section 3.3) h~ is part of the next position's input, so that training goes position by
@@ -101,7 +97,7 @@ class Decoder(nn.Module):
         *,
         layers: int,
         cell: Cell,
-        attention: AttentionName,
+        attention: Attention | Summary,
         input_feeding: bool,
         dropout: float,
     ) -> None:
@@ -111,12 +107,13 @@ class Decoder(nn.Module):
         self.attentional_size = attentional
         self.residual = layers > 2
         self.dropout = Dropout(dropout)
-        first = sizes.input + (attentional if input_feeding else 0)
+        self.cell = cell
+        first = sizes.input + attention.input_size + (attentional if input_feeding else 0)
         self.layers = nn.ModuleList(
             RecurrentLayer(first if i == 0 else hidden, hidden, cell=cell) for i in range(layers)
         )
-        self.attention = Attention(hidden, sizes.values, kind=attention, attention_size=sizes.attention)
-        self.combine = nn.Linear(sizes.values + hidden, attentional, bias=False)
+        self.attention = attention
+        self.combine = nn.Linear(attention.context_size + hidden, attentional, bias=False)
 
     def start(
         self, encoded: Encoded, initial: tuple[LayerState, ...], mask: Tensor, *, offer: Offer | None = None
@@ -133,10 +130,10 @@ class Decoder(nn.Module):
         attentional, weights, after = self._advance(embedded, state)
         return Advanced(_output(attentional, weights, state), weights, after)
 
-    def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor, DecoderState]:
+    def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None, DecoderState]:
         """Run one position, the lexicon apart: attentional vectors (B, K, F), weights (B, K, S), the state after it."""
         batch, places, _ = embedded.shape
-        outputs = self.dropout(embedded)
+        outputs = self.attention.beside(self.dropout(embedded), state.memory)
         if state.feed is not None:
             outputs = torch.cat((outputs, state.feed), dim=-1)
         outputs = outputs.flatten(0, 1)
@@ -146,7 +143,7 @@ class Decoder(nn.Module):
             below = outputs
             following = layer.advance(below, tuple(part.flatten(0, 1) for part in state.layers[i]))
             layers.append(tuple(part.view(batch, places, -1) for part in following))
-            outputs = self.dropout(following[0])
+            outputs = self.dropout(self.cell.output(following))
             if self.residual and i > 0:
                 outputs = outputs + below
         attentional, weights = self.attend(outputs.view(batch, places, -1), state.memory)
@@ -156,17 +153,18 @@ class Decoder(nn.Module):
     def forward(self, embedded: Tensor, state: DecoderState) -> DecoderOutput:
         """Run a whole target, teacher forced: embedded (B, T, E), state with one place → T positions."""
         if self.input_feeding:
-            positions, read = [], []
+            positions: list[Tensor] = []
+            read: list[Tensor] = []
             for t in range(embedded.size(1)):
                 attentional, weights, state = self._advance(embedded[:, t : t + 1], state)
                 positions.append(attentional)
-                read.append(weights)
-            return _output(torch.cat(positions, dim=1), torch.cat(read, dim=1), state)
+                read += [] if weights is None else [weights]
+            return _output(torch.cat(positions, dim=1), torch.cat(read, dim=1) if read else None, state)
         return _output(*self.attend(self.recur(embedded, state), state.memory), state)
 
     def recur(self, embedded: Tensor, state: DecoderState) -> Tensor:
         """Run the layers over a whole target, without input feeding: embedded (B, T, E) → queries (B, T, H)."""
-        outputs: Tensor = self.dropout(embedded)
+        outputs: Tensor = self.attention.beside(self.dropout(embedded), state.memory)
         for i, layer in enumerate(self.layers):
             below = outputs
             outputs = self.dropout(layer(below, tuple(part.squeeze(1) for part in state.layers[i])))
@@ -174,13 +172,14 @@ class Decoder(nn.Module):
                 outputs = outputs + below
         return outputs
 
-    def attend(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Read the memory and combine: queries (B, Q, H) → attentional (B, Q, F) and weights (B, Q, S)."""
+    def attend(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor | None]:
+        """Read the memory and combine: queries (B, Q, H) → attentional (B, Q, F) and weights (B, Q, S), if any."""
         context, weights = self.attention(queries, memory)
         attentional = torch.tanh(self.combine(torch.cat((context, queries), dim=-1)))
         return self.dropout(attentional), weights
 
 
-def _output(attentional: Tensor, weights: Tensor, state: DecoderState) -> DecoderOutput:
+def _output(attentional: Tensor, weights: Tensor | None, state: DecoderState) -> DecoderOutput:
     """Join attentional vectors (B, Q, F) with what the lexicon says where attention looks, weights (B, Q, S)."""
-    return DecoderOutput(attentional, state.offer.lexicon_bias(weights) if state.offer else None)
+    offer = None if weights is None else state.offer
+    return DecoderOutput(attentional, offer.lexicon_bias(weights) if offer and weights is not None else None)

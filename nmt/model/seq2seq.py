@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from nmt.errors import ConfigError
-from nmt.model.cells.cell import LayerState, cell_named
+from nmt.model.attention import Attention, Summary
+from nmt.model.cells.cell import LayerState, RecurrentLayer, cell_named
 from nmt.model.decoder import Decoder, DecoderOutput, DecoderSizes, DecoderState
 from nmt.model.encoder import Encoded, Encoder
+from nmt.model.initialization import FirstWeights, initialize
 from nmt.model.lexicon import Lexicon, Offer
 
 if TYPE_CHECKING:
@@ -31,10 +33,11 @@ class Step(NamedTuple):
 
 
 class Bridge(nn.Module):
-    """Encoder summary → first decoder state, for the hidden and the cell state of every layer.
+    """Encoder summary → first decoder state, for each part of the state of every layer.
 
     Decoder layer l takes encoder layer l, or the top one where the encoder is shallower. Each part has its own
-    ``tanh(W [forward; backward])`` (Bahdanau et al. 2015, appendix A.2.2, from both directions).
+    ``tanh(W [forward; backward])`` (Bahdanau et al. 2015, appendix A.2.2, from both directions). Where the encoder's
+    cell has fewer parts, it is of the last of them.
     """
 
     def __init__(self, encoder_size: int, decoder_size: int, *, layers: int, parts: int) -> None:
@@ -49,7 +52,8 @@ class Bridge(nn.Module):
         for i, projections in enumerate(self.layers):
             source = states[min(i, len(states) - 1)]
             assert isinstance(projections, nn.ModuleList)
-            initial.append(tuple(torch.tanh(p(part)) for p, part in zip(projections, source, strict=True)))
+            parts = (source[min(j, len(source) - 1)] for j in range(len(projections)))
+            initial.append(tuple(torch.tanh(p(part)) for p, part in zip(projections, parts, strict=True)))
         return tuple(initial)
 
 
@@ -159,58 +163,65 @@ class Seq2Seq(nn.Module):
 
 
 def build_model(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
-    """Build the network that the configuration describes; the only place where the two meet.
+    """Build the network that the configuration describes, with its first weights.
 
     Raises:
         ConfigError: three-way tying of two vocabularies of different sizes.
     """
+    model = _build(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+    encoder, decoder = model.encoder, model.decoder
+    layers = [(layer, encoder.cell) for layer in encoder.layers]
+    layers += [(layer.rnn, decoder.cell) for layer in decoder.layers if isinstance(layer, RecurrentLayer)]
+    initialize(model, layers, FirstWeights(config.init.value, config.init_scale, config.forget_bias))
+    return model
+
+
+def _build(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+    """Build the network; the only place where it and the configuration meet."""
     tying = config.tying.value
-    cell = cell_named(config.cell.value)
+    encoder_cell, decoder_cell = map(cell_named, config.cells)
     if tying == "all" and source_vocabulary != target_vocabulary:
         raise ConfigError(
             f"model.tying=all needs one vocabulary, but the source has {source_vocabulary} subwords "
             f"and the target {target_vocabulary}; use model.tying=target"
         )
-    embedding_size = config.embedding_size
+    embedding_size, hidden_size = config.embedding_size, config.decoder_hidden_size
     attentional_size = config.attentional_size or embedding_size
     has_projection = tying != "none" and attentional_size != embedding_size
     value_size = 2 * config.encoder_hidden_size
-    sizes = DecoderSizes(
-        input=embedding_size,
-        hidden=config.decoder_hidden_size,
-        values=value_size,
-        attention=config.attention_size,
-        attentional=attentional_size,
-    )
-    lexicon = Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
-    model = Seq2Seq(
+    return Seq2Seq(
         source_embedding=None if tying == "all" else nn.Embedding(source_vocabulary, embedding_size),
         target_embedding=nn.Embedding(target_vocabulary, embedding_size),
         encoder=Encoder(
-            embedding_size, config.encoder_hidden_size, layers=config.encoder_layers, cell=cell, dropout=config.dropout
+            embedding_size,
+            config.encoder_hidden_size,
+            layers=config.encoder_layers,
+            cell=encoder_cell,
+            dropout=config.dropout,
         ),
-        bridge=Bridge(value_size, config.decoder_hidden_size, layers=config.decoder_layers, parts=cell.parts),
+        bridge=Bridge(value_size, hidden_size, layers=config.decoder_layers, parts=decoder_cell.parts),
         decoder=Decoder(
-            sizes,
+            DecoderSizes(input=embedding_size, hidden=hidden_size, attentional=attentional_size),
             layers=config.decoder_layers,
-            cell=cell,
-            attention=config.attention.value,
+            cell=decoder_cell,
+            attention=_attention(config),
             input_feeding=config.input_feeding,
             dropout=config.dropout,
         ),
         projection=nn.Linear(attentional_size, embedding_size, bias=False) if has_projection else None,
         output=nn.Linear(attentional_size, target_vocabulary) if tying == "none" else None,
-        lexicon=lexicon if config.lexicon_size else None,
+        lexicon=Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
+        if config.lexicon_size
+        else None,
     )
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            # Rows of norm one on average, so that the first logits are near zero.
-            nn.init.normal_(module.weight, std=embedding_size**-0.5)
-        elif isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return model
+
+
+def _attention(config: "ModelConfig") -> Attention | Summary:
+    kind: Any = config.attention.value
+    query_size, value_size = config.decoder_hidden_size, 2 * config.encoder_hidden_size
+    if kind == "none":
+        return Summary(value_size, repeat=config.repeat_summary)
+    return Attention(query_size, value_size, kind=kind, attention_size=config.attention_size)
 
 
 class _Unfilled(TorchFunctionMode):
@@ -231,4 +242,4 @@ def build_shapes(config: "ModelConfig", *, source_vocabulary: int, target_vocabu
     """Build the network as `build_model` does, its parameters without values, and without memory for them."""
     # Filling parameters that have no values would import PyTorch's compiler, which takes two seconds.
     with torch.device("meta"), _Unfilled():
-        return build_model(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+        return _build(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)

@@ -111,8 +111,7 @@ def _batch_bytes(config: TrainConfig, corpus: Mixture, parts: int) -> int:
 
 def _floats_of_a_position(model: ModelConfig) -> int:
     """Count what layers compute for a source and a target position: embeddings, gates, states, attentional vector."""
-    gates = cell_named(model.cell.value).gates
-    encoder = 2 * model.encoder_layers * model.encoder_hidden_size
-    decoder = model.decoder_layers * model.decoder_hidden_size
-    attentional = model.attentional_size or model.embedding_size
-    return 2 * model.embedding_size + (gates + _PRODUCTS) * (encoder + decoder) + attentional
+    encoder, decoder = (cell_named(name).gates + _PRODUCTS for name in model.cells)
+    encoder *= 2 * model.encoder_layers * model.encoder_hidden_size
+    decoder *= model.decoder_layers * model.decoder_hidden_size
+    return 2 * model.embedding_size + encoder + decoder + (model.attentional_size or model.embedding_size)

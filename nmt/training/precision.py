@@ -7,7 +7,7 @@ import torch
 from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
-from nmt.model.cells.cell import cell_named
+from nmt.model.cells.cell import RecurrentLayer, cell_named
 
 _ROUNDS = 6
 
@@ -46,17 +46,18 @@ class _Layers:
 
     def __init__(self, device: torch.device, model: ModelConfig) -> None:
         self.device = device
-        cell, input_size, hidden_size = cell_named(model.cell.value), model.embedding_size, model.decoder_hidden_size
+        cell, input_size, hidden_size = cell_named(model.cells[1]), model.embedding_size, model.decoder_hidden_size
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            self.rnn = cell.layer(input_size, hidden_size).to(device)
+            self.rnn = RecurrentLayer(input_size, hidden_size, cell=cell).to(device)
             self.output = torch.nn.Linear(hidden_size, 4 * hidden_size).to(device)
             self.inputs = torch.randn(64, 8, input_size, device=device)
+            self.state = tuple(torch.zeros(64, hidden_size, device=device) for _ in range(cell.parts))
 
     def seconds(self, *, bf16: bool) -> float:
         """Run once and time it; RuntimeError where PyTorch has no such recurrent layer."""
         began = time.perf_counter()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            outputs = self.output(self.rnn(self.inputs)[0])
+            outputs = self.output(self.rnn(self.inputs, self.state))
         outputs.float().sum().backward()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)

@@ -12,6 +12,7 @@ import nmt
 from nmt import files
 from nmt.bundle import description, replacement
 from nmt.bundle.weights import load_bundle, save_bundle
+from nmt.config.choices import Cell
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError
@@ -124,7 +125,7 @@ DAMAGES = {
     "a size is zero": lambda config: config["model"].update(decoder_layers=0),
     "a size is a fraction": lambda config: config["model"].update(encoder_hidden_size=6.5),
     "sizes exclude each other": lambda config: config["model"].update(attention="dot", decoder_hidden_size=6),
-    "a word is unknown": lambda config: config["model"].update(cell="rnn"),
+    "a word is unknown": lambda config: config["model"].update(cell="cnn"),
     "a key is unknown": lambda config: config["model"].update(colour="red"),
     "the search is impossible": lambda config: config["search"].update(beam_size=0),
     "weights are no name": lambda config: config["variants"]["fp32"].update(weights=None),
@@ -141,8 +142,8 @@ def test_config_json_with_a_damaged_entry(best, damage):
 
 
 def test_damaged_entries_are_named(best):
-    edit(best, lambda config: config["model"].update(cell="rnn"))
-    assert refusal(best) == f"{best}: cell=rnn is not possible: it must be one of lstm, gru"
+    edit(best, lambda config: config["model"].update(cell="cnn"))
+    assert refusal(best) == f"{best}: cell=cnn is not possible: it must be one of {', '.join(Cell)}"
     edit(best, lambda config: config.pop("model"))
     assert refusal(best) == (f"{best / 'config.json'}: an entry is missing or wrong ('model'); copy the bundle again")
 

@@ -7,28 +7,32 @@ import pytest
 import torch
 
 from nmt.config.choices import AttentionKind, Cell, Tying
+from nmt.errors import ConfigError
+from nmt.export.cells.cell import exported_cell
 
 LENGTHS = np.array([7, 1, 4])
+ATTENTIONS = [kind for kind in AttentionKind if kind is not AttentionKind.none]
 LAYERS = [(1, 1), (2, 1), (1, 2), (3, 3)]
-# Every cell with every attention and feeding and depth; tying and the attentional vector's width go round.
+# Every cell of the encoder with every one of the decoder, with and without feeding; all else goes round.
+ENCODERS = [cell.value for cell in Cell if exported_cell(cell.value, of="decoder").operator]
 NETWORKS = [
     {
-        "cell": cell,
-        "attention": attention,
+        "encoder_cell": encoder,
+        "decoder_cell": decoder.value,
+        "attention": ATTENTIONS[number % 3],
         "input_feeding": feeding,
-        "encoder_layers": layers[0],
-        "decoder_layers": layers[1],
-        "tying": list(Tying)[number % 3],
-        "attentional_size": (0, 14)[number % 2],
+        "encoder_layers": LAYERS[number // 2 % 4][0],
+        "decoder_layers": LAYERS[number // 2 % 4][1],
+        "tying": list(Tying)[number // 3 % 3],
+        "attentional_size": (0, 14)[number // 3 % 2],
     }
-    for number, (cell, attention, feeding, layers) in enumerate(
-        itertools.product(Cell, AttentionKind, (False, True), LAYERS)
-    )
+    for number, (encoder, decoder, feeding) in enumerate(itertools.product(ENCODERS, Cell, (False, True)))
 ]
 
 
 def name_of(network):
-    parts = (network["cell"], network["attention"], "fed" if network["input_feeding"] else "plain")
+    cells = f"{network['encoder_cell']}-{network['decoder_cell']}"
+    parts = (cells, network["attention"], "fed" if network["input_feeding"] else "plain")
     keys = ("encoder_layers", "decoder_layers", "tying", "attentional_size")
     return "-".join(map(str, (*parts, *(network[key] for key in keys))))
 
@@ -75,6 +79,19 @@ def test_in_int8_every_network_steps_nearly_so(make_models, network):
     for (logits, weights), (found, found_weights) in zip(*both(make_models(precision="int8", **network)), strict=True):
         assert np.corrcoef(found.ravel(), logits.ravel())[0, 1] > 0.995
         assert np.abs(found_weights - weights).max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        ({"encoder_cell": "ssru"}, "a model whose encoder is ssru cannot be exported"),
+        ({"attention": AttentionKind.none}, "a model without attention cannot be exported"),
+    ],
+)
+def test_what_has_no_graphs_translates_with_pytorch(make_models, network, message):
+    with pytest.raises(ConfigError) as caught:
+        make_models(**network)
+    assert str(caught.value) == f"{message}; it translates with PyTorch as it is"
 
 
 LEXICA = [{}, {"input_feeding": True}, {"decoder_layers": 2}, {"attention": AttentionKind.additive}]

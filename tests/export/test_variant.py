@@ -117,7 +117,7 @@ def test_bf16_is_the_fp32_weights_rounded(best):
         found, expected = (each.model.step(previous, each.model.start(source, lengths)) for each in (loaded, exact))
     assert found.logits.dtype == torch.bfloat16
     assert not torch.equal(found.logits.float(), expected.logits)
-    torch.testing.assert_close(found.logits.float(), expected.logits, rtol=0.05, atol=0.05)
+    torch.testing.assert_close(found.logits.float(), expected.logits, rtol=0.05, atol=0.1)
     assert len(texts(loaded)) == len(LINES)
 
 

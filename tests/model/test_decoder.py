@@ -1,11 +1,13 @@
 """The decoder: one position at a time equals a whole target at once, and a state is a value."""
 
+from functools import partial
 from itertools import product
 
 import pytest
 import torch
 
-from nmt.model.attention import Memory
+from nmt.config.choices import Cell
+from nmt.model.attention import Attention, Memory, Summary
 from nmt.model.cells.cell import cell_named
 from nmt.model.decoder import Decoder, DecoderSizes, DecoderState
 from nmt.model.encoder import Encoded
@@ -14,13 +16,17 @@ B, T, S, E, H, F = 3, 4, 5, 3, 6, 7
 LENGTHS = torch.tensor([5, 2, 3])
 
 
+KINDS = {kind: partial(Attention, H, H, kind=kind, attention_size=4) for kind in ("dot", "general", "additive")}
+KINDS |= {"none": partial(Summary, H, repeat=False), "repeated": partial(Summary, H, repeat=True)}
+
+
 def build(*, cell="lstm", attention="general", layers=1, feeding=False, dropout=0.0):
     torch.manual_seed(13)
     decoder = Decoder(
-        DecoderSizes(input=E, hidden=H, values=H, attention=4, attentional=F),
+        DecoderSizes(input=E, hidden=H, attentional=F),
         layers=layers,
         cell=cell_named(cell),
-        attention=attention,
+        attention=KINDS[attention](),
         input_feeding=feeding,
         dropout=dropout,
     )
@@ -48,7 +54,10 @@ def parts_of(state):
 
 @pytest.mark.parametrize(
     ("cell", "attention", "layers", "feeding"),
-    list(product(["lstm", "gru"], ["dot", "general", "additive"], [1, 2, 3], [False, True])),
+    [
+        (cell, kind, 1 + (i + j) % 3, bool((i + j) % 2))
+        for (i, cell), (j, kind) in product(enumerate(map(str, Cell)), enumerate(KINDS))
+    ],
 )
 def test_advancing_equals_running_over_the_whole_target(cell, attention, layers, feeding):
     decoder = build(cell=cell, attention=attention, layers=layers, feeding=feeding)

@@ -1,9 +1,13 @@
 """Reading sources: frozen padding equals packing, and a sentence's encoding is its own."""
 
+from functools import partial
+
 import pytest
 import torch
 
+from nmt.config.choices import Cell
 from nmt.model.cells.cell import cell_named
+from nmt.model.cells.fused import FusedCell
 from nmt.model.encoder import Encoder
 
 E, H = 5, 4
@@ -31,7 +35,7 @@ def test_reading_over_frozen_padding_equals_reading_packed(cell, lengths, dtype)
     layer, inputs = layer_and_inputs(cell, lengths, dtype)
     leaves = [inputs, *layer.parameters()]
     results = []
-    for read in (cell_named(cell).read_packed, cell_named(cell).read_frozen):
+    for read in (partial(FusedCell.read, cell_named(cell)), cell_named(cell).read_frozen):
         values, state = read(layer, inputs, torch.tensor(lengths))
         assert len(state) == (2 if cell == "lstm" else 1)
         parts = torch.cat([values.flatten(), *(part.flatten() for part in state)])
@@ -46,13 +50,15 @@ def test_reading_over_frozen_padding_equals_reading_packed(cell, lengths, dtype)
         assert not slope[length:].any()
 
 
-@pytest.mark.parametrize("read", ["read_packed", "read_frozen"])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize(
+    ("cell", "read"), [("lstm", None), ("lstm", "packed"), ("gru", None), ("gru", "packed"), ("rnn", None)]
+)
 def test_states_are_those_after_a_sentences_last_and_first_token(cell, read):
     """Hidden states can be read off the outputs, cell states off the sentence cut to its length."""
     lengths = LENGTHS["unequal"]
     layer, inputs = layer_and_inputs(cell, lengths, torch.float64)
-    values, state = getattr(cell_named(cell), read)(layer, inputs, torch.tensor(lengths))
+    run = partial(FusedCell.read, cell_named(cell)) if read else cell_named(cell).read
+    values, state = run(layer, inputs, torch.tensor(lengths))
     for i, length in enumerate(lengths):
         alone, final = layer(inputs[i : i + 1, :length])
         final = final if cell == "lstm" else (final,)
@@ -65,11 +71,14 @@ def test_states_are_those_after_a_sentences_last_and_first_token(cell, read):
 
 def build(cell="lstm", layers=2, dropout=0.0):
     torch.manual_seed(11)
-    return Encoder(E, H, layers=layers, cell=cell_named(cell), dropout=dropout).double()
+    encoder = Encoder(E, H, layers=layers, cell=cell_named(cell), dropout=dropout).double()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.normal_(std=0.5)
+    return encoder
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize(("cell", "layers"), [*((cell, 2) for cell in Cell), ("lstm", 1), ("ssru", 3)])
 def test_an_encoding_does_not_depend_on_neighbours_or_padding(cell, layers):
     encoder = build(cell, layers).eval()
     lengths = LENGTHS["unequal"]
@@ -81,7 +90,7 @@ def test_an_encoding_does_not_depend_on_neighbours_or_padding(cell, layers):
         torch.testing.assert_close(together.values[i, :length], alone.values[0])
         assert not together.values[i, length:].any()
         for ours, own in zip(together.states, alone.states, strict=True):
-            assert len(ours) == (2 if cell == "lstm" else 1)
+            assert len(ours) == cell_named(cell).parts
             for part, other in zip(ours, own, strict=True):
                 torch.testing.assert_close(part[i], other[0])
 
@@ -102,7 +111,7 @@ def test_more_than_two_layers_are_residual_above_the_first(layers, residual):
     inputs = torch.randn(2, 4, E, dtype=torch.float64)
     outputs = inputs
     for i, layer in enumerate(encoder.layers):
-        above, state = encoder.cell.read_packed(layer, outputs, lengths)
+        above, state = FusedCell.read(encoder.cell, layer, outputs, lengths)
         for part, expected in zip(encoder(inputs, lengths).states[i], state, strict=True):
             torch.testing.assert_close(part, expected)
         outputs = above + outputs if residual and i > 0 else above

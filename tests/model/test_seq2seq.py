@@ -55,26 +55,25 @@ def previous_of(target):
     return torch.cat((torch.full((len(target), 1), BOS), target[:, :-1]), dim=1)
 
 
-EVERY = list(
-    product(
-        ["lstm", "gru"],
-        ["dot", "general", "additive"],
-        [(1, 1), (2, 2), (3, 3), (1, 2), (3, 1)],
-        [False, True],
-        ["none", "target", "all"],
-    )
-)
+# Every cell of the encoder with every one of the decoder, with and without feeding; all else goes round.
+KINDS = [{"attention": kind} for kind in AttentionKind] + [{"attention": AttentionKind.none, "repeat_summary": True}]
+DEPTHS = [(1, 1), (2, 2), (3, 3), (1, 2), (3, 1), (2, 1), (1, 3)]
+EVERY = [
+    (*cells, feeding, KINDS[number % 5], DEPTHS[number % 7], list(Tying)[number // 2 % 3])
+    for number, (*cells, feeding) in enumerate(product(map(str, Cell), map(str, Cell), [False, True]))
+]
 
 
-@pytest.mark.parametrize(("cell", "attention", "depths", "feeding", "tying"), EVERY)
-def test_stepping_equals_teacher_forcing(cell, attention, depths, feeding, tying):
+@pytest.mark.parametrize(("encoder", "decoder", "feeding", "attention", "depths", "tying"), EVERY)
+def test_stepping_equals_teacher_forcing(encoder, decoder, feeding, attention, depths, tying):
     model = build(
-        cell=Cell[cell],
-        attention=AttentionKind[attention],
+        encoder_cell=encoder,
+        decoder_cell=decoder,
+        **attention,
         encoder_layers=depths[0],
         decoder_layers=depths[1],
         input_feeding=feeding,
-        tying=Tying[tying],
+        tying=tying,
     )
     source, source_lengths, target, _ = batch()
     previous = previous_of(target)
@@ -106,7 +105,7 @@ def test_stepping_equals_teacher_forcing_with_a_lexicon(feeding, width):
 
 @pytest.mark.parametrize("lexicon", [0, 4])
 @pytest.mark.parametrize("feeding", [False, True])
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("cell", list(map(str, Cell)))
 def test_logits_do_not_depend_on_neighbours_or_padding(cell, feeding, lexicon):
     model = build(cell=Cell[cell], encoder_layers=3, decoder_layers=2, input_feeding=feeding, lexicon_size=lexicon)
     source, source_lengths, target, target_lengths = batch()
@@ -190,16 +189,17 @@ def test_nothing_of_a_decode_is_kept_on_the_module(feeding):
             assert value is after[key] or value == after[key], key
 
 
-COMBINATIONS = list(product(["lstm", "gru"], ["dot", "general", "additive"], [1, 2], [False, True]))
+COMBINATIONS = [
+    (cell, KINDS[number % 5], 1 + number // 2 % 2, feeding)
+    for number, (cell, feeding) in enumerate(product(Cell, [False, True]))
+]
 
 
 @pytest.mark.parametrize(("cell", "attention", "depth", "feeding"), COMBINATIONS)
 def test_a_beam_of_one_is_greedy_and_hypotheses_rescore_to_their_log_probs(cell, attention, depth, feeding):
-    model = build(
-        cell=Cell[cell], attention=AttentionKind[attention], decoder_layers=depth, input_feeding=feeding
-    ).float()
+    model = build(cell=cell, **attention, decoder_layers=depth, input_feeding=feeding).float()
     with torch.no_grad():
-        model.output_bias[EOS] += 4
+        model.output_bias[EOS] += 8
     source, lengths, *_ = batch()
     options = {"max_lengths": [9, 9, 1], "bos_id": BOS, "eos_id": EOS}
     greedy = searched(greedy_search, model, source, lengths, **options)

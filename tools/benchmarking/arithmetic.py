@@ -42,19 +42,22 @@ class Work(NamedTuple):
 
 def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Work:
     """Count the weights of the model's products by part; biases and embeddings take none."""
-    cell = cell_named(model.cell.value)
-    gates = cell.gates
+    encoder_cell, decoder_cell = map(cell_named, model.cells)
+    gates = decoder_cell.gates
     values, hidden, width = 2 * model.encoder_hidden_size, model.decoder_hidden_size, model.embedding_size
     attentional = model.attentional_size or width
-    encoder = 2 * gates * model.encoder_hidden_size * (width + model.encoder_hidden_size)
-    encoder += (model.encoder_layers - 1) * 2 * gates * model.encoder_hidden_size * (values + model.encoder_hidden_size)
-    fed = attentional if model.input_feeding else 0
-    decoder = gates * hidden * (width + fed + hidden) + (model.decoder_layers - 1) * gates * hidden * 2 * hidden
-    bridge = model.decoder_layers * cell.parts * values * hidden
+    layers = width + (model.encoder_layers - 1) * values  # what the layers' inputs are wide together
+    encoder = encoder_cell.gates * layers + encoder_cell.state_products * model.encoder_layers * values // 2
+    encoder *= 2 * model.encoder_hidden_size
     kind, size = model.attention.value, model.attention_size
-    keys = {"general": values * hidden, "additive": values * size, "dot": 0}[kind]
+    context = values if kind != "none" or model.repeat_summary else 0
+    fed = (attentional if model.input_feeding else 0) + (context if model.repeat_summary else 0)
+    decoder = gates * (width + fed + (model.decoder_layers - 1) * hidden)
+    decoder = (decoder + decoder_cell.state_products * model.decoder_layers * hidden) * hidden
+    bridge = model.decoder_layers * decoder_cell.parts * values * hidden
+    keys = {"general": values * hidden, "additive": values * size}.get(kind, 0)
     query = hidden * size if kind == "additive" else 0
-    combine = (values + hidden) * attentional
+    combine = (context + hidden) * attentional
     # Between attentional vectors and a tied output matrix of another width lies a projection.
     read = attentional if model.tying is Tying.none else width
     projection = attentional * read if read != attentional else 0
@@ -64,6 +67,6 @@ def weights_of(model: ModelConfig, source_vocabulary: int, target_vocabulary: in
         {"decoder": decoder, "attention": query + combine, "output and loss": projection + output},
         {"encoder": bridge},
         gates * hidden * width,
-        values * attentional,
+        context * attentional,
         output,
     )

@@ -24,16 +24,12 @@ class GRU(ExportedCell):
         reset, update, candidate = np.split(weight, 3)
         return np.concatenate([update, reset, candidate])
 
-    def advance(self, step: StepBuilder, i: int, *, below: list[Activation], hidden: Activation) -> str:
+    def advance(self, step: StepBuilder, i: int, *, below: list[Activation], state: Activation) -> str:
         """See `ExportedCell`."""
         add, names, integers = step.graph.add, step.graph.add_many, step.graph.integers
-        weight_ih, weight_hh, bias_ih, bias_hh = step.layer(i)
-        from_input = ""
-        if below:
-            from_input = step.arithmetic.product(below, step.without_embedded(i, weight_ih), bias_ih)
-        if i == 0:
-            from_input = add("Add", step.embedded_products(), from_input or step.graph.constant(bias_ih))
-        from_hidden = step.arithmetic.product([hidden], weight_hh, bias_hh)
+        weights = step.layer(i)
+        from_input = step.input_sums(i, below, weights["weight_ih"], weights["bias_ih"])
+        from_hidden = step.arithmetic.product([state], weights["weight_hh"], weights["bias_hh"])
         sizes = integers(2 * step.hidden_size, step.hidden_size)
         input_gates, input_candidate = names("Split", from_input, sizes, names=["", ""], axis=-1)
         hidden_gates, hidden_candidate = names("Split", from_hidden, sizes, names=["", ""], axis=-1)
@@ -42,7 +38,7 @@ class GRU(ExportedCell):
         reset, update = names("Split", opened, halves, names=["", ""], axis=-1)
         candidate = add("Tanh", add("Add", input_candidate, add("Mul", reset, hidden_candidate)))
         # (1 - z) n + z h = n + z (h - n)
-        moved = add("Mul", update, add("Sub", hidden.name, candidate))
+        moved = add("Mul", update, add("Sub", state.name, candidate))
         return add("Add", candidate, moved, name=f"next_hidden{i}")
 
 

@@ -30,15 +30,11 @@ class LSTM(ExportedCell):
         inputs, forget, candidate, output = np.split(weight, 4)
         return np.concatenate([inputs, forget, output, candidate])
 
-    def advance(self, step: StepBuilder, i: int, *, below: list[Activation], hidden: Activation) -> str:
+    def advance(self, step: StepBuilder, i: int, *, below: list[Activation], state: Activation) -> str:
         """See `ExportedCell`."""
         add, names, integers = step.graph.add, step.graph.add_many, step.graph.integers
-        weight_ih, weight_hh, bias_ih, bias_hh = step.layer(i)
-        joined = np.concatenate([step.without_embedded(i, weight_ih), weight_hh], axis=1)
-        sums = step.arithmetic.product([*below, hidden], joined, bias_ih + bias_hh)
-        if i == 0:
-            sums = add("Add", sums, step.embedded_products())
-        size = step.hidden_size
+        weights, size = step.layer(i), step.hidden_size
+        sums = step.joint_sums(i, [*below, state], weights, weights["bias_ih"] + weights["bias_hh"])
         gates, candidate = names("Split", sums, integers(3 * size, size), names=["", ""], axis=-1)
         opened = names("Split", add("Sigmoid", gates), integers(size, size, size), names=[""] * 3, axis=-1)
         input_gate, forget_gate, output_gate = opened

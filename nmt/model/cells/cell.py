@@ -2,25 +2,47 @@
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 LayerState = tuple[Tensor, ...]
-"""Of one layer: its parts, the first of which is its output."""
+"""Of one layer: what the next position continues."""
 
 
 class Cell(ABC):
     """A recurrence. A cell keeps no weights: its layers do, which `layer` makes."""
 
     gates: ClassVar[int]
-    """G: products of width H that a position takes"""
+    """G: products of the input, of width H, that a position takes"""
+    state_products: ClassVar[int]
+    """products of the state, of width H, that a position takes"""
     parts: ClassVar[int]
     """tensors of a layer's state"""
+    forget_gate: ClassVar[int | None] = None
+    """which of the gates keeps the state where it is open"""
+
+    @abstractmethod
+    def equations(self, inputs: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
+        """Run one position, written out to be read and tested against.
+
+        Args:
+            inputs: x_t, (N, I).
+            state: that of t - 1, of (N, H) parts.
+            weights: of one direction of a layer, as its ``all_weights`` has them; the gates are one below the other.
+
+        Returns:
+            The state of t, of (N, H) parts.
+        """
 
     @abstractmethod
     def layer(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> nn.Module:
-        """Make a layer with its first weights."""
+        """Make a layer; `nmt.model.initialization` gives it its first weights.
+
+        Parameters are called ``KIND_l0``, and ``KIND_l0_reverse`` in the backward direction. The kinds are weight_ih,
+        of the inputs, weight_hh, of the state, weight_peephole and bias, bias_ih or bias_hh.
+        """
 
     @abstractmethod
     def read(self, layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, LayerState]:
@@ -38,6 +60,10 @@ class Cell(ABC):
     @abstractmethod
     def advance(self, layer: nn.Module, inputs: Tensor, state: LayerState) -> LayerState:
         """Run a layer one position: inputs (N, I), state of (N, H) parts → the next state."""
+
+    def output(self, state: LayerState) -> Tensor:
+        """Give what layers above read of a state: (..., H)."""
+        return state[0]
 
 
 class RecurrentLayer(nn.Module):

@@ -15,62 +15,26 @@ _SATURATED = 1000.0
 
 
 class FusedCell(Cell):
-    """A cell with a layer of torch's."""
+    """A cell with a layer of torch's, which has two biases, of the inputs and of the state."""
 
-    module: ClassVar[type[nn.LSTM] | type[nn.GRU]]
+    module: ClassVar[type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]]
     """the layer"""
-    first_biases: ClassVar[tuple[float, ...]]
-    """of each gate, in the layer's order"""
-    standstill: ClassVar[tuple[int, ...]]
-    """which gates must be shut (-1), open (1), or may be anything (0) for the state to stay as it is"""
-
-    @abstractmethod
-    def equations(self, inputs: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
-        """Do what `step` does, written out to be read and tested against."""
 
     @abstractmethod
     def step(self, inputs: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
-        """Run one position.
-
-        Args:
-            inputs: x_t, (N, I).
-            state: that of t - 1, of (N, H) parts.
-            weights: of the inputs (G·H, I), of the state (G·H, H), the biases of both (G·H,) each. The gates are one
-                below the other.
-
-        Returns:
-            The state of t, of (N, H) parts.
-        """
-
-    @abstractmethod
-    def sweep(self, inputs: Tensor, weights: list[Tensor], *, zeros: Tensor, training: bool) -> tuple[Tensor, ...]:
-        """Run both directions over (B, S, I) from a state of zeros (2, B, H).
-
-        Returns:
-            Outputs (B, S, 2H), then the last states but the first part, (2, B, H) each.
-        """
+        """Do what `equations` do, in one operation of torch's."""
 
     def layer(self, input_size: int, hidden_size: int, *, bidirectional: bool = False) -> nn.RNNBase:
-        """Make torch's layer, batch first.
-
-        Each gate's input weights are Glorot & Bengio's (2010, equation 16), its recurrent weights orthogonal (Saxe et
-        al. 2014); torch adds two biases, of which the second is zero.
-        """
-        layer = self.module(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
-        with torch.no_grad():
-            for name, parameter in layer.named_parameters():
-                for gate, bias in zip(parameter.chunk(self.gates), self.first_biases, strict=True):
-                    if name.startswith("weight_ih"):
-                        nn.init.xavier_uniform_(gate)
-                    elif name.startswith("weight_hh"):
-                        nn.init.orthogonal_(gate)
-                    else:
-                        nn.init.constant_(gate, bias if name.startswith("bias_ih") else 0.0)
-        return layer
+        """See `Cell`; torch's layer, batch first."""
+        return self.module(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
 
     def read(self, layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        """See `Cell`; cuDNN is fast on packed sequences, but on a CPU packing costs a fused layer its fused path."""
-        return (self.read_packed if inputs.is_cuda else self.read_frozen)(layer, inputs, lengths)
+        """See `Cell`; only real positions are read."""
+        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        outputs, final = layer(packed)
+        padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.size(1))
+        parts = final if self.parts > 1 else (final,)
+        return padded, tuple(torch.cat((part[0], part[1]), dim=-1) for part in parts)
 
     def run(self, layer: nn.Module, inputs: Tensor, state: LayerState) -> Tensor:
         """See `Cell`."""
@@ -84,16 +48,27 @@ class FusedCell(Cell):
         assert isinstance(layer, nn.RNNBase)
         return self.step(inputs, state, layer.all_weights[0])
 
-    def read_packed(self, layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        """Read real positions alone; see `Cell.read`."""
-        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        outputs, final = layer(packed)
-        padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.size(1))
-        parts = final if self.parts > 1 else (final,)
-        return padded, tuple(torch.cat((part[0], part[1]), dim=-1) for part in parts)
+
+class GatedCell(FusedCell):
+    """A cell whose gates can keep a state as it is, so that a fused layer may cross padding."""
+
+    standstill: ClassVar[tuple[int, ...]]
+    """which gates must be shut (-1), open (1), or may be anything (0) for the state to stay as it is"""
+
+    @abstractmethod
+    def sweep(self, inputs: Tensor, weights: list[Tensor], *, zeros: Tensor, training: bool) -> tuple[Tensor, ...]:
+        """Run both directions over (B, S, I) from a state of zeros (2, B, H).
+
+        Returns:
+            Outputs (B, S, 2H), then the last states but the first part, (2, B, H) each.
+        """
+
+    def read(self, layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, LayerState]:
+        """See `Cell`; cuDNN is fast on packed sequences, but on a CPU packing costs a fused layer its fused path."""
+        return super().read(layer, inputs, lengths) if inputs.is_cuda else self.read_frozen(layer, inputs, lengths)
 
     def read_frozen(self, layer: nn.Module, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, LayerState]:
-        """Do what `read_packed` does, in one fused pass over padding too: padding freezes the recurrence.
+        """Do what `FusedCell.read` does, in one fused pass over padding too: padding freezes the recurrence.
 
         One more input feature, 1 at padding and 0 elsewhere, saturates the gates that `standstill` names. So the
         backward direction crosses the padding in its zero state, and the forward direction keeps its last state to the

@@ -6,18 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from nmt.model.cells.cell import LayerState
-from nmt.model.cells.fused import FusedCell
+from nmt.model.cells.fused import GatedCell
 
 
-class GRU(FusedCell):
+class GRU(GatedCell):
     """Gates, in order: reset, update, candidate."""
 
-    gates, parts, module = 3, 1, nn.GRU
-    first_biases = (0.0, 0.0, 0.0)
+    gates, state_products, parts, module = 3, 3, 1, nn.GRU
     standstill = (0, 1, 0)
 
     def equations(self, inputs: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
-        """See `FusedCell`."""
+        """See `Cell`."""
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         (hidden,) = state
         from_input = (inputs @ weight_ih.T + bias_ih).chunk(3, dim=-1)
@@ -32,7 +31,7 @@ class GRU(FusedCell):
         return (torch.gru_cell(inputs, state[0], *weights),)
 
     def sweep(self, inputs: Tensor, weights: list[Tensor], *, zeros: Tensor, training: bool) -> tuple[Tensor, ...]:
-        """See `FusedCell`."""
+        """See `GatedCell`."""
         # (has biases, one layer, no dropout, training, bidirectional, batch first)
         return (torch.gru(inputs, zeros, weights, True, 1, 0.0, training, True, True)[0],)
 

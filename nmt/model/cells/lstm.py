@@ -6,19 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from nmt.model.cells.cell import LayerState
-from nmt.model.cells.fused import FusedCell
+from nmt.model.cells.fused import GatedCell
 
 
-class LSTM(FusedCell):
+class LSTM(GatedCell):
     """Gates, in order: input, forget, candidate, output."""
 
-    gates, parts, module = 4, 2, nn.LSTM
-    # The forget gate begins open (Jozefowicz et al. 2015, section 5).
-    first_biases = (0.0, 1.0, 0.0, 0.0)
+    gates, state_products, parts, module = 4, 4, 2, nn.LSTM
+    forget_gate = 1
     standstill = (-1, 1, 0, 0)
 
     def equations(self, inputs: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
-        """See `FusedCell`."""
+        """See `Cell`."""
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         hidden, memory = state
         gates = inputs @ weight_ih.T + bias_ih + hidden @ weight_hh.T + bias_hh
@@ -31,7 +30,7 @@ class LSTM(FusedCell):
         return torch.lstm_cell(inputs, state, *weights)
 
     def sweep(self, inputs: Tensor, weights: list[Tensor], *, zeros: Tensor, training: bool) -> tuple[Tensor, ...]:
-        """See `FusedCell`."""
+        """See `GatedCell`."""
         # (has biases, one layer, no dropout, training, bidirectional, batch first)
         outputs, _, memory = torch.lstm(inputs, (zeros, zeros), weights, True, 1, 0.0, training, True, True)
         return outputs, memory
