@@ -19,6 +19,7 @@ class Cell(Word):
     lstm = "lstm"
     lstm_peephole = "lstm_peephole"
     gru = "gru"
+    gru_original = "gru_original"
     rnn = "rnn"
     ssru = "ssru"
 
