@@ -241,6 +241,11 @@ class Translator:
         # A lone "\r" too: it ends a line for many a tool downstream.
         text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
         weights = hypothesis.weights
+        if weights is None and (self._alignments or self._attention):
+            raise ConfigError(
+                "the model has no attention (model.attention=none), which would tell what each word translates; "
+                "leave out alignments and attention"
+            )
         alignment = attention = None
         if weights is not None and self._alignments:
             source_words = [*(-1 for _ in row.tag), *self._source.words_of(row.ids), -1]

@@ -250,3 +250,20 @@ def contents():
         return {str(path): path.read_bytes() for path in files if path.name not in ("train.log", ".lock")}
 
     return read
+
+
+@pytest.fixture
+def at_update(monkeypatch):
+    """Call something while an update is made, before it is counted."""
+
+    def install(number, action):
+        update = Trainer._update
+
+        def patched(self, gradient_norm):
+            if self.position.update + 1 == number:
+                action(self)
+            update(self, gradient_norm)
+
+        monkeypatch.setattr(Trainer, "_update", patched)
+
+    return install

@@ -21,23 +21,6 @@ from nmt.training.validation import Validation
 
 
 @pytest.fixture
-def at_update(monkeypatch):
-    """Call something while an update is made, before it is counted."""
-
-    def install(number, action):
-        update = Trainer._update
-
-        def patched(self, gradient_norm):
-            if self.position.update + 1 == number:
-                action(self)
-            update(self, gradient_norm)
-
-        monkeypatch.setattr(Trainer, "_update", patched)
-
-    return install
-
-
-@pytest.fixture
 def scripted(monkeypatch):
     """Let validations find these BLEU scores, one after the other."""
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nmt.bundle.weights import Bundle
-from nmt.config.choices import LengthNormalization
+from nmt.config.choices import AttentionKind, LengthNormalization
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError, RunError
@@ -25,9 +25,9 @@ def sentences(count, *, seed=1, longest=12):
     return [" ".join(draw.choices(TEXT.split(), k=draw.randint(1, longest))).capitalize() + "." for _ in range(count)]
 
 
-def make_bundle(*, end=3.0):
+def make_bundle(*, end=3.0, **network):
     """An untrained model whose choices are sharp, so that rounding decides none, and most of whose sentences end."""
-    config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32)
+    config = ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32, **network)
     subwords = train_subwords(sentences(300), kind="unigram", vocabulary_size=80)
     size = subwords.vocabulary_size
     torch.manual_seed(1)
@@ -433,6 +433,19 @@ def test_alignments_link_words_by_attention(bundle):
                 rows = torch.tensor(each.attention)
                 assert rows.shape == (len(each.tokens), len(bundle.source_subwords.encode(line)) + 1 + (tag >= 0))
                 assert torch.allclose(rows.sum(1), torch.ones(len(each.tokens)), atol=1e-5)
+
+
+def test_a_model_without_attention_has_no_alignments():
+    bundle = make_bundle(attention=AttentionKind.none)
+    expected = texts(Translator(bundle).translate(sentences(3)))
+    for asked in ("alignments", "attention"):
+        with pytest.raises(ConfigError) as caught:
+            Translator(bundle, **{asked: True}).translate(sentences(3))
+        assert str(caught.value) == (
+            "the model has no attention (model.attention=none), which would tell what each word translates; "
+            "leave out alignments and attention"
+        )
+    assert len(expected) == 3
 
 
 def test_translations_are_plain_values(bundle):
