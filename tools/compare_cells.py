@@ -1,0 +1,242 @@
+"""Compare cells, and decoders without attention, at equal cost: equal parameters, equal minutes, no lexicon.
+
+    python tools/compare_cells.py costs                      # what an update of each network costs, in turns
+    python tools/compare_cells.py train --corpora multi30k   # what is missing of the rows; may be stopped at any moment
+    python tools/compare_cells.py table                      # all rows so far, as entries of docs/results/runs.jsonl
+
+Every network gets the updates that it makes in the same minutes of two quiet cores, by its measured cost. So a row does
+not depend on what else runs, and a training that was stopped goes on. docs/results/cells.jsonl keeps all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark_training import compose, configuration
+from benchmarking.turns import costs_in_turns
+from filelock import FileLock
+from recorded.again import this_machine
+
+from nmt.cli.common import Parser, report, run
+from nmt.config.choices import AttentionKind, Cell
+from nmt.config.model import ModelConfig
+from nmt.corpus.reader import read_lines
+from nmt.errors import ConfigError, RunError
+from nmt.evaluation.metrics import corpus_scores
+from nmt.files import encoded, write_atomically, write_flushed
+from nmt.model.seq2seq import build_shapes
+
+NAME = "compare_cells.py"
+ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "docs/results/cells.jsonl"
+NETWORKS = {word.value: [f"model.cell={word}"] for word in Cell}
+NETWORKS |= {"none": ["model.attention=none"], "none-repeated": ["model.attention=none", "model.repeat_summary=true"]}
+CORPORA = {
+    "multi30k": [
+        *("experiment=multi30k_en_de", "model.dropout=0.3", "subwords.sampling_alpha=0"),
+        *("trainer.batch_tokens=1200", "optimizer.lr=2e-3"),
+    ],
+    "tatoeba": ["experiment=tatoeba_zh_en"],
+}
+LANGUAGES = {"multi30k": ("en", "de"), "tatoeba": ("zh", "en")}
+TESTS = {"multi30k": "multi30k/test_2016_flickr", "tatoeba": "tatoeba_zh_en/test"}
+VOCABULARIES = {"multi30k": (6000, 6000), "tatoeba": (5000, 5000)}
+_STEP = 4
+"""Hidden sizes are multiples of this."""
+_ROUNDS = 15
+"""Updates of each network whose costs are compared."""
+UPDATES_A_MINUTE = {"multi30k": 143, "tatoeba": 152}
+"""What the LSTM makes on two quiet cores of an EPYC 7003 (AVX2, no bf16), as docs/log/RESULTS.md has it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit code."""
+    parser = Parser(NAME, description=__doc__)
+    parser.add_argument("verb", metavar="VERB", choices=("costs", "train", "table"), help="see above")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
+    parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), metavar="NAME")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="N", help="default: 1 2 3")
+    parser.add_argument("--minutes", type=float, default=15.0, metavar="N", help="of two cores each (default: 15)")
+    parser.add_argument("--runs", type=Path, default=Path("runs/cells"), metavar="DIRECTORY", help="of the trainings")
+    parser.add_argument("--kept", type=Path, default=KEPT, metavar="FILE", help="of costs and rows")
+
+    def command() -> None:
+        arguments = parser.parse_args(argv)
+        networks = [(corpus, network) for network in arguments.networks for corpus in arguments.corpora]
+        if arguments.verb == "costs":
+            for corpus in arguments.corpora:
+                measure_costs(corpus, kept=arguments.kept)
+        elif arguments.verb == "train":
+            for seed in arguments.seeds:
+                for corpus, network in networks:
+                    make_row(corpus, network, seed, arguments.minutes, runs=arguments.runs, kept=arguments.kept)
+        else:
+            for entry in entries(read_kept(arguments.kept)):
+                print(json.dumps(entry, ensure_ascii=False))
+
+    return run(command, NAME)
+
+
+def settings_of(corpus: str, network: str) -> list[str]:
+    """List the settings of a network that has as many parameters as the LSTM with attention, as nearly as may be."""
+    return [*CORPORA[corpus], *NETWORKS[network], "model.lexicon_size=0", *equal_size(corpus, network)]
+
+
+def equal_size(corpus: str, network: str) -> list[str]:
+    """Choose the widths: the decoder's H is twice the encoder's."""
+    wanted = parameters(corpus, "lstm", 256)
+    sizes = range(_STEP, 1025, _STEP)
+    size = min(sizes, key=lambda hidden: abs(parameters(corpus, network, hidden) - wanted))
+    return [f"model.encoder_hidden_size={size}", f"model.decoder_hidden_size={2 * size}"]
+
+
+def parameters(corpus: str, network: str, hidden: int) -> int:
+    """Count the parameters of a network whose encoder has this H."""
+    config = ModelConfig(
+        **{"encoder_layers": 2, "attentional_size": 512, "encoder_hidden_size": hidden},
+        decoder_hidden_size=2 * hidden,
+        tying=ModelConfig().tying if corpus == "multi30k" else type(ModelConfig().tying).target,
+        cell=Cell(network) if network in set(Cell) else Cell.lstm,
+        attention=AttentionKind.none if network.startswith("none") else AttentionKind.general,
+        repeat_summary=network == "none-repeated",
+    )
+    source, target = VOCABULARIES[corpus]
+    shapes = build_shapes(config, source_vocabulary=source, target_vocabulary=target)
+    return sum(parameter.numel() for parameter in shapes.parameters())
+
+
+def measure_costs(corpus: str, *, kept: Path) -> None:
+    """Measure what an update of each network costs, in units of the LSTM's."""
+    configs = {name: configuration(compose(settings_of(corpus, name))) for name in NETWORKS}
+    for network, cost in costs_in_turns(configs, rounds=_ROUNDS).items():
+        row = {"kind": "cost", "corpus": corpus, "network": network, "cost": round(cost, 3)}
+        keep(kept, row | {"machine": this_machine() | {"threads": 1}})
+
+
+def updates_of(corpus: str, network: str, rows: Sequence[dict[str, Any]], *, minutes: float) -> int:
+    """Tell how many updates a network makes in the minutes in which the LSTM makes those of `UPDATES_A_MINUTE`.
+
+    Raises:
+        ConfigError: a cost was not measured.
+    """
+    found = find(rows, kind="cost", corpus=corpus, network=network)
+    if found is None:
+        raise ConfigError(f"the cost of {network} on {corpus} was not measured: run {NAME} costs --corpora {corpus}")
+    return round(UPDATES_A_MINUTE[corpus] * minutes / found["cost"])
+
+
+def make_row(corpus: str, network: str, seed: int, minutes: float, *, runs: Path, kept: Path) -> None:
+    """Train a network and score it, unless that was done.
+
+    Raises:
+        ConfigError: its cost was not measured.
+        RunError: a command failed.
+    """
+    rows = read_kept(kept)
+    if find(rows, kind="row", corpus=corpus, network=network, seed=seed):
+        return
+    updates = updates_of(corpus, network, rows, minutes=minutes)
+    settings = settings_of(corpus, network)
+    directory = runs / f"{corpus}-{network}-{seed}"
+    report(NAME, f"{directory}: {updates:,} updates")
+    limits = [f"trainer.max_updates={updates}", "trainer.max_minutes=0", f"trainer.validate_every={-(-updates // 8)}"]
+    _nmt_train([*settings, *limits, "trainer.threads=1", f"seed={seed}", "corpus.test=", f"run_dir={directory}"])
+    row = {"kind": "row", "corpus": corpus, "network": network, "seed": seed, "updates": updates}
+    row |= {"minutes": minutes, "settings": settings, "machine": this_machine() | {"threads": 1}}
+    row["parameters"] = parameters(corpus, network, int(settings[-2].partition("=")[2]))
+    keep(kept, row | evaluate(corpus, directory / "best"))
+
+
+def evaluate(corpus: str, bundle: Path) -> dict[str, Any]:
+    """Score the test text: BLEU and chrF2 with signatures, BLEU of each third by source length, sentences a second."""
+    test = Path(os.environ.get("NMT_CORPORA", "corpora")) / TESTS[corpus]
+    source, reference = (Path(f"{test}.{language}") for language in LANGUAGES[corpus])
+    with tempfile.TemporaryDirectory() as directory:
+        output = Path(directory) / "output"
+        words = [bundle, "--source", source, "--reference", reference, "--output", output, "--format", "json"]
+        command = [sys.executable, "-m", "nmt.cli.evaluate", *map(str, words), "--threads", "1", "--quiet"]
+        printed = json.loads(_run(command))
+        hypotheses = list(read_lines(output))
+    sources, references = list(read_lines(source)), list(read_lines(reference))
+    lengths = [len(line) if corpus == "tatoeba" else len(line.split()) for line in sources]
+    limits = statistics.quantiles(lengths, n=3)
+    thirds = []
+    for low, high in zip([-1, *limits], [*limits, max(lengths)], strict=True):
+        lines = [i for i, length in enumerate(lengths) if low < length <= high]
+        texts = ([side[i] for i in lines] for side in (hypotheses, references))
+        [score] = corpus_scores(*texts, metrics=("bleu",), language=LANGUAGES[corpus][1])
+        thirds.append(round(score.value, 2))
+    return {"scores": printed["scores"], "bleu_by_length": thirds, "limits": limits, "speed": printed.get("speed")}
+
+
+def entries(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Turn rows into entries of the recorded runs, a network's seeds together."""
+    for corpus in CORPORA:
+        for network in NETWORKS:
+            mine = [row for row in rows if (row["kind"], row["corpus"], row["network"]) == ("row", corpus, network)]
+            cost = find(rows, kind="cost", corpus=corpus, network=network)
+            if mine and cost:
+                yield from _entries(corpus, network, mine, cost)
+
+
+def _entries(
+    corpus: str, network: str, rows: Sequence[Mapping[str, Any]], cost: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    bleus = [next(score for score in row["scores"] if score["name"] == "BLEU") for row in rows]
+    values: dict[str, tuple[str, list[float]]] = {"BLEU": ("BLEU", [round(score["value"], 2) for score in bleus])}
+    for i, third in enumerate(("short", "middle", "long")):
+        values[f"BLEU {third}"] = "BLEU", [row["bleu_by_length"][i] for row in rows]
+    values["parameters"] = "parameters", [rows[0]["parameters"]]
+    values["updates"] = "updates", [rows[0]["updates"]]
+    values["cost"] = "", [cost["cost"]]
+    for metric, (unit, numbers) in values.items():
+        yield {
+            "id": f"cells-{corpus}-{network}/{metric.lower().replace(' ', '-').replace('/s', '-per-second')}",
+            **{"table": f"cells/{corpus}", "row": network, "metric": metric, "value": numbers, "unit": unit},
+            "signature": bleus[0]["signature"] if unit == "BLEU" else None,
+            "seeds": [row["seed"] for row in rows],
+            "commit": None,
+            "machine": rows[0]["machine"],
+            "configuration": rows[0]["settings"],
+            **{"corpus": None, "command": None, "reads": None, "tolerance": None},
+        }
+
+
+def read_kept(path: Path) -> list[dict[str, Any]]:
+    """Read all that was kept; nothing where there is no file yet."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+
+
+def keep(path: Path, row: dict[str, Any]) -> None:
+    """Add a row; the file is replaced whole, and several processes may add to it."""
+    with FileLock(Path(tempfile.gettempdir()) / f"{NAME}.lock"):
+        content = encoded("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in [*read_kept(path), row]))
+        write_atomically(path, lambda file: write_flushed(file, content))
+
+
+def find(rows: Iterable[dict[str, Any]], **wanted: Any) -> dict[str, Any] | None:
+    """Find the row that has these values."""
+    return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
+
+
+def _nmt_train(settings: Sequence[str]) -> None:
+    _run([sys.executable, "-m", "nmt.cli.train", *settings, "trainer.progress=false"])
+
+
+def _run(command: Sequence[str]) -> str:
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise RunError(f"{' '.join(command[2:])} ended with {finished.returncode}: {finished.stderr[-500:].strip()}")
+    return finished.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())
