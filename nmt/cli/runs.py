@@ -101,13 +101,15 @@ def _table(arguments: argparse.Namespace) -> None:
 
 
 def _parse_plot(argv: Sequence[str] | None) -> argparse.Namespace:
-    from nmt.runs.plots import AXES, PANELS, SUFFIXES
+    from nmt.runs.plots import AXES, COMMON, PANELS, SUFFIXES
 
     parser = Parser(PLOT, description=_PLOT, epilog=_PLOT_EXAMPLES)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="a run directory; several make curves with a legend")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="ends in .png, .svg or .pdf")
     parser.add_argument("--against", choices=list(AXES), default="updates", help="(default: updates)")
-    parser.add_argument("--panels", nargs="+", choices=list(PANELS), default=list(PANELS), help="(default: all)")
+    parser.add_argument(
+        "--panels", nargs="+", choices=list(PANELS), default=COMMON, help=f"(default: {' '.join(COMMON)})"
+    )
     parser.add_argument("--points", action="append", default=[], metavar="FILE", help="minutes and BLEU of others")
     arguments = parser.parse_args(argv)
     if arguments.points and (arguments.against != "minutes" or "bleu" not in arguments.panels):

@@ -1,4 +1,4 @@
-"""The course of runs as a picture: loss, perplexity, validation BLEU and learning rate.
+"""The course of runs as a picture: loss, perplexity, validation BLEU, learning rate and the gradient's norm.
 
 Needs matplotlib, which is imported when a picture is drawn.
 """
@@ -36,7 +36,7 @@ AXES = {
 
 
 class Panel(NamedTuple):
-    """One of the four plots."""
+    """One of the plots."""
 
     title: str
     curves: tuple[tuple[str, str], ...]
@@ -51,7 +51,10 @@ PANELS = {
     ),
     "bleu": Panel("validation BLEU (greedy)", (("validation", "bleu"),)),
     "rate": Panel("learning rate", (("train", "learning_rate"),)),
+    "gradient": Panel("norm of the gradient, before clipping", (("train", "gradient_norm"),), "log"),
 }
+COMMON = ("loss", "perplexity", "bleu", "rate")
+"""What is drawn where nobody says."""
 
 Points = list[tuple[float, float]]
 """minutes and BLEU"""

@@ -1,3 +1,4 @@
+import json
 import math
 import sys
 from types import SimpleNamespace
@@ -63,6 +64,16 @@ def test_one_run_in_four_panels(panels, make_run, tmp_path, capsys):
     assert {panel.label for panel in panels} == {"updates"}
     assert sum(panel.legends for panel in panels) == 0
     assert sorted(file.name for file in tmp_path.iterdir()) == ["curves.png", "runs"]
+
+
+def test_the_norm_of_the_gradient_is_drawn_where_it_is_asked_for(panels, make_run, tmp_path):
+    directory = make_run("one")
+    lines = [{"kind": "train", "update": update, "gradient_norm": norm} for update, norm in ((1, 9.5), (2, 0.5))]
+    (directory / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    words = [str(directory), "--panels", "gradient", "loss", "--output", str(tmp_path / "x.png")]
+    assert plot(words) == 0
+    assert panels[0].curves == [("one", [(1, 9.5), (2, 0.5)])]
+    assert (panels[0].scale, panels[1].scale) == ("log", "linear")
 
 
 @pytest.mark.parametrize(
