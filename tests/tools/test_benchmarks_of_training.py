@@ -143,6 +143,12 @@ def test_the_peers_text_is_our_subwords(settings, load_tool, tmp_path):
     [
         ("onmt", {"encoder_layers": 2}, "OpenNMT-py hands the encoder's states to the decoder as they are: set model"),
         ("onmt", {"decoder_hidden_size": 30}, "encoder_hidden_size=15, as the decoder's"),
+        (
+            "onmt",
+            {"decoder_cell": "ssru"},
+            "the peers have LSTM and GRU with attention alone: set model.cell=lstm or gru",
+        ),
+        ("joey", {"attention": AttentionKind.none}, "the peers have LSTM and GRU with attention alone: set model.cell"),
         ("joey", {"attention": AttentionKind.dot}, "JoeyNMT has no dot attention: set model.attention=general or"),
     ],
 )
@@ -213,7 +219,8 @@ def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers, 
     plain, exported = (
         work.decoding_flop(source=3, rows=8, sentences=1, exported=exported) for exported in (False, True)
     )
-    assert plain - exported == 2 * (8 * gates * 6 + (8 - 3) * 10 * 8)
+    values = 0 if kind is AttentionKind.none else 10
+    assert plain - exported == 2 * (8 * gates * 6 + (8 - 3) * values * 8)
 
 
 def test_processes_are_compared(settings, run_tool):

@@ -40,7 +40,7 @@ def test_auto_tries_layers_of_the_models_sizes(command, monkeypatch):
     tried = []
 
     def seconds(layers, *, bf16):
-        tried.append((layers.rnn.input_size, layers.rnn.hidden_size))
+        tried.append((layers.rnn.rnn.input_size, layers.rnn.rnn.hidden_size))
         return 1.0
 
     monkeypatch.setattr(precision_module._Layers, "seconds", seconds)

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
@@ -96,6 +97,27 @@ def test_the_norm_before_clipping_is_what_counts(steady, train, saved, metrics, 
         limits = {"optimizer__skip_norm": share * norm, "optimizer__clip_norm": norm / 10}
         position = saved(train(steady(run_dir, trainer__max_updates=1, **limits)))["position"]
         assert position["skipped"] == skipped
+
+
+def test_clipping_scales_the_whole_gradient(steady, train, monkeypatch):
+    """Pascanu et al. (2013): a gradient beyond the limit keeps its direction and gets that norm; others stay."""
+    clip, seen = Trainer._clip, []
+
+    def recorded(self):
+        before = [parameter.grad.clone() for parameter in self.model.parameters()]
+        norm = clip(self)
+        seen.append((norm, before, [parameter.grad for parameter in self.model.parameters()]))
+        return norm
+
+    monkeypatch.setattr(Trainer, "_clip", recorded)
+    for limit in (1e-3, 1e3):
+        train(steady(f"limit {limit}", trainer__max_updates=1, optimizer__clip_norm=limit))
+        norm, before, after = seen.pop()
+        assert norm == pytest.approx(math.sqrt(sum(float(each.square().sum()) for each in before)), rel=1e-5)
+        share = min(1.0, limit / norm)
+        assert (share < 1) == (limit < 1)
+        for one, other in zip(before, after, strict=True):
+            torch.testing.assert_close(other, share * one, rtol=1e-3, atol=1e-9)
 
 
 def test_without_a_limit_only_what_is_no_number_is_skipped(steady, train, saved, scaled):

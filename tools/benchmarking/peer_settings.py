@@ -53,6 +53,11 @@ def settings_for(kind: str, config: TrainConfig, *, folder: Path, data: Training
     Raises:
         ConfigError: the peer has no such model.
     """
+    if {*config.model.cells} not in ({"lstm"}, {"gru"}) or config.model.attention == "none":
+        raise ConfigError(
+            "the peers have LSTM and GRU with attention alone: set model.cell=lstm or gru, for both sides, and "
+            "model.attention=general"
+        )
     values = {"onmt": _onmt, "joey": _joey}[kind](config, folder, data)
     path = folder / f"{kind}.yaml"
     path.write_text(json.dumps(values, indent=1), encoding="utf-8")  # JSON is YAML too
@@ -96,7 +101,7 @@ def _onmt(config: TrainConfig, folder: Path, data: TrainingData) -> dict[str, An
         "dropout": [model.dropout],
         "encoder_type": "brnn",
         "decoder_type": "rnn",
-        "rnn_type": model.cell.value.upper(),
+        "rnn_type": model.cells[0].upper(),
         "enc_layers": model.encoder_layers,
         "dec_layers": model.decoder_layers,
         "enc_hid_size": 2 * model.encoder_hidden_size,
@@ -114,7 +119,7 @@ def _joey(config: TrainConfig, folder: Path, data: TrainingData) -> dict[str, An
         raise ConfigError("JoeyNMT has no dot attention: set model.attention=general or additive")
     vocabulary = max(data.source_subwords.vocabulary_size, data.target_subwords.vocabulary_size)
     side = {"level": "word", "lowercase": False, "max_length": 10_000, "voc_min_freq": 1, "tokenizer_type": "space"}
-    layer = {"type": "recurrent", "rnn_type": model.cell.value, "dropout": model.dropout}
+    layer = {"type": "recurrent", "rnn_type": model.cells[0], "dropout": model.dropout}
     layer |= {"embeddings": {"embedding_dim": model.embedding_size, "scale": False}}
     symbols = {name: f"<{name}>" for name in ("unk", "pad", "bos", "eos")}
     return {

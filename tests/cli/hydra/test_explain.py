@@ -97,7 +97,10 @@ def test_the_choices_of_ones_own_are_listed_too(mine):
             "name: \x01\n",
             "it has a character that YAML does not allow (special characters are not allowed); take it out",
         ),
-        ("model: {cell: 日本}\n", "model.cell=日本 is not possible: it must be one of lstm, gru"),
+        (
+            "model: {cell: 日本}\n",
+            "model.cell=日本 is not possible: it must be one of lstm, lstm_peephole, gru, gru_original, rnn, ssru",
+        ),
     ],
 )
 def test_a_settings_file_that_cannot_be_read_is_named_with_the_place(mine, tmp_path, text, message):

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from nmt.cli.hydra.keys import known_keys
 from nmt.cli.hydra.overrides import quote_overrides, split_words
 from nmt.cli.hydra.train import main
+from nmt.config.choices import Cell
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
@@ -47,6 +48,8 @@ TYPED = [
     "-inf",
     "no",
 ]
+
+CELLS = ", ".join(Cell)
 
 
 @pytest.mark.parametrize("value", TYPED)
@@ -306,7 +309,7 @@ WRONG = {
     "trainer.max_updates=1.5": "trainer.max_updates=1.5 is not possible: it must be a whole number",
     "trainer.max_updates=many": "trainer.max_updates=many is not possible: it must be a whole number",
     "subwords.joint=maybe": "subwords.joint=maybe is not possible: it must be true or false",
-    "model.cell=rnn": "model.cell=rnn is not possible: it must be one of lstm, gru",
+    "model.cell=cnn": f"model.cell=cnn is not possible: it must be one of {CELLS}",
     "optimizer.schedule=cosin": (
         "optimizer.schedule=cosin is not possible: it must be one of constant, linear, cosine, inverse_sqrt"
     ),
@@ -331,8 +334,8 @@ WRONG = {
         "corpus.extra, or none"
     ),
     # what Hydra's grammar does not know
-    "model.cell=日本": "model.cell=日本 is not possible: it must be one of lstm, gru",
-    "model.cell='lstm": "model.cell='lstm is not possible: it must be one of lstm, gru",
+    "model.cell=日本": f"model.cell=日本 is not possible: it must be one of {CELLS}",
+    "model.cell='lstm": f"model.cell='lstm is not possible: it must be one of {CELLS}",
     "optimizer.lr=٣": "optimizer.lr=٣ is not possible: it must be a number, written with the digits 0 to 9",
     "trainer.max_updates=１": (
         "trainer.max_updates=１ is not possible: it must be a whole number, written with the digits 0 to 9"
@@ -484,7 +487,10 @@ def test_any_other_mistake_ends_in_one_line_too(nmt_train, words):
             f"a value that refers to another key is not possible: there is no key b; {REFERENCES}",
         ),
         (["-m", "seed=range(1,3"], "seed=range(1,3 is not possible: it must be a whole number"),
-        (["-m", "model.cell=日本,lstm"], "model.cell=日本,lstm is not possible: it must be one of lstm, gru"),
+        (
+            ["-m", "model.cell=日本,lstm"],
+            f"model.cell=日本,lstm is not possible: it must be one of {CELLS}",
+        ),
     ],
 )
 def test_options_that_lead_nowhere_are_one_line(nmt_train, tmp_path, words, message):
