@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from nmt.corpus.formats import HEAD_BYTES, no_gzip, no_text, recognise
 from nmt.errors import CorpusError
@@ -38,6 +38,17 @@ class ParallelText(NamedTuple):
     target: list[str]
 
 
+class Form(Protocol):
+    """How the files of a corpus hold its pairs, where they are neither parallel lines nor columns."""
+
+    @property
+    def digest(self) -> str:
+        """Name the form and its settings."""
+
+    def pairs(self, paths: "CorpusPaths") -> Iterator[Pair]:
+        """Yield every pair in file order; CorpusError as `read_pairs`."""
+
+
 @dataclass(frozen=True)
 class CorpusPaths:
     """Files of one corpus, known to exist.
@@ -45,12 +56,14 @@ class CorpusPaths:
     Attributes:
         label: configuration key and value, as error messages name the corpus.
         source: file of the source side, or of both sides where they are the columns of one .tsv file.
-        target: file of the target side, or None for a .tsv file.
+        target: file of the target side, or None for one file with both.
+        form: how they hold the pairs; None: as parallel lines, or as the columns of a .tsv file.
     """
 
     label: str
     source: TextFile
     target: TextFile | None
+    form: Form | None = None
 
     @property
     def files(self) -> tuple[TextFile, ...]:
@@ -71,16 +84,21 @@ def resolve(name: str, *, source: str, target: str, key: str) -> CorpusPaths:
     Raises:
         CorpusError: a file is missing, or `name` is that of one side.
     """
+    return find_files(name, (source, target), key=key, suffixes=(".tsv",))
+
+
+def find_files(name: str, sides: tuple[str, str], *, key: str, suffixes: tuple[str, ...]) -> CorpusPaths:
+    """Do what `resolve` does, where files with one of these suffixes hold both sides."""
     label = f"{key}={name}"
     if not name:
-        raise CorpusError(f"{key} is not set: name a corpus, as in {key}=data/train for data/train.{source}")
-    if name.endswith((".tsv", ".tsv.gz")):
+        raise CorpusError(f"{key} is not set: name a corpus, as in {key}=data/train for data/train.{sides[0]}")
+    if name.removesuffix(".gz").endswith(suffixes):
         return CorpusPaths(label, _existing(name, (name,), label), None)
-    for end in (f".{side}{packed}" for side in (source, target) for packed in ("", ".gz")):
+    for end in (f".{side}{packed}" for side in sides for packed in ("", ".gz")):
         if name.endswith(end) and _file(name, label).is_file():
             raise CorpusError(f"{label} names one file of two; leave off {end}: {key}={name.removesuffix(end)}")
-    sides = [_existing(f"{name}.{side}", (f"{name}.{side}", f"{name}.{side}.gz"), label) for side in (source, target)]
-    return CorpusPaths(label, sides[0], sides[1])
+    files = [_existing(f"{name}.{side}", (f"{name}.{side}", f"{name}.{side}.gz"), label) for side in sides]
+    return CorpusPaths(label, files[0], files[1])
 
 
 def _existing(wanted: str, candidates: tuple[str, ...], label: str) -> TextFile:
@@ -153,6 +171,11 @@ def read_pairs(paths: CorpusPaths) -> Iterator[Pair]:
     Raises:
         CorpusError: as `read_lines`; both sides must have as many lines, and a .tsv line two columns.
     """
+    return paths.form.pairs(paths) if paths.form is not None else parallel_pairs(paths)
+
+
+def parallel_pairs(paths: CorpusPaths) -> Iterator[Pair]:
+    """Do what `read_pairs` does where files hold parallel lines or columns."""
     if paths.target is None:
         yield from _read_columns(paths.source)
         return
