@@ -28,8 +28,8 @@ class ModelConfig:
     decoder_hidden_size: int = field(default=512, metadata=within(1, 65_536))
     """H of the decoder"""
     attention: AttentionKind = AttentionKind.general
-    """scoring of encoder positions: dot, general (Luong et al. 2015) or additive (Bahdanau et al. 2015); none: the
-    decoder starts from one vector of the source and sees nothing else of it (Sutskever et al. 2014)"""
+    """scoring of encoder positions: dot, general (Luong et al. 2015), additive (Bahdanau et al. 2015); none: the
+    decoder has one vector of the source (Sutskever et al. 2014)"""
     attention_size: int = field(default=256, metadata=within(1, 65_536))
     """A, width of additive attention's hidden layer"""
     attentional_size: int = field(default=0, metadata=within(0, 65_536))

@@ -72,7 +72,7 @@ class Summary(nn.Module):
     """No attention: of the source there is one vector, the last outputs of both directions.
 
     The decoder starts from it (Sutskever et al. 2014). Where it is repeated, each position's input and its attentional
-    vector read it too (Cho et al. 2014, appendix A.1.2). Nobody asks which position was looked at.
+    vector read it too (Cho et al. 2014, appendix A.1.2). There are no weights.
     """
 
     def __init__(self, value_size: int, *, repeat: bool) -> None:
@@ -84,8 +84,8 @@ class Summary(nn.Module):
         forward, backward = values.chunk(2, dim=-1)
         rows = torch.arange(len(values), device=values.device)
         vector = torch.cat((forward[rows, mask.sum(1) - 1], backward[:, 0]), dim=-1).unsqueeze(1)
-        kept = vector[..., : self.context_size]
-        return Memory(kept, kept, mask[:, :1])
+        repeated = vector[..., : self.context_size]
+        return Memory(repeated, repeated, mask[:, :1])
 
     def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, None]:
         """Give the vector to each of the queries (B, Q, H): context (B, Q, 2H), or nothing of it, and no weights."""

@@ -54,7 +54,7 @@ PANELS = {
     "gradient": Panel("norm of the gradient, before clipping", (("train", "gradient_norm"),), "log"),
 }
 COMMON = ("loss", "perplexity", "bleu", "rate")
-"""What is drawn where nobody says."""
+"""The panels of a picture by default."""
 
 Points = list[tuple[float, float]]
 """minutes and BLEU"""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
-from nmt.errors import ConfigError, SubwordError
+from nmt.errors import SubwordError
 from nmt.text.subwords import SubwordModel
 from nmt.text.words import LabelVocabulary, WordVocabulary
 
@@ -51,17 +51,6 @@ def read_vocabulary(data: bytes, *, origin: str) -> Vocabulary:
     except (ValueError, KeyError, TypeError):
         pass
     raise SubwordError(f"{origin}: not a vocabulary of this nmt, or damaged; copy it again")
-
-
-def subwords_of(vocabulary: Vocabulary) -> SubwordModel:
-    """Return the subwords of a model that translates.
-
-    Raises:
-        ConfigError: it is the vocabulary of another task.
-    """
-    if isinstance(vocabulary, SubwordModel):
-        return vocabulary
-    raise ConfigError("the model does not translate, it labels: use nmt predict instead, or nmt.evaluation.labelling")
 
 
 def _texts(values: list[str]) -> list[str]:

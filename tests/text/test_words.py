@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nmt.errors import ConfigError, CorpusError, SubwordError
-from nmt.text.vocabulary import read_vocabulary, subwords_of
+from nmt.errors import CorpusError, SubwordError
+from nmt.text.vocabulary import read_vocabulary
 from nmt.text.words import LabelVocabulary, WordVocabulary, is_bio, may_follow, split_tokens
 
 
@@ -72,11 +72,6 @@ def test_impossible_labels_are_those_that_continue_nothing():
     assert between[:, 2].tolist() == [0, -np.inf, 0, -np.inf]
     assert not between[:, [0, 1, 3]].any()
     assert not LabelVocabulary(["NOUN", "VERB"]).impossible()[0].any()
-
-
-def test_words_are_no_subwords(words):
-    with pytest.raises(ConfigError, match="does not translate"):
-        subwords_of(words)
 
 
 def test_only_spaces_part_tokens():

@@ -27,8 +27,8 @@ class OriginalGRU(GRU):
         u_gates, u_candidate = weights["weight_hh"][: 2 * size], weights["weight_hh"][2 * size :]
         opened = add("Sigmoid", add("Add", gates, step.arithmetic.product([state], u_gates)))
         reset, update = names("Split", opened, step.graph.integers(size, size), names=["", ""], axis=-1)
-        kept = Activation(add("Mul", reset, state.name), size, BOUND)
-        proposed = add("Tanh", add("Add", candidate, step.arithmetic.product([kept], u_candidate)))
+        reset_state = Activation(add("Mul", reset, state.name), size, BOUND)
+        proposed = add("Tanh", add("Add", candidate, step.arithmetic.product([reset_state], u_candidate)))
         # (1 - z) n + z h = n + z (h - n)
         moved = add("Mul", update, add("Sub", state.name, proposed))
         return add("Add", proposed, moved, name=f"next_hidden{i}")
