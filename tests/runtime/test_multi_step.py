@@ -18,9 +18,16 @@ from nmt.text.shortlist import Shortlist
 
 EOS = 3
 LENGTHS = np.array([7, 1, 4, 5, 7, 2])
+# Every cell of the decoder, with and without feeding, alone and in three layers; attention goes round.
+ATTENTIONS = [kind for kind in AttentionKind if kind is not AttentionKind.none]
 NETWORKS = [
-    {"cell": cell, "attention": attention, "input_feeding": feeding, "decoder_layers": layers}
-    for cell, attention, feeding, layers in itertools.product(Cell, AttentionKind, (False, True), (1, 3))
+    {
+        "decoder_cell": cell.value,
+        "attention": ATTENTIONS[number % 3],
+        "input_feeding": feeding,
+        "decoder_layers": layers,
+    }
+    for number, (cell, feeding, layers) in enumerate(itertools.product(Cell, (False, True), (1, 3)))
 ]
 
 
