@@ -40,6 +40,7 @@ COMMANDS = (
     Command("runs table", "nmt.cli.runs:table", "compare runs, the best settings first"),
     Command("runs plot", "nmt.cli.runs:plot", "draw the course of runs"),
     Command("runs show", "nmt.cli.runs:show", "show the settings, scores and times of a run"),
+    Command("lab gradients", "nmt.cli.lab:gradients", "draw how far gradients of cells reach, and what they remember"),
 )
 
 _ENDING = f"""\

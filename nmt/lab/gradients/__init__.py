@@ -1,1 +1,1 @@
-"""How far a recurrence's gradient reaches, and how far its memory: tasks, norms, trainings, their results and picture."""
+"""How far gradients of a recurrence reach: tasks that need memory, norms, trials, their table and picture."""
