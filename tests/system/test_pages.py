@@ -33,7 +33,7 @@ PAGES += sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if 
 NMT = {"nmt-train": ["train"], "nmt-translate": ["translate"], "nmt-evaluate": ["evaluate"], "nmt-export": ["export"]}
 PROGRAMS = ("nmt", *NMT, "make", "pip", "torchrun", "python")
 # What is at other people's, or takes hours: such commands are parsed alone.
-NOT_HERE = re.compile(r"\bexperiment=(?!mine)|corpora/|multi30k|\b3am\b|\bdiversify\b")
+NOT_HERE = re.compile(r"\bexperiment=(?!mine)|corpora/|multi30k|\b3am\b|\bdiversify\b|\blab gradients runs/gradients")
 SHORT = ["trainer.max_updates=2", "trainer.validate_every=2", "trainer.batch_tokens=400", "trainer.threads=1"]
 SHORT += ["trainer.precision=fp32"]
 SMALL = ["model.embedding_size=16", "model.encoder_hidden_size=16", "model.decoder_hidden_size=32"]

@@ -62,8 +62,8 @@ def run_trials(
     with saving(directory, elsewhere=_ELSEWHERE):
         directory.mkdir(parents=True, exist_ok=True)
     # All are read before the first is run: what is wrong with one is not told after hours.
-    found = {trial: _read(directory, trial, options) for trial in trials}
-    missing = [trial for trial in trials if found[trial] is None]
+    records = {trial: _read(directory, trial, options) for trial in trials}
+    missing = [trial for trial in trials if records[trial] is None]
     if len(missing) < len(trials):
         report(f"{len(trials) - len(missing)} of {len(trials)} trials were there")
     for number, trial in enumerate(missing, start=1):
@@ -71,13 +71,13 @@ def run_trials(
         results = run_trial(trial, options)
         record = Record(trial, options, results, round(time.perf_counter() - began, 2), machine())
         _write(directory, record)
-        found[trial] = record
+        records[trial] = record
         course = "solved" if results.solved else "diverged" if results.diverged else "not solved"
         report(
             f"{number} of {len(missing)}: {trial.name}: {course} after {results.updates} updates, "
             f"accuracy {results.accuracy:.3f}, {record.seconds:.1f} seconds"
         )
-    return [record for record in found.values() if record]
+    return [record for record in records.values() if record]
 
 
 def machine() -> dict[str, str]:

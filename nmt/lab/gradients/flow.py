@@ -71,8 +71,8 @@ def gradient_norms(model: MemoryModel, sequences: Sequences) -> GradientNorms:
     cell, asked = model.layer.cell, model.task.asked
     state, states = model.first_state(inputs), []
     for position in inputs.unbind(1):
-        # In an LSTM's step h_t is made of c_t. A copy of each part makes them independent variables, as the product of
-        # Jacobians has them; else ∂L/∂c_t would contain the way over h_t as well.
+        # In an LSTM's step h_t is made of c_t. Copies of both are independent variables, as the product of Jacobians
+        # has them. Without copies ∂L/∂c_t would contain the way over h_t as well.
         state = tuple(part.clone() for part in model.layer.advance(position, state))
         states.append(state)
     outputs = model.answer(torch.stack([cell.output(state) for state in states[-asked:]], dim=1))

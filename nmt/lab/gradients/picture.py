@@ -11,7 +11,7 @@ from typing import Any
 
 from nmt.errors import ConfigError
 from nmt.files import write_atomically
-from nmt.lab.gradients.summary import Group, caption, clipping_word
+from nmt.lab.gradients.summary import Group, caption
 
 _LOWEST = 1e-20
 """Where the axis of the norms ends at the latest: what is below has vanished."""
@@ -39,11 +39,11 @@ def draw(groups: Sequence[Group], output: Path, *, distance: int) -> None:
     from matplotlib.figure import Figure
 
     tasks = list(dict.fromkeys(group.task for group in groups))
-    figure = Figure(figsize=(13, 3.7 * len(tasks) + 0.9), layout="constrained")
+    figure = Figure(figsize=(12.5, 3.5 * len(tasks) + 0.9), layout="constrained")
     for row, task in enumerate(tasks):
         places = [figure.add_subplot(len(tasks), 3, 3 * row + column) for column in (1, 2, 3)]
-        own = [group for group in groups if group.task == task]
-        shown = [group for group in own if group.distance == distance]
+        of_task = [group for group in groups if group.task == task]
+        shown = [group for group in of_task if group.distance == distance]
         _draw_norms(places[0], shown, trained=False)
         places[0].set_title(f"{task}, N = {distance}: at initialisation", fontsize="medium")
         _draw_norms(places[1], shown, trained=True)
@@ -52,10 +52,10 @@ def draw(groups: Sequence[Group], output: Path, *, distance: int) -> None:
         highest = max(place.get_ylim()[1] for place in places[:2])
         for place in places[:2]:
             place.set_ylim(max(lowest, _LOWEST), highest)
-        _draw_accuracy(places[2], own)
-        places[2].set_title(f"{task}: accuracy by N, mean and range of the seeds", fontsize="medium")
+        _draw_accuracy(places[2], of_task)
+        places[2].set_title(f"{task}: accuracy (mean, range of seeds)", fontsize="medium")
     figure.supxlabel("\n".join(caption([record for group in groups for record in group.records])), fontsize="small")
-    write_atomically(output, lambda partial: figure.savefig(partial, dpi=80, format=output.suffix[1:].lower()))
+    write_atomically(output, lambda partial: figure.savefig(partial, dpi=68, format=output.suffix[1:].lower()))
 
 
 def _draw_norms(place: Any, groups: Sequence[Group], *, trained: bool) -> None:
@@ -68,7 +68,7 @@ def _draw_norms(place: Any, groups: Sequence[Group], *, trained: bool) -> None:
             continue
         drawn.add(group.cell)
         line = clips[group.clip_norm] if trained else "--"
-        label = f"{group.cell}, clipping {clipping_word(group.clip_norm)}" if trained else group.cell
+        label = f"{group.cell}, {_clipped(group.clip_norm)}" if trained else group.cell
         place.plot(group.distances, _seen(flow.state), color=cells[group.cell], linestyle=line, label=label)
         if not trained and flow.hidden != flow.state:
             label = f"{group.cell}, h alone"
@@ -86,14 +86,14 @@ def _draw_accuracy(place: Any, groups: Sequence[Group]) -> None:
     cells, clips = _styles(groups)
     for cell, color in cells.items():
         for clip, line in clips.items():
-            own = [group for group in groups if (group.cell, group.clip_norm) == (cell, clip)]
-            if not own:
+            curve = [group for group in groups if (group.cell, group.clip_norm) == (cell, clip)]
+            if not curve:
                 continue
-            means = [statistics.fmean(group.accuracies) for group in own]
-            below = [mean - min(group.accuracies) for mean, group in zip(means, own, strict=True)]
-            above = [max(group.accuracies) - mean for mean, group in zip(means, own, strict=True)]
-            label = f"{cell}, clipping {clipping_word(clip)}"
-            x = [group.distance for group in own]
+            means = [statistics.fmean(group.accuracies) for group in curve]
+            below = [mean - min(group.accuracies) for mean, group in zip(means, curve, strict=True)]
+            above = [max(group.accuracies) - mean for mean, group in zip(means, curve, strict=True)]
+            label = f"{cell}, {_clipped(clip)}"
+            x = [group.distance for group in curve]
             place.errorbar(
                 x, means, yerr=[below, above], color=color, linestyle=line, marker=".", capsize=2, label=label
             )
@@ -116,6 +116,10 @@ def _styles(groups: Sequence[Group]) -> tuple[dict[str, str], dict[float, str]]:
         {cell: f"C{number}" for number, cell in enumerate(cells)},
         {clip: _LINES[number % len(_LINES)] for number, clip in enumerate(clips)},
     )
+
+
+def _clipped(clip_norm: float) -> str:
+    return f"clipped at {clip_norm:g}" if clip_norm else "not clipped"
 
 
 def _seen(values: Sequence[float | None]) -> list[float]:

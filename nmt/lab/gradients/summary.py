@@ -107,8 +107,7 @@ def caption(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def clipping_word(clip_norm: float) -> str:
-    """Name a clipping for people."""
+def _clipping(clip_norm: float) -> str:
     return f"at {clip_norm:g}" if clip_norm else "none"
 
 
@@ -120,7 +119,7 @@ def _cells(group: Group) -> list[str]:
         group.task,
         str(group.distance),
         group.cell,
-        clipping_word(group.clip_norm),
+        _clipping(group.clip_norm),
         f"{statistics.fmean(accuracies):.3f}",
         f"{min(accuracies):.3f}-{max(accuracies):.3f}",
         " ".join(str(each.updates) + "!" * each.diverged for each in results),

@@ -86,8 +86,8 @@ class Copy(MemoryTask):
 class Adding(MemoryTask):
     """Add the two marked ones of N numbers (Hochreiter & Schmidhuber 1997, section 5.4).
 
-    Numbers are uniform in [0, 1). One of the first tenth is marked, and another of the first half; so memory must reach
-    at least N / 2 back, and for one of them nearly N. The loss is the squared error. The paper calls an error below
+    Numbers are uniform in [0, 1). One of the first tenth is marked, and another of the first half. So one must be kept
+    over N / 2 positions or more, and one over nearly N. The loss is the squared error. The paper calls an error below
     0.04 correct, where targets range over 1. Here they range over 2, so it is 0.08.
     """
 
