@@ -55,7 +55,7 @@ def draw(groups: Sequence[Group], output: Path, *, distance: int) -> None:
         _draw_accuracy(places[2], of_task)
         places[2].set_title(f"{task}: accuracy (mean, range of seeds)", fontsize="medium")
     figure.supxlabel("\n".join(caption([record for group in groups for record in group.records])), fontsize="small")
-    write_atomically(output, lambda partial: figure.savefig(partial, dpi=68, format=output.suffix[1:].lower()))
+    write_atomically(output, lambda partial: figure.savefig(partial, dpi=80, format=output.suffix[1:].lower()))
 
 
 def _draw_norms(place: Any, groups: Sequence[Group], *, trained: bool) -> None:
