@@ -30,8 +30,6 @@ class MemoryTask(ABC):
     """numbers that a model answers with"""
     asked: ClassVar[int]
     """R: how many last positions are asked"""
-    least_distance: ClassVar[int]
-    """the smallest N"""
     without_memory: ClassVar[str]
     """what a model without memory reaches, for the reader"""
 
@@ -62,7 +60,6 @@ class Copy(MemoryTask):
     asked = 3
     input_size = symbols + 2
     output_size = symbols
-    least_distance = 1
     without_memory = "an eighth of the symbols right"
 
     def draw(self, distance: int, count: int, generator: torch.Generator) -> Sequences:
@@ -88,7 +85,7 @@ class Adding(MemoryTask):
 
     Numbers are uniform in [0, 1). One of the first tenth is marked, and another of the first half. So one must be kept
     over N / 2 positions or more, and one over nearly N. The loss is the squared error. The paper calls an error below
-    0.04 correct, where targets range over 1. Here they range over 2, so it is 0.08.
+    0.04 correct, where targets range over 1. Here they range over 2, so it is 0.08. N is 4 or more.
     """
 
     name = "adding"
@@ -96,7 +93,6 @@ class Adding(MemoryTask):
     asked = 1
     input_size = 2
     output_size = 1
-    least_distance = 4
     without_memory = "15 % within the tolerance"
 
     def draw(self, distance: int, count: int, generator: torch.Generator) -> Sequences:
