@@ -85,6 +85,28 @@ class Schedule(Word):
     inverse_sqrt = "inverse_sqrt"
 
 
+class ObjectiveKind(Word):
+    """What training minimises; `nmt.training.objectives` has the formulas."""
+
+    cross_entropy = "cross_entropy"
+    scheduled_sampling = "scheduled_sampling"
+    self_critical = "self_critical"
+    minimum_risk = "minimum_risk"
+
+    @property
+    def searches(self) -> bool:
+        """Whether it learns from outputs that the model finds by search."""
+        return self in (ObjectiveKind.self_critical, ObjectiveKind.minimum_risk)
+
+
+class Decay(Word):
+    """How a probability falls from one to zero."""
+
+    inverse_sigmoid = "inverse_sigmoid"
+    linear = "linear"
+    exponential = "exponential"
+
+
 class Precision(Word):
     """The arithmetic of the training's matrix products."""
 

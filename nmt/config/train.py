@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, Tying
 from nmt.config.model import ModelConfig
+from nmt.config.objective import ObjectiveConfig
 from nmt.config.schema import MOST_COUNTED, check_ranges, within
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError, require
@@ -230,6 +231,7 @@ class TrainConfig:
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -241,9 +243,11 @@ class TrainConfig:
 
     def validate(self) -> None:
         """Raise ConfigError for the first key, in any group, that is missing, impossible or at odds with another."""
-        for group in (self.corpus, self.subwords, self.model, self.optimizer, self.trainer, self.search):
+        groups = (self.corpus, self.subwords, self.model, self.objective, self.optimizer, self.trainer, self.search)
+        for group in groups:
             group.validate()
         check_ranges(self)
+        self.objective.require_parent(self.init_from)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):

@@ -63,7 +63,7 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         label_smoothing: float,
         with_gradients: bool,
     ) -> tuple[Tensor, Tensor]:
-        vocabulary, portion = len(weight), _portion(features, len(weight))
+        vocabulary, portion = len(weight), portion_of(features, len(weight))
         rounded = weight.to(features.dtype)
         logits, probabilities = bias.new_empty(2, portion, vocabulary)
         to_logits = features.new_empty(len(features) if with_gradients else portion, vocabulary)
@@ -127,7 +127,7 @@ def _score(logits: Tensor, targets: Tensor, label_smoothing: float, *, gradient:
     return smoothed, negative_log_likelihood
 
 
-def _portion(features: Tensor, vocabulary: int) -> int:
+def portion_of(features: Tensor, vocabulary: int) -> int:
     """Tell of how many of N positions a CPU's cache takes the logits; a GPU takes all."""
     cached = max(16, _CACHED_LOGITS // vocabulary) if features.device.type == "cpu" else len(features)
     return min(cached, len(features))

@@ -31,18 +31,20 @@ def sequence_loss(
     bos_id: int,
     label_smoothing: float,
     offer: Offer | None = None,
+    previous: Tensor | None = None,
 ) -> Loss:
     """Score a batch, teacher forced: source (B, S), target (B, T) with EOS, lengths (B,) each.
 
     The smoothed loss mixes the true word with the uniform distribution over all V words: (1 - ε) · -log p(y) +
     ε · mean_v(-log p(v)) (Szegedy et al. 2016, section 7). Only real positions are projected to the vocabulary.
 
-    An `offer` takes the place of what the model's own lexicon says.
+    An `offer` takes the place of what the model's own lexicon says. The decoder reads `previous` (B, T), where it is
+    given, instead of the target behind BOS.
     """
-    previous = torch.cat((target.new_full((target.size(0), 1), bos_id), target[:, :-1]), dim=1)
+    if previous is None:
+        previous = shifted(target, bos_id=bos_id)
     decoded = model(source, source_lengths, previous, offer=offer)
-    real = (torch.arange(target.size(1), device=target.device) < target_lengths.unsqueeze(1)).flatten()
-    positions = real.nonzero().squeeze(1)
+    positions = real_positions(target, target_lengths)
     selected = decoded.select(positions)
     smoothed, negative_log_likelihood = projected_cross_entropy(
         model.features(selected),
@@ -52,3 +54,14 @@ def sequence_loss(
         lexicon_bias=selected.lexicon_bias,
     )
     return Loss(smoothed, negative_log_likelihood, int(positions.numel()))
+
+
+def shifted(target: Tensor, *, bos_id: int) -> Tensor:
+    """Give what precedes each position of targets (B, T): BOS, then the target itself."""
+    return torch.cat((target.new_full((target.size(0), 1), bos_id), target[:, :-1]), dim=1)
+
+
+def real_positions(target: Tensor, lengths: Tensor) -> Tensor:
+    """List the positions of targets (B, T) that are no padding, counted through all B·T: (N,), ascending."""
+    real = (torch.arange(target.size(1), device=target.device) < lengths.unsqueeze(1)).flatten()
+    return real.nonzero().squeeze(1)

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from nmt.errors import ConfigError
 from nmt.model.attention import Attention, Summary
 from nmt.model.cells.cell import LayerState, RecurrentLayer, cell_named
-from nmt.model.decoder import Decoder, DecoderOutput, DecoderSizes, DecoderState
+from nmt.model.decoder import Advanced, Decoder, DecoderOutput, DecoderSizes, DecoderState
 from nmt.model.encoder import Encoded, Encoder
 from nmt.model.initialization import FirstWeights, initialize
 from nmt.model.lexicon import Lexicon, Offer
@@ -121,8 +121,12 @@ class Seq2Seq(nn.Module):
         """
         if self.training:
             raise ValueError("the model is in training mode, where dropout would garble it: call model.eval() first")
-        advanced = self.decoder.advance(self._embed(previous, self.target_embedding), state)
+        advanced = self.advance(previous, state)
         return Step(self.project(advanced.decoded), advanced.weights if with_weights else None, advanced.state)
+
+    def advance(self, previous: Tensor, state: DecoderState) -> Advanced:
+        """Run one position without scoring the vocabulary: previous (B, K) ids."""
+        return self.decoder.advance(self._embed(previous, self.target_embedding), state)
 
     def forward(
         self, source: Tensor, lengths: Tensor, previous: Tensor, *, offer: Offer | None = None
@@ -133,6 +137,11 @@ class Seq2Seq(nn.Module):
         """
         embedded = self._embed(previous, self.target_embedding)
         decoded: DecoderOutput = self.decoder(embedded, self.start(source, lengths, offer=offer))
+        return decoded
+
+    def teacher_forced(self, previous: Tensor, state: DecoderState) -> DecoderOutput:
+        """Run whole targets as `forward` does, from a state with one place each: previous (B, T) ids."""
+        decoded: DecoderOutput = self.decoder(self._embed(previous, self.target_embedding), state)
         return decoded
 
     @staticmethod

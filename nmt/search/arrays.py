@@ -92,6 +92,34 @@ class Operations:
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens, offsets[numbers, 0] + rows.reshape(-1)[reaching])
 
+    def draw(
+        self, logits: Array, uniforms: Floats, *, temperature: float = 1.0, normalized: bool = False
+    ) -> tuple[Ints, Floats]:
+        """Draw a column for every place from softmax(logits / temperature), by the inverse of its distribution.
+
+        A place's column depends on its own logits and number alone.
+
+        Args:
+            logits: (B, K, V); they are only read.
+            uniforms: (B, K) random numbers in [0, 1).
+            temperature: above 0; the higher, the more alike all columns are.
+            normalized: whether the logits are log-probabilities already.
+
+        Returns:
+            (B, K) columns, and (B, K) their log-probabilities at temperature 1.
+
+        Raises:
+            FloatingPointError: a row of logits holds NaN or +inf, or nothing above -inf.
+        """
+        rows = _single_at_least(logits).reshape(-1, logits.shape[-1])
+        peaks = rows.max(1, keepdims=True)
+        _check(peaks)
+        weights = np.exp((rows - peaks) / temperature, dtype=np.float64).cumsum(1)
+        # Not where the sum reaches the number, but where it passes it: what has no probability is never drawn.
+        columns = (weights > uniforms.reshape(-1, 1) * weights[:, -1:]).argmax(1)
+        log_probs = rows[np.arange(len(rows)), columns] - (0.0 if normalized else _log_normalizers(rows)[:, 0])
+        return columns.reshape(uniforms.shape), np.asarray(log_probs, dtype=np.float64).reshape(uniforms.shape)
+
 
 def _single_at_least(logits: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.ascontiguousarray(logits, dtype=np.float32 if logits.dtype.itemsize < 4 else None)
@@ -225,6 +253,20 @@ class TorchOperations(Operations):
         numbers, ranks = np.nonzero((totals > -np.inf) & (totals >= floors))
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens[numbers, ranks], totals[numbers, ranks])
+
+    def draw(
+        self, logits: Array, uniforms: Floats, *, temperature: float = 1.0, normalized: bool = False
+    ) -> tuple[Ints, Floats]:
+        """See `Operations`; what is V wide stays on the device."""
+        torch = self._torch
+        if not normalized:
+            logits = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+        _check(self.to_host(logits.amax(-1)))
+        sums = (logits / temperature).softmax(-1).cumsum(-1, dtype=torch.float64)
+        thresholds = torch.from_numpy(uniforms).to(sums.device).unsqueeze(-1) * sums[..., -1:]
+        columns = torch.searchsorted(sums, thresholds, right=True)
+        log_probs = self.to_host(logits.gather(-1, columns).squeeze(-1)).astype(np.float64)
+        return self.to_host(columns.squeeze(-1)), log_probs
 
 
 def operations_for(device: Any | None) -> Operations:

@@ -48,11 +48,16 @@ def best_candidates(
     try:
         continuations = _allowed(step, totals, count, rules=rules, prefix=prefix, operations=operations)
     except FloatingPointError:
-        raise RunError(
-            f"the model's scores at target position {prefix.length + 1} are not numbers (NaN or infinite): "
-            "its weights are damaged or its training diverged; use an earlier checkpoint"
-        ) from None
+        raise not_numbers(prefix.length + 1) from None
     return _ranked(continuations, len(totals), count)
+
+
+def not_numbers(position: int) -> RunError:
+    """Say that a model's scores at a target position, counted from 1, are no scores."""
+    return RunError(
+        f"the model's scores at target position {position} are not numbers (NaN or infinite): "
+        "its weights are damaged or its training diverged; use an earlier checkpoint"
+    )
 
 
 def _allowed(

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations, operations_for
-from nmt.search.candidates import Candidates, best_candidates
+from nmt.search.candidates import Candidates, best_candidates, not_numbers
 from nmt.search.frontier import Frontier, Growth, Pool
 from nmt.search.history import History
 from nmt.search.interface import Constraints, Hypothesis, State, StepLike, StepModel, Taken
@@ -77,6 +77,12 @@ class Stepper:
             state = state.keep(self._operations.from_host(np.flatnonzero(stay)))
         return frontier.keep(stay), state
 
+    def widened(self, frontier: Frontier, state: State, *, places: int) -> tuple[Frontier, State]:
+        """Copy the only place of every sentence to K places, all of them live."""
+        parents = np.zeros((len(frontier.sentences), places), dtype=np.int64)
+        tokens, totals = frontier.tokens.repeat(places, axis=1), frontier.totals.repeat(places, axis=1)
+        return frontier._replace(tokens=tokens, totals=totals), state.reorder(self._operations.from_host(parents))
+
     def take_many(self, frontier: Frontier, state: State, *, width: int, enough: int) -> Growth | None:
         """Take many positions at once.
 
@@ -134,6 +140,30 @@ class Stepper:
             added = np.take_along_axis(added, best.parents, axis=1)
         follows = places == best.parents.shape[1] == 1
         return Growth(best.tokens[None], best.parents[None], best.totals[None], step.state, follows, weights, added)
+
+    def take_drawn(self, frontier: Frontier, state: State, uniforms: Floats, *, temperature: float) -> Growth:
+        """Draw one continuation of every place from the model's distribution; no rule or processor is asked.
+
+        Args:
+            frontier: what to extend.
+            state: the model's, at the frontier.
+            uniforms: (B', K) random numbers in [0, 1).
+            temperature: see `Operations.draw`.
+
+        Raises:
+            RunError: the model's scores are not numbers.
+        """
+        step: StepLike = self._model.step(self._operations.from_host(frontier.tokens), state)
+        try:
+            tokens, log_probs = self._operations.draw(
+                step.logits, uniforms, temperature=temperature, normalized=step.normalized
+            )
+        except FloatingPointError:
+            raise not_numbers(frontier.length + 1) from None
+        if step.shortlist is not None:
+            tokens = np.take_along_axis(self._operations.to_host(step.shortlist), tokens, axis=1)
+        parents = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
+        return Growth(tokens[None], parents[None], (frontier.totals + log_probs)[None], step.state, follows=True)
 
     def collect(self, before: Frontier, growth: Growth) -> Frontier:
         """Keep what was taken; put what ended or was cut by it into the pool.

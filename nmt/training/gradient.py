@@ -17,8 +17,8 @@ from nmt.config.train import TrainerConfig
 from nmt.corpus.batches import Batch
 from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG
-from nmt.tasks.task import Task
 from nmt.training.lexicon import Folds
+from nmt.training.objectives.objective import Moment, Objective
 from nmt.training.parallel import Processes
 
 
@@ -31,6 +31,8 @@ class BatchLoss(NamedTuple):
     """without label smoothing"""
     tokens: int
     """real target positions of the whole batch, EOS included"""
+    reward: float = 0.0
+    """summed over the pairs that this process saw, see `ObjectiveLoss`"""
 
 
 class BatchGradient:
@@ -39,7 +41,7 @@ class BatchGradient:
     def __init__(
         self,
         model: Seq2Seq,
-        task: Task,
+        objective: Objective,
         *,
         config: TrainerConfig,
         precision: Precision,
@@ -50,7 +52,7 @@ class BatchGradient:
         self._model, self._precision, self._processes = model, precision, processes
         self._accumulation, self._is_told = config.accumulation, False
         folds = folds.to(model.device) if folds else None
-        self._loss = processes.data_parallel(_SummedLoss(model, task, config.label_smoothing, folds))
+        self._loss = processes.data_parallel(_SummedLoss(model, objective, folds))
 
     def __call__(
         self, batch: Batch, *, seed: int, update: int, between: Callable[[], None] = lambda: None
@@ -58,7 +60,7 @@ class BatchGradient:
         """Make the gradient of the batch's mean loss per real target position.
 
         Dropout is a function of the seed, the update, the rank and how the batch is divided. A resumed run that divides
-        it alike draws the same masks.
+        it alike draws the same masks. What an objective draws depends on the seed, the update and the pair alone.
 
         Args:
             batch: what all processes share.
@@ -74,7 +76,8 @@ class BatchGradient:
         tokens = int(batch.target_lengths.sum())
         # The processes' gradients are averaged, not summed.
         scale = self._processes.size / tokens
-        smoothed = negative_log_likelihood = 0.0
+        smoothed = negative_log_likelihood = reward = 0.0
+        moment = Moment(seed, update)
         parts = self._parts(len(batch.source))
         for number in range(parts):
             between()
@@ -82,11 +85,12 @@ class BatchGradient:
                 batch, number * self._processes.size + self._processes.rank, parts=parts * self._processes.size
             )
             with self._processes.computing(self._loss, is_last=number == parts - 1):
-                sums = self._forward(part)
+                sums = self._forward(part, moment)
                 (sums[0] * (scale * weight)).backward()  # type: ignore[no-untyped-call]
             smoothed += float(sums[0].detach()) * weight
             negative_log_likelihood += float(sums[1]) * weight
-        return BatchLoss(smoothed, negative_log_likelihood, tokens)
+            reward += sums[2] * weight
+        return BatchLoss(smoothed, negative_log_likelihood, tokens, reward)
 
     def _parts(self, rows: int) -> int:
         """Count the parts of this process's share of a batch: as configured, or single rows where it has fewer rows."""
@@ -96,11 +100,11 @@ class BatchGradient:
             LOG.info(f"trainer.accumulation={self._accumulation}: a batch of {rows} pairs has {most} parts")
         return min(self._accumulation, most)
 
-    def _forward(self, part: Batch) -> tuple[Tensor, Tensor]:
+    def _forward(self, part: Batch, moment: Moment) -> tuple[Tensor, Tensor, float]:
         device = self._model.device
         tensors = [tensor.to(device) for tensor in part]
         with torch.autocast(device.type, torch.bfloat16, enabled=self._precision is Precision.bf16):
-            sums: tuple[Tensor, Tensor] = self._loss(*tensors)
+            sums: tuple[Tensor, Tensor, float] = self._loss(moment, *tensors)
         return sums
 
 
@@ -123,19 +127,18 @@ def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
 class _SummedLoss(nn.Module):
     """The loss as a module's forward: DistributedDataParallel watches the forward of what it wraps."""
 
-    def __init__(self, model: Seq2Seq, task: Task, label_smoothing: float, folds: Folds | None) -> None:
+    def __init__(self, model: Seq2Seq, objective: Objective, folds: Folds | None) -> None:
         super().__init__()
         self.model = model
-        self.task = task
+        self.objective = objective
         self.folds = folds
-        self.label_smoothing = label_smoothing
 
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        """Score a batch, given as its tensors → its smoothed loss and negative log-likelihood, both summed."""
+    def forward(self, moment: Moment, *tensors: Tensor) -> tuple[Tensor, Tensor, float]:
+        """Score a batch, given as its tensors → the sums of `ObjectiveLoss`."""
         batch = Batch(*tensors)
         offer = self.folds.offer(batch.source, batch.lines) if self.folds else None
-        loss = self.task.loss(self.model, batch, label_smoothing=self.label_smoothing, offer=offer)
-        return loss.smoothed, loss.negative_log_likelihood
+        loss, negative_log_likelihood, reward = self.objective.loss(self.model, batch, moment=moment, offer=offer)
+        return loss, negative_log_likelihood, reward
 
 
 def _seed(seed: int, update: int, stream: int) -> int:

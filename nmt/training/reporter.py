@@ -16,9 +16,11 @@ from nmt.training.validation import Validation
 class Reporter:
     """Kept by the main process; the others of a run tell nothing."""
 
-    def __init__(self, config: TrainerConfig, run_dir: Path, *, task: Task, update: int) -> None:
+    def __init__(
+        self, config: TrainerConfig, run_dir: Path, *, task: Task, update: int, has_reward: bool = False
+    ) -> None:
         """Open the run's metrics, dropping what a lost part of the run left after `update`."""
-        self._log_every, self._task = config.log_every, task
+        self._log_every, self._task, self._has_reward = config.log_every, task, has_reward
         self._metrics = Metrics(run_dir / "metrics.jsonl", from_update=update, tensorboard=config.tensorboard)
         self._progress = ProgressBar(total_updates=config.max_updates, update=update, show=config.progress)
 
@@ -34,7 +36,8 @@ class Reporter:
         best = f"{position.best_score:.1f}" if position.best_update else "-"
         speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
         left = clock((planned_updates - position.update) * position.seconds / position.update)
-        state = f"loss {sums.loss:.2f}, {speed:,.0f} tokens/s, {self._task.metric.label} {best}, {left} left"
+        reward = f", reward {sums.mean_reward:.3f}" if self._has_reward else ""
+        state = f"loss {sums.loss:.2f}{reward}, {speed:,.0f} tokens/s, {self._task.metric.label} {best}, {left} left"
         self._progress.show(position.update, total_updates=planned_updates, state=state)
         if position.update % self._log_every == 0:
             self._metrics.write(
@@ -43,6 +46,7 @@ class Reporter:
                 epoch=position.epoch,
                 loss=_rounded(sums.loss, 4),
                 perplexity=_rounded(perplexity(sums.negative_log_likelihood, sums.target_tokens), 3),
+                **({"reward": _rounded(sums.mean_reward, 5)} if self._has_reward else {}),
                 learning_rate=learning_rate,
                 gradient_norm=_rounded(gradient_norm, 4),
                 skipped=position.skipped,

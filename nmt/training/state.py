@@ -70,9 +70,13 @@ class Sums:
     """What was trained on since the last line of metrics."""
 
     smoothed: float = 0.0
-    """loss with label smoothing, in nats"""
+    """loss that training minimises, with label smoothing, in nats"""
     negative_log_likelihood: float = 0.0
-    """loss without it, in nats"""
+    """loss of the references without it, in nats; nan where the objective does not compute it"""
+    reward: float = 0.0
+    """of the model's outputs, where the objective has a reward"""
+    pairs: int = 0
+    """pairs that the rewards are of"""
     target_tokens: int = 0
     """real target positions"""
     target_positions: int = 0
@@ -84,10 +88,12 @@ class Sums:
     began: float = 0.0
     """`Position.seconds` at that line, later by the time that validations took since"""
 
-    def add(self, batch: Batch, *, smoothed: float, negative_log_likelihood: float) -> None:
-        """Count a batch and its losses."""
+    def add(self, batch: Batch, *, smoothed: float, negative_log_likelihood: float, reward: float = 0.0) -> None:
+        """Count a batch, its losses and its reward."""
         self.smoothed += smoothed
         self.negative_log_likelihood += negative_log_likelihood
+        self.reward += reward
+        self.pairs += len(batch.source)
         self.target_tokens += int(batch.target_lengths.sum())
         self.target_positions += batch.target.numel()
         self.source_tokens += int(batch.source_lengths.sum())
@@ -97,6 +103,11 @@ class Sums:
     def loss(self) -> float:
         """Mean smoothed loss per real target position; nan before the first batch."""
         return self.smoothed / self.target_tokens if self.target_tokens else math.nan
+
+    @property
+    def mean_reward(self) -> float:
+        """Mean reward of a pair; nan before the first batch."""
+        return self.reward / self.pairs if self.pairs else math.nan
 
 
 def batches_from(position: Position, source: BatchSource, *, is_over: Callable[[], object]) -> Iterator[Batch]:

@@ -20,6 +20,7 @@ from nmt.runs.log import LOG
 from nmt.training.data import TrainingData
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.lexicon import Folds
+from nmt.training.objectives.build import build_objective
 from nmt.training.optim import AdamW, WeightAverage, learning_rate
 from nmt.training.parallel import Processes
 from nmt.training.reporter import Reporter
@@ -58,8 +59,14 @@ class Trainer:
             self.optimizer.load_state_dict(saved.optimizer)
             self.average.load(saved.average)
             self.folds = Folds.restored(saved.folds, epsilon=config.model.lexicon_epsilon)
+        self.objective = build_objective(config, self.task, data.target_subwords)
         self.gradient = BatchGradient(
-            model, self.task, config=config.trainer, precision=precision, folds=self.folds, processes=self.processes
+            model,
+            self.objective,
+            config=config.trainer,
+            precision=precision,
+            folds=self.folds,
+            processes=self.processes,
         )
         self.batches = BatchSource(
             data.corpus,
@@ -73,7 +80,13 @@ class Trainer:
         )
         self.reporter: Reporter | None = None
         if self.processes.is_main:
-            self.reporter = Reporter(config.trainer, config.directory, task=self.task, update=self.position.update)
+            self.reporter = Reporter(
+                config.trainer,
+                config.directory,
+                task=self.task,
+                update=self.position.update,
+                has_reward=self.objective.has_reward,
+            )
 
     def train(self) -> str:
         """Train until a limit is reached or patience is lost; return the reason, which ``position.finished`` keeps.
@@ -177,16 +190,22 @@ class Trainer:
         A signal counts once all know of it; one that arrives a moment later waits for the next update.
         """
         rows = self.processes.gather_numbers(
-            loss.smoothed, loss.negative_log_likelihood, self.position.seconds, float(stop.arrived or 0)
+            loss.smoothed, loss.negative_log_likelihood, loss.reward, self.position.seconds, float(stop.arrived or 0)
         )
-        smoothed, negative_log_likelihood, seconds, arrived = zip(*rows, strict=True)
+        *sums, seconds, arrived = zip(*rows, strict=True)
         self.position.seconds = seconds[0]
-        return BatchLoss(math.fsum(smoothed), math.fsum(negative_log_likelihood), loss.tokens), int(max(arrived))
+        smoothed, negative_log_likelihood, reward = map(math.fsum, sums)
+        return BatchLoss(smoothed, negative_log_likelihood, loss.tokens, reward), int(max(arrived))
 
     def _log(self, batch: Batch, loss: BatchLoss, gradient_norm: float) -> None:
         position, sums = self.position, self.sums
         if math.isfinite(gradient_norm):
-            sums.add(batch, smoothed=loss.smoothed, negative_log_likelihood=loss.negative_log_likelihood)
+            sums.add(
+                batch,
+                smoothed=loss.smoothed,
+                negative_log_likelihood=loss.negative_log_likelihood,
+                reward=loss.reward,
+            )
             position.target_tokens += loss.tokens
         if self.reporter:
             self.reporter.update(

@@ -29,7 +29,7 @@ def composed():
 
 
 def test_every_group_is_there():
-    groups = {"corpus", "subwords", "model", "optimizer", "trainer", "search", "experiment"}
+    groups = {"corpus", "subwords", "model", "objective", "optimizer", "trainer", "search", "experiment"}
     assert {group for group, _ in CHOICES} == groups
     assert len(CHOICES) >= 15
 

@@ -10,9 +10,11 @@ from nmt.model.seq2seq import build_model
 from nmt.tasks.translation import TRANSLATION
 from nmt.training.gradient import BatchGradient, part_of
 from nmt.training.lexicon import Folds
+from nmt.training.objectives.objective import CrossEntropy
 from nmt.training.parallel import Processes
 
 VOCABULARY = 30
+CROSS_ENTROPY = CrossEntropy(TRANSLATION, label_smoothing=0.1)
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def gradients(batch, *, accumulation=1, dropout=0.0, lexicon=0, folds=None, upda
         model.lexicon.fill(targets, torch.rand(targets.shape))
     compute = BatchGradient(
         model,
-        TRANSLATION,
+        CROSS_ENTROPY,
         config=TrainerConfig(accumulation=accumulation),
         precision=Precision.fp32,
         folds=folds,
@@ -75,9 +77,9 @@ def test_there_are_no_more_parts_than_pairs_and_one_line_says_so(batch, monkeypa
     """A million parts of seven pairs would be computed for a quarter of an hour, nearly all of them for nothing."""
     forward, calls = BatchGradient._forward, []
 
-    def counted(self, part):
+    def counted(self, part, moment):
         calls.append(len(part.source))
-        return forward(self, part)
+        return forward(self, part, moment)
 
     monkeypatch.setattr(BatchGradient, "_forward", counted)
     caplog.set_level("INFO", logger="nmt")
@@ -103,7 +105,7 @@ def test_gradients_do_not_add_up_over_updates(batch):
     config = ModelConfig(embedding_size=8, encoder_hidden_size=6, decoder_hidden_size=12, dropout=0.0)
     model = build_model(config, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY)
     compute = BatchGradient(
-        model, TRANSLATION, config=TrainerConfig(accumulation=2), precision=Precision.fp32, processes=Processes()
+        model, CROSS_ENTROPY, config=TrainerConfig(accumulation=2), precision=Precision.fp32, processes=Processes()
     )
     compute(batch, seed=3, update=0)
     first = [p.grad.clone() for p in model.parameters()]

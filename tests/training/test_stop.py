@@ -99,11 +99,11 @@ def test_a_run_whose_update_was_given_up_ends_as_an_uninterrupted_one(
     assert whole.code == 0
     forward, count = BatchGradient._forward, []
 
-    def interrupted(self, part):
+    def interrupted(self, part, moment):
         count.append(len(part.source))
         if len(count) == 2 * 4 + parts:  # in the midst of the third update
             signal.raise_signal(signal.SIGINT)
-        return forward(self, part)
+        return forward(self, part, moment)
 
     with monkeypatch.context() as patched:
         patched.setattr(BatchGradient, "_forward", interrupted)

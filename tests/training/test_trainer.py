@@ -187,11 +187,11 @@ def test_best_is_the_best_validation_and_last_the_last(make_config, train, saved
 def test_all_processes_agree_on_the_clock_the_loss_and_a_signal():
     trainer = object.__new__(Trainer)
     trainer.position = Position(seconds=99.0)
-    others = [1.0, 2.0, 30.0, 0.0]  # of the main process: loss, negative log-likelihood, its clock, no signal
+    others = [1.0, 2.0, 0.5, 30.0, 0.0]  # of the main process: loss, likelihood, reward, its clock, no signal
     trainer.processes = SimpleNamespace(size=2, gather_numbers=lambda *own: [others, own])
-    loss, stopped = trainer._agree(BatchLoss(3.0, 4.0, 7), SimpleNamespace(arrived=signal.SIGTERM))
+    loss, stopped = trainer._agree(BatchLoss(3.0, 4.0, 7, 0.25), SimpleNamespace(arrived=signal.SIGTERM))
     assert trainer.position.seconds == 30.0
-    assert (loss, stopped) == (BatchLoss(4.0, 6.0, 7), signal.SIGTERM)
+    assert (loss, stopped) == (BatchLoss(4.0, 6.0, 7, 0.75), signal.SIGTERM)
 
 
 def test_best_keeps_the_average_of_its_own_update(make_config, train, saved, scripted):
