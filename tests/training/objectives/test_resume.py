@@ -37,9 +37,10 @@ def stopped(make_config, train, monkeypatch):
             if self.position.update == 2:
                 signal.raise_signal(signal.SIGINT)
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(Trainer, "_update", stopping)
-            train(config)
+            with pytest.raises(KeyboardInterrupt):
+                train(config)
         return config
 
     return work
