@@ -37,7 +37,9 @@ def test_every_group_is_there():
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_validates(composed, group, choice):
     names_text = group == "experiment" or (group == "corpus" and choice != "custom")
-    config = composed(f"{group}={choice}", *([] if names_text else OWN_TEXT))
+    # Objectives that search start from a trained bundle.
+    parent = ["init_from=runs/mine/best"] if choice in ("self_critical", "minimum_risk") else []
+    config = composed(f"{group}={choice}", *([] if names_text else OWN_TEXT), *parent)
     assert isinstance(config, TrainConfig)
     config.validate()
 
