@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 
 from nmt.bundle.manifest import CONFIG, Manifest, manifest_of, require_whole
 from nmt.bundle.replacement import find_whole, identity
+from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
 from nmt.config.schema import from_dict, to_dict
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
 from nmt.files import read_regular
 from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import Vocabulary, read_vocabulary
 from nmt.version import __version__
 
 FORMAT = 1
@@ -28,6 +30,7 @@ FORMAT = 1
 WEIGHTS = "model.safetensors"
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z")
 _JOINT, _SOURCE, _TARGET = "subwords.model", "subwords.source.model", "subwords.target.model"
+_WORDS, _LABELS = "words.json", "labels.json"
 
 T = TypeVar("T")
 
@@ -37,11 +40,14 @@ class Description:
     """All of a bundle but its weights, for PyTorch and ONNX Runtime alike."""
 
     config: ModelConfig
-    source_subwords: SubwordModel
-    target_subwords: SubwordModel
-    """the same object as `source_subwords` where one model serves both sides"""
+    source_subwords: Vocabulary
+    """subwords, or the words of a model that labels"""
+    target_subwords: Vocabulary
+    """subwords, or labels; the same object as `source_subwords` where one model serves both sides"""
     source_language: str
     target_language: str
+    task: TaskName = TaskName.translation
+    """what the model is for"""
     search: SearchConfig = field(default_factory=SearchConfig)
     """how to search unless the caller says otherwise"""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -101,7 +107,9 @@ def read_description(path: Path) -> Description:
         search.validate()
         manifest = manifest_of(config)
         subwords, languages = config["subwords"], config["languages"]
-        source, target = _load_subwords(path, manifest, joint=bool(subwords["joint"]))
+        task = _task(path, config)
+        names = _vocabulary_names(task, joint=bool(subwords["joint"]))
+        source, target = _load_vocabularies(path, manifest, names)
         sizes = (source.vocabulary_size, target.vocabulary_size)
         stated = (subwords["source_vocabulary"], subwords["target_vocabulary"])
         if sizes != stated:
@@ -111,6 +119,7 @@ def read_description(path: Path) -> Description:
             )
         return Description(
             config=model_config,
+            task=task,
             source_subwords=source,
             target_subwords=target,
             source_language=languages["source"],
@@ -134,10 +143,10 @@ def explaining(path: Path) -> Iterator[None]:
 
 
 def subword_files(description: Description) -> Iterator[tuple[str, bytes]]:
-    """Write the subwords as files of a bundle: names and contents."""
+    """Write the vocabularies as files of a bundle: names and contents."""
     source, target = description.source_subwords, description.target_subwords
-    sides = {_JOINT: source} if source is target else {_SOURCE: source, _TARGET: target}
-    yield from ((name, side.to_bytes()) for name, side in sides.items())
+    names = _vocabulary_names(description.task, joint=source is target)
+    yield from ((name, side.to_bytes()) for name, side in zip(names, (source, target), strict=False))
 
 
 def written_config(description: Description) -> dict[str, Any]:
@@ -146,6 +155,7 @@ def written_config(description: Description) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "nmt_version": __version__,
+        "task": str(description.task),
         "languages": {"source": description.source_language, "target": description.target_language},
         "model": to_dict(description.config),
         "search": to_dict(description.search),
@@ -186,7 +196,30 @@ def read_config(path: Path) -> dict[str, Any]:
     return config  # type: ignore[no-any-return]
 
 
-def _load_subwords(path: Path, manifest: Manifest, *, joint: bool) -> tuple[SubwordModel, SubwordModel]:
-    names = (_JOINT,) if joint else (_SOURCE, _TARGET)
-    models = [SubwordModel.load(require_whole(path, name, manifest)) for name in names]
+def _task(path: Path, config: dict[str, Any]) -> TaskName:
+    """Read the task; bundles of before have none, and translate."""
+    name = config.get("task", TaskName.translation.value)
+    if name not in TaskName.__members__:
+        raise BundleError(f"{path} is of task {name}, which nmt {__version__} does not know; install a newer nmt")
+    return TaskName[name]
+
+
+def _vocabulary_names(task: TaskName, *, joint: bool) -> tuple[str, ...]:
+    if task is TaskName.labelling:
+        return _WORDS, _LABELS
+    return (_JOINT,) if joint else (_SOURCE, _TARGET)
+
+
+def _load_vocabularies(path: Path, manifest: Manifest, names: tuple[str, ...]) -> tuple[Vocabulary, Vocabulary]:
+    models: list[Vocabulary] = []
+    for name in names:
+        file = require_whole(path, name, manifest)
+        if name not in (_WORDS, _LABELS):
+            models.append(SubwordModel.load(file))
+            continue
+        try:
+            data = read_regular(file)
+        except OSError as error:
+            raise BundleError(f"{file} cannot be read ({error.strerror}); copy the bundle again") from None
+        models.append(read_vocabulary(data, origin=str(file)))
     return models[0], models[-1]

@@ -8,23 +8,27 @@ import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nmt.bundle.description import Description, explaining, read_description, read_whole
 from nmt.bundle.manifest import require_whole
-from nmt.config.choices import PRECISIONS, VARIANTS
+from nmt.config.choices import PRECISIONS, VARIANTS, TaskName
 from nmt.config.train import MOST_THREADS
 from nmt.errors import BundleError, ConfigError, require
-from nmt.search.interface import StepModel
 
-_PARTS = ("encoder", "embedding", "step", "constants")
-"""What every variant for ONNX Runtime is made of, by their names in config.json."""
+_PARTS = {
+    TaskName.translation: ("encoder", "embedding", "step", "constants"),
+    TaskName.labelling: ("tagger",),
+}
+"""What every variant of a task for ONNX Runtime is made of, by their names in config.json."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedBundle(Description):
-    """A bundle whose model is ready to step, by PyTorch or ONNX Runtime."""
+    """A bundle whose model is ready, by PyTorch or ONNX Runtime."""
 
-    model: StepModel
+    model: Any
+    """a `nmt.search.interface.StepModel`, or what a `nmt.translation.labeller.Tagging` is"""
     precision: str
     """one of `nmt.config.choices.PRECISIONS`"""
     device: str
@@ -74,7 +78,7 @@ def exported_parts(path: Path, description: Description, precision: str) -> dict
     """
     with explaining(path):
         files = description.variants.get(precision, {})
-        return {part: os.fspath(files[part]) for part in (*_PARTS, "shortlist") if part in files}
+        return {part: os.fspath(files[part]) for part in (*_PARTS[description.task], "shortlist") if part in files}
 
 
 def _load_exported(
@@ -86,7 +90,7 @@ def _load_exported(
     if not parts and is_required:
         raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
     again = f"make it again with: nmt-export {path} --precision {name}{' --shortlist N' * ('shortlist' in parts)}"
-    if lacking := [part for part in _PARTS if parts and part not in parts]:
+    if lacking := [part for part in _PARTS[description.task] if parts and part not in parts]:
         raise BundleError(
             f"{path}: the variant {name} lacks its {lacking[0]}: another version of nmt exported it; {again}"
         )
@@ -101,21 +105,35 @@ def _load_exported(
             f"the variant {name} of {path} needs ONNX Runtime, which is not installed: pip install onnxruntime"
         ) from None
     files = {part: require_whole(path, file, description.files, advice=again) for part, file in parts.items()}
-    from nmt.runtime.model import OnnxModel
-    from nmt.text.shortlist import Shortlist
-
-    sizes = (description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size)
     try:
-        shortlist = Shortlist.load(files.pop("shortlist")) if "shortlist" in files else None
-        if shortlist and (shortlist.source_vocabulary, shortlist.target_vocabulary) != sizes:
-            raise BundleError(f"{path / parts['shortlist']} is of another bundle's subwords")
-        model = OnnxModel(**files, vocabulary=sizes[1], shortlist=shortlist, threads=threads or 1)
+        model = _exported_model(path, description, parts, files, threads or 1)
     except BundleError as error:
         raise BundleError(f"{error}; {again}") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{path}: a graph of the variant {name} is damaged ({error}); {again}") from None
     device = f"cpu, {name} by ONNX Runtime"
     return LoadedBundle(model=model, precision=name, device=device, threads=threads or 1, **vars(description))
+
+
+def _exported_model(
+    path: Path, description: Description, parts: dict[str, str], files: dict[str, Path], threads: int
+) -> Any:
+    """Load the graphs of a variant, whose files are whole."""
+    if description.task is TaskName.labelling:
+        from nmt.runtime.tagger import OnnxTagger
+        from nmt.text.words import LabelVocabulary
+
+        assert isinstance(description.target_subwords, LabelVocabulary)
+        return OnnxTagger(**files, labels=len(description.target_subwords.labels), threads=threads)
+    from nmt.runtime.model import OnnxModel
+    from nmt.text.shortlist import Shortlist
+
+    sizes = (description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size)
+    shortlist = Shortlist.load(files["shortlist"]) if "shortlist" in files else None
+    if shortlist and (shortlist.source_vocabulary, shortlist.target_vocabulary) != sizes:
+        raise BundleError(f"{path / parts['shortlist']} is of another bundle's subwords")
+    graphs = {part: file for part, file in files.items() if part != "shortlist"}
+    return OnnxModel(**graphs, vocabulary=sizes[1], shortlist=shortlist, threads=threads)
 
 
 def _load_torch(path: Path, description: Description, device: str, threads: int, *, precision: str) -> LoadedBundle:
@@ -142,7 +160,8 @@ def _without_torch(path: Path, description: Description, precision: str) -> str:
         return "precision=bf16 needs PyTorch, which is not installed: pip install torch"
     if any(exported_parts(path, description, name) for name in VARIANTS):
         return f"{path} needs ONNX Runtime for what was exported (pip install onnxruntime), or PyTorch"
+    precision = "int8" if description.task is TaskName.translation else "fp32"
     return (
         f"{path} needs PyTorch, which is not installed: pip install torch, or run "
-        f"nmt-export {path} --precision int8 where it is, and copy the bundle again"
+        f"nmt-export {path} --precision {precision} where it is, and copy the bundle again"
     )

@@ -6,6 +6,7 @@ The rest of a bundle is in `nmt.bundle.description`; `nmt.bundle.replacement` re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -23,19 +24,21 @@ from nmt.bundle.description import (
     written_config,
 )
 from nmt.bundle.manifest import CARD, CONFIG, other_files, require_whole, with_manifest
+from nmt.bundle.networks import build_network
 from nmt.bundle.replacement import replace_directory
+from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
 from nmt.files import encoded, is_utf8
-from nmt.model.seq2seq import Seq2Seq, build_shapes
 from nmt.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle(Description):
-    """A trained model with all that translating needs."""
+    """A trained model with all that using it needs."""
 
-    model: Seq2Seq
+    model: Any
+    """what `nmt.bundle.networks.build_network` builds for its task: a Seq2Seq, or a Tagger"""
 
 
 def save_bundle(bundle: Bundle, path: Path) -> None:
@@ -83,10 +86,10 @@ def load_bundle(path: Path, *, device: torch.device | str = "cpu") -> Bundle:
 
 def read_bundle(path: Path, description: Description, device: torch.device | str) -> Bundle:
     """Read the weights of a bundle that is there, and whose description was read; BundleError as `load_bundle`."""
-    sizes = description.source_subwords.vocabulary_size, description.target_subwords.vocabulary_size
+    source, target = description.source_subwords, description.target_subwords
     with explaining(path):
         weights = require_whole(path, description.variants["fp32"]["weights"], description.files)
-        model = build_shapes(description.config, source_vocabulary=sizes[0], target_vocabulary=sizes[1])
+        model = build_network(description.task, description.config, source, target, shapes_only=True)
     _load_weights(model, weights, device)
     return Bundle(model=model.eval(), **vars(description))
 
@@ -105,13 +108,16 @@ def inference_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def model_card(bundle: Bundle) -> str:
     """Write the model card: languages, size, scores with signatures, how to use it."""
     parameters = sum(p.numel() for p in bundle.model.parameters())
+    labels = bundle.task is TaskName.labelling
+    what, units = ("labeller", "labels and special ids") if labels else ("translator", "target subwords")
+    kind = f"{bundle.config.cells[0]} tagger with a CRF" if labels else _kind(bundle.config)
     lines = [
         f"# {bundle.source_language} → {bundle.target_language}",
         "",
-        f"A translator trained with nmt {__version__}: {_kind(bundle.config)}, "
-        f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} target subwords.",
+        f"A {what} trained with nmt {__version__}: {kind}, "
+        f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} {units}.",
         "",
-        "    nmt-translate THIS_DIRECTORY < input.txt > output.txt",
+        f"    {'nmt predict' if labels else 'nmt-translate'} THIS_DIRECTORY < input.txt > output.txt",
         "",
         "## Training",
         "",
@@ -133,7 +139,7 @@ def _read_weights(path: Path, device: torch.device | str) -> dict[str, Tensor]:
     return {name: tensor.to(device) for name, tensor in safetensors.torch.load(path.read_bytes()).items()}
 
 
-def _load_weights(model: Seq2Seq, path: Path, device: torch.device | str) -> None:
+def _load_weights(model: Any, path: Path, device: torch.device | str) -> None:
     try:
         weights = _read_weights(path, device)
     except safetensors.SafetensorError:

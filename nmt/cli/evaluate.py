@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from nmt.cli.common import Parser, report, run, standard_output
 from nmt.cli.lines import Unknown
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
-from nmt.errors import ConfigError, CorpusError
+from nmt.errors import BundleError, ConfigError, CorpusError
 
 if TYPE_CHECKING:
     from nmt.evaluation.report import Report, Speed
@@ -31,6 +32,7 @@ examples:
   nmt-evaluate runs/demo/best --source test.en --reference test.de
   nmt-evaluate runs/demo/best --source test.en --reference test.de --beam-size 1 --output test.out.de
   nmt-evaluate --hypotheses test.out.de --reference test.de --format json
+  nmt-evaluate runs/demo_labelling/best --reference test.conll               F1 of entities, or accuracy, by type
 
 BLEU's tokenizer follows the target language: zh for Chinese, char for Korean and for languages without spaces between
 words (Japanese, Thai, Lao, Khmer, Burmese, Tibetan and others), 13a for all others. Without a model the language is the
@@ -47,13 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line and check all that can be checked without reading a file; raises ConfigError."""
     usage = "nmt-evaluate MODEL --source FILE --reference FILE [options]\n       "
-    usage += "nmt-evaluate --hypotheses FILE --reference FILE [options]"
+    usage += "nmt-evaluate --hypotheses FILE --reference FILE [options]\n       "
+    usage += "nmt-evaluate MODEL --reference FILE.conll [options]"
     parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", nargs="?", help="a bundle: a directory that nmt-train saved")
     text = parser.add_argument_group("text")
-    text.add_argument("--source", metavar="FILE", help="what the model translates")
+    text.add_argument("--source", metavar="FILE", help="what the model reads, line by line")
     text.add_argument("--hypotheses", metavar="FILE", help="translations to score, instead of a model's")
-    text.add_argument("--reference", metavar="FILE", required=True, help="reference translations, line by line")
+    text.add_argument(
+        "--reference",
+        metavar="FILE",
+        required=True,
+        help="reference translations or labels, line by line, or a "
+        "labelled text that has the tokens too (.conll, .bio or .conllu)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=("table", "json"), default="table", help="of the scores (default: table)")
     output.add_argument("--output", metavar="FILE", help="keep the model's translations here")
@@ -61,13 +70,18 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     scoring = parser.add_argument_group("scoring")
     scoring.add_argument("--tokenize", metavar="NAME", help="BLEU's tokenizer, such as 13a, intl, zh, char or none")
     scoring.add_argument("--lowercase", action="store_true", help="ignore case (TER always does)")
+    scoring.add_argument("--repair-bio", action="store_true", help="of labels: read a broken I- as B-, and count them")
+    scoring.add_argument(
+        "--strip-token-digits", action="store_true", help="of labels: take the last digit off each token"
+    )
     add_search_options(parser)
     add_machine_options(parser)
     arguments = parser.parse_args(argv)
     search_config(arguments)
     if arguments.model and arguments.hypotheses:
         raise ConfigError("a model and --hypotheses exclude each other: score one of them")
-    if arguments.model and not arguments.source:
+    has_tokens = arguments.reference.removesuffix(".gz").endswith((".conll", ".bio", ".conllu"))
+    if arguments.model and not (arguments.source or has_tokens):
         raise ConfigError("there is nothing to translate: give the source text with --source FILE")
     if not arguments.model:
         if not arguments.hypotheses:
@@ -91,6 +105,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from nmt.evaluation.report import Report
 
     out = standard_output()
+    if _labels(arguments):
+        _report_labels(arguments, out)
+        return
     if arguments.tokenize:
         check_tokenizer(arguments.tokenize)
     translated = arguments.source or arguments.hypotheses
@@ -120,6 +137,34 @@ def evaluate(arguments: argparse.Namespace) -> None:
     names = {key: getattr(arguments, key) for key in ("model", "source", "hypotheses", "reference")}
     rendered = _render(Report(len(references), scores, speed, names), arguments.format)
     out.write(f"{rendered}\n".encode("utf-8", errors="backslashreplace"))  # names of files need not be UTF-8
+    out.flush()
+    if failure:
+        raise failure
+
+
+def _labels(arguments: argparse.Namespace) -> bool:
+    """Tell whether the model labels, and refuse options that only such a model has: ConfigError."""
+    from nmt.bundle.description import read_description, read_whole
+    from nmt.config.choices import TaskName
+
+    # What is wrong with a bundle is told when it is loaded, after all that takes less time to find.
+    with contextlib.suppress(BundleError):
+        if arguments.model and read_whole(Path(arguments.model), read_description).task is TaskName.labelling:
+            return True
+    for option in ("--repair-bio", "--strip-token-digits"):
+        if getattr(arguments, option.removeprefix("--").replace("-", "_")):
+            raise ConfigError(f"{option} is for a model that labels: leave it out")
+    if arguments.model and not arguments.source:
+        raise ConfigError("there is nothing to translate: give the source text with --source FILE")
+    return False
+
+
+def _report_labels(arguments: argparse.Namespace, out: IO[bytes]) -> None:
+    from nmt.cli.labels import evaluate_labels
+
+    rendered, outputs = evaluate_labels(arguments)
+    failure = _save(arguments, outputs) if arguments.output else None
+    out.write(f"{rendered}\n".encode("utf-8", errors="backslashreplace"))
     out.flush()
     if failure:
         raise failure
@@ -216,6 +261,8 @@ def _check_output(arguments: argparse.Namespace) -> None:
     if output.exists() and not output.is_file():
         raise ConfigError(f"--output {output} is not a regular file: name one")
     for option in ("source", "reference"):
+        if not getattr(arguments, option):
+            continue
         other = Path(getattr(arguments, option))
         if output.exists() and other.exists() and output.samefile(other):
             raise ConfigError(f"--output {output} is the file of --{option}: name another one")

@@ -19,14 +19,14 @@ from nmt.errors import ConfigError
 if TYPE_CHECKING:
     from nmt.bundle.loading import LoadedBundle
     from nmt.translation.rerank import Rerank
-    from nmt.translation.translator import Translator
 
 
 class Loaded(NamedTuple):
-    """A translator, ready, and what it runs on."""
+    """A translator, or a labeller, ready, and what it runs on."""
 
     bundle: LoadedBundle
-    translator: Translator
+    translator: Any
+    """a `Translator`, or a `Labeller`, which has the same methods for lines"""
 
     @property
     def device(self) -> str:
@@ -121,10 +121,17 @@ def load_translator(
         ConfigError: an option is impossible, or the device is not there.
     """
     from nmt.bundle.loading import load
-    from nmt.translation.translator import Translator
+    from nmt.config.choices import TaskName
 
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     search = search_config(arguments, bundle.search)
+    if bundle.task is TaskName.labelling:
+        from nmt.translation.labeller import Labeller
+
+        _refuse_for_labels(arguments, model, n_best=n_best, alignments=alignments, rerank=rerank)
+        return Loaded(bundle, Labeller(bundle, search=search))
+    from nmt.translation.translator import Translator
+
     if n_best > search.beam_size:
         raise ConfigError(
             f"--n-best {n_best} is more than the beam holds: set --beam-size {n_best} or more "
@@ -133,6 +140,19 @@ def load_translator(
     if rerank and search.beam_size == 1:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
     return Loaded(bundle, Translator(bundle, search=search, n_best=n_best, alignments=alignments, rerank=rerank))
+
+
+def _refuse_for_labels(
+    arguments: argparse.Namespace, model: str, *, n_best: int, alignments: bool, rerank: Rerank | None
+) -> None:
+    """Refuse options that only a translation has: ConfigError."""
+    given = {"--n-best": n_best > 1, "--alignments": alignments, "--rerank": rerank is not None}
+    for_labels = ("batch_size", "max_source_tokens")
+    names = (item.name for item in dataclasses.fields(SearchConfig) if item.name not in for_labels)
+    given |= {_option(name): getattr(arguments, name) is not None for name in names}
+    for option, is_given in given.items():
+        if is_given:
+            raise ConfigError(f"{option} is for translations, and {model} labels tokens: leave it out")
 
 
 def _option(name: str) -> str:

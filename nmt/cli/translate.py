@@ -6,13 +6,14 @@ import argparse
 import math
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
 from nmt.cli.lines import Text, Unknown, decode, no_text, read_windows
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
 from nmt.translation.formats import FORMATS, Line
 from nmt.translation.request import Request
@@ -49,16 +50,31 @@ formats:
 exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
 
 
+class Filter(NamedTuple):
+    """A command that turns lines into lines: this one, or `nmt.cli.predict`, which takes models of every task."""
+
+    name: str
+    description: str
+    examples: str
+    module: str
+    """whose function ``serve`` is one of the processes of ``--workers``"""
+    tasks: Collection[TaskName]
+    """of the models that it takes"""
+
+
+TRANSLATE = Filter(NAME, _DESCRIPTION, _EXAMPLES, "nmt.cli.translate", (TaskName.translation,))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     return run(lambda: translate(parse(argv)), NAME)
 
 
-def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
+def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> argparse.Namespace:
     """Parse the command line and check all that can be checked without the model; raises ConfigError."""
-    usage = "nmt-translate MODEL [options] < input > output"
+    usage = f"{command.name} MODEL [options] < input > output"
     command_line = list(sys.argv[1:] if argv is None else argv)
-    parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
+    parser = Parser(command.name, usage=usage, description=command.description, epilog=command.examples)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=tuple(FORMATS), default="text", help="see below (default: text)")
@@ -96,13 +112,13 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     arguments, more = parser.parse_known_args(command_line)
     if more:
-        command = f"{NAME} {arguments.model} < {more[0]}"
-        hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {command}"
+        right = f"{command.name} {arguments.model} < {more[0]}"
+        hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {right}"
         parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
     from nmt.translation.workers import worker_count
 
     search_config(arguments)
-    arguments.words = command_line
+    arguments.words, arguments.command = command_line, command
     arguments.workers = worker_count(arguments.workers)
     if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
         raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
@@ -122,7 +138,7 @@ def translate(arguments: argparse.Namespace) -> None:
         NmtError: an option, the model, a stream or a worker is not what it should be.
         OSError: a stream failed.
     """
-    read, out = _standard_input(), standard_output()
+    read, out = _standard_input(arguments.command), standard_output()
     unknown = Unknown()
     with _translator(arguments) as translator:
         _hint(arguments)
@@ -131,7 +147,7 @@ def translate(arguments: argparse.Namespace) -> None:
             _write(out, window, translations, arguments)
             unknown = unknown.and_then(Unknown.of(translations, window.first_line))
     if unknown.warning and not arguments.quiet:
-        report(NAME, f"warning: {unknown.warning}")
+        report(arguments.command.name, f"warning: {unknown.warning}")
 
 
 @contextmanager
@@ -143,7 +159,7 @@ def _translator(arguments: argparse.Namespace) -> Iterator[Translator | Translat
     from nmt.translation.pool import TranslatorPool
     from nmt.translation.workers import Workers, worker_command
 
-    command = worker_command("nmt.cli.translate", "serve", arguments.words)
+    command = worker_command(arguments.command.module, "serve", arguments.words)
     with Workers(command, arguments.workers) as workers:
         yield TranslatorPool(workers)
 
@@ -159,10 +175,13 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
     loaded = load_translator(
         arguments, arguments.model, n_best=arguments.n_best, alignments=arguments.alignments, rerank=rerank
     )
-    return loaded.translator
+    if loaded.bundle.task not in arguments.command.tasks:
+        raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
+    translator: Translator = loaded.translator
+    return translator
 
 
-def serve() -> NoReturn:
+def serve(command: Filter = TRANSLATE) -> NoReturn:
     """Be one of the processes of ``--workers``, with the command's own words."""
     from nmt.translation import worker
     from nmt.translation.pool import prepare
@@ -174,7 +193,7 @@ def serve() -> NoReturn:
             return f"{type(error).__name__} in a worker: please report the lines above", EXIT_FAILED
         return explanation.message, explanation.exit_code
 
-    arguments = parse(sys.argv[1:])
+    arguments = parse(sys.argv[1:], command=command)
     arguments.threads = arguments.threads or 1
     worker.serve(lambda: prepare(_loaded(arguments)), explain)
 
@@ -211,7 +230,7 @@ def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], 
     for number, (line, translation) in enumerate(zip(window.lines, translations, strict=True), window.first_line):
         warnings = [*line.warnings, *(f"line {number}: {warning}" for warning in translation.warnings)]
         for warning in () if arguments.quiet else warnings:
-            report(NAME, f"warning: {warning}")
+            report(arguments.command.name, f"warning: {warning}")
         options = {"scores": arguments.scores, "alignments": arguments.alignments, "several": several}
         rendered += FORMATS[arguments.format](Line(translation, number, **options))
     out.write("".join(f"{line}\n" for line in rendered).encode("utf-8"))
@@ -221,12 +240,12 @@ def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], 
 def _hint(arguments: argparse.Namespace) -> None:
     if sys.stdin.isatty() and not arguments.quiet:
         end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
-        report(NAME, f"type a sentence and press Enter; {end} ends")
+        report(arguments.command.name, f"type a sentence and press Enter; {end} ends")
 
 
-def _standard_input() -> Callable[[int], bytes | None]:
+def _standard_input(command: Filter) -> Callable[[int], bytes | None]:
     if sys.stdin is None:
-        raise ConfigError("standard input is closed: give the text as in nmt-translate MODEL < input.txt")
+        raise ConfigError(f"standard input is closed: give the text as in {command.name} MODEL < input.txt")
     # Unbuffered: a thread that still waits in a buffered stream would bar Python's way out.
     raw: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
     read: Callable[[int], bytes | None] = raw.read

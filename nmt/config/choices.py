@@ -13,6 +13,13 @@ class Word(StrEnum):
     """An allowed word of the configuration; written, printed and stored by its name."""
 
 
+class TaskName(Word):
+    """What a model is trained for; `nmt.tasks` has a module of each name."""
+
+    translation = "translation"
+    labelling = "labelling"
+
+
 class Cell(Word):
     """A recurrence; `nmt.model.cells` has its equations."""
 

@@ -43,6 +43,9 @@ class ModelConfig:
     """shared embedding matrices: none, target (target and output) or all (source too; needs one joint subword model)"""
     dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
+    character_size: int = field(default=32, metadata=within(0, 4096))
+    """with task=labelling, width of the characters' embeddings and of each direction of the layer that reads a word's
+    characters (Lample et al. 2016); 0: words only"""
     lexicon_size: int = field(default=0, metadata=within(0, 1000))
     """translations of each source subword, from word alignments of the training text; the model favours them where
     attention reads the subword (Arthur et al. 2016); 0: none"""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, Tying
+from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, TaskName, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.objective import ObjectiveConfig
-from nmt.config.schema import MOST_COUNTED, check_ranges, within
+from nmt.config.schema import MOST_COUNTED, as_typed, check_ranges, within
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError, require
 
@@ -46,18 +46,23 @@ class CorpusConfig:
     """pairs whose longer side has more than this many times the subwords of the shorter (plus 10) are left out"""
     valid_pairs: int = field(default=1000, metadata=within(1, 1_000_000_000))
     """pairs to hold out when corpus.valid is empty, and never more than a tenth of the corpus"""
+    repair_bio: bool = False
+    """with task=labelling, read an I- label that continues no entity as B-, and count such labels, instead of refusing
+    them"""
+    strip_token_digits: bool = False
+    """with task=labelling, take the last digit off every token, which in some corpora is its place in a word"""
     cache_dir: str = ""
     """where encoded corpora are kept; empty: the user's cache directory, or $NMT_CACHE"""
 
-    def validate(self) -> None:
-        """Raise ConfigError when a key is missing or impossible."""
+    def validate(self, *, languages: bool = True) -> None:
+        """Raise ConfigError when a key is missing or impossible; without `languages` the sides may have no names."""
         if not self.train:
             raise ConfigError(
                 "corpus.train is not set: name the training text, as in corpus.train=data/train for data/train.en"
             )
         for key in ("source", "target"):
             value = getattr(self, key)
-            if not value:
+            if not value and languages:
                 raise ConfigError(
                     f"corpus.{key} is not set: name the {key} language, the suffix of its files, as in corpus.{key}=en"
                 )
@@ -66,7 +71,7 @@ class CorpusConfig:
                     f"corpus.{key} is {value}: YAML reads the words no, off, yes and on as truth values; "
                     f"write {key}: 'no' in quotes"
                 )
-        if self.source == self.target:
+        if self.source == self.target != "":
             raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
         check_ranges(self, "corpus.")
         self._validate_lists()
@@ -173,7 +178,7 @@ class TrainerConfig:
     validate_every: int = field(default=500, metadata=within(1, MOST_COUNTED))
     """updates between validations, each of which also saves"""
     patience: int = field(default=10, metadata=within(0, MOST_COUNTED))
-    """validations without a better BLEU after which training stops; 0: never"""
+    """validations without a better score after which training stops; 0: never"""
     valid_batch_size: int = field(default=64, metadata=within(1, 1_000_000))
     """sentences decoded together in validation"""
     log_every: int = field(default=50, metadata=within(1, MOST_COUNTED))
@@ -220,6 +225,8 @@ REMOVED = {
 class TrainConfig:
     """Everything nmt-train needs."""
 
+    task: TaskName = TaskName.translation
+    """what is learnt: translation, or labelling (a label for each token)"""
     name: str = "run"
     """name of the run"""
     run_dir: str = "runs/${name}"
@@ -243,14 +250,37 @@ class TrainConfig:
 
     def validate(self) -> None:
         """Raise ConfigError for the first key, in any group, that is missing, impossible or at odds with another."""
-        groups = (self.corpus, self.subwords, self.model, self.objective, self.optimizer, self.trainer, self.search)
-        for group in groups:
+        self.corpus.validate(languages=self.task is TaskName.translation)
+        for group in (self.subwords, self.model, self.objective, self.optimizer, self.trainer, self.search):
             group.validate()
         check_ranges(self)
         self.objective.require_parent(self.init_from)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
+        self._validate_task()
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )
+
+    def _validate_task(self) -> None:
+        """Refuse settings that would silently change nothing, since the task has no use for them."""
+        subwords, corpus = self.subwords, self.corpus
+        by_task: dict[TaskName, dict[str, Any]] = {
+            TaskName.translation: {
+                "corpus.repair_bio": corpus.repair_bio,
+                "corpus.strip_token_digits": corpus.strip_token_digits,
+            },
+            TaskName.labelling: {
+                "init_from": self.init_from,
+                "corpus.tags": corpus.tags,
+                "subwords.model": subwords.model,
+                "subwords.source_model": subwords.source_model,
+                "subwords.sampling_alpha": subwords.sampling_alpha,
+                "subwords.byte_fallback": subwords.byte_fallback,
+                "objective.kind": self.objective.kind if self.objective.kind != "cross_entropy" else "",
+            },
+        }
+        for key, value in by_task[self.task].items():
+            if value:
+                raise ConfigError(f"{key}={as_typed(value)} has no meaning with task={self.task}; leave it out")

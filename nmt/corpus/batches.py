@@ -15,7 +15,7 @@ from nmt.corpus.cache import Cache
 from nmt.corpus.mixture import Chosen, Mixture
 from nmt.corpus.padding import pad_rows
 from nmt.corpus.prefetch import prefetch
-from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import Vocabulary
 
 _Integers = npt.NDArray[np.int64]
 _Row = Sequence[int] | npt.NDArray[Any]
@@ -82,7 +82,7 @@ class BatchSource:
         batch_tokens: most target positions of a batch, eos and padding counted; source positions keep to the same
             bound. A pair longer than that is a batch by itself.
         seed: of shuffling and sampling.
-        sampling_alpha: see `SubwordModel.sample_batch`; 0 trains on the best segmentation.
+        sampling_alpha: see `nmt.text.subwords.SubwordModel.sample_batch`; 0 trains on the best segmentation.
         sampled_sides: whose segmentations are sampled.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
         first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole window
@@ -94,8 +94,8 @@ class BatchSource:
     """
 
     corpus: Mixture
-    source_subwords: SubwordModel
-    target_subwords: SubwordModel
+    source_subwords: Vocabulary
+    target_subwords: Vocabulary
     batch_tokens: int
     seed: int
     sampling_alpha: float = 0.0
@@ -162,7 +162,7 @@ class BatchSource:
         shuffled = np.argsort(_random(len(batches), *entropy, _ORDER), kind="stable")
         return _Window(source, target, self.corpus.lines(chosen), [batches[i] for i in shuffled])
 
-    def _segmented(self, chosen: Chosen, side: str, subwords: SubwordModel, entropy: tuple[int, ...]) -> Iterable[_Row]:
+    def _segmented(self, chosen: Chosen, side: str, subwords: Vocabulary, entropy: tuple[int, ...]) -> Iterable[_Row]:
         if self.sampling_alpha <= 0 or not self.sampled_sides.include(side):
             return self.corpus.ids(chosen, side)
         seed = int(_random(1, *entropy)[0])

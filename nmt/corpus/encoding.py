@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nmt.corpus.filters import FilterCounts, Filters, is_held_out
 from nmt.corpus.reader import Pair, ParallelText, has_text
 from nmt.errors import CorpusError
-from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import Vocabulary
 
 _CHUNK_PAIRS = 10_000
 _SIDES = ("source", "target")
@@ -77,8 +77,8 @@ class Encoder:
         validation: sources, without the space around them, whose pairs are validation text of another corpus.
     """
 
-    source_subwords: SubwordModel
-    target_subwords: SubwordModel
+    source_subwords: Vocabulary
+    target_subwords: Vocabulary
     filters: Filters = field(default_factory=Filters)
     hold_out: int = 0
     validation: frozenset[str] = frozenset()

@@ -26,6 +26,7 @@ from nmt.errors import ConfigError, NmtError
 from nmt.evaluation.rescoring import source_ids, target_ids, token_log_probs
 from nmt.evaluation.subject import INT8, SingleSteps, Subject, random_lines, shown
 from nmt.text.shortlist import Shortlist
+from nmt.text.vocabulary import subwords_of
 from nmt.translation.translator import Translator
 
 PYTORCH = "pytorch"
@@ -80,7 +81,7 @@ def verify(path: Path, *, lines: Sequence[str], names: Sequence[str] = (), comma
         if not parts.get(name, True):
             raise ConfigError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
     yield _check("bundle", "files are as they were written", partial(_files, path, description))
-    lines = lines or random_lines(description.source_subwords, SAMPLES)
+    lines = lines or random_lines(subwords_of(description.source_subwords), SAMPLES)
     reference: Subject | None = None
     for name in SUBJECTS:
         is_wanted = name in names or not names

@@ -15,8 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from nmt.config.model import ModelConfig
-from nmt.export.arithmetic import Arithmetic, Matrix
-from nmt.export.cells.cell import exported_cell
+from nmt.export.arithmetic import Arithmetic, Matrix, Recurrence
+from nmt.export.cells.cell import ExportedCell, exported_cell
 from nmt.export.graph import Constants, Described, Graph
 
 Weights = Mapping[str, Matrix]
@@ -133,3 +133,21 @@ class Builder(ABC):
     @abstractmethod
     def build(self, constants: Constants) -> bytes:
         """Build the graph; its large constants go into `constants`."""
+
+
+def bidirectional_layer(cell: ExportedCell, weights: Weights, layer: str) -> Recurrence:
+    """Lay out the weights of a bidirectional layer, whose names begin with `layer`; KeyError where one is missing."""
+    assert cell.operator is not None
+    sides = [{kind: weights[f"{layer}.{kind}_l0{side}"] for kind in cell.kinds} for side in ("", "_reverse")]
+
+    def both(kind: str) -> Matrix:
+        return np.stack([cell.to_operator(side[kind]) for side in sides])
+
+    peepholes = [each for each in map(cell.peepholes, sides) if each is not None]
+    return Recurrence(
+        cell.operator,
+        both("weight_ih"),
+        both("weight_hh"),
+        np.stack([cell.biases(side) for side in sides]),
+        np.stack(peepholes) if peepholes else None,
+    )

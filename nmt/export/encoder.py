@@ -13,7 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from nmt.export.arithmetic import Activation, Matrix, Recurrence
-from nmt.export.builder import BOUND, Builder
+from nmt.export.builder import BOUND, Builder, bidirectional_layer
 from nmt.export.graph import Constants, Described
 
 
@@ -91,27 +91,10 @@ class EncoderBuilder(Builder):
         return Activation(rows, self.value_size, bound)
 
     def _recurrence(self, i: int) -> Recurrence:
-        cell = self.encoder_cell
-        assert cell.operator is not None
-        sides = [
-            {kind: self.weights[f"encoder.layers.{i}.{kind}_l0{side}"] for kind in cell.kinds}
-            for side in ("", "_reverse")
-        ]
-
-        def both(kind: str) -> Matrix:
-            return np.stack([cell.to_operator(side[kind]) for side in sides])
-
-        inputs = both("weight_ih")
-        if i == 0:
-            inputs = inputs * (self.scale * self._largest / self._embeddings[1])
-        peepholes = [each for each in map(cell.peepholes, sides) if each is not None]
-        return Recurrence(
-            cell.operator,
-            inputs,
-            both("weight_hh"),
-            np.stack([cell.biases(side) for side in sides]),
-            np.stack(peepholes) if peepholes else None,
-        )
+        layer = bidirectional_layer(self.encoder_cell, self.weights, f"encoder.layers.{i}")
+        if i > 0:
+            return layer
+        return layer._replace(input_weights=layer.input_weights * (self.scale * self._largest / self._embeddings[1]))
 
     def _keys(self, values: Activation) -> None:
         add, projection = self.graph.add, "decoder.attention.key_projection"

@@ -22,8 +22,11 @@ from nmt.export.arithmetic import Float32
 from nmt.export.build import build_graphs
 from nmt.export.builder import Weights
 from nmt.export.int8 import Int8
+from nmt.export.tagger import build_tagger_graph
 from nmt.files import is_utf8
 from nmt.text.shortlist import Shortlist
+from nmt.text.vocabulary import subwords_of
+from nmt.text.words import WordVocabulary
 
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}
 _FROM_WEIGHTS = "a bundle is exported from the weights that training saved"
@@ -72,14 +75,15 @@ def learn_shortlist(description: Description, corpora: Sequence[CorpusPaths], *,
     Raises:
         CorpusError: a text is missing or damaged, or there is none.
     """
-    encoder = Encoder(description.source_subwords, description.target_subwords)
+    source, target = subwords_of(description.source_subwords), subwords_of(description.target_subwords)
+    encoder = Encoder(source, target)
     pairs = chain.from_iterable(map(read_pairs, corpora))
     encoded = encoder.encode(pairs, label=", ".join(corpus.label for corpus in corpora))
     return Shortlist.train(
         _Rows(encoded.source, len(encoded)),
         _Rows(encoded.target, len(encoded)),
-        source_subwords=description.source_subwords,
-        target_subwords=description.target_subwords,
+        source_subwords=source,
+        target_subwords=target,
         size=size,
     )
 
@@ -104,12 +108,11 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
         file = require_whole(path, description.variants["fp32"]["weights"], description.files, advice=_FROM_WEIGHTS)
     weights = _load_weights(file)
     try:
-        graphs = build_graphs(description.config, weights, _ARITHMETIC[precision], with_shortlist=shortlist is not None)
+        parts = _graphs(description, weights, precision, with_shortlist=shortlist is not None)
     except KeyError as error:
         raise BundleError(f"{path}: the weights lack {error}; copy the bundle again") from None
     except (IndexError, TypeError, ValueError) as error:
         raise BundleError(f"{path}: the weights are not those of {CONFIG} ({error}); copy the bundle again") from None
-    parts = graphs.files()
     if shortlist is not None:
         parts["shortlist"] = "shortlist.npz", shortlist(description).to_bytes()
     config = read_config(path)
@@ -117,6 +120,21 @@ def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Itera
     config["variants"][precision] = weights_entry | {part: f"{precision}/{file}" for part, (file, _) in parts.items()}
     written = ((f"{precision}/{file}", content) for file, content in parts.values())
     yield from with_manifest(config, chain(written, other_files(path, description.files, but=precision)))
+
+
+def _graphs(
+    description: Description, weights: Weights, precision: str, *, with_shortlist: bool
+) -> dict[str, tuple[str, bytes]]:
+    """Build the graphs of a bundle's task: for each part its file's name and content."""
+    source = description.source_subwords
+    if not isinstance(source, WordVocabulary):
+        graphs = build_graphs(description.config, weights, _ARITHMETIC[precision], with_shortlist=with_shortlist)
+        return graphs.files()
+    if precision != "fp32" or with_shortlist:
+        raise ConfigError(
+            "a model that labels is exported in fp32 and without a shortlist: take --precision fp32 alone"
+        )
+    return {"tagger": ("tagger.onnx", build_tagger_graph(description.config, weights, first_word=source.first_word))}
 
 
 def _load_file(path: Path) -> dict[str, np.ndarray[Any, Any]]:

@@ -1,9 +1,12 @@
 """The weights that a training begins with."""
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nmt.model.cells.cell import Cell
 
@@ -81,3 +84,25 @@ def initialize_layer(layer: nn.Module, cell: Cell, first: FirstWeights) -> None:
         if kind in ("bias", "bias_ih") and cell.forget_gate is not None:
             gate = parameter.narrow(0, cell.forget_gate * hidden_size, hidden_size)
             nn.init.constant_(gate, first.forget_bias)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Inside, nothing fills the parameters of new layers with random numbers."""
+
+    fills = (nn.init.normal_, nn.init.uniform_, Tensor.normal_, Tensor.uniform_)
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
+    ) -> Any:
+        options = options or {}
+        if function in self.fills:
+            return options["tensor"] if "tensor" in options else arguments[0]
+        return function(*arguments, **options)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Inside, layers have parameters without values, and without memory for them."""
+    # Filling parameters that have no values would import PyTorch's compiler, which takes two seconds.
+    with torch.device("meta"), _Unfilled():
+        yield

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from nmt.errors import ConfigError
 from nmt.model.attention import Attention, Summary
 from nmt.model.cells.cell import LayerState, RecurrentLayer, cell_named
 from nmt.model.decoder import Advanced, Decoder, DecoderOutput, DecoderSizes, DecoderState
 from nmt.model.encoder import Encoded, Encoder
-from nmt.model.initialization import FirstWeights, initialize
+from nmt.model.initialization import FirstWeights, initialize, without_values
 from nmt.model.lexicon import Lexicon, Offer
 
 if TYPE_CHECKING:
@@ -233,22 +232,7 @@ def _attention(config: "ModelConfig") -> Attention | Summary:
     return Attention(query_size, value_size, kind=kind, attention_size=config.attention_size)
 
 
-class _Unfilled(TorchFunctionMode):
-    """Inside, nothing fills the parameters of new layers with random numbers."""
-
-    fills = (nn.init.normal_, nn.init.uniform_, Tensor.normal_, Tensor.uniform_)
-
-    def __torch_function__(
-        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), options: dict[str, Any] | None = None
-    ) -> Any:
-        options = options or {}
-        if function in self.fills:
-            return options["tensor"] if "tensor" in options else arguments[0]
-        return function(*arguments, **options)
-
-
 def build_shapes(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """Build the network as `build_model` does, its parameters without values, and without memory for them."""
-    # Filling parameters that have no values would import PyTorch's compiler, which takes two seconds.
-    with torch.device("meta"), _Unfilled():
+    with without_values():
         return _build(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)

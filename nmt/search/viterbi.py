@@ -15,7 +15,7 @@ Scores = npt.NDArray[np.floating[Any]]
 
 
 class Transitions(NamedTuple):
-    """What a CRF says of labels that follow each other; -inf forbids."""
+    """A CRF's scores of labels that follow each other; -inf forbids."""
 
     between: Scores
     """(Y, Y), from the label before to the label after"""

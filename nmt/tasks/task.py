@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nmt.config.search import SearchConfig
-from nmt.corpus.reader import ParallelText
+from nmt.corpus.filters import Filters
+from nmt.corpus.reader import CorpusPaths, ParallelText, resolve
 from nmt.evaluation.metrics import Score
+from nmt.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from nmt.bundle.weights import Bundle
     from nmt.corpus.batches import Batch
     from nmt.model.lexicon import Offer
     from nmt.model.loss import Loss
-    from nmt.model.seq2seq import Seq2Seq
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Side:
 
     name: str
     """the key of the group corpus that gives its language, which its files end in"""
+    default: str = ""
+    """what stands for an empty key; empty: it must be set"""
     has_subwords: bool = True
     """whether its lines are text; False: labels, which are taken as they are"""
 
@@ -48,16 +52,66 @@ class Side:
 class Task(ABC):
     """A task; it keeps nothing, and loads PyTorch only once it computes."""
 
-    metric: ClassVar[Metric]
+    metric: Metric
     sides: ClassVar[tuple[Side, ...]]
     """of every line, in the order of a file's columns"""
+    units: ClassVar[str] = "subwords"
+    """what vocabularies have, for people"""
+    greedy_search: ClassVar[str] = "greedy"
+    """how outputs are searched for in a validation, for people"""
 
     def languages(self, corpus: Any) -> dict[str, str]:
         """Give the language of every side, which its files end in, as a `CorpusConfig` has it."""
-        return {side.name: getattr(corpus, side.name) for side in self.sides}
+        return {side.name: getattr(corpus, side.name) or side.default for side in self.sides}
+
+    def settled(self, target: Vocabulary) -> Task:
+        """Give the task as the vocabulary of what is written settles it."""
+        return self
+
+    def find(self, name: str, corpus: Any, *, key: str) -> CorpusPaths:
+        """Find the files of a text.
+
+        Args:
+            name: as the configuration has it.
+            corpus: a `CorpusConfig`.
+            key: the configuration's key, for messages.
+
+        Raises:
+            CorpusError: a file is missing.
+        """
+        sides = self.languages(corpus)
+        return resolve(name, source=sides["source"], target=sides["target"], key=key)
+
+    def vocabularies(
+        self, texts: Sequence[CorpusPaths], *, size: int, hold_out: int
+    ) -> tuple[Vocabulary, Vocabulary] | None:
+        """Learn the vocabularies of both sides from all training texts; None: subwords are trained.
+
+        Args:
+            texts: all of them.
+            size: ids of one at most.
+            hold_out: threshold of `nmt.corpus.filters.hold_out_threshold`.
+        """
+        return None
+
+    def filters(self, corpus: Any) -> Filters:
+        """Say which pairs are left out of training, from a `CorpusConfig`."""
+        return Filters(corpus.max_source_tokens, corpus.max_target_tokens, corpus.max_length_ratio)
+
+    def check(self, paths: CorpusPaths, target: Vocabulary) -> list[str]:
+        """Look through a text before training begins; say what a user should know of it.
+
+        Raises:
+            CorpusError: it cannot be used.
+        """
+        return []
+
+    def test_search(self, search: SearchConfig) -> str:
+        """Say how outputs are searched for with these settings, for people."""
+        return f"beam {search.beam_size}"
 
     @abstractmethod
-    def loss(self, model: Seq2Seq, batch: Batch, *, label_smoothing: float, offer: Offer | None = None) -> Loss:
+    def loss(self, model: Any, batch: Batch, *, label_smoothing: float, offer: Offer | None = None) -> Loss:
         """Score a batch of lines, teacher forced; an `offer` stands for what the model's own lexicon says."""
 
     @abstractmethod
@@ -91,3 +145,9 @@ class Task(ABC):
     @abstractmethod
     def usage(self, bundle: Path) -> str:
         """Say how a trained model is used."""
+
+
+def task_named(name: str) -> Task:
+    """Find a task of `nmt.config.choices.TaskName`: its value in the module of this name beside this one."""
+    task: Task = getattr(importlib.import_module(f"{__package__}.{name}"), name.upper())
+    return task

@@ -15,6 +15,7 @@ from nmt.corpus.reader import ParallelText
 from nmt.evaluation.metrics import Score, corpus_scores, default_tokenizer, tokenizer_warnings
 from nmt.tasks.task import Metric, Side, Task
 from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import subwords_of
 from nmt.translation.batching import cut_batches
 from nmt.translation.translator import Translator
 
@@ -57,9 +58,10 @@ class Translation(Task):
         from nmt.corpus.batches import Batch
 
         device, ids = bundle.model.device, {"pad_id": SubwordModel.pad_id, "eos_id": SubwordModel.eos_id}
-        tag = bundle.source_subwords.tag_prefix(bundle.search.source_tag)
-        source_rows = [[*tag, *row] for row in _rows(bundle.source_subwords, text.source)]
-        target_rows = _rows(bundle.target_subwords, text.target)
+        source_subwords, target_subwords = map(subwords_of, (bundle.source_subwords, bundle.target_subwords))
+        tag = source_subwords.tag_prefix(bundle.search.source_tag)
+        source_rows = [[*tag, *row] for row in _rows(source_subwords, text.source)]
+        target_rows = _rows(target_subwords, text.target)
         lengths = [1 + max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)]
         # The longest go first: what does not fit fails at once.
         order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], -len(source_rows[i])))

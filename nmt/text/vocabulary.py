@@ -1,10 +1,10 @@
-"""What every vocabulary answers, whichever task it is for, and how one is read back."""
+"""The methods that the vocabularies of all tasks have, and how a vocabulary is read back."""
 
 import json
 from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
-from nmt.errors import SubwordError
+from nmt.errors import ConfigError, SubwordError
 from nmt.text.subwords import SubwordModel
 from nmt.text.words import LabelVocabulary, WordVocabulary
 
@@ -51,6 +51,17 @@ def read_vocabulary(data: bytes, *, origin: str) -> Vocabulary:
     except (ValueError, KeyError, TypeError):
         pass
     raise SubwordError(f"{origin}: not a vocabulary of this nmt, or damaged; copy it again")
+
+
+def subwords_of(vocabulary: Vocabulary) -> SubwordModel:
+    """Return the subwords of a model that translates.
+
+    Raises:
+        ConfigError: it is the vocabulary of another task.
+    """
+    if isinstance(vocabulary, (WordVocabulary, LabelVocabulary)):
+        raise ConfigError("the model does not translate, it labels: use nmt predict")
+    return cast(SubwordModel, vocabulary)
 
 
 def _texts(values: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,44 @@ _OUTSIDE, _BEGIN, _INSIDE = "O", "B-", "I-"
 def split_tokens(line: str) -> list[str]:
     """Cut a line into its tokens."""
     return [token for token in line.split(" ") if token]
+
+
+class Words(NamedTuple):
+    """The words of B sentences, N of them, with C characters at most."""
+
+    ids: npt.NDArray[np.int64]
+    """(N,), sentence after sentence"""
+    characters: npt.NDArray[np.int64]
+    """(N, C), padded"""
+    character_lengths: npt.NDArray[np.int64]
+    """(N,)"""
+    places: npt.NDArray[np.int64]
+    """(N,) where each word stands in the rectangle (B, T) of all sentences, laid out in one row"""
+    lengths: npt.NDArray[np.int64]
+    """(B,) words of each sentence"""
+
+
+def take_apart(source: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], *, first_word: int) -> Words:
+    """Find the words in rows of a `WordVocabulary`.
+
+    Args:
+        source: (B, S) ids with EOS, padded.
+        lengths: (B,) of the rows, EOS counted.
+        first_word: see `WordVocabulary`.
+    """
+    is_word = (source >= first_word) | (source == WordVocabulary.unknown_word)
+    counts = is_word.sum(1)  # (B,)
+    rows, starts = is_word.nonzero()
+    ends = lengths[rows] - 1  # of the last word of a row: where EOS stands
+    follows = rows[1:] == rows[:-1]
+    ends[:-1][follows] = starts[1:][follows]
+    character_lengths = ends - starts - 1
+    offsets = np.arange(character_lengths.max(initial=1))
+    columns = np.minimum(starts[:, None] + 1 + offsets, source.shape[1] - 1)
+    is_real = offsets < character_lengths[:, None]
+    characters = np.where(is_real, source[rows[:, None], columns], WordVocabulary.pad_id)
+    places = rows * counts.max(initial=0) + (is_word.cumsum(1) - 1)[rows, starts]
+    return Words(source[rows, starts], characters, character_lengths, places, counts)
 
 
 class _Table:

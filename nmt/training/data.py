@@ -12,9 +12,9 @@ from nmt.config.schema import to_dict
 from nmt.config.train import SubwordsConfig, TrainConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus, Encoder
-from nmt.corpus.filters import Filters, hold_out_threshold, is_held_out
+from nmt.corpus.filters import hold_out_threshold, is_held_out
 from nmt.corpus.mixture import Mixture, Part
-from nmt.corpus.reader import CorpusPaths, Pair, ParallelText, read_pairs, read_text, resolve
+from nmt.corpus.reader import CorpusPaths, Pair, ParallelText, read_pairs, read_text
 from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
 from nmt.files import write_atomically
@@ -23,6 +23,7 @@ from nmt.tasks.task import Task
 from nmt.tasks.translation import TRANSLATION
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import Vocabulary
 
 T = TypeVar("T")
 
@@ -53,8 +54,8 @@ class TrainingData:
     """their pairs, encoded"""
     corpus_digest: str
     """changes when a training text, its filters or its subwords change; not with weights and tags"""
-    source_subwords: SubwordModel
-    target_subwords: SubwordModel
+    source_subwords: Vocabulary
+    target_subwords: Vocabulary
     valid: ParallelText
     """raw validation text"""
     test: ParallelText | None
@@ -75,7 +76,7 @@ class TrainingData:
 
 
 def prepare(
-    config: TrainConfig, task: Task = TRANSLATION, *, subwords: tuple[SubwordModel, SubwordModel] | None = None
+    config: TrainConfig, task: Task = TRANSLATION, *, subwords: tuple[Vocabulary, Vocabulary] | None = None
 ) -> TrainingData:
     """Read, segment and encode the text that the configuration names; `subwords` are those of a run that goes on.
 
@@ -94,8 +95,14 @@ def prepare(
     if valid is None:
         key = ("hold_out", cache.digests(paths[0]), settings.valid_pairs)
         hold_out = remembered(cache, lambda: hold_out_threshold(paths[0], settings.valid_pairs), *key)
-    source, target = subwords or subword_models(config.subwords, paths, hold_out=hold_out, cache=cache)
-    filters = Filters(settings.max_source_tokens, settings.max_target_tokens, settings.max_length_ratio)
+    source, target = (
+        subwords
+        or task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=hold_out)
+        or subword_models(config.subwords, paths, hold_out=hold_out, cache=cache)
+    )
+    task = task.settled(target)
+    _check_texts(config, task, paths, target)
+    filters = task.filters(settings)
     corpora: list[EncodedCorpus] = []
     for text in texts:
         # What is held out of the first text is left out of the others.
@@ -131,7 +138,7 @@ def _training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
     names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
     weights, tags = settings.weights or [1.0] * len(names), settings.tags or [-1] * len(names)
     return [
-        TrainingText(resolve(name, key=key, **task.languages(settings)), weight, tag)
+        TrainingText(task.find(name, settings, key=key), weight, tag)
         for (key, name), weight, tag in zip(names, weights, tags, strict=True)
     ]
 
@@ -139,7 +146,16 @@ def _training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
 def read_scored_text(config: TrainConfig, task: Task, key: str) -> ParallelText | None:
     """Read the raw text of ``corpus.valid`` or ``corpus.test``; None where the key is empty; CorpusError as above."""
     name = getattr(config.corpus, key)
-    return read_text(resolve(name, key=f"corpus.{key}", **task.languages(config.corpus))) if name else None
+    return read_text(task.find(name, config.corpus, key=f"corpus.{key}")) if name else None
+
+
+def _check_texts(config: TrainConfig, task: Task, training: Sequence[CorpusPaths], target: Vocabulary) -> None:
+    """Let the task look through all texts, and log what it says; CorpusError where one cannot be used."""
+    keys = {f"corpus.{key}": getattr(config.corpus, key) for key in ("valid", "test")}
+    scored = (task.find(name, config.corpus, key=key) for key, name in keys.items() if name)
+    for paths in (*training, *scored):
+        for note in task.check(paths, target):
+            LOG.info(note)
 
 
 def subword_models(

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from nmt.bundle.weights import Bundle, load_bundle
+from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
 from nmt.config.schema import as_typed, changed, to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.log import LOG
 from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import subwords_of
 
 # What the parent settles, each unless the child's user chose it. How subwords are drawn in training is the child's own
 # matter. So is the coverage, which has no meaning once there are subwords.
@@ -53,6 +55,12 @@ def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainCon
             f"init_from={config.init_from} lies in run_dir={config.run_dir}, which trainer.overwrite=true throws away; "
             "choose another run_dir"
         )
+    for task, what in ((config.task, "this run"), (parent.task, "its model")):
+        if task is not TaskName.translation:
+            raise ConfigError(
+                f"init_from={config.init_from}: {what} is of task={task}, and only a translation starts from "
+                "a parent; leave init_from out"
+            )
     _refuse_conflicts(config, parent, chosen)
     _mention_languages(config, parent)
     return _filled(config, _settled(parent), chosen), parent
@@ -71,7 +79,7 @@ def restore_inherited(config: TrainConfig, saved: dict[str, Any], *, chosen: Set
 
 def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
     """Describe the parent in the configuration's words."""
-    source, target = parent.source_subwords, parent.target_subwords
+    source, target = subwords_of(parent.source_subwords), subwords_of(parent.target_subwords)
     subwords = {
         "kind": source.kind,
         "vocabulary_size": max(source.vocabulary_size, target.vocabulary_size),

@@ -6,7 +6,7 @@ gradient. The mean of the parts' means would weigh positions in short sentences 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from nmt.config.choices import Precision
 from nmt.config.train import TrainerConfig
 from nmt.corpus.batches import Batch
-from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG
 from nmt.training.lexicon import Folds
 from nmt.training.objectives.objective import Moment, Objective
@@ -40,7 +39,7 @@ class BatchGradient:
 
     def __init__(
         self,
-        model: Seq2Seq,
+        model: Any,
         objective: Objective,
         *,
         config: TrainerConfig,
@@ -127,7 +126,7 @@ def part_of(batch: Batch, number: int, *, parts: int) -> tuple[Batch, float]:
 class _SummedLoss(nn.Module):
     """The loss as a module's forward: DistributedDataParallel watches the forward of what it wraps."""
 
-    def __init__(self, model: Seq2Seq, objective: Objective, folds: Folds | None) -> None:
+    def __init__(self, model: Any, objective: Objective, folds: Folds | None) -> None:
         super().__init__()
         self.model = model
         self.objective = objective

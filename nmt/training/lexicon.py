@@ -14,6 +14,7 @@ from nmt.model.lexicon import Lexicon, Offer, lay_out
 from nmt.runs.log import LOG
 from nmt.text.alignment import TranslationTable, cross_fit
 from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import subwords_of
 from nmt.training.data import TrainingData
 
 _FOLDS = 10
@@ -90,8 +91,8 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
         data.corpus,
         **data.vocabularies,
         size=config.model.lexicon_size,
-        source_sampling=_sampling(config, "source", data.source_subwords),
-        target_sampling=_sampling(config, "target", data.target_subwords),
+        source_sampling=_sampling(config, "source", subwords_of(data.source_subwords)),
+        target_sampling=_sampling(config, "target", subwords_of(data.target_subwords)),
     )
     lexicon.fill(*translations)
     return Folds.of(others, epsilon=lexicon.epsilon)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from nmt.bundle.networks import build_network
+from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.mixture import Mixture
 from nmt.errors import ConfigError
 from nmt.machine import free_memory
 from nmt.model.cells.cell import cell_named
-from nmt.model.seq2seq import build_shapes
 from nmt.training.data import TrainingData
 
 _FLOAT = 4
@@ -52,13 +53,15 @@ def estimate(config: TrainConfig, data: TrainingData, *, processes: int = 1) -> 
         data: its text and subwords.
         processes: of the whole run, which share every batch.
     """
-    model = build_shapes(config.model, **data.vocabularies)
+    source, target = data.source_subwords, data.target_subwords
+    model = build_network(config.task, config.model, source, target, shapes_only=True)
+    translates = config.task is TaskName.translation
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Estimate(
         parameters,
         model=_COPIES * _FLOAT * parameters,
         batch=_batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
-        lexicon=_FOLDS * 2 * _FLOAT * data.source_subwords.vocabulary_size * config.model.lexicon_size,
+        lexicon=_FOLDS * 2 * _FLOAT * source.vocabulary_size * config.model.lexicon_size * translates,
     )
 
 

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import torch
 
+from nmt.bundle.networks import build_network
 from nmt.config.choices import Precision
 from nmt.config.train import TrainConfig
 from nmt.errors import RunError
 from nmt.files import encoded, saving, write_atomically
 from nmt.machine import choose_device, keep_freed_memory, set_threads
-from nmt.model.seq2seq import build_model
 from nmt.runs.directory import claimed, remove_outputs
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG, clock, logging_to, logging_warnings
 from nmt.runs.metrics import require_tensorboard
 from nmt.runs.results import settings_text
-from nmt.tasks.task import Task
-from nmt.tasks.translation import TRANSLATION
+from nmt.tasks.task import Task, task_named
 from nmt.training.checks import warn_of_texts
 from nmt.training.data import TrainingData, prepare, read_scored_text
 from nmt.training.lexicon import fill_lexicon
@@ -41,7 +40,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
         NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.
         KeyboardInterrupt: stopped by a signal, after saving.
     """
-    task, run_dir = TRANSLATION, config.directory
+    task, run_dir = task_named(config.task), config.directory
     processes = join_processes()
     processes.from_main(lambda: _require_possible(config))
     require_one_config(config, processes)
@@ -50,6 +49,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
     with claimed(run_dir, from_main=processes.from_main, is_main=processes.is_main), log:
         start = find_start(config, processes, chosen=chosen)
         config, saved = start.config, start.saved
+        task = task.settled(start.subwords[1]) if start.subwords else task
         reason = limit_reached(config.trainer, saved.position, metric=task.metric.label) if saved else ""
         if saved and saved.position.finished and reason:
             LOG.info(f"the run in {run_dir} is finished: {reason}; there is nothing left to train")
@@ -58,6 +58,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
             processes.from_main(lambda: _make_ready(config))
         else:
             data = _data(start, task, device=device, processes=processes)
+            task = data.task
             processes.from_main(lambda: _make_ready(config))
             trainer = _trainer(start, data, device=device, processes=processes)
             LOG.info(f"training ended: {trainer.train()}")
@@ -138,14 +139,15 @@ def _trainer(start: Start, data: TrainingData, *, device: torch.device, processe
     """Build model and trainer, saying in the log what they are."""
     config, saved, threads = start.config, start.saved, torch.get_num_threads()
     torch.manual_seed(config.seed)
-    model = build_model(config.model, **data.vocabularies).to(device)
+    model = build_network(config.task, config.model, data.source_subwords, data.target_subwords).to(device)
     wanted = Precision[saved.precision] if saved else config.trainer.precision
     precision = processes.from_main(lambda: choose_precision(wanted, device, model=config.model))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     source_vocabulary, target_vocabulary = data.vocabularies.values()
     LOG.info(
-        f"{config.corpus.source} → {config.corpus.target}: {len(data.corpus):,} training pairs, "
-        f"{len(data.valid.source):,} validation pairs, {source_vocabulary:,} and {target_vocabulary:,} subwords"
+        f"{' → '.join(data.task.languages(config.corpus).values())}: {len(data.corpus):,} training pairs, "
+        f"{len(data.valid.source):,} validation pairs, {source_vocabulary:,} and {target_vocabulary:,} "
+        f"{data.task.units}"
     )
     LOG.info(f"{parameters:,} parameters, {precision} on {device} with {threads} threads, torch {torch.__version__}")
     if processes.size > 1:

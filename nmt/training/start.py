@@ -11,13 +11,13 @@ from nmt.config.train import REMOVED, TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG
-from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import Vocabulary, read_vocabulary
 from nmt.training.data import TrainingData
 from nmt.training.fine_tuning import inherit_settings, restore_inherited
 from nmt.training.parallel import Processes
 from nmt.training.state import Position, SavedState, load_state
 
-SubwordPair = tuple[SubwordModel, SubwordModel]
+SubwordPair = tuple[Vocabulary, Vocabulary]
 
 _ANEW = "choose another run_dir, or add trainer.overwrite=true to start anew"
 
@@ -95,10 +95,10 @@ def _find_start(config: TrainConfig, chosen: Set[str]) -> Start:
 
 
 def subword_pair(source: bytes, target: bytes, /, config: TrainConfig) -> SubwordPair:
-    """Read the subword models that a run keeps in its state; equal ones become the same object."""
+    """Read the vocabularies that a run keeps in its state; equal ones become the same object."""
     origin = str(config.directory / "state.pt")
-    first = SubwordModel(source, origin=origin)
-    return first, first if source == target else SubwordModel(target, origin=origin)
+    first = read_vocabulary(source, origin=origin)
+    return first, first if source == target else read_vocabulary(target, origin=origin)
 
 
 def _saved_state(config: TrainConfig) -> SavedState | None:

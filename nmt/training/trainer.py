@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 import time
+from typing import Any
 
 import torch
 from torch.nn.utils import clip_grad_norm_
@@ -14,7 +15,6 @@ from nmt.config.schema import to_dict
 from nmt.config.train import TrainConfig
 from nmt.corpus.batches import Batch, BatchSource
 from nmt.errors import RunError
-from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.limits import limit_reached, planned_updates
 from nmt.runs.log import LOG
 from nmt.training.data import TrainingData
@@ -40,7 +40,7 @@ class Trainer:
         config: TrainConfig,
         data: TrainingData,
         *,
-        model: Seq2Seq,
+        model: Any,
         precision: Precision,
         processes: Processes | None = None,
         folds: Folds | None = None,
@@ -248,13 +248,15 @@ class Trainer:
     def _bundle(self) -> Bundle:
         """Describe the model and its training."""
         config, data, position = self.config, self.data, self.position
+        languages = self.task.languages(config.corpus)
         return Bundle(
             model=self.model,
             config=config.model,
             source_subwords=data.source_subwords,
             target_subwords=data.target_subwords,
-            source_language=config.corpus.source,
-            target_language=config.corpus.target,
+            task=config.task,
+            source_language=languages["source"],
+            target_language=languages["target"],
             search=config.search,
             metadata={
                 "experiment": config.name,

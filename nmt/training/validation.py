@@ -45,7 +45,7 @@ def validate(
     loss, tokens = (sum(column) for column in zip(*processes.gather(sums), strict=True))
     # All lines are scored together: every process takes the same tokenizer, whatever its share looks like.
     [score] = task.scores(outputs, text, language=bundle.target_language)
-    return Validation(perplexity(loss, int(tokens)), score, "greedy", outputs)
+    return Validation(perplexity(loss, int(tokens)), score, task.greedy_search, outputs)
 
 
 def score_test(
@@ -58,7 +58,7 @@ def score_test(
     """
     best = config.directory / "best"
     bundle = load_bundle(best, device=device)
-    how = f"beam {bundle.search.beam_size}, {config.corpus.test}"
+    how = f"{task.test_search(bundle.search)}, {config.corpus.test}"
     digest = text_digest(text)[:16]
     scored = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
     if processes.from_main(lambda: str(scored[0]).endswith(how) and scored[1] == digest):

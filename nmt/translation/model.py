@@ -4,7 +4,7 @@ from typing import Protocol
 
 from nmt.config.search import SearchConfig
 from nmt.search.interface import StepModel
-from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import Vocabulary
 
 
 class Translating(Protocol):
@@ -15,11 +15,11 @@ class Translating(Protocol):
         """A step model, in evaluation mode."""
 
     @property
-    def source_subwords(self) -> SubwordModel:
+    def source_subwords(self) -> Vocabulary:
         """The subwords that the model reads."""
 
     @property
-    def target_subwords(self) -> SubwordModel:
+    def target_subwords(self) -> Vocabulary:
         """The subwords that it writes."""
 
     @property

@@ -16,6 +16,7 @@ from nmt.errors import ConfigError
 from nmt.search.decode import decode
 from nmt.search.interface import Constraints, Hypothesis
 from nmt.search.stepper import Stepper
+from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
 from nmt.translation.model import Translating
@@ -85,7 +86,8 @@ class Translator:
         """requests of a full window"""
         self.first_window = self.search.batch_size
         """requests of a window that need not wait for more"""
-        self._model, self._source, self._target = bundle.model, bundle.source_subwords, bundle.target_subwords
+        self._model = bundle.model
+        self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._alignments, self._attention = alignments, attention
         self._n_best, self._rerank = n_best, rerank
         self._options = search_options(

@@ -289,7 +289,7 @@ def test_a_disk_that_is_really_full_ends_in_one_line_and_the_old_bundle(make_bun
 
 @pytest.mark.parametrize(
     ("module", "moment"),
-    [(description, "read_config"), (description, "_load_subwords"), (weights, "_load_weights")],
+    [(description, "read_config"), (description, "_load_vocabularies"), (weights, "_load_weights")],
 )
 def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
     make_bundle, assert_same_bundle, tmp_path, monkeypatch, module, moment

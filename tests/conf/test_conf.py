@@ -37,9 +37,11 @@ def test_every_group_is_there():
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_validates(composed, group, choice):
     names_text = group == "experiment" or (group == "corpus" and choice != "custom")
+    labelled = group == "corpus" and ".conll" in (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
+    more = ["task=labelling"] if labelled else []
     # Objectives that search start from a trained bundle.
-    parent = ["init_from=runs/mine/best"] if choice in ("self_critical", "minimum_risk") else []
-    config = composed(f"{group}={choice}", *([] if names_text else OWN_TEXT), *parent)
+    more += ["init_from=runs/mine/best"] if choice in ("self_critical", "minimum_risk") else []
+    config = composed(f"{group}={choice}", *([] if names_text else OWN_TEXT), *more)
     assert isinstance(config, TrainConfig)
     config.validate()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from nmt.errors import CorpusError, SubwordError
-from nmt.text.vocabulary import read_vocabulary
+from nmt.errors import ConfigError, CorpusError, SubwordError
+from nmt.text.vocabulary import read_vocabulary, subwords_of
 from nmt.text.words import LabelVocabulary, WordVocabulary, is_bio, may_follow, split_tokens
 
 
@@ -76,3 +76,8 @@ def test_impossible_labels_are_those_that_continue_nothing():
 
 def test_only_spaces_part_tokens():
     assert split_tokens("  a\u00a0b\t\u2028  c ") == ["a\u00a0b\t\u2028", "c"]
+
+
+def test_words_are_no_subwords(words):
+    with pytest.raises(ConfigError, match="does not translate"):
+        subwords_of(words)

@@ -4,7 +4,7 @@ from nmt.config.choices import ObjectiveKind
 from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
 from nmt.tasks.task import Task
-from nmt.text.subwords import SubwordModel
+from nmt.text.vocabulary import Vocabulary, subwords_of
 from nmt.training.objectives.minimum_risk import MinimumRisk
 from nmt.training.objectives.mixed import Mixed
 from nmt.training.objectives.objective import CrossEntropy, Objective
@@ -14,13 +14,13 @@ from nmt.training.objectives.self_critical import SelfCritical
 from nmt.translation.options import search_options
 
 
-def build_objective(config: TrainConfig, task: Task, subwords: SubwordModel) -> Objective:
+def build_objective(config: TrainConfig, task: Task, target: Vocabulary) -> Objective:
     """Build what a run minimises.
 
     Args:
         config: of the run.
         task: whose loss cross-entropy is.
-        subwords: of the target.
+        target: the vocabulary of the target; all but cross-entropy need subwords.
     """
     settings, label_smoothing = config.objective, config.trainer.label_smoothing
     cross_entropy = CrossEntropy(task, label_smoothing=label_smoothing)
@@ -28,6 +28,7 @@ def build_objective(config: TrainConfig, task: Task, subwords: SubwordModel) -> 
         return cross_entropy
     if settings.kind is ObjectiveKind.scheduled_sampling:
         return ScheduledSampling(settings, label_smoothing=label_smoothing)
+    subwords = subwords_of(target)
     reward = ChrfReward(subwords)
     places = settings.candidates if settings.kind is ObjectiveKind.minimum_risk else 1
     # The settings of search are for the bundle, and may change while a run goes on.
