@@ -22,7 +22,7 @@ LINES = ["the old river", "a small red house", "", "many green trees"]
 @pytest.fixture(scope="module")
 def path(make_bundle, tmp_path_factory):
     path = tmp_path_factory.mktemp("bundles") / "best"
-    save_bundle(make_bundle(), path)
+    save_bundle(make_bundle(4), path)
     return path
 
 
