@@ -43,7 +43,14 @@ def exported(words, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"cell": "lstm_peephole"}, {"cell": "gru"}, {"cell": "rnn"}, {"encoder_layers": 3}, {"character_size": 0}],
+    [
+        {},
+        {"encoder_cell": "lstm_peephole"},
+        {"encoder_cell": "gru"},
+        {"encoder_cell": "rnn"},
+        {"encoder_layers": 3},
+        {"character_size": 0},
+    ],
 )
 def test_a_graph_scores_as_pytorch_does(exported, words, changes):
     model, graph = exported(**changes)
@@ -59,7 +66,7 @@ def test_a_graph_scores_as_pytorch_does(exported, words, changes):
 
 def test_a_cell_without_an_operator_is_refused(exported):
     with pytest.raises(ConfigError, match="a model whose encoder is ssru cannot be exported"):
-        exported(cell="ssru")
+        exported(encoder_cell="ssru")
 
 
 def test_a_graph_of_other_labels_or_a_damaged_one_is_refused(exported, tmp_path):
