@@ -52,7 +52,7 @@ DEMO_SENTENCES := 'The small pigs want to fall asleep.' 'On Saturday Anna invite
 	'Because their cook does not get up, our doctor cries.' 'The happy doctor thinks that we drive to Berlin.' \
 	'Her sons answered these bakers.'
 
-test: $(VENV)/installed  ## run the whole test suite (about ten minutes on two cores, after make demo)
+test: $(VENV)/installed  ## run the whole test suite (about twelve minutes on two cores, after make demo)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 check: $(VENV)/installed  ## check format, lint, types, and that every number shown was recorded
