@@ -1,6 +1,7 @@
 """Compare cells, and decoders without attention, at equal cost: equal parameters, equal minutes, no lexicon.
 
     python tools/compare_cells.py costs                      # what an update of each network costs, in turns
+    python tools/compare_cells.py widths --corpora multi30k  # the same at equal widths; it is only printed
     python tools/compare_cells.py train --corpora multi30k   # what is missing of the rows; may be stopped at any moment
     python tools/compare_cells.py table                      # all rows so far, as entries of docs/results/runs.jsonl
 
@@ -10,8 +11,10 @@ not depend on what else runs, and a training that was stopped goes on. docs/resu
 
 from __future__ import annotations
 
+import bisect
+import dataclasses
+import functools
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -26,8 +29,8 @@ from filelock import FileLock
 from recorded.again import this_machine
 
 from nmt.cli.common import Parser, report, run
-from nmt.config.choices import AttentionKind, Cell
-from nmt.config.model import ModelConfig
+from nmt.config.choices import Cell
+from nmt.config.train import TrainConfig
 from nmt.corpus.reader import read_lines
 from nmt.errors import ConfigError, RunError
 from nmt.evaluation.metrics import corpus_scores
@@ -38,6 +41,7 @@ NAME = "compare_cells.py"
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "docs/results/cells.jsonl"
 NETWORKS = {word.value: [f"model.cell={word}"] for word in Cell}
+NETWORKS |= {"lstm-ssru": ["model.decoder_cell=ssru"]}
 NETWORKS |= {"none": ["model.attention=none"], "none-repeated": ["model.attention=none", "model.repeat_summary=true"]}
 CORPORA = {
     "multi30k": [
@@ -46,21 +50,20 @@ CORPORA = {
     ],
     "tatoeba": ["experiment=tatoeba_zh_en"],
 }
-LANGUAGES = {"multi30k": ("en", "de"), "tatoeba": ("zh", "en")}
-TESTS = {"multi30k": "multi30k/test_2016_flickr", "tatoeba": "tatoeba_zh_en/test"}
-VOCABULARIES = {"multi30k": (6000, 6000), "tatoeba": (5000, 5000)}
+_COMMON = ("model.lexicon_size=0",)
 _STEP = 4
 """Hidden sizes are multiples of this."""
 _ROUNDS = 15
 """Updates of each network whose costs are compared."""
 UPDATES_A_MINUTE = {"multi30k": 143, "tatoeba": 152}
-"""What the LSTM makes on two quiet cores of an EPYC 7003 (AVX2, no bf16), as docs/log/RESULTS.md has it."""
+"""What the LSTM is taken to make on two quiet cores of an EPYC 7003 (AVX2, no bf16). Multi30k's was measured: 5,657
+updates in 39.6 minutes. Tatoeba's is 94 of one thread, times the 1.62 that a second thread brought on Multi30k."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit code."""
     parser = Parser(NAME, description=__doc__)
-    parser.add_argument("verb", metavar="VERB", choices=("costs", "train", "table"), help="see above")
+    parser.add_argument("verb", metavar="VERB", choices=("costs", "widths", "train", "table"), help="see above")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS), metavar="NAME")
     parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3], metavar="N", help="default: 1 2 3")
@@ -73,7 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         networks = [(corpus, network) for network in arguments.networks for corpus in arguments.corpora]
         if arguments.verb == "costs":
             for corpus in arguments.corpora:
-                measure_costs(corpus, kept=arguments.kept)
+                measure_costs(corpus, arguments.networks, kept=arguments.kept)
+        elif arguments.verb == "widths":
+            for corpus in arguments.corpora:
+                configs = {name: configured(corpus, name, *_COMMON) for name in arguments.networks}
+                print(corpus, json.dumps(rounded(costs_in_turns(configs, rounds=_ROUNDS))))
         elif arguments.verb == "train":
             for seed in arguments.seeds:
                 for corpus, network in networks:
@@ -85,40 +92,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(command, NAME)
 
 
+@functools.cache
+def configured(corpus: str, network: str, *more: str) -> TrainConfig:
+    """Compose the configuration of a network, with more settings."""
+    return configuration(compose([*CORPORA[corpus], *NETWORKS[network], *more]))
+
+
 def settings_of(corpus: str, network: str) -> list[str]:
     """List the settings of a network that has as many parameters as the LSTM with attention, as nearly as may be."""
-    return [*CORPORA[corpus], *NETWORKS[network], "model.lexicon_size=0", *equal_size(corpus, network)]
-
-
-def equal_size(corpus: str, network: str) -> list[str]:
-    """Choose the widths: the decoder's H is twice the encoder's."""
-    wanted = parameters(corpus, "lstm", 256)
+    wanted = parameters(configured(corpus, "lstm", *_COMMON))
+    config = configured(corpus, network, *_COMMON)
     sizes = range(_STEP, 1025, _STEP)
-    size = min(sizes, key=lambda hidden: abs(parameters(corpus, network, hidden) - wanted))
-    return [f"model.encoder_hidden_size={size}", f"model.decoder_hidden_size={2 * size}"]
+    # More hidden units are more parameters.
+    above = bisect.bisect_left(sizes, wanted, hi=len(sizes) - 1, key=lambda hidden: parameters(config, hidden))
+    size = min(sizes[max(0, above - 1) : above + 1], key=lambda hidden: abs(parameters(config, hidden) - wanted))
+    widths = [f"model.encoder_hidden_size={size}", f"model.decoder_hidden_size={2 * size}"]
+    return [*CORPORA[corpus], *NETWORKS[network], *_COMMON, *widths]
 
 
-def parameters(corpus: str, network: str, hidden: int) -> int:
-    """Count the parameters of a network whose encoder has this H."""
-    config = ModelConfig(
-        **{"encoder_layers": 2, "attentional_size": 512, "encoder_hidden_size": hidden},
-        decoder_hidden_size=2 * hidden,
-        tying=ModelConfig().tying if corpus == "multi30k" else type(ModelConfig().tying).target,
-        cell=Cell(network) if network in set(Cell) else Cell.lstm,
-        attention=AttentionKind.none if network.startswith("none") else AttentionKind.general,
-        repeat_summary=network == "none-repeated",
-    )
-    source, target = VOCABULARIES[corpus]
-    shapes = build_shapes(config, source_vocabulary=source, target_vocabulary=target)
+def parameters(config: TrainConfig, hidden: int = 0) -> int:
+    """Count a network's parameters; with another H of the encoder, of which the decoder has twice as many."""
+    model = config.model
+    if hidden:
+        model = dataclasses.replace(model, encoder_hidden_size=hidden, decoder_hidden_size=2 * hidden)
+    size = config.subwords.vocabulary_size
+    shapes = build_shapes(model, source_vocabulary=size, target_vocabulary=size)
     return sum(parameter.numel() for parameter in shapes.parameters())
 
 
-def measure_costs(corpus: str, *, kept: Path) -> None:
-    """Measure what an update of each network costs, in units of the LSTM's."""
-    configs = {name: configuration(compose(settings_of(corpus, name))) for name in NETWORKS}
-    for network, cost in costs_in_turns(configs, rounds=_ROUNDS).items():
-        row = {"kind": "cost", "corpus": corpus, "network": network, "cost": round(cost, 3)}
+def measure_costs(corpus: str, networks: Sequence[str], *, kept: Path) -> None:
+    """Measure what an update costs, in units of the LSTM's, of the networks whose cost is not kept yet."""
+    rows = read_kept(kept)
+    missing = [name for name in networks if not find(rows, kind="cost", corpus=corpus, network=name)]
+    configs = {name: configuration(compose(settings_of(corpus, name))) for name in dict.fromkeys(["lstm", *missing])}
+    costs = rounded(costs_in_turns(configs, rounds=_ROUNDS)) if missing else {}
+    for network in missing:
+        row = {"kind": "cost", "corpus": corpus, "network": network, "cost": costs[network]}
         keep(kept, row | {"machine": this_machine() | {"threads": 1}})
+
+
+def rounded(costs: Mapping[str, float]) -> dict[str, float]:
+    """Round costs as they are kept."""
+    return {name: round(cost, 3) for name, cost in costs.items()}
 
 
 def updates_of(corpus: str, network: str, rows: Sequence[dict[str, Any]], *, minutes: float) -> int:
@@ -151,14 +166,14 @@ def make_row(corpus: str, network: str, seed: int, minutes: float, *, runs: Path
     _nmt_train([*settings, *limits, "trainer.threads=1", f"seed={seed}", "corpus.test=", f"run_dir={directory}"])
     row = {"kind": "row", "corpus": corpus, "network": network, "seed": seed, "updates": updates}
     row |= {"minutes": minutes, "settings": settings, "machine": this_machine() | {"threads": 1}}
-    row["parameters"] = parameters(corpus, network, int(settings[-2].partition("=")[2]))
-    keep(kept, row | evaluate(corpus, directory / "best"))
+    row["parameters"] = parameters(configuration(compose(settings)))
+    keep(kept, row | evaluate(configured(corpus, network), directory / "best"))
 
 
-def evaluate(corpus: str, bundle: Path) -> dict[str, Any]:
+def evaluate(config: TrainConfig, bundle: Path) -> dict[str, Any]:
     """Score the test text: BLEU and chrF2 with signatures, BLEU of each third by source length, sentences a second."""
-    test = Path(os.environ.get("NMT_CORPORA", "corpora")) / TESTS[corpus]
-    source, reference = (Path(f"{test}.{language}") for language in LANGUAGES[corpus])
+    corpus = config.corpus
+    source, reference = (Path(f"{corpus.test}.{language}") for language in (corpus.source, corpus.target))
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory) / "output"
         words = [bundle, "--source", source, "--reference", reference, "--output", output, "--format", "json"]
@@ -166,15 +181,28 @@ def evaluate(corpus: str, bundle: Path) -> dict[str, Any]:
         printed = json.loads(_run(command))
         hypotheses = list(read_lines(output))
     sources, references = list(read_lines(source)), list(read_lines(reference))
-    lengths = [len(line) if corpus == "tatoeba" else len(line.split()) for line in sources]
+    by_length = thirds(sources, hypotheses, references, language=corpus.target, characters=corpus.source == "zh")
+    return {"scores": printed["scores"], **by_length, "speed": printed.get("speed")}
+
+
+def thirds(
+    sources: Sequence[str],
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    language: str,
+    characters: bool = False,
+) -> dict[str, Any]:
+    """Compute BLEU of the shortest, the middle and the longest third of the sources, by words or characters."""
+    lengths = [len(line) if characters else len(line.split()) for line in sources]
     limits = statistics.quantiles(lengths, n=3)
-    thirds = []
+    scores = []
     for low, high in zip([-1, *limits], [*limits, max(lengths)], strict=True):
         lines = [i for i, length in enumerate(lengths) if low < length <= high]
         texts = ([side[i] for i in lines] for side in (hypotheses, references))
-        [score] = corpus_scores(*texts, metrics=("bleu",), language=LANGUAGES[corpus][1])
-        thirds.append(round(score.value, 2))
-    return {"scores": printed["scores"], "bleu_by_length": thirds, "limits": limits, "speed": printed.get("speed")}
+        [score] = corpus_scores(*texts, metrics=("bleu",), language=language)
+        scores.append(round(score.value, 2))
+    return {"bleu_by_length": scores, "limits": limits}
 
 
 def entries(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
