@@ -15,8 +15,8 @@ DAYS = ["今天", "昨天", "明天", "去年", "上午", "晚上"]
 THINGS = ["电影", "苹果", "音乐", "书", "米饭", "天气"]
 FILES = {"train": 600, "valid": 100, "test": 100}
 
-# Capitals are drawn; S is a sight of a city, C a city alone, O an organisation of a city, P a person, H a pronoun or a
-# common noun.
+# Capitals are drawn. S is a sight of a city, C a city alone, O an organisation of a city. P is a person, H a pronoun or
+# a common noun, L a verb, D a day, T a thing.
 SENTENCES = (
     *("H L S", "H L C", "P L S", "P 在 O 工作 。", "H 在 C 生活 。", "D H 去 了 S 。"),
     *("P 和 P 是 朋友 。", "H 喜欢 T 。", "D P 到 C 了 。", "O 在 C 。", "H 认识 P 。"),

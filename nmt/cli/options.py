@@ -146,11 +146,11 @@ def _refuse_for_labels(
     arguments: argparse.Namespace, model: str, *, n_best: int, alignments: bool, rerank: Rerank | None
 ) -> None:
     """Refuse options that only a translation has: ConfigError."""
-    given = {"--n-best": n_best > 1, "--alignments": alignments, "--rerank": rerank is not None}
+    options = {"--n-best": n_best > 1, "--alignments": alignments, "--rerank": rerank is not None}
     for_labels = ("batch_size", "max_source_tokens")
     names = (item.name for item in dataclasses.fields(SearchConfig) if item.name not in for_labels)
-    given |= {_option(name): getattr(arguments, name) is not None for name in names}
-    for option, is_given in given.items():
+    options |= {_option(name): getattr(arguments, name) is not None for name in names}
+    for option, is_given in options.items():
         if is_given:
             raise ConfigError(f"{option} is for translations, and {model} labels tokens: leave it out")
 

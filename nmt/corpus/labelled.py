@@ -66,8 +66,8 @@ class Labelled:
         """Yield the sentences of a corpus with where they stand.
 
         Raises:
-            CorpusError: as `read_lines`; or a line has no label, or too many columns; or a sentence is empty; or an I-
-                label continues nothing; the message has the file and the line.
+            CorpusError: as `read_lines`. Or a line lacks its label or has too many columns, a sentence is empty, or an
+                I- label continues nothing. The message has the file and the line.
         """
         for sentence in self._read(paths):
             repaired = 0

@@ -56,8 +56,8 @@ def entity_counts(outputs: Sequence[str], references: Sequence[str]) -> dict[str
     types = sorted({label[2:] for labels in (*predicted, *reference) for label in labels if label != "O"})
     if not types:
         return {}
-    found = Evaluator(reference, predicted, tags=types, loader="list").evaluate()["entities"]
-    strict = {name: found[name]["strict"] for name in types}
+    by_type = Evaluator(reference, predicted, tags=types, loader="list").evaluate()["entities"]
+    strict = {name: by_type[name]["strict"] for name in types}
     return {name: Counts(each.correct, each.actual, each.possible) for name, each in strict.items()}
 
 

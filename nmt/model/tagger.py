@@ -4,8 +4,8 @@ Each word is its embedding beside the last states of a bidirectional layer over 
 word by itself, so that a word has the same characters' vector in every sentence, and so that its recurrence is as long
 as the longest word rather than the sentence.
 
-In training, words that occurred once become the unknown word with probability one half: so the model learns what to do
-with words that it has never seen (Lample et al. 2016, section 4.3).
+In training, words that occurred once become the unknown word with probability one half (Lample et al. 2016, section
+4.3). So the model learns what to do with words that it has never seen.
 
 Shapes: B sentences, T tokens, N words of all sentences, C characters, E embedding, H hidden, Y labels.
 """
