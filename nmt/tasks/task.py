@@ -31,6 +31,8 @@ class Metric:
     label: str
     """for people"""
     higher_is_better: bool = True
+    digits: int = 2
+    """behind the point, for people"""
 
     def is_better(self, value: float, best: float) -> bool:
         """Tell whether a score is better than the best so far; an equal one is not."""
@@ -61,7 +63,7 @@ class Task(ABC):
     """how outputs are searched for in a validation, for people"""
 
     def languages(self, corpus: Any) -> dict[str, str]:
-        """Give the language of every side, which its files end in, as a `CorpusConfig` has it."""
+        """Give the language of every side by its name, which its files end in, as a `CorpusConfig` has it."""
         return {side.name: getattr(corpus, side.name) or side.default for side in self.sides}
 
     def settled(self, target: Vocabulary) -> Task:
