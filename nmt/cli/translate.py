@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import sys
 import traceback
@@ -12,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
 from nmt.cli.lines import Text, Unknown, decode, no_text, read_windows
-from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.options import Loaded, add_machine_options, add_search_options, load_translator, search_config
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
 from nmt.translation.formats import FORMATS, Line
@@ -60,6 +61,8 @@ class Filter(NamedTuple):
     """whose function ``serve`` is one of the processes of ``--workers``"""
     tasks: Collection[TaskName]
     """of the models that it takes"""
+    counts: bool = False
+    """whether it can make lines from nothing"""
 
 
 TRANSLATE = Filter(NAME, _DESCRIPTION, _EXAMPLES, "nmt.cli.translate", (TaskName.translation,))
@@ -99,6 +102,13 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         metavar="X",
         help="with --rerank mbr: how much the model's probabilities count; 0: not at all (default: 0.5)",
     )
+    if command.counts:
+        output.add_argument(
+            "--count",
+            type=int,
+            metavar="N",
+            help="of a language model: read nothing, and write N lines that are made from nothing, by sampling",
+        )
     output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
     add_search_options(parser)
     add_machine_options(parser)
@@ -124,11 +134,21 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
+    arguments.count = arguments.count if command.counts else None
+    if arguments.count is not None:
+        _check_count(arguments)
     if arguments.n_best > 1 and arguments.format == "text":
         raise ConfigError(
             f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
         )
     return arguments
+
+
+def _check_count(arguments: argparse.Namespace) -> None:
+    if arguments.count < 1:
+        raise ConfigError(f"--count {arguments.count} is not possible: it must be 1 or more")
+    if arguments.n_best > 1:
+        raise ConfigError("--count says how many lines are made: leave --n-best out")
 
 
 def translate(arguments: argparse.Namespace) -> None:
@@ -138,11 +158,15 @@ def translate(arguments: argparse.Namespace) -> None:
         NmtError: an option, the model, a stream or a worker is not what it should be.
         OSError: a stream failed.
     """
-    read, out = _standard_input(arguments.command), standard_output()
+    out, counted = standard_output(), arguments.count is not None
+    read = None if counted else _standard_input(arguments.command)
     unknown = Unknown()
     with _translator(arguments) as translator:
-        _hint(arguments)
-        windows = _windows(read, full=translator.window, first=translator.first_window)
+        if read is None:
+            windows = _from_nothing(arguments.count, translator.window)
+        else:
+            _hint(arguments)
+            windows = _windows(read, full=translator.window, first=translator.first_window)
         for window, _, translations in translator.map((window, window.requests()) for window in windows):
             _write(out, window, translations, arguments)
             unknown = unknown.and_then(Unknown.of(translations, window.first_line))
@@ -177,8 +201,18 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
     )
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
+    if arguments.count is not None:
+        _require_samples(arguments, loaded)
     translator: Translator = loaded.translator
     return translator
+
+
+def _require_samples(arguments: argparse.Namespace, loaded: Loaded) -> None:
+    """Refuse to make lines from nothing where that is impossible, or where all would be the same: ConfigError."""
+    if loaded.bundle.task is not TaskName.generation:
+        raise ConfigError(f"--count is for models of task=generation, and {arguments.model} is of {loaded.bundle.task}")
+    if not loaded.translator.search.sample:
+        raise ConfigError("--count needs sampling, since a search finds the same line each time: add --sample")
 
 
 def serve(command: Filter = TRANSLATE) -> NoReturn:
@@ -204,10 +238,19 @@ class Window(NamedTuple):
     first_line: int
     """number of the first of them, counted from 1"""
     lines: list[Text]
+    is_counted: bool = False
+    """whether each line, which is blank, is a sample by its number"""
 
     def requests(self) -> list[Request]:
         """Ask for the translation of each line."""
-        return [Request(line.text) for line in self.lines]
+        draws = itertools.count(self.first_line) if self.is_counted else itertools.repeat(None)
+        return [Request(line.text, draw=draw) for line, draw in zip(self.lines, draws, strict=False)]
+
+
+def _from_nothing(count: int, size: int) -> Iterator[Window]:
+    """Ask for so many lines from nothing, in windows."""
+    for first in range(1, count + 1, size):
+        yield Window(first, [Text("", [])] * min(size, count + 1 - first), is_counted=True)
 
 
 def _windows(read: Callable[[int], bytes | None], *, full: int, first: int) -> Iterator[Window]:

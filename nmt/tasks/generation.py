@@ -15,6 +15,7 @@ from nmt.corpus.reader import CorpusPaths, ParallelText, is_blank
 from nmt.evaluation.bits import LineBits, scores_of, total
 from nmt.evaluation.metrics import Score
 from nmt.tasks.task import Metric, Side, Task
+from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary, subwords_of
 from nmt.translation.batching import cut_batches
 
@@ -59,7 +60,6 @@ class Generation(Task):
     def loss(self, model: LanguageModel, batch: Batch, *, label_smoothing: float, offer: Offer | None = None) -> Loss:
         """See `Task`; cross-entropy of a line's subwords and of its end."""
         from nmt.model.loss import sequence_loss
-        from nmt.text.subwords import SubwordModel
 
         return sequence_loss(
             model,
@@ -73,12 +73,13 @@ class Generation(Task):
 
     def reference_loss(self, bundle: Bundle, text: ParallelText, *, batch_size: int) -> tuple[float, int]:
         """See `Task`; lines without text say nothing."""
-        lines = line_bits(bundle, text.target, batch_size=batch_size)
+        lines = line_bits(bundle.model, subwords_of(bundle.target_subwords), text.target, batch_size=batch_size)
         return math.log(2) * math.fsum(line.bits for line in lines), sum(line.positions for line in lines)
 
     def outputs(self, bundle: Bundle, lines: Sequence[str], *, search: SearchConfig | None = None) -> list[str]:
         """See `Task`; what a model makes of a line is the number of its bits."""
-        return [str(line) for line in line_bits(bundle, lines, batch_size=(search or bundle.search).batch_size)]
+        subwords, batch_size = subwords_of(bundle.target_subwords), (search or bundle.search).batch_size
+        return [str(line) for line in line_bits(bundle.model, subwords, lines, batch_size=batch_size)]
 
     def scores(
         self, outputs: Sequence[str], text: ParallelText, *, language: str, thorough: bool = False
@@ -101,11 +102,12 @@ class Generation(Task):
         return f"the language model is in {bundle}; use it: nmt predict {bundle} < prompts.txt > texts.txt"
 
 
-def line_bits(bundle: Bundle, lines: Sequence[str], *, batch_size: int) -> list[LineBits]:
+def line_bits(model: Any, subwords: SubwordModel, lines: Sequence[str], *, batch_size: int) -> list[LineBits]:
     """Compute -log2 p of each line, by PyTorch and teacher forced; of one without text nothing.
 
     Args:
-        bundle: the model, in evaluation mode.
+        model: a `LanguageModel` in evaluation mode.
+        subwords: its own.
         lines: raw.
         batch_size: the most lines that are looked at together.
     """
@@ -113,7 +115,6 @@ def line_bits(bundle: Bundle, lines: Sequence[str], *, batch_size: int) -> list[
 
     from nmt.model.log_probs import sequence_log_probs
 
-    subwords, model = subwords_of(bundle.target_subwords), bundle.model
     ids = {"pad_id": subwords.pad_id, "eos_id": subwords.eos_id}
     rows = subwords.encode_batch(list(lines))
     # The longest go first: what does not fit fails at once.

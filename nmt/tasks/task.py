@@ -34,6 +34,10 @@ class Metric:
     digits: int = 2
     """behind the point, for people"""
 
+    def shown(self, value: float) -> str:
+        """Write a score for people."""
+        return f"{value:.{self.digits}f}"
+
     def is_better(self, value: float, best: float) -> bool:
         """Tell whether a score is better than the best so far; an equal one is not."""
         return value > best if self.higher_is_better else value < best
@@ -110,7 +114,7 @@ class Task(ABC):
 
     def test_search(self, search: SearchConfig) -> str:
         """Say how outputs are searched for with these settings, for people."""
-        return f"beam {search.beam_size}"
+        return f"samples of seed {search.seed}" if search.sample else f"beam {search.beam_size}"
 
     @abstractmethod
     def loss(self, model: Any, batch: Batch, *, label_smoothing: float, offer: Offer | None = None) -> Loss:

@@ -61,7 +61,7 @@ class Reporter:
         """Tell of a validation, with two of its outputs."""
         metric, best = self._task.metric, ", the best so far"
         if position.best_update != position.update:
-            best = f" (best {position.best_score:.{metric.digits}f} at update {position.best_update})"
+            best = f" (best {metric.shown(position.best_score)} at update {position.best_update})"
         LOG.info(
             f"update {position.update}, epoch {position.epoch}, {clock(position.seconds)}: "
             f"validation perplexity {result.perplexity:.2f}, {result.score}, {result.how}{best}"
