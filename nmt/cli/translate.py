@@ -210,7 +210,9 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
 def _require_samples(arguments: argparse.Namespace, loaded: Loaded) -> None:
     """Refuse to make lines from nothing where that is impossible, or where all would be the same: ConfigError."""
     if loaded.bundle.task is not TaskName.generation:
-        raise ConfigError(f"--count is for models of task=generation, and {arguments.model} is of {loaded.bundle.task}")
+        raise ConfigError(
+            f"--count is for models of task=generation, and {arguments.model} is of task={loaded.bundle.task}"
+        )
     if not loaded.translator.search.sample:
         raise ConfigError("--count needs sampling, since a search finds the same line each time: add --sample")
 

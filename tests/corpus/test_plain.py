@@ -36,7 +36,10 @@ def test_a_file_of_the_package_is_found():
 
 def test_what_is_missing_is_told_with_the_key(tmp_path):
     for name, message in (
-        (f"{tmp_path}/a", f"corpus.train={tmp_path}/a: there is no file {tmp_path}/a (nor {tmp_path}/a.en); check the path"),
+        (
+            f"{tmp_path}/a",
+            f"corpus.train={tmp_path}/a: there is no file {tmp_path}/a (nor {tmp_path}/a.en); check the path",
+        ),
         ("", "corpus.train is not set: name a file of lines, as in corpus.train=data/train.en"),
         (str(tmp_path), f"corpus.train={tmp_path}: there is no file {tmp_path} (nor {tmp_path}.en); check the path"),
     ):

@@ -87,9 +87,7 @@ def test_probabilities_of_a_line_follow_the_chain_rule():
         for row, length in enumerate(own.tolist()):
             expected = sum(steps[row, t, target[row, t]] for t in range(length))
             torch.testing.assert_close(found[row], expected)
-        loss = sequence_loss(
-            model, source, lengths, target=target, target_lengths=own, bos_id=BOS, label_smoothing=0.0
-        )
+        loss = sequence_loss(model, source, lengths, target=target, target_lengths=own, bos_id=BOS, label_smoothing=0.0)
     assert float(loss.negative_log_likelihood) == pytest.approx(-float(found.sum()))
     assert loss.tokens == 11
 
@@ -103,7 +101,9 @@ def test_what_is_read_before_a_line_changes_nothing():
 
 
 def test_matrices_are_shared_as_the_configuration_says():
-    sizes = {name: set(build(layers=2, hidden=6, tying=tying).state_dict()) for name, tying in Tying.__members__.items()}
+    sizes = {
+        name: set(build(layers=2, hidden=6, tying=tying).state_dict()) for name, tying in Tying.__members__.items()
+    }
     assert sizes["all"] == sizes["target"]
     assert "projection.weight" in sizes["all"]
     assert {"output.weight", "output.bias"} <= sizes["none"]
@@ -116,7 +116,7 @@ def test_dropout_is_drawn_in_training_only_where_no_step_is_made():
     source, lengths, previous = lines()
     first, second = (model(source, lengths, previous).attentional for _ in range(2))
     assert not torch.equal(first, second)
-    with pytest.raises(ValueError, match="call model.eval\\(\\) first"):
+    with pytest.raises(ValueError, match=r"call model.eval\(\) first"):
         model.step(previous[:, :1], model.start(source, lengths))
 
 
@@ -124,8 +124,6 @@ def test_shapes_are_those_of_the_model_and_the_forget_gate_begins_open():
     config = ModelConfig(embedding_size=4, decoder_hidden_size=6, decoder_layers=2)
     torch.manual_seed(1)
     model, shapes = build_language_model(config, vocabulary=V), build_language_model_shapes(config, vocabulary=V)
-    described = [
-        {name: tensor.shape for name, tensor in each.state_dict().items()} for each in (model, shapes)
-    ]
+    described = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (model, shapes)]
     assert described[0] == described[1]
     assert torch.equal(model.layers[0].rnn.bias_ih_l0[6:12], torch.ones(6))

@@ -114,9 +114,7 @@ def test_a_prefix_is_forced_and_what_follows_is_drawn_as_behind_it(tables, kind)
     model = tables.random_model(6, kind=kind, vocabulary=6)
     sampling, prefix = Sampling(seed=2), (4, 1)
     constraints = [Constraints(prefix), Constraints(), Constraints((5,) * 6)]
-    found = drawn(
-        tables, model, [2, 2, 2], sampling=sampling, samples=300, limits=[4, 4, 6], constraints=constraints
-    )
+    found = drawn(tables, model, [2, 2, 2], sampling=sampling, samples=300, limits=[4, 4, 6], constraints=constraints)
     assert all(tuple(one.tokens[:2]) == prefix for one in found[0])
     assert {tuple(one.tokens) for one in found[2]} == {(5,) * 6}
     assert not any(one.finished for one in found[2])
@@ -132,9 +130,7 @@ def test_a_prefix_is_forced_and_what_follows_is_drawn_as_behind_it(tables, kind)
 def test_no_rule_is_asked_about_what_is_forced(tables, kind):
     model = tables.random_model(3, kind=kind, vocabulary=6)
     rules = [Forbidden([5]), NoRepeatNgram(1)]
-    [found] = drawn(
-        tables, model, [1], sampling=Sampling(), samples=50, constraints=[Constraints((5, 5))], rules=rules
-    )
+    [found] = drawn(tables, model, [1], sampling=Sampling(), samples=50, constraints=[Constraints((5, 5))], rules=rules)
     for one in found:
         assert one.tokens[:2] == [5, 5]
         assert 5 not in one.tokens[2:]

@@ -16,7 +16,8 @@ from nmt.text.subword_training import train_subwords
 from nmt.translation.generator import Generator
 from nmt.translation.request import Request
 
-WORDS = "a small red house stands near the old river and many green trees grow behind it".split()
+WORDS = ["a", "small", "red", "house", "stands", "near", "the", "old", "river", "and", "many", "green", "trees"]
+WORDS += ["grow", "behind", "it"]
 TEXT = [" ".join(random.Random(seed).choices(WORDS, k=6)) for seed in range(200)]
 PROMPTS = ["a small", "the", "", "river near", "x☃ old", "  many  green ", "\u2028", "trees grow behind"]
 
