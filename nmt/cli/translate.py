@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
 import sys
 import traceback
@@ -12,12 +11,12 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
-from nmt.cli.lines import Text, Unknown, decode, no_text, read_windows
-from nmt.cli.options import Loaded, add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.lines import Unknown
+from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
 from nmt.translation.formats import FORMATS, Line
-from nmt.translation.request import Request
 
 if TYPE_CHECKING:
     from nmt.translation.pool import TranslatorPool
@@ -136,19 +135,12 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     arguments.count = arguments.count if command.counts else None
     if arguments.count is not None:
-        _check_count(arguments)
+        check_count(arguments)
     if arguments.n_best > 1 and arguments.format == "text":
         raise ConfigError(
             f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
         )
     return arguments
-
-
-def _check_count(arguments: argparse.Namespace) -> None:
-    if arguments.count < 1:
-        raise ConfigError(f"--count {arguments.count} is not possible: it must be 1 or more")
-    if arguments.n_best > 1:
-        raise ConfigError("--count says how many lines are made: leave --n-best out")
 
 
 def translate(arguments: argparse.Namespace) -> None:
@@ -163,10 +155,10 @@ def translate(arguments: argparse.Namespace) -> None:
     unknown = Unknown()
     with _translator(arguments) as translator:
         if read is None:
-            windows = _from_nothing(arguments.count, translator.window)
+            windows = windows_from_nothing(arguments.count, translator.window)
         else:
             _hint(arguments)
-            windows = _windows(read, full=translator.window, first=translator.first_window)
+            windows = text_windows(read, full=translator.window, first=translator.first_window)
         for window, _, translations in translator.map((window, window.requests()) for window in windows):
             _write(out, window, translations, arguments)
             unknown = unknown.and_then(Unknown.of(translations, window.first_line))
@@ -202,19 +194,9 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
     if arguments.count is not None:
-        _require_samples(arguments, loaded)
+        require_samples(arguments, loaded)
     translator: Translator = loaded.translator
     return translator
-
-
-def _require_samples(arguments: argparse.Namespace, loaded: Loaded) -> None:
-    """Refuse to make lines from nothing where that is impossible, or where all would be the same: ConfigError."""
-    if loaded.bundle.task is not TaskName.generation:
-        raise ConfigError(
-            f"--count is for models of task=generation, and {arguments.model} is of task={loaded.bundle.task}"
-        )
-    if not loaded.translator.search.sample:
-        raise ConfigError("--count needs sampling, since a search finds the same line each time: add --sample")
 
 
 def serve(command: Filter = TRANSLATE) -> NoReturn:
@@ -232,40 +214,6 @@ def serve(command: Filter = TRANSLATE) -> NoReturn:
     arguments = parse(sys.argv[1:], command=command)
     arguments.threads = arguments.threads or 1
     worker.serve(lambda: prepare(_loaded(arguments)), explain)
-
-
-class Window(NamedTuple):
-    """Lines that are translated together."""
-
-    first_line: int
-    """number of the first of them, counted from 1"""
-    lines: list[Text]
-    is_counted: bool = False
-    """whether each line, which is blank, is a sample by its number"""
-
-    def requests(self) -> list[Request]:
-        """Ask for the translation of each line."""
-        draws = itertools.count(self.first_line) if self.is_counted else itertools.repeat(None)
-        return [Request(line.text, draw=draw) for line, draw in zip(self.lines, draws, strict=False)]
-
-
-def _from_nothing(count: int, size: int) -> Iterator[Window]:
-    """Ask for so many lines from nothing, in windows."""
-    for first in range(1, count + 1, size):
-        yield Window(first, [Text("", [])] * min(size, count + 1 - first), is_counted=True)
-
-
-def _windows(read: Callable[[int], bytes | None], *, full: int, first: int) -> Iterator[Window]:
-    """Read lines in windows, and decode them."""
-    number, wrong = 1, ""
-    for window in read_windows(read, max_lines=full, first_lines=first):
-        if number == 1:
-            wrong = no_text(window)
-        lines = [decode(line, number + i, is_text=not wrong) for i, line in enumerate(window)]
-        if wrong and number == 1:
-            lines[0].warnings.insert(0, wrong)
-        yield Window(number, lines)
-        number += len(window)
 
 
 def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], arguments: argparse.Namespace) -> None:
