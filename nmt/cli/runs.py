@@ -25,7 +25,7 @@ examples:
 {EXIT_CODES}"""
 
 _PLOT = """\
-Draw the course of one or several runs: loss, perplexity, validation BLEU and learning rate.
+Draw the course of one or several runs: loss, perplexity, validation score and learning rate.
 
 Needs matplotlib: pip install matplotlib. Other toolkits' validation BLEU is drawn beside ours from files that were
 written by hand: CSV with the head name,minutes,bleu, or JSON {"name": [[minutes, bleu], ...]}."""
