@@ -63,6 +63,8 @@ def evaluate_text(arguments: argparse.Namespace) -> tuple[str, list[str]]:
 
 def _refuse_options(arguments: argparse.Namespace) -> None:
     """Refuse what has no meaning where a text is scored as it stands: ConfigError."""
+    if arguments.precision == "bf16":
+        raise ConfigError("--precision bf16 rounds probabilities too much to count their bits: leave it out")
     names = [item.name for item in dataclasses.fields(SearchConfig) if item.name != "batch_size"]
     for name in ("source", "output", "tokenize", "lowercase", *names):
         if getattr(arguments, name) not in (None, False):

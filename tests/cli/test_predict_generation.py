@@ -4,6 +4,7 @@ import io
 import json
 import math
 import subprocess
+import sys
 
 import pytest
 import torch
@@ -189,6 +190,9 @@ def test_what_a_language_model_cannot_do_is_said_in_one_line(capsys, model, tmp_
     assert message(capsys, evaluate.main, model, "--reference", tmp_path / "a.txt", "--repair-bio") == (
         "--repair-bio is for a model that labels: leave it out"
     )
+    assert message(capsys, evaluate.main, model, "--reference", tmp_path / "a.txt", "--precision", "bf16") == (
+        "--precision bf16 rounds probabilities too much to count their bits: leave it out"
+    )
     (tmp_path / "blank.txt").write_text("\n \n", encoding="utf-8")
     assert message(capsys, evaluate.main, model, "--reference", tmp_path / "blank.txt") == (
         f"{tmp_path}/blank.txt has no text; name a file of lines"
@@ -196,6 +200,16 @@ def test_what_a_language_model_cannot_do_is_said_in_one_line(capsys, model, tmp_
     assert message(capsys, evaluate.main, model, "--reference", tmp_path / "c.txt") == (
         f"there is no file {tmp_path}/c.txt; check the path"
     )
+
+
+def test_without_pytorch_the_message_names_no_export(capsys, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert message(capsys, predict.main, model) == (f"{model} needs PyTorch, which is not installed: pip install torch")
+
+
+def test_bf16_continues_prompts_too(predicted, model):
+    lines, _ = predicted(model, "--precision", "bf16", "--sample", text="the old\n")
+    assert lines[0].startswith("the old")
 
 
 def test_options_that_would_change_nothing_are_refused(capsys, model, bundle_path, monkeypatch):

@@ -10,7 +10,6 @@ import torch
 import corpora
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import ObjectiveKind, TaskName
-from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 from nmt.evaluation.bits import LineBits, total
@@ -22,10 +21,8 @@ from nmt.training import trainer as trainer_module
 from nmt.training.state import load_state
 from nmt.training.trainer import Trainer
 from nmt.training.validation import Validation
-from nmt.translation.generator import Generator
 
 DEMO = Path(corpora.__file__).parent / "demo"
-SMALL = ["A dog runs.", "The small pigs sleep in the barn.", "On Monday we drive to Berlin."]
 
 
 @pytest.fixture
@@ -91,16 +88,6 @@ def test_a_training_learns_a_text_and_says_how_well(learn, tmp_path, metrics, co
     table = Summary([results]).text()
     assert "validation bits per character  test bits per character" in table
     assert f"{values[-1]:.4f}" in table
-
-
-def test_a_small_text_is_learnt_by_heart(learn, tmp_path, write_lines):
-    write_lines(tmp_path / "mine.txt", SMALL * 20)
-    files = {"corpus__train": tmp_path / "mine.txt", "corpus__valid": tmp_path / "mine.txt", "corpus__test": None}
-    learnt = learn(**files, trainer__max_updates=80, trainer__validate_every=80, optimizer__lr=0.02)
-    assert learnt.code == 0, learnt.err
-    bundle = load_bundle(tmp_path / "run" / "best")
-    greedy = Generator(bundle, search=SearchConfig(beam_size=1))
-    assert [each.text for each in greedy.translate(["A d", "The small ", "On"])] == SMALL
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(learn, tmp_path, monkeypatch, saved, same, metrics):

@@ -43,7 +43,7 @@ def make(kind, **search):
     )
 
 
-@pytest.fixture(scope="module", params=["char", "unigram", "bpe"])
+@pytest.fixture(scope="module", params=["char", "unigram"])
 def bundle(request):
     return make(request.param)
 
@@ -76,7 +76,7 @@ def test_each_line_begins_as_prompted_and_blank_ones_stay_blank(bundle, settings
 
 @pytest.mark.parametrize("settings", SEARCHES, ids=["beam", "greedy", "sampling", "all"])
 def test_a_line_is_the_same_whatever_its_batch_and_order(bundle, settings):
-    prompts = [line[: 3 + i % 17] for i, line in enumerate(TEXT[:24])]
+    prompts = [line[: 3 + i % 17] for i, line in enumerate(TEXT[:12])]
     expected = {}
     for prompt in prompts:
         [each] = Generator(bundle, search=changed(bundle, batch_size=1, **settings)).translate([prompt])
