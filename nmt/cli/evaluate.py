@@ -159,7 +159,7 @@ def _scorer(arguments: argparse.Namespace) -> Scorer | None:
     if task is TaskName.labelling and (arguments.source or has_tokens):
         return evaluate_labels
     for option in ("--repair-bio", "--strip-token-digits"):
-        if getattr(arguments, option.removeprefix("--").replace("-", "_")):
+        if task is not TaskName.labelling and getattr(arguments, option.removeprefix("--").replace("-", "_")):
             raise ConfigError(f"{option} is for a model that labels: leave it out")
     if task is TaskName.generation:
         return evaluate_text
