@@ -71,12 +71,16 @@ def load(
         ConfigError: a setting is unknown or impossible, or what it needs is not installed.
     """
     from nmt.bundle.loading import load as load_bundle
+    from nmt.config.choices import TaskName
     from nmt.config.schema import changed
+    from nmt.errors import ConfigError
     from nmt.machine import set_kernel_caches
     from nmt.translation.translator import Translator
 
     set_kernel_caches()
     bundle = load_bundle(path, precision=precision, device=device, threads=threads)
+    if bundle.task is TaskName.generation:
+        raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     return Translator(
         bundle, search=changed(bundle.search, search), n_best=n_best, alignments=alignments, deadline=deadline
     )

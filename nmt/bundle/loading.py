@@ -19,8 +19,9 @@ from nmt.errors import BundleError, ConfigError, require
 _PARTS = {
     TaskName.translation: ("encoder", "embedding", "step", "constants"),
     TaskName.labelling: ("tagger",),
+    TaskName.generation: (),
 }
-"""What every variant of a task for ONNX Runtime is made of, by their names in config.json."""
+"""What every variant of a task for ONNX Runtime is made of, by their names in config.json; nothing: it has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,8 @@ def _load_exported(
     """Load an exported variant; None where it is not there, or cannot run, and something else will do."""
     parts = exported_parts(path, description, name)
     is_required = is_asked_for and name != "fp32"
+    if is_required and not _PARTS[description.task]:
+        raise ConfigError(f"{path} is of task={description.task}, which PyTorch computes: leave precision={name} out")
     if not parts and is_required:
         raise BundleError(f"{path} has no variant {name}; make it with: nmt-export {path} --precision {name}")
     again = f"make it again with: nmt-export {path} --precision {name}{' --shortlist N' * ('shortlist' in parts)}"
@@ -158,6 +161,8 @@ def _without_torch(path: Path, description: Description, precision: str) -> str:
     """Say what to do where PyTorch is not installed and nothing else can run."""
     if precision == "bf16":
         return "precision=bf16 needs PyTorch, which is not installed: pip install torch"
+    if not _PARTS[description.task]:
+        return f"{path} needs PyTorch, which is not installed: pip install torch"
     if any(exported_parts(path, description, name) for name in VARIANTS):
         return f"{path} needs ONNX Runtime for what was exported (pip install onnxruntime), or PyTorch"
     precision = "int8" if description.task is TaskName.translation else "fp32"

@@ -3,10 +3,10 @@
 The rest of a bundle is in `nmt.bundle.description`; `nmt.bundle.replacement` replaces one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -38,7 +38,7 @@ class Bundle(Description):
     """A trained model with all that using it needs."""
 
     model: Any
-    """what `nmt.bundle.networks.build_network` builds for its task: a Seq2Seq, or a Tagger"""
+    """what `nmt.bundle.networks.build_network` builds for its task: a Seq2Seq, a Tagger or a LanguageModel"""
 
 
 def save_bundle(bundle: Bundle, path: Path) -> None:
@@ -108,16 +108,14 @@ def inference_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def model_card(bundle: Bundle) -> str:
     """Write the model card: languages, size, scores with signatures, how to use it."""
     parameters = sum(p.numel() for p in bundle.model.parameters())
-    labels = bundle.task is TaskName.labelling
-    what, units = ("labeller", "labels and special ids") if labels else ("translator", "target subwords")
-    kind = f"{bundle.config.cells[0]} tagger with a CRF" if labels else _kind(bundle.config)
+    told = _CARDS[bundle.task]
     lines = [
-        f"# {bundle.source_language} → {bundle.target_language}",
+        f"# {' → '.join(filter(None, (bundle.source_language, bundle.target_language)))}",
         "",
-        f"A {what} trained with nmt {__version__}: {kind}, "
-        f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} {units}.",
+        f"A {told.what} trained with nmt {__version__}: {told.kind(bundle.config)}, "
+        f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} {told.units}.",
         "",
-        f"    {'nmt predict' if labels else 'nmt-translate'} THIS_DIRECTORY < input.txt > output.txt",
+        f"    {told.command} THIS_DIRECTORY < input.txt > output.txt",
         "",
         "## Training",
         "",
@@ -131,6 +129,26 @@ def _kind(config: ModelConfig) -> str:
     encoder, decoder = config.cells
     cells = f"{encoder} encoder-decoder" if encoder == decoder else f"{encoder} encoder and {decoder} decoder"
     return cells + (" without attention" if config.attention == "none" else f" with {config.attention} attention")
+
+
+class _Card(NamedTuple):
+    """What the model card of a task says."""
+
+    what: str
+    units: str
+    command: str
+    kind: Callable[[ModelConfig], str]
+
+
+_CARDS = {
+    TaskName.translation: _Card("translator", "target subwords", "nmt-translate", _kind),
+    TaskName.labelling: _Card(
+        "labeller", "labels and special ids", "nmt predict", lambda config: f"{config.cells[0]} tagger with a CRF"
+    ),
+    TaskName.generation: _Card(
+        "language model", "subwords", "nmt predict", lambda config: f"{config.cells[1]} language model"
+    ),
+}
 
 
 def _read_weights(path: Path, device: torch.device | str) -> dict[str, Tensor]:

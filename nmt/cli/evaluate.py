@@ -7,19 +7,22 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from nmt.cli.common import Parser, report, run, standard_output
 from nmt.cli.lines import Unknown
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.config.choices import TaskName
 from nmt.errors import BundleError, ConfigError, CorpusError
 
 if TYPE_CHECKING:
     from nmt.evaluation.report import Report, Speed
 
 NAME = "nmt-evaluate"
+Scorer: TypeAlias = "Callable[[argparse.Namespace], tuple[str, list[str]]]"
+"""Scores a model: arguments → the report, and its outputs."""
 
 _DESCRIPTION = """\
 Score translations against reference translations: BLEU, chrF and TER, each with its sacrebleu signature.
@@ -33,6 +36,7 @@ examples:
   nmt-evaluate runs/demo/best --source test.en --reference test.de --beam-size 1 --output test.out.de
   nmt-evaluate --hypotheses test.out.de --reference test.de --format json
   nmt-evaluate runs/demo_labelling/best --reference test.conll               F1 of entities, or accuracy, by type
+  nmt-evaluate runs/demo_generation/best --reference test.en                 bits per character of a language model
 
 BLEU's tokenizer follows the target language: zh for Chinese, char for Korean and for languages without spaces between
 words (Japanese, Thai, Lao, Khmer, Burmese, Tibetan and others), 13a for all others. Without a model the language is the
@@ -50,7 +54,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line and check all that can be checked without reading a file; raises ConfigError."""
     usage = "nmt-evaluate MODEL --source FILE --reference FILE [options]\n       "
     usage += "nmt-evaluate --hypotheses FILE --reference FILE [options]\n       "
-    usage += "nmt-evaluate MODEL --reference FILE.conll [options]"
+    usage += "nmt-evaluate MODEL --reference FILE.conll [options]\n       "
+    usage += "nmt-evaluate MODEL --reference FILE [options]     (a language model)"
     parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", nargs="?", help="a bundle: a directory that nmt-train saved")
     text = parser.add_argument_group("text")
@@ -61,7 +66,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         required=True,
         help="reference translations or labels, line by line, or a "
-        "labelled text that has the tokens too (.conll, .bio or .conllu)",
+        "labelled text that has the tokens too (.conll, .bio or .conllu); the text that a language model scores",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=("table", "json"), default="table", help="of the scores (default: table)")
@@ -80,9 +85,6 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     search_config(arguments)
     if arguments.model and arguments.hypotheses:
         raise ConfigError("a model and --hypotheses exclude each other: score one of them")
-    has_tokens = arguments.reference.removesuffix(".gz").endswith((".conll", ".bio", ".conllu"))
-    if arguments.model and not (arguments.source or has_tokens):
-        raise ConfigError("there is nothing to translate: give the source text with --source FILE")
     if not arguments.model:
         if not arguments.hypotheses:
             raise ConfigError("there is nothing to score: give a MODEL with --source FILE, or --hypotheses FILE")
@@ -105,8 +107,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from nmt.evaluation.report import Report
 
     out = standard_output()
-    if _labels(arguments):
-        _report_labels(arguments, out)
+    if score := _scorer(arguments):
+        _report_scored(*score(arguments), arguments, out)
         return
     if arguments.tokenize:
         check_tokenizer(arguments.tokenize)
@@ -142,27 +144,31 @@ def evaluate(arguments: argparse.Namespace) -> None:
         raise failure
 
 
-def _labels(arguments: argparse.Namespace) -> bool:
-    """Tell whether the model labels, and refuse options that only such a model has: ConfigError."""
+def _scorer(arguments: argparse.Namespace) -> Scorer | None:
+    """Find what scores a model of another task; refuse options that a model of this task lacks: ConfigError."""
     from nmt.bundle.description import read_description, read_whole
-    from nmt.config.choices import TaskName
+    from nmt.cli.labels import evaluate_labels
+    from nmt.cli.text_bits import evaluate_text
 
+    task = TaskName.translation
     # What is wrong with a bundle is told when it is loaded, after all that takes less time to find.
     with contextlib.suppress(BundleError):
-        if arguments.model and read_whole(Path(arguments.model), read_description).task is TaskName.labelling:
-            return True
+        if arguments.model:
+            task = read_whole(Path(arguments.model), read_description).task
+    has_tokens = arguments.reference.removesuffix(".gz").endswith((".conll", ".bio", ".conllu"))
+    if task is TaskName.labelling and (arguments.source or has_tokens):
+        return evaluate_labels
     for option in ("--repair-bio", "--strip-token-digits"):
-        if getattr(arguments, option.removeprefix("--").replace("-", "_")):
+        if task is not TaskName.labelling and getattr(arguments, option.removeprefix("--").replace("-", "_")):
             raise ConfigError(f"{option} is for a model that labels: leave it out")
+    if task is TaskName.generation:
+        return evaluate_text
     if arguments.model and not arguments.source:
         raise ConfigError("there is nothing to translate: give the source text with --source FILE")
-    return False
+    return None
 
 
-def _report_labels(arguments: argparse.Namespace, out: IO[bytes]) -> None:
-    from nmt.cli.labels import evaluate_labels
-
-    rendered, outputs = evaluate_labels(arguments)
+def _report_scored(rendered: str, outputs: list[str], arguments: argparse.Namespace, out: IO[bytes]) -> None:
     failure = _save(arguments, outputs) if arguments.output else None
     out.write(f"{rendered}\n".encode("utf-8", errors="backslashreplace"))
     out.flush()

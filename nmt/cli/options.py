@@ -1,4 +1,4 @@
-"""Options that translating commands share: how to search, and on which machine.
+"""Options that translating commands share: how to search, and on which machine; what each task takes of them.
 
 Every field of SearchConfig is an option, with the field's own docstring as its help; imports nothing heavy.
 """
@@ -11,7 +11,7 @@ import math
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.config.choices import PRECISIONS
+from nmt.config.choices import PRECISIONS, TaskName
 from nmt.config.schema import describe
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
@@ -21,12 +21,28 @@ if TYPE_CHECKING:
     from nmt.translation.rerank import Rerank
 
 
+_DOES = {
+    TaskName.translation: "translates",
+    TaskName.labelling: "labels tokens",
+    TaskName.generation: "continues text",
+}
+"""What a model of each task does, for messages."""
+_ALL = frozenset(item.name for item in dataclasses.fields(SearchConfig))
+_SEARCH = {
+    TaskName.translation: _ALL - {"max_new_tokens"},
+    TaskName.labelling: frozenset(("batch_size", "max_source_tokens")),
+    TaskName.generation: _ALL - {"max_length_ratio", "source_tag"},
+}
+"""The settings of search that have a meaning for a model of each task."""
+_OF_SAMPLING = ("temperature", "top_k", "top_p", "seed")
+
+
 class Loaded(NamedTuple):
-    """A translator, or a labeller, ready, and what it runs on."""
+    """A translator, or what does its work for another task, ready, and what it runs on."""
 
     bundle: LoadedBundle
     translator: Any
-    """a `Translator`, or a `Labeller`, which has the same methods for lines"""
+    """a `Translator`, a `Labeller` or a `Generator`, which have the same methods for lines"""
 
     @property
     def device(self) -> str:
@@ -47,6 +63,8 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
         kind: dict[str, Any] = {"type": type(item.default), "metavar": "X" if item.type == "float" else "N"}
         if isinstance(item.default, Enum):
             kind = {"type": str, "choices": [word.name for word in type(item.default)]}
+        elif isinstance(item.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
         group.add_argument(_option(item.name), help=lines[item.name].replace("%", "%%"), **kind)
 
 
@@ -121,38 +139,57 @@ def load_translator(
         ConfigError: an option is impossible, or the device is not there.
     """
     from nmt.bundle.loading import load
-    from nmt.config.choices import TaskName
 
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     search = search_config(arguments, bundle.search)
+    _refuse_of_other_tasks(arguments, model, bundle.task, n_best=n_best, alignments=alignments, rerank=rerank)
     if bundle.task is TaskName.labelling:
         from nmt.translation.labeller import Labeller
 
-        _refuse_for_labels(arguments, model, n_best=n_best, alignments=alignments, rerank=rerank)
         return Loaded(bundle, Labeller(bundle, search=search))
-    from nmt.translation.translator import Translator
-
-    if n_best > search.beam_size:
+    _check_sampling(arguments, search, rerank=rerank)
+    if n_best > search.beam_size and not search.sample:
         raise ConfigError(
             f"--n-best {n_best} is more than the beam holds: set --beam-size {n_best} or more "
             f"(it is {search.beam_size})"
         )
+    if bundle.task is TaskName.generation:
+        from nmt.translation.generator import Generator
+
+        return Loaded(bundle, Generator(bundle, search=search, n_best=n_best))
+    from nmt.translation.translator import Translator
+
     if rerank and search.beam_size == 1:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
     return Loaded(bundle, Translator(bundle, search=search, n_best=n_best, alignments=alignments, rerank=rerank))
 
 
-def _refuse_for_labels(
-    arguments: argparse.Namespace, model: str, *, n_best: int, alignments: bool, rerank: Rerank | None
+def _refuse_of_other_tasks(
+    arguments: argparse.Namespace, model: str, task: TaskName, *, n_best: int, alignments: bool, rerank: Rerank | None
 ) -> None:
-    """Refuse options that only a translation has: ConfigError."""
-    options = {"--n-best": n_best > 1, "--alignments": alignments, "--rerank": rerank is not None}
-    for_labels = ("batch_size", "max_source_tokens")
-    names = (item.name for item in dataclasses.fields(SearchConfig) if item.name not in for_labels)
-    options |= {_option(name): getattr(arguments, name) is not None for name in names}
+    """Refuse options that have no meaning for a model of this task: ConfigError."""
+    translates = task is TaskName.translation
+    options = {
+        "--n-best": n_best > 1 and task is TaskName.labelling,
+        "--alignments": alignments and not translates,
+        "--rerank": rerank is not None and not translates,
+    }
+    others = (item.name for item in dataclasses.fields(SearchConfig) if item.name not in _SEARCH[task])
+    options |= {_option(name): getattr(arguments, name) is not None for name in others}
     for option, is_given in options.items():
         if is_given:
-            raise ConfigError(f"{option} is for translations, and {model} labels tokens: leave it out")
+            whose = f"models of task={TaskName.generation}" if translates else "translations"
+            raise ConfigError(f"{option} is for {whose}, and {model} {_DOES[task]}: leave it out")
+
+
+def _check_sampling(arguments: argparse.Namespace, search: SearchConfig, *, rerank: Rerank | None) -> None:
+    """Refuse options that would change nothing, with sampling or without: ConfigError."""
+    for name in () if search.sample else _OF_SAMPLING:
+        if getattr(arguments, name) is not None:
+            raise ConfigError(f"{_option(name)} is for sampling: add --sample, or leave it out")
+    if search.sample and (rerank or arguments.beam_size is not None):
+        option = "--rerank" if rerank else "--beam-size"
+        raise ConfigError(f"{option} is for a beam, and outputs are sampled: leave it out, or add --no-sample")
 
 
 def _option(name: str) -> str:

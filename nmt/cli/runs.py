@@ -25,7 +25,7 @@ examples:
 {EXIT_CODES}"""
 
 _PLOT = """\
-Draw the course of one or several runs: loss, perplexity, validation BLEU and learning rate.
+Draw the course of one or several runs: loss, perplexity, validation score and learning rate.
 
 Needs matplotlib: pip install matplotlib. Other toolkits' validation BLEU is drawn beside ours from files that were
 written by hand: CSV with the head name,minutes,bleu, or JSON {"name": [[minutes, bleu], ...]}."""
@@ -101,18 +101,18 @@ def _table(arguments: argparse.Namespace) -> None:
 
 
 def _parse_plot(argv: Sequence[str] | None) -> argparse.Namespace:
-    from nmt.runs.plots import AXES, COMMON, PANELS, SUFFIXES
+    from nmt.runs.plots import AXES, PANELS, SUFFIXES
 
     parser = Parser(PLOT, description=_PLOT, epilog=_PLOT_EXAMPLES)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="a run directory; several make curves with a legend")
     parser.add_argument("--output", default="curves.png", metavar="FILE", help="ends in .png, .svg or .pdf")
     parser.add_argument("--against", choices=list(AXES), default="updates", help="(default: updates)")
     parser.add_argument(
-        "--panels", nargs="+", choices=list(PANELS), default=COMMON, help=f"(default: {' '.join(COMMON)})"
+        "--panels", nargs="+", choices=list(PANELS), help="(default: loss perplexity rate, and the runs' own score)"
     )
     parser.add_argument("--points", action="append", default=[], metavar="FILE", help="minutes and BLEU of others")
     arguments = parser.parse_args(argv)
-    if arguments.points and (arguments.against != "minutes" or "bleu" not in arguments.panels):
+    if arguments.points and (arguments.against != "minutes" or "bleu" not in (arguments.panels or ["bleu"])):
         raise ConfigError("--points are BLEU against minutes: they need --against minutes, and bleu among --panels")
     output = Path(arguments.output)
     if not output.parent.is_dir():
@@ -130,7 +130,7 @@ def _plot(arguments: argparse.Namespace) -> None:
         OSError: the picture cannot be written.
     """
     from nmt.runs.metrics import read_metrics
-    from nmt.runs.plots import AXES, PANELS, Points, draw, names, read_points
+    from nmt.runs.plots import AXES, PANELS, Points, common_panels, draw, names, read_points
 
     peers: dict[str, Points] = {}
     for file in arguments.points:
@@ -142,7 +142,7 @@ def _plot(arguments: argparse.Namespace) -> None:
         if not metrics.lines:
             raise ConfigError(f"{directory} has no metrics yet; wait for trainer.log_every updates")
         runs[name] = metrics
-    panels = [PANELS[name] for name in dict.fromkeys(arguments.panels)]
+    panels = [PANELS[name] for name in dict.fromkeys(arguments.panels or common_panels(runs.values()))]
     draw(runs, AXES[arguments.against], Path(arguments.output), panels=panels, others=peers)
 
 

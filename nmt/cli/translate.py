@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
-from nmt.cli.lines import Text, Unknown, decode, no_text, read_windows
+from nmt.cli.lines import Unknown
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
 from nmt.translation.formats import FORMATS, Line
-from nmt.translation.request import Request
 
 if TYPE_CHECKING:
     from nmt.translation.pool import TranslatorPool
@@ -60,6 +60,8 @@ class Filter(NamedTuple):
     """whose function ``serve`` is one of the processes of ``--workers``"""
     tasks: Collection[TaskName]
     """of the models that it takes"""
+    counts: bool = False
+    """whether it can make lines from nothing"""
 
 
 TRANSLATE = Filter(NAME, _DESCRIPTION, _EXAMPLES, "nmt.cli.translate", (TaskName.translation,))
@@ -99,6 +101,13 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         metavar="X",
         help="with --rerank mbr: how much the model's probabilities count; 0: not at all (default: 0.5)",
     )
+    if command.counts:
+        output.add_argument(
+            "--count",
+            type=int,
+            metavar="N",
+            help="of a language model: read nothing, and write N lines that are made from nothing, by sampling",
+        )
     output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
     add_search_options(parser)
     add_machine_options(parser)
@@ -124,6 +133,9 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
+    arguments.count = arguments.count if command.counts else None
+    if arguments.count is not None:
+        check_count(arguments)
     if arguments.n_best > 1 and arguments.format == "text":
         raise ConfigError(
             f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
@@ -138,11 +150,15 @@ def translate(arguments: argparse.Namespace) -> None:
         NmtError: an option, the model, a stream or a worker is not what it should be.
         OSError: a stream failed.
     """
-    read, out = _standard_input(arguments.command), standard_output()
+    out, counted = standard_output(), arguments.count is not None
+    read = None if counted else _standard_input(arguments.command)
     unknown = Unknown()
     with _translator(arguments) as translator:
-        _hint(arguments)
-        windows = _windows(read, full=translator.window, first=translator.first_window)
+        if read is None:
+            windows = windows_from_nothing(arguments.count, translator.window)
+        else:
+            _hint(arguments)
+            windows = text_windows(read, full=translator.window, first=translator.first_window)
         for window, _, translations in translator.map((window, window.requests()) for window in windows):
             _write(out, window, translations, arguments)
             unknown = unknown.and_then(Unknown.of(translations, window.first_line))
@@ -177,6 +193,8 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
     )
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
+    if arguments.count is not None:
+        require_samples(arguments, loaded)
     translator: Translator = loaded.translator
     return translator
 
@@ -196,31 +214,6 @@ def serve(command: Filter = TRANSLATE) -> NoReturn:
     arguments = parse(sys.argv[1:], command=command)
     arguments.threads = arguments.threads or 1
     worker.serve(lambda: prepare(_loaded(arguments)), explain)
-
-
-class Window(NamedTuple):
-    """Lines that are translated together."""
-
-    first_line: int
-    """number of the first of them, counted from 1"""
-    lines: list[Text]
-
-    def requests(self) -> list[Request]:
-        """Ask for the translation of each line."""
-        return [Request(line.text) for line in self.lines]
-
-
-def _windows(read: Callable[[int], bytes | None], *, full: int, first: int) -> Iterator[Window]:
-    """Read lines in windows, and decode them."""
-    number, wrong = 1, ""
-    for window in read_windows(read, max_lines=full, first_lines=first):
-        if number == 1:
-            wrong = no_text(window)
-        lines = [decode(line, number + i, is_text=not wrong) for i, line in enumerate(window)]
-        if wrong and number == 1:
-            lines[0].warnings.insert(0, wrong)
-        yield Window(number, lines)
-        number += len(window)
 
 
 def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], arguments: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ class TaskName(Word):
 
     translation = "translation"
     labelling = "labelling"
+    generation = "generation"
 
 
 class Cell(Word):

@@ -26,6 +26,18 @@ class SearchConfig:
     """no sequence of this many subwords may occur twice in a translation; 0: off"""
     source_tag: int = field(default=-1, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) put before every source, as corpus.tags did in training; -1: none"""
+    max_new_tokens: int = field(default=500, metadata=within(1, 1_000_000))
+    """with task=generation, so many subwords may follow a prompt, the end of the line counted"""
+    sample: bool = False
+    """draw outputs from the model's distribution instead of searching for the best; n-best hypotheses are samples"""
+    temperature: float = field(default=1.0, metadata=within(0, 100, above=True))
+    """of sampling: scores are divided by it; below 1 outputs are more usual, above 1 more varied"""
+    top_k: int = field(default=0, metadata=within(0, 1_000_000))
+    """of sampling: draw from so many of the likeliest subwords; 0: from all"""
+    top_p: float = field(default=1.0, metadata=within(0, 1, above=True))
+    """of sampling: draw from the likeliest subwords that have this probability in all (Holtzman et al. 2020); 1: all"""
+    seed: int = field(default=1, metadata=within(0, 2**63 - 1))
+    """of sampling: the same seed draws the same outputs of the same line"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""

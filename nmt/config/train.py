@@ -23,7 +23,8 @@ class CorpusConfig:
     """The parallel text."""
 
     train: str = ""
-    """training text: PREFIX of PREFIX.SOURCE and PREFIX.TARGET (each may end in .gz), or one .tsv file"""
+    """training text: PREFIX of PREFIX.SOURCE and PREFIX.TARGET (each may end in .gz), or one .tsv file; with
+    task=generation a file of lines"""
     valid: str = ""
     """validation text, named like corpus.train; empty: held out from the training text by hash of the source"""
     test: str = ""
@@ -226,7 +227,7 @@ class TrainConfig:
     """Everything nmt-train needs."""
 
     task: TaskName = TaskName.translation
-    """what is learnt: translation, or labelling (a label for each token)"""
+    """what is learnt: translation, labelling (a label for each token), or generation (a language model of one text)"""
     name: str = "run"
     """name of the run"""
     run_dir: str = "runs/${name}"
@@ -278,6 +279,16 @@ class TrainConfig:
                 "subwords.source_model": subwords.source_model,
                 "subwords.sampling_alpha": subwords.sampling_alpha,
                 "subwords.byte_fallback": subwords.byte_fallback,
+                "objective.kind": self.objective.kind if self.objective.kind != "cross_entropy" else "",
+            },
+            TaskName.generation: {
+                "init_from": self.init_from,
+                "corpus.source": corpus.source,
+                "corpus.tags": corpus.tags,
+                "corpus.repair_bio": corpus.repair_bio,
+                "corpus.strip_token_digits": corpus.strip_token_digits,
+                "subwords.joint": "" if subwords.joint else "false",
+                "subwords.source_model": subwords.source_model,
                 "objective.kind": self.objective.kind if self.objective.kind != "cross_entropy" else "",
             },
         }

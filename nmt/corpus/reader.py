@@ -101,11 +101,14 @@ def find_files(name: str, sides: tuple[str, str], *, key: str, suffixes: tuple[s
     return CorpusPaths(label, files[0], files[1])
 
 
+def find_file(candidates: tuple[str, ...], label: str) -> TextFile | None:
+    """Return the first of these files that exists; CorpusError, which names `label`, where a package is missing."""
+    return next((file for name in candidates if (file := _file(name, label)).is_file()), None)
+
+
 def _existing(wanted: str, candidates: tuple[str, ...], label: str) -> TextFile:
-    for candidate in candidates:
-        file = _file(candidate, label)
-        if file.is_file():
-            return file
+    if file := find_file(candidates, label):
+        return file
     also = f" (nor {candidates[1]})" if len(candidates) > 1 else ""
     raise CorpusError(f"{label}: there is no file {wanted}{also}; check the path and the languages")
 

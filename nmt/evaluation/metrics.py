@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import langcodes
 import sacrebleu
@@ -59,6 +59,7 @@ class Score:
 
     Attributes:
         name: the metric, as sacrebleu writes it: BLEU, chrF2 or TER.
+        digits: how many it is written with behind the point.
         value: 0 to 100; higher is better, except for TER (edits per 100 reference words, which may exceed 100).
         signature: sacrebleu's signature: case, tokenizer, smoothing, version.
     """
@@ -66,9 +67,10 @@ class Score:
     name: str
     value: float
     signature: str
+    digits: ClassVar[int] = 2
 
     def __str__(self) -> str:
-        return f"{self.name} {self.value:.2f} ({self.signature})"
+        return f"{self.name} {self.value:.{self.digits}f} ({self.signature})"
 
 
 def default_tokenizer(language: str, references: Sequence[str] = ()) -> str:

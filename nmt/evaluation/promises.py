@@ -20,7 +20,7 @@ import numpy as np
 from nmt.bundle.description import Description, read_description, read_whole
 from nmt.bundle.loading import exported_parts, load
 from nmt.bundle.manifest import CARD, damage
-from nmt.config.choices import VARIANTS
+from nmt.config.choices import VARIANTS, TaskName
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError, NmtError
 from nmt.evaluation.rescoring import source_ids, target_ids, token_log_probs
@@ -73,9 +73,11 @@ def verify(path: Path, *, lines: Sequence[str], names: Sequence[str] = (), comma
 
     Raises:
         BundleError: there is no bundle, or its description cannot be read.
-        ConfigError: the bundle has nothing of a name.
+        ConfigError: the bundle has nothing of a name, or its model does not translate.
     """
     description = read_whole(path, read_description)
+    if description.task is TaskName.generation:
+        raise ConfigError(f"the promises that are checked are a translation's, and {path} continues text")
     parts = {name: exported_parts(path, description, name) for name in VARIANTS}
     for name in names:
         if not parts.get(name, True):

@@ -95,7 +95,8 @@ class Subject:
     ) -> list[TextHypothesis]:
         """Translate all lines, perhaps in another order or by another model; hypotheses are in the lines' order."""
         order = order or range(len(self.lines))
-        search: SearchConfig = dataclasses.replace(self.bundle.search, beam_size=beam, batch_size=batch)
+        settings: SearchConfig = self.bundle.search
+        search = dataclasses.replace(settings, beam_size=beam, batch_size=batch, sample=False)
         bundle = dataclasses.replace(self.bundle, model=model) if model else self.bundle
         translations = Translator(bundle, search=search).translate([self.lines[i] for i in order])
         by_line = dict(zip(order, translations, strict=True))
@@ -111,7 +112,7 @@ class Subject:
     def search_both(self) -> tuple[list[TextHypothesis], list[TextHypothesis]]:
         """Translate line by line, by greedy search and by beam search with one place."""
         subwords = self.bundle.target_subwords
-        search = dataclasses.replace(self.bundle.search, beam_size=1)
+        search = dataclasses.replace(self.bundle.search, beam_size=1, sample=False)
         options = search_options(subwords, search, n_best=1, with_weights=False)
         greedy: list[TextHypothesis] = []
         beam: list[TextHypothesis] = []

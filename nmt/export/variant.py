@@ -14,7 +14,7 @@ import safetensors.numpy
 from nmt.bundle.description import Description, explaining, read_config, read_description, read_whole
 from nmt.bundle.manifest import CONFIG, other_files, require_whole, with_manifest
 from nmt.bundle.replacement import finish_saving, identity, replace_directory
-from nmt.config.choices import VARIANTS
+from nmt.config.choices import VARIANTS, TaskName
 from nmt.corpus.encoding import Encoder, Side
 from nmt.corpus.reader import CorpusPaths, read_pairs
 from nmt.errors import BundleError, ConfigError
@@ -53,7 +53,7 @@ def export(path: Path, precision: str, *, shortlist: MakeShortlist | None = None
 
     Raises:
         BundleError: the bundle is missing or damaged, has no fp32 weights, or was replaced meanwhile.
-        ConfigError: the precision is unknown.
+        ConfigError: the precision is unknown, or models of the bundle's task are not exported.
         RunError: the disk is full or not writable; the bundle is as it was.
     """
     if precision not in VARIANTS:
@@ -104,6 +104,8 @@ class _Rows(Sequence[Any]):
 def _files(path: Path, precision: str, shortlist: MakeShortlist | None) -> Iterator[tuple[str, bytes]]:
     """Yield all files of the bundle as they shall be: the variant's anew, the others as they are."""
     description = read_description(path)
+    if description.task is TaskName.generation:
+        raise ConfigError("a language model is not exported: PyTorch computes it, so use the bundle as it is")
     with explaining(path):
         file = require_whole(path, description.variants["fp32"]["weights"], description.files, advice=_FROM_WEIGHTS)
     weights = _load_weights(file)

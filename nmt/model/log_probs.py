@@ -11,13 +11,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nmt.model.cross_entropy import portion_of
-from nmt.model.decoder import DecoderState
 from nmt.model.lexicon import LexiconBias
-from nmt.model.loss import real_positions, shifted
-from nmt.model.seq2seq import Seq2Seq
+from nmt.model.loss import Scorer, real_positions, shifted
 
 
-def sequence_log_probs(model: Seq2Seq, state: DecoderState, target: Tensor, lengths: Tensor, *, bos_id: int) -> Tensor:
+def sequence_log_probs(model: Scorer, state: Any, target: Tensor, lengths: Tensor, *, bos_id: int) -> Tensor:
     """Compute log p of each target, summed over its positions, teacher-forced: (R,), in nats.
 
     Args:

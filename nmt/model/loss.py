@@ -1,13 +1,29 @@
 """Label-smoothed cross-entropy, summed over real target positions, with their count."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from nmt.model.cross_entropy import projected_cross_entropy
+from nmt.model.decoder import DecoderOutput
 from nmt.model.lexicon import Offer
-from nmt.model.seq2seq import Seq2Seq
+
+
+class Scorer(Protocol):
+    """A model that scores given targets: a `Seq2Seq`, or a `LanguageModel`."""
+
+    def __call__(self, *texts: Tensor, offer: Offer | None = None) -> Any:
+        """Run whole targets, see `nmt.model.seq2seq.Seq2Seq.forward`."""
+
+    def teacher_forced(self, previous: Tensor, state: Any) -> DecoderOutput:
+        """Run whole targets from a state, see `nmt.model.seq2seq.Seq2Seq.teacher_forced`."""
+
+    def features(self, decoded: DecoderOutput) -> Tensor:
+        """Give what the output matrix multiplies."""
+
+    def output_parameters(self) -> tuple[Tensor, Tensor]:
+        """Return the output matrix and its bias."""
 
 
 class Loss(NamedTuple):
@@ -22,7 +38,7 @@ class Loss(NamedTuple):
 
 
 def sequence_loss(
-    model: Seq2Seq,
+    model: Scorer,
     source: Tensor,
     source_lengths: Tensor,
     *,

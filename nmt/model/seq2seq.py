@@ -26,7 +26,8 @@ class Step(NamedTuple):
     """(B, K, V), unnormalised"""
     weights: Tensor | None
     """(B, K, S) attention, where it was asked for"""
-    state: DecoderState
+    state: Any
+    """after this position, of the model's own kind"""
     shortlist: None = None
     normalized: bool = False
 

@@ -1,4 +1,4 @@
-"""The course of runs as a picture: loss, perplexity, validation BLEU, learning rate and the gradient's norm.
+"""The course of runs as a picture: loss, perplexity, validation scores, learning rate and the gradient's norm.
 
 Needs matplotlib, which is imported when a picture is drawn.
 """
@@ -6,13 +6,14 @@ Needs matplotlib, which is imported when a picture is drawn.
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nmt.errors import ConfigError
 from nmt.files import write_atomically
 from nmt.runs.metrics import MetricLines
+from nmt.runs.results import METRICS
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """Of the kinds of pictures."""
@@ -49,15 +50,21 @@ PANELS = {
     "perplexity": Panel(
         "perplexity: training (thin), validation", (("train", "perplexity"), ("validation", "perplexity")), "log"
     ),
-    "bleu": Panel("validation BLEU (greedy)", (("validation", "bleu"),)),
+    **{each.name: Panel(f"validation {each.label} ({each.how})", (("validation", each.name),)) for each in METRICS},
     "rate": Panel("learning rate", (("train", "learning_rate"),)),
     "gradient": Panel("norm of the gradient, before clipping", (("train", "gradient_norm"),), "log"),
 }
-COMMON = ("loss", "perplexity", "bleu", "rate")
-"""The panels of a picture by default."""
+_BEFORE, _AFTER = ("loss", "perplexity"), ("rate",)
 
 Points = list[tuple[float, float]]
 """minutes and BLEU"""
+
+
+def common_panels(runs: Iterable[MetricLines]) -> list[str]:
+    """Name the panels of a picture by default: loss, perplexity, the runs' deciding scores, learning rate."""
+    names = {name for run in runs for line in run.of("validation") for name in line}
+    scores = [each.name for each in METRICS if each.name in names] or [METRICS[0].name]
+    return [*_BEFORE, *scores, *_AFTER]
 
 
 def read_points(path: Path) -> dict[str, Points]:

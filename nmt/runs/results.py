@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -29,6 +29,36 @@ _CONFIG, _METRICS, _STATE = "config.yaml", "metrics.jsonl", "state.pt"
 _BUNDLES = ("best", "last")
 
 
+class RunMetric(NamedTuple):
+    """The score that decided which weights of a run are the best; its task has it too."""
+
+    name: str
+    """in metrics.jsonl"""
+    label: str
+    how: str
+    """how a validation makes outputs"""
+    higher_is_better: bool = True
+    digits: int = 2
+
+    def best(self, values: Sequence[float]) -> float | None:
+        """Return the best of several scores, if there are any."""
+        return (max if self.higher_is_better else min)(values, default=None)
+
+    def shown(self, value: float) -> str:
+        """Write a score for people."""
+        return f"{value:.{self.digits}f}"
+
+
+METRICS = (
+    RunMetric("bleu", "BLEU", "greedy"),
+    RunMetric("f1", "F1", "Viterbi"),
+    RunMetric("accuracy", "accuracy", "Viterbi"),
+    RunMetric("bits_per_character", "bits per character", "teacher forced", higher_is_better=False, digits=4),
+)
+"""In the order in which a table has them."""
+_BLEU = METRICS[0]
+
+
 @dataclass(frozen=True)
 class RunResults:
     """One run, as its files describe it."""
@@ -43,18 +73,30 @@ class RunResults:
     """complete passes over the text"""
     minutes: float = 0.0
     """of training, validations included"""
-    bleu: float | None = None
-    """best validation BLEU, greedy"""
+    metric: RunMetric = _BLEU
+    """what the scores are of"""
+    score: float | None = None
+    """the best of the validations"""
     signature: str = ""
     """how that was made"""
-    test_bleu: float | None = None
-    """BLEU of the best bundle on corpus.test"""
+    test_score: float | None = None
+    """of the best bundle on corpus.test"""
     test_how: str = ""
-    """how that was made: beam size and signature"""
+    """how that was made: search and signature"""
     failure: str = ""
     """why its job of a sweep failed, or why it cannot be read"""
     problems: tuple[str, ...] = ()
     """what is wrong with its metrics, in a sentence each"""
+
+    @property
+    def bleu(self) -> float | None:
+        """Best validation BLEU, greedy; None where another metric decides."""
+        return self.score if self.metric is _BLEU else None
+
+    @property
+    def test_bleu(self) -> float | None:
+        """BLEU of the best bundle on corpus.test, likewise."""
+        return self.test_score if self.metric is _BLEU else None
 
 
 def settings_text(config: TrainConfig) -> str:
@@ -91,17 +133,19 @@ def read_results(directory: Path) -> RunResults:
     validations = metrics.of("validation")
     # The clock of a validation has its own time too.
     last = max(metrics.lines, key=lambda line: (line["update"], line["kind"] == "validation"), default={})
-    test_bleu, test_how = _test_score(directory, settings)
+    metric = next((each for each in METRICS if any(each.name in line for line in validations)), _BLEU)
+    test_score, test_how = _test_score(directory, settings, metric)
     return RunResults(
         directory,
         settings,
-        finished=last.get("kind") == "validation" and _limit_reached(settings, validations),
+        finished=last.get("kind") == "validation" and _limit_reached(settings, validations, metric),
         updates=int(last.get("update", 0)),
         epochs=int(_number(last, "epoch")),
         minutes=_number(last, "seconds") / 60,
-        bleu=max((_number(line, "bleu") for line in validations), default=None),
+        metric=metric,
+        score=metric.best([_number(line, metric.name) for line in validations if metric.name in line]),
         signature=str(validations[-1].get("signature", "")) if validations else "",
-        test_bleu=test_bleu,
+        test_score=test_score,
         test_how=test_how,
         failure=failure,
         problems=tuple(metrics.problems),
@@ -145,10 +189,11 @@ def _settings(path: Path) -> dict[str, Any]:
     return flatten(to_dict(TrainConfig())) | flatten(values)
 
 
-def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any]]) -> bool:
+def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any]], metric: RunMetric) -> bool:
     """Whether the last validation is the one that ends a run: a limit of the trainer is reached there."""
     last = validations[-1]
-    since_best = sum(line.get("best_bleu") == last.get("best_bleu") for line in validations) - 1
+    best = f"best_{metric.name}"
+    since_best = sum(line.get(best) == last.get(best) for line in validations) - 1
     keys = ("max_updates", "max_epochs", "max_minutes", "patience")
     limits = from_dict(TrainerConfig, {key: _number(settings, f"trainer.{key}") for key in keys})
     limits.max_updates = limits.max_updates or TrainerConfig.max_updates
@@ -156,7 +201,7 @@ def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any
     return bool(limit_reached(limits, Progress(update, epoch, seconds, since_best)))
 
 
-def _test_score(directory: Path, settings: dict[str, Any]) -> tuple[float | None, str]:
+def _test_score(directory: Path, settings: dict[str, Any], metric: RunMetric) -> tuple[float | None, str]:
     """Read the score of corpus.test and how it was made from the best bundle, where the end of the run left it."""
     name = str(settings["corpus.test"])
     try:
@@ -164,11 +209,11 @@ def _test_score(directory: Path, settings: dict[str, Any]) -> tuple[float | None
         text = str(metadata["test"])
     except (OSError, ValueError, KeyError, TypeError):
         return None, ""
-    match = re.match(r"BLEU (\d+\.\d+) \(([^)]*)\)", text)
+    match = re.match(rf"{metric.label} (\d+\.\d+) \(([^)]*)\)", text)
     if not name or not match or not text.endswith(f", {name}"):
         return None, ""
-    beam = re.search(r"\), (beam \d+),", text)
-    return float(match[1]), f"{beam[1]}, {match[2]}" if beam else match[2]
+    search = re.search(r"\), ([^,]+)$", text.removesuffix(f", {name}"))
+    return float(match[1]), f"{search[1]}, {match[2]}" if search else match[2]
 
 
 def _number(values: dict[str, Any], key: str) -> float:

@@ -3,16 +3,29 @@
 import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from nmt.config.schema import as_typed
-from nmt.runs.results import RunResults
+from nmt.runs.results import METRICS, RunMetric, RunResults
 
 FORMATS = ("text", "markdown", "tsv")
 
 # Settings that do not make another experiment: where a run lies, how it is watched, its seed.
 _NO_SETTINGS = {"name", "run_dir", "seed", "corpus.cache_dir"}
 _NO_SETTINGS |= {"trainer.log_every", "trainer.overwrite", "trainer.progress", "trainer.tensorboard"}
+
+
+class _Column(NamedTuple):
+    """A column of scores."""
+
+    metric: RunMetric
+    field: str
+    """of `RunResults`"""
+
+    def scores(self, group: Sequence[RunResults]) -> list[float]:
+        """List the scores that the runs of a group have."""
+        values = [getattr(run, self.field) for run in group if run.metric is self.metric]
+        return [value for value in values if value is not None]
 
 
 class Summary:
@@ -22,15 +35,17 @@ class Summary:
         """Group the runs; those that are not finished count only where `unfinished` says so."""
         runs = list(runs)
         self.failed = [run for run in runs if run.failure]
-        counted = [run for run in runs if not run.failure and run.bleu is not None and (run.finished or unfinished)]
+        counted = [run for run in runs if not run.failure and run.score is not None and (run.finished or unfinished)]
         self.unfinished = [run for run in runs if not run.failure and run not in counted]
         groups: dict[str, list[RunResults]] = {}
         for run in counted:
             groups.setdefault(json.dumps(_experiment(run), sort_keys=True, default=str), []).append(run)
-        self.groups = sorted(groups.values(), key=lambda group: -statistics.fmean(_scores(group, "bleu")))
-        self._columns = {"validation BLEU": "bleu"}
-        if any(run.test_bleu is not None for run in counted):
-            self._columns["test BLEU"] = "test_bleu"
+        self.groups = sorted(groups.values(), key=_rank)
+        metrics = [metric for metric in METRICS if any(run.metric is metric for run in counted)]
+        self._columns = {f"validation {metric.label}": _Column(metric, "score") for metric in metrics}
+        for metric in metrics:
+            if any(run.metric is metric and run.test_score is not None for run in counted):
+                self._columns[f"test {metric.label}"] = _Column(metric, "test_score")
 
     def table(self, style: str = "text") -> str:
         """Write the table as text in columns, as Markdown or with tabs; empty where no run counts.
@@ -54,10 +69,15 @@ class Summary:
         notes = []
         if len(counted) > len(self.groups):
             notes.append("mean ± sample standard deviation over the runs of the same settings")
-        notes += [f"validation BLEU: the best of a run, greedy, {how}" for how in _distinct(counted, "signature")]
-        notes += [f"test BLEU: {how}" for how in _distinct(counted, "test_how")]
+        for metric in METRICS:
+            runs = [run for run in counted if run.metric is metric]
+            made = f"validation {metric.label}: the best of a run, {metric.how}"
+            notes += [f"{made}, {how}" for how in _distinct(runs, "signature")]
+            notes += [f"test {metric.label}: {how}" for how in _distinct(runs, "test_how")]
         for run in self.unfinished:
-            score = "not validated yet" if run.bleu is None else f"validation BLEU {run.bleu:.2f} so far"
+            score = "not validated yet"
+            if run.score is not None:
+                score = f"validation {run.metric.label} {run.metric.shown(run.score)} so far"
             notes.append(f"unfinished: {run.directory}: {progress(run)}, {score}")
         notes += [f"failed: {run.directory}: {run.failure}" for run in self.failed]
         return notes
@@ -76,10 +96,10 @@ class Summary:
     def _cells(self, group: Sequence[RunResults], style: str) -> list[str]:
         """Write the numbers of a group: how many runs, mean scores, and what they took on average."""
         cells = [str(len(group))]
-        for name in self._columns.values():
-            scores = _scores(group, name)
-            mean = f"{statistics.fmean(scores):.2f}" if scores else "-"
-            deviation = f"{statistics.stdev(scores):.2f}" if len(scores) > 1 else ""
+        for column in self._columns.values():
+            scores, shown = column.scores(group), column.metric.shown
+            mean = shown(statistics.fmean(scores)) if scores else "-"
+            deviation = shown(statistics.stdev(scores)) if len(scores) > 1 else ""
             if style == "tsv":  # a program reads one number a cell
                 cells += [mean, deviation]
             else:
@@ -101,11 +121,17 @@ def overview(run: RunResults, defaults: Mapping[str, Any]) -> str:
     lines = [f"{run.directory}: {_state(run)}"]
     if not run.settings:
         return f"{lines[0]}\n"
-    lines.append(f"  languages        {run.settings['corpus.source']} → {run.settings['corpus.target']}")
+    languages = run.settings["corpus.source"], run.settings["corpus.target"]
+    lines.append(f"  languages        {' → '.join(filter(None, languages))}")
     lines.append(f"  training         {run.updates:,} updates, {run.epochs} epochs, {run.minutes:.1f} minutes")
-    scores = {"validation BLEU": (run.bleu, f"greedy, {run.signature}"), "test BLEU": (run.test_bleu, run.test_how)}
+    label = run.metric.label
+    scores = {
+        f"validation {label}": (run.score, f"{run.metric.how}, {run.signature}"),
+        f"test {label}": (run.test_score, run.test_how),
+    }
+    width = max(map(len, ("validation BLEU", *scores)))
     for name, (score, how) in scores.items():
-        lines.append(f"  {name:<15}  " + ("none" if score is None else f"{score:.2f} ({how})"))
+        lines.append(f"  {name:<{width}}  " + ("none" if score is None else f"{run.metric.shown(score)} ({how})"))
     best = run.directory / "best"
     lines.append(f"  bundle           {best if (best / 'config.json').is_file() else 'none'}")
     lines.append("  settings that differ from the defaults of nmt-train:")
@@ -132,11 +158,14 @@ def progress(run: RunResults) -> str:
 def _experiment(run: RunResults) -> dict[str, Any]:
     """Return what makes a run comparable: its settings, and how its scores were made."""
     settings = {key: value for key, value in run.settings.items() if key not in _NO_SETTINGS}
-    return settings | {"BLEU signature": run.signature}
+    return settings | {f"{run.metric.label} signature": run.signature}
 
 
-def _scores(group: Sequence[RunResults], name: str) -> list[float]:
-    return [value for run in group if (value := getattr(run, name)) is not None]
+def _rank(group: Sequence[RunResults]) -> tuple[int, float]:
+    """Give what a group of runs, whose metric is the same, is sorted by: the best first."""
+    metric = group[0].metric
+    mean = statistics.fmean(_Column(metric, "score").scores(group))
+    return METRICS.index(metric), -mean if metric.higher_is_better else mean
 
 
 def _distinct(runs: Sequence[RunResults], name: str) -> list[str]:

@@ -92,6 +92,7 @@ class Pool:
     def __init__(self, batch_size: int, options: SearchOptions) -> None:
         shape = batch_size, options.beam_size
         self._normalizer, self._n_best = options.normalizer, options.n_best
+        self._is_sampled = options.sampling is not None
         self.counts = np.zeros(batch_size, dtype=np.int64)  # (B,), how many of each row below are taken
         self.nth_best = np.full(batch_size, -np.inf)  # (B,), the score of the n-th best, -inf where there are fewer
         self._scores, self._log_probs = np.full((2, *shape), -np.inf)
@@ -112,8 +113,13 @@ class Pool:
         self.nth_best[sentences] = np.sort(self._scores[sentences], axis=1)[:, -self._n_best]
 
     def best(self) -> Endings:
-        """Rank each sentence's hypotheses, finished before cut, then by score, and take the n best of each."""
+        """Rank each sentence's hypotheses, finished before cut, then by score, and take the n best of each.
+
+        Samples keep the order in which they are numbered: the best of them would be no sample of the model.
+        """
         order = np.lexsort((-self._scores, ~self._finished), axis=-1)[:, : self._n_best]
+        if self._is_sampled:
+            order = np.lexsort((self._places, self._scores == -np.inf), axis=-1)[:, : self._n_best]
         sentences, ranks = np.nonzero(np.arange(order.shape[1]) < self.counts[:, None])
         at = sentences, order[sentences, ranks]
         return Endings(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from nmt.search.distribution import Sampling
 from nmt.search.processors import Processor
 from nmt.search.rules import Rule
 from nmt.search.scores import LengthNormalizer
@@ -19,7 +20,7 @@ class SearchOptions:
     eos_id: int
     """what ends a hypothesis"""
     beam_size: int = 1
-    """places of the beam; 1 is greedy"""
+    """places of the beam; 1 is greedy; with sampling: how many outputs are drawn"""
     n_best: int = 1
     """how many hypotheses are wanted of each sentence"""
     normalizer: LengthNormalizer = field(default_factory=LengthNormalizer)
@@ -28,5 +29,7 @@ class SearchOptions:
     """what may be emitted, see nmt.search.rules"""
     processors: tuple[Processor, ...] = ()
     """what changes scores before the best are chosen, see nmt.search.processors"""
+    sampling: Sampling | None = None
+    """how outputs are drawn; None: the best are searched for"""
     with_weights: bool = False
     """attach attention weights to hypotheses, if the model has any"""

@@ -111,11 +111,16 @@ class NoRepeatNgram:
         """See `Rule`."""
         if prefix.length < self._size:
             return None
-        so_far = prefix.tokens[found.sentences, found.places]  # (M, T)
-        ngrams = np.lib.stride_tricks.sliding_window_view(so_far, self._size, axis=1)  # (M, T - size + 1, size)
-        begun = so_far[:, None, prefix.length - self._size + 1 :]  # (M, 1, size - 1)
-        recurs = (ngrams[..., :-1] == begun).all(-1) & (ngrams[..., -1] == found.tokens[:, None])
-        return np.asarray(~recurs.any(1))
+        ngrams = np.lib.stride_tricks.sliding_window_view(prefix.tokens, self._size, axis=2)  # (B, K, windows, size)
+        begun = prefix.tokens[:, :, None, prefix.length - self._size + 1 :]  # (B, K, 1, size - 1)
+        # Few places have an n-gram that may recur. Of these alone the tokens are compared.
+        recurring = (ngrams[..., :-1] == begun).all(-1)  # (B, K, windows)
+        rows = np.flatnonzero(recurring.any(2)[found.sentences, found.places])  # of the M
+        at = found.sentences[rows], found.places[rows]
+        again = (recurring[at] & (ngrams[..., -1][at] == found.tokens[rows, None])).any(1)
+        allowed = np.ones(len(found.tokens), dtype=np.bool_)
+        allowed[rows[again]] = False
+        return allowed
 
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """See `Rule`; what came before is not known here."""

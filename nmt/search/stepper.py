@@ -13,6 +13,7 @@ import numpy as np
 
 from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations, operations_for
 from nmt.search.candidates import Candidates, best_candidates, not_numbers
+from nmt.search.distribution import draw, forbid, probabilities
 from nmt.search.frontier import Frontier, Growth, Pool
 from nmt.search.history import History
 from nmt.search.interface import Constraints, Hypothesis, State, StepLike, StepModel, Taken
@@ -165,6 +166,42 @@ class Stepper:
         parents = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
         return Growth(tokens[None], parents[None], (frontier.totals + log_probs)[None], step.state, follows=True)
 
+    def take_sampled(self, frontier: Frontier, state: State, uniforms: Floats) -> Growth:
+        """Draw one continuation of every place as `SearchOptions.sampling` says, under rules and processors.
+
+        A place to which the rules leave nothing becomes empty, and is cut as it was.
+
+        Args:
+            frontier: what to extend.
+            state: the model's, at the frontier.
+            uniforms: (B', K) random numbers in [0, 1).
+
+        Raises:
+            RunError: the model's scores are not numbers.
+        """
+        options = self.options
+        assert options.sampling is not None
+        step: StepLike = self._model.step(
+            self._operations.from_host(frontier.tokens), state, with_weights=options.with_weights
+        )
+        weights = None if step.weights is None else self._operations.to_host(step.weights)
+        prefix, here = self._prefix(frontier), self._here(frontier) if self._constraints else []
+        prefix.forced = np.array([each.forces(frontier.length) for each in here]) if here else None
+        processed, added = process(step, self._active(frontier), prefix, here, self._operations)
+        scores: Floats = processed.logits
+        if not np.isfinite(scores.max(-1)).all():
+            raise not_numbers(frontier.length + 1)
+        forbid(scores, processed.shortlist, options.rules, prefix)
+        columns = draw(probabilities(scores, options.sampling), uniforms)
+        tokens = columns
+        if processed.shortlist is not None:
+            tokens = np.take_along_axis(processed.shortlist, columns, axis=1)
+        # What an empty place takes is -inf; elsewhere it is what the model says.
+        log_probs = np.take_along_axis(scores - added, columns[..., None], -1)[..., 0]
+        parents = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
+        totals = frontier.totals + log_probs
+        return Growth(tokens[None], parents[None], totals[None], step.state, follows=True, weights=weights)
+
     def collect(self, before: Frontier, growth: Growth) -> Frontier:
         """Keep what was taken; put what ended or was cut by it into the pool.
 
@@ -175,8 +212,9 @@ class Stepper:
         is_end, last = growth.tokens == self.options.eos_id, len(growth.tokens) - 1
         over = growth.totals[0] == -np.inf  # (B', K')
         if np.count_nonzero(over):
-            # Where the rules leave no token to any prefix of a sentence, these are cut as they were.
-            self.pool.add(before, before.live & over.all(1, keepdims=True), finished=False)
+            # Where the rules leave no token to any prefix of a sentence, these are cut as they were; so is each sample.
+            stuck = over if self.options.sampling else over.all(1, keepdims=True)
+            self.pool.add(before, before.live & stuck, finished=False)
         inside = np.flatnonzero(is_end[:last].any((1, 2))).tolist() if last else ()
         for position in (*inside, last):
             frontier = before.after(growth, position)

@@ -31,6 +31,12 @@ class Metric:
     label: str
     """for people"""
     higher_is_better: bool = True
+    digits: int = 2
+    """behind the point, for people"""
+
+    def shown(self, value: float) -> str:
+        """Write a score for people."""
+        return f"{value:.{self.digits}f}"
 
     def is_better(self, value: float, best: float) -> bool:
         """Tell whether a score is better than the best so far; an equal one is not."""
@@ -61,7 +67,7 @@ class Task(ABC):
     """how outputs are searched for in a validation, for people"""
 
     def languages(self, corpus: Any) -> dict[str, str]:
-        """Give the language of every side, which its files end in, as a `CorpusConfig` has it."""
+        """Give the language of every side by its name, which its files end in, as a `CorpusConfig` has it."""
         return {side.name: getattr(corpus, side.name) or side.default for side in self.sides}
 
     def settled(self, target: Vocabulary) -> Task:
@@ -108,7 +114,7 @@ class Task(ABC):
 
     def test_search(self, search: SearchConfig) -> str:
         """Say how outputs are searched for with these settings, for people."""
-        return f"beam {search.beam_size}"
+        return f"samples of seed {search.seed}" if search.sample else f"beam {search.beam_size}"
 
     @abstractmethod
     def loss(self, model: Any, batch: Batch, *, label_smoothing: float, offer: Offer | None = None) -> Loss:

@@ -98,7 +98,7 @@ def prepare(
     source, target = (
         subwords
         or task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=hold_out)
-        or subword_models(config.subwords, paths, hold_out=hold_out, cache=cache)
+        or subword_models(config.subwords, paths, sides=len(task.sides), hold_out=hold_out, cache=cache)
     )
     task = task.settled(target)
     _check_texts(config, task, paths, target)
@@ -159,13 +159,14 @@ def _check_texts(config: TrainConfig, task: Task, training: Sequence[CorpusPaths
 
 
 def subword_models(
-    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, hold_out: int = 0, cache: Cache
+    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, sides: int = 2, hold_out: int = 0, cache: Cache
 ) -> tuple[SubwordModel, SubwordModel]:
     """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
 
     Args:
         config: which models.
         texts: all training texts.
+        sides: of a pair; 1: both are the same line, which is counted once.
         hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
         cache: of the cache directory, where trained models are kept.
     """
@@ -181,10 +182,10 @@ def subword_models(
     def pairs() -> Iterator[Pair]:
         return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
 
-    sides = {"": (text for pair in pairs() for text in pair)}
+    lines = {"": (text for pair in pairs() for text in pair[:sides])}
     if not config.joint:
-        sides = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
-    models = [_cached(config, texts, path=directory / f"{key}{side}.model") for side, texts in sides.items()]
+        lines = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
+    models = [_cached(config, texts, path=directory / f"{key}{side}.model") for side, texts in lines.items()]
     return models[0], models[-1]
 
 

@@ -109,12 +109,16 @@ def _batch_bytes(config: TrainConfig, corpus: Mixture, parts: int) -> int:
             longest = max(longest, int(source.max()), int(target.max()))
             attended = max(attended, int((source * target).max()))
     positions = max(min(config.trainer.batch_tokens, positions) // parts, longest)
-    return _FLOAT * (positions * _floats_of_a_position(config.model) + attended)
+    has_source = config.task is not TaskName.generation
+    floats = _floats_of_a_position(config.model, has_source=has_source)
+    return _FLOAT * (positions * floats + attended * has_source)
 
 
-def _floats_of_a_position(model: ModelConfig) -> int:
+def _floats_of_a_position(model: ModelConfig, *, has_source: bool = True) -> int:
     """Count what layers compute for a source and a target position: embeddings, gates, states, attentional vector."""
     encoder, decoder = (cell_named(name).gates + _PRODUCTS for name in model.cells)
     encoder *= 2 * model.encoder_layers * model.encoder_hidden_size
     decoder *= model.decoder_layers * model.decoder_hidden_size
+    if not has_source:
+        return model.embedding_size + decoder
     return 2 * model.embedding_size + encoder + decoder + (model.attentional_size or model.embedding_size)

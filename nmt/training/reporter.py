@@ -33,7 +33,7 @@ class Reporter:
         self, position: Position, sums: Sums, *, learning_rate: float, gradient_norm: float, planned_updates: int
     ) -> None:
         """Tell of an update that was made, of as many as are planned."""
-        best = f"{position.best_score:.1f}" if position.best_update else "-"
+        best = f"{position.best_score:.{self._task.metric.digits - 1}f}" if position.best_update else "-"
         speed = sums.target_tokens / max(1e-9, position.seconds - sums.began)
         left = clock((planned_updates - position.update) * position.seconds / position.update)
         reward = f", reward {sums.mean_reward:.3f}" if self._has_reward else ""
@@ -61,7 +61,7 @@ class Reporter:
         """Tell of a validation, with two of its outputs."""
         metric, best = self._task.metric, ", the best so far"
         if position.best_update != position.update:
-            best = f" (best {position.best_score:.2f} at update {position.best_update})"
+            best = f" (best {metric.shown(position.best_score)} at update {position.best_update})"
         LOG.info(
             f"update {position.update}, epoch {position.epoch}, {clock(position.seconds)}: "
             f"validation perplexity {result.perplexity:.2f}, {result.score}, {result.how}{best}"
@@ -73,9 +73,9 @@ class Reporter:
             update=position.update,
             epoch=position.epoch,
             perplexity=round(result.perplexity, 4),
-            **{metric.name: round(result.score.value, 3)},
+            **{metric.name: round(result.score.value, metric.digits + 1)},
             signature=result.score.signature,
-            **{f"best_{metric.name}": round(position.best_score, 3)},
+            **{f"best_{metric.name}": round(position.best_score, metric.digits + 1)},
             target_tokens=position.target_tokens,
             seconds=round(position.seconds, 2),
         )

@@ -68,8 +68,8 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
         if test is not None:
             score_test(task, test, config, device=device, processes=processes)
         LOG.info(
-            f"best validation {task.metric.label} {position.best_score:.2f} at update {position.best_update} "
-            f"of {position.update}, {clock(position.seconds)} of training"
+            f"best validation {task.metric.label} {task.metric.shown(position.best_score)} at update "
+            f"{position.best_update} of {position.update}, {clock(position.seconds)} of training"
         )
         LOG.info(task.usage(run_dir / "best"))
 

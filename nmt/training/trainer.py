@@ -255,7 +255,7 @@ class Trainer:
             source_subwords=data.source_subwords,
             target_subwords=data.target_subwords,
             task=config.task,
-            source_language=languages["source"],
+            source_language=languages.get("source", ""),
             target_language=languages["target"],
             search=config.search,
             metadata={

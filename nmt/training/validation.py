@@ -33,7 +33,7 @@ def validate(
     task: Task, bundle: Bundle, text: ParallelText, *, config: TrainConfig, processes: Processes
 ) -> Validation:
     """Score a model on raw text, in evaluation mode, fp32 and by greedy search; every process does its share."""
-    search = replace(config.search, beam_size=1, batch_size=config.trainer.valid_batch_size)
+    search = replace(config.search, beam_size=1, sample=False, batch_size=config.trainer.valid_batch_size)
     share = ParallelText(*(list(processes.share(side)) for side in text))
     was_training = bundle.model.training
     bundle.model.eval()

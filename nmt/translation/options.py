@@ -1,11 +1,16 @@
 """From the search settings of a model to the one value that every search is told."""
 
 from nmt.config.search import SearchConfig
+from nmt.errors import ConfigError
+from nmt.search.distribution import Sampling
 from nmt.search.options import SearchOptions
 from nmt.search.processors import ForcedPrefix
 from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, Rule
 from nmt.search.scores import LengthNormalizer
 from nmt.text.subwords import SubwordModel
+
+_SAMPLED = 8
+"""Copies of a step's scores that sampling needs, in units of single precision."""
 
 
 def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int, with_weights: bool) -> SearchOptions:
@@ -13,13 +18,27 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
     return SearchOptions(
         bos_id=subwords.bos_id,
         eos_id=subwords.eos_id,
-        beam_size=search.beam_size,
+        beam_size=n_best if search.sample else search.beam_size,
         n_best=n_best,
         normalizer=LengthNormalizer(search.length_penalty, str(search.normalization)),
         rules=_rules(subwords, search),
         processors=(ForcedPrefix(),),
+        sampling=Sampling(search.temperature, search.top_k, search.top_p, search.seed) if search.sample else None,
         with_weights=with_weights,
     )
+
+
+def require_places(search: SearchConfig, n_best: int) -> None:
+    """Raise ConfigError where so many hypotheses of each line are impossible; samples may be any number."""
+    if n_best < 1 or (n_best > search.beam_size and not search.sample):
+        raise ConfigError(
+            f"n_best={n_best} is not possible with beam_size={search.beam_size}: it must be between 1 and the beam size"
+        )
+
+
+def scores_of_a_step(options: SearchOptions, vocabulary: int) -> int:
+    """Count the floats that a step computes for each line, for `nmt.translation.batching.cut_batches`."""
+    return options.beam_size * vocabulary * (_SAMPLED if options.sampling else 1)
 
 
 def _rules(subwords: SubwordModel, search: SearchConfig) -> tuple[Rule, ...]:

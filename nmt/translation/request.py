@@ -17,7 +17,7 @@ class Request:
     Equal requests, which may have different ids, are translated once.
 
     Raises:
-        ConfigError: the tag is impossible.
+        ConfigError: the tag or the number is impossible.
     """
 
     text: str
@@ -27,16 +27,26 @@ class Request:
     tag: int | None = None
     """control symbol (0 to 15) put before the source, as corpus.tags did in training; -1: none; None: as the search
     settings say"""
+    draw: int | None = None
+    """with sampling, the number of the first sample, counted from 1; None: 1. A language model makes a line from
+    nothing where a blank text has a number"""
     id: str | int | None = field(default=None, compare=False)
     """comes back with the translation"""
 
     def __post_init__(self) -> None:
         if self.tag is not None and self.tag not in _TAGS:
             raise ConfigError(f"tag {self.tag} is not possible: it must be between 0 and {_TAGS[-1]}, or -1 for none")
+        if self.draw is not None and self.draw < 1:
+            raise ConfigError(f"draw {self.draw} is not possible: samples are counted from 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Turn it into plain values; what is as always is left out."""
         return {key: value for key, value in asdict(self).items() if value not in ("", None) or key == "text"}
+
+
+def in_one_line(text: str) -> str:
+    """Replace line ends by spaces; a lone carriage return too, which ends a line for many a tool downstream."""
+    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
 
 
 @dataclass(frozen=True)

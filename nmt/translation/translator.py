@@ -15,13 +15,14 @@ from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.decode import decode
 from nmt.search.interface import Constraints, Hypothesis
+from nmt.search.sampling import Draw, key_of
 from nmt.search.stepper import Stepper
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
 from nmt.translation.model import Translating
-from nmt.translation.options import search_options
-from nmt.translation.request import Request, TextHypothesis, Translation
+from nmt.translation.options import require_places, scores_of_a_step, search_options
+from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
 
 _EXTRA_LENGTH = 10
@@ -40,6 +41,8 @@ class _Row(NamedTuple):
     """source subwords, without tag and EOS"""
     constraints: Constraints
     """what the translation is held to"""
+    draw: int
+    """number of the first sample"""
 
 
 class Translator:
@@ -65,22 +68,21 @@ class Translator:
         Args:
             bundle: the model, in evaluation mode, with its subwords.
             search: how to search; None: as the bundle says.
-            n_best: how many hypotheses to return for each request, at most `search.beam_size`.
+            n_best: how many hypotheses to return for each request: samples, or at most `search.beam_size` of a beam.
             alignments: say for each hypothesis which source word each of its words translates.
             attention: return the attention of each hypothesis.
             rerank: chooses among all hypotheses of the beam; None: the search's order stands.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
         Raises:
-            ConfigError: a search setting is impossible, or more hypotheses are asked for than the beam has places.
+            ConfigError: a search setting is impossible, more hypotheses are asked for than the beam has places, or
+                samples shall be reranked.
         """
         self.search = search or bundle.search
         self.search.validate()
-        if not 1 <= n_best <= self.search.beam_size:
-            raise ConfigError(
-                f"n_best={n_best} is not possible with beam_size={self.search.beam_size}: "
-                "it must be between 1 and the beam size"
-            )
+        require_places(self.search, n_best)
+        if rerank and self.search.sample:
+            raise ConfigError("reranking chooses among the hypotheses of a beam: leave it out, or set sample=false")
         self.bundle = bundle
         self.window = self.search.batch_size * WINDOW_BATCHES
         """requests of a full window"""
@@ -196,7 +198,9 @@ class Translator:
     def _row(self, request: Request, ids: Sequence[int]) -> _Row:
         tag = self.search.source_tag if request.tag is None else request.tag
         prefix = tuple(self._target.encode(request.prefix)) if request.prefix else ()
-        return _Row(self._source.tag_prefix(tag), tuple(ids[: self.search.max_source_tokens]), Constraints(prefix))
+        source = tuple(ids[: self.search.max_source_tokens])
+        draw = (request.draw or 1) if self.search.sample else 1
+        return _Row(self._source.tag_prefix(tag), source, Constraints(prefix), draw)
 
     def _refusal(self, request: Request) -> ConfigError | None:
         """Say why a request cannot be fulfilled."""
@@ -213,11 +217,11 @@ class Translator:
 
         Constrained rows have batches of their own, so that the others keep what is faster without constraints.
         """
-        scores = self.search.beam_size * self._target.vocabulary_size
+        scores = scores_of_a_step(self._options, self._target.vocabulary_size)
         hypotheses: dict[_Row, list[TextHypothesis]] = {}
         for constrained in (False, True):
             group = [row for row in rows if (row.constraints != _FREE) == constrained]
-            group.sort(key=lambda row: (-len(row.ids), row.ids, row.tag))
+            group.sort(key=lambda row: (-len(row.ids), row.ids, row.tag, row.draw))
             for cut in cut_batches([len(row.ids) for row in group], self.search.batch_size, scores=scores):
                 hypotheses.update(zip(group[cut], self._translate_batch(group[cut]), strict=True))
         return hypotheses
@@ -230,7 +234,8 @@ class Translator:
         stepper = Stepper(
             self._model, source, lengths, max_lengths=limits, options=self._options, constraints=constraints
         )
-        results = decode(stepper)
+        draws = [Draw(key_of(row.tag, row.ids, row.constraints.prefix), row.draw) for row in batch]
+        results = decode(stepper, draws if self.search.sample else ())
         texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(results, batch, strict=True)]
         return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
 
@@ -239,9 +244,7 @@ class Translator:
         return max(by_source, len(row.constraints.needed)) + _EXTRA_LENGTH
 
     def _text(self, hypothesis: Hypothesis, row: _Row) -> TextHypothesis:
-        text = self._target.decode(hypothesis.tokens)
-        # A lone "\r" too: it ends a line for many a tool downstream.
-        text = text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+        text = in_one_line(self._target.decode(hypothesis.tokens))
         weights = hypothesis.weights
         if weights is None and (self._alignments or self._attention):
             raise ConfigError(

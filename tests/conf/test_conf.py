@@ -39,6 +39,7 @@ def test_every_choice_composes_and_validates(composed, group, choice):
     names_text = group == "experiment" or (group == "corpus" and choice != "custom")
     labelled = group == "corpus" and ".conll" in (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
     more = ["task=labelling"] if labelled else []
+    more += ["task=generation"] if group == "corpus" and choice.endswith("_text") else []
     # Objectives that search start from a trained bundle.
     more += ["init_from=runs/mine/best"] if choice in ("self_critical", "minimum_risk") else []
     config = composed(f"{group}={choice}", *([] if names_text else OWN_TEXT), *more)

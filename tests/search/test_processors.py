@@ -85,6 +85,23 @@ def test_a_beam_behind_a_prefix_is_the_beam_of_what_is_left(tables, kind):
             assert one.log_prob == pytest.approx(before + row[1], abs=1e-5)
 
 
+def test_the_best_behind_a_prefix_is_that_of_brute_force(tables, kind):
+    for seed in range(10):
+        model = tables.random_model(seed, kind=kind, vocabulary=4)
+        options = {"limits": 5, "processors": [ForcedPrefix()], "constraints": constrained(1, [3, 1])}
+        [found] = tables.search(beam_search, model, [2], beam_size=100, n_best=100, length_penalty=0, **options)
+        endings = tables.every_ending(model, model.node_after(2, [3, 1]), limit=3)
+        before = model.rescore(2, [3, 1], finished=False)
+        expected = tables.ranked([((3, 1, *one), before + p, end) for one, p, end in endings], 0, "average")
+        tables.assert_same(tables.plain(found), expected)
+        # Greedy search takes the best at each position behind it.
+        [[greedy]] = tables.search(greedy_search, model, [2], **options)
+        node, tokens = model.node_after(2, [3, 1]), [3, 1]
+        while len(tokens) < 5 and (best := int(np.argmax(model.logits[node]))) != tables.EOS:
+            node, tokens = model.following[node, best], [*tokens, best]
+        assert greedy.tokens == tokens
+
+
 def test_no_rule_is_asked_about_what_is_forced(tables, kind):
     model = tables.random_model(3, kind=kind, vocabulary=9)
     rules = [Forbidden([7]), MinimumLength(6, eos_id=0), NoRepeatNgram(1)]

@@ -291,6 +291,8 @@ def tiny_runs(tmp_path_factory):
         for source, target in (("en", "de"), ("de", "en")):
             sides = [f"name={source}_{target}", f"corpus.source={source}", f"corpus.target={target}"]
             assert main(["train", *texts, *sides, *SHORT, *SMALL]) == 0
+        texts = ["corpus.train=data/train.en", "corpus.valid=data/valid.en", "corpus.target=en"]
+        assert main(["train", "task=generation", "name=language_model", *texts, *SHORT, *SMALL]) == 0
     return directory
 
 
@@ -311,7 +313,8 @@ def provide(words, tiny_runs):
     named = re.findall(r"(?<!\S)(?:init_from=)?runs/(\w+)(?:/best)?(?!\S)", " ".join(words))
     for name in named + ["mine"] * ("runs" in words[2:]):
         if not Path("runs", name).exists():
-            shutil.copytree(tiny_runs / "runs" / ("de_en" if name == "de_en" else "en_de"), Path("runs", name))
+            tiny = "de_en" if name == "de_en" else "language_model" if name.endswith("_generation") else "en_de"
+            shutil.copytree(tiny_runs / "runs" / tiny, Path("runs", name))
 
 
 def run_nmt(words, given):

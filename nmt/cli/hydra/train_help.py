@@ -52,7 +52,13 @@ def help_text() -> str:
     """Compose the help."""
     lines = [_INTRODUCTION.rstrip("\n")]
     for group in GROUPS:
-        lines.append(f"  {group + '=':<14}{' '.join(choices(group))}")
+        lines += wrap(
+            " ".join(choices(group)),
+            width=100,
+            initial_indent=f"  {group + '=':<14}",
+            subsequent_indent=" " * 16,
+            break_on_hyphens=False,
+        )
     lines += ["", "keys:"]
     config = defaults()
     lines += _keys(config, "")
