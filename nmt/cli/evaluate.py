@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
@@ -14,7 +13,8 @@ from typing import IO, TYPE_CHECKING
 from nmt.cli.common import Parser, report, run, standard_output
 from nmt.cli.lines import Unknown
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
-from nmt.errors import BundleError, ConfigError, CorpusError
+from nmt.cli.reference import WITH_TEXT, evaluation_of
+from nmt.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
     from nmt.evaluation.report import Report, Speed
@@ -33,6 +33,7 @@ examples:
   nmt-evaluate runs/demo/best --source test.en --reference test.de --beam-size 1 --output test.out.de
   nmt-evaluate --hypotheses test.out.de --reference test.de --format json
   nmt-evaluate runs/demo_labelling/best --reference test.conll               F1 of entities, or accuracy, by type
+  nmt-evaluate runs/demo_classification/best --reference test.tsv            F1 of each label, and confusions
 
 BLEU's tokenizer follows the target language: zh for Chinese, char for Korean and for languages without spaces between
 words (Japanese, Thai, Lao, Khmer, Burmese, Tibetan and others), 13a for all others. Without a model the language is the
@@ -61,7 +62,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         required=True,
         help="reference translations or labels, line by line, or a "
-        "labelled text that has the tokens too (.conll, .bio or .conllu)",
+        "labelled text that has the tokens or the text too (.conll, .bio, .conllu; .label, .tsv)",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=("table", "json"), default="table", help="of the scores (default: table)")
@@ -74,14 +75,17 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     scoring.add_argument(
         "--strip-token-digits", action="store_true", help="of labels: take the last digit off each token"
     )
+    scoring.add_argument(
+        "--coarse-labels", action="store_true", help="of classes: take what stands before a label's first colon"
+    )
     add_search_options(parser)
     add_machine_options(parser)
     arguments = parser.parse_args(argv)
     search_config(arguments)
     if arguments.model and arguments.hypotheses:
         raise ConfigError("a model and --hypotheses exclude each other: score one of them")
-    has_tokens = arguments.reference.removesuffix(".gz").endswith((".conll", ".bio", ".conllu"))
-    if arguments.model and not (arguments.source or has_tokens):
+    has_text = arguments.reference.removesuffix(".gz").endswith(WITH_TEXT)
+    if arguments.model and not (arguments.source or has_text):
         raise ConfigError("there is nothing to translate: give the source text with --source FILE")
     if not arguments.model:
         if not arguments.hypotheses:
@@ -105,9 +109,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from nmt.evaluation.report import Report
 
     out = standard_output()
-    if _labels(arguments):
-        _report_labels(arguments, out)
+    if evaluate_labels := evaluation_of(arguments):
+        _report_labels(*evaluate_labels(arguments), arguments, out)
         return
+    if arguments.model and not arguments.source:
+        raise ConfigError("there is nothing to translate: give the source text with --source FILE")
     if arguments.tokenize:
         check_tokenizer(arguments.tokenize)
     translated = arguments.source or arguments.hypotheses
@@ -142,27 +148,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         raise failure
 
 
-def _labels(arguments: argparse.Namespace) -> bool:
-    """Tell whether the model labels, and refuse options that only such a model has: ConfigError."""
-    from nmt.bundle.description import read_description, read_whole
-    from nmt.config.choices import TaskName
-
-    # What is wrong with a bundle is told when it is loaded, after all that takes less time to find.
-    with contextlib.suppress(BundleError):
-        if arguments.model and read_whole(Path(arguments.model), read_description).task is TaskName.labelling:
-            return True
-    for option in ("--repair-bio", "--strip-token-digits"):
-        if getattr(arguments, option.removeprefix("--").replace("-", "_")):
-            raise ConfigError(f"{option} is for a model that labels: leave it out")
-    if arguments.model and not arguments.source:
-        raise ConfigError("there is nothing to translate: give the source text with --source FILE")
-    return False
-
-
-def _report_labels(arguments: argparse.Namespace, out: IO[bytes]) -> None:
-    from nmt.cli.labels import evaluate_labels
-
-    rendered, outputs = evaluate_labels(arguments)
+def _report_labels(rendered: str, outputs: list[str], arguments: argparse.Namespace, out: IO[bytes]) -> None:
     failure = _save(arguments, outputs) if arguments.output else None
     out.write(f"{rendered}\n".encode("utf-8", errors="backslashreplace"))
     out.flush()

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.config.choices import PRECISIONS
+from nmt.config.choices import PRECISIONS, Pooling, TaskName
 from nmt.config.schema import describe
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
@@ -21,12 +22,19 @@ if TYPE_CHECKING:
     from nmt.translation.rerank import Rerank
 
 
+_SEARCH = tuple(item.name for item in dataclasses.fields(SearchConfig))
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 class Loaded(NamedTuple):
-    """A translator, or a labeller, ready, and what it runs on."""
+    """A translator, or what answers lines for another task, ready, and what it runs on."""
 
     bundle: LoadedBundle
     translator: Any
-    """a `Translator`, or a `Labeller`, which has the same methods for lines"""
+    """a `Translator`, or a `Labeller` or `Classifier`, which have the same methods for lines"""
 
     @property
     def device(self) -> str:
@@ -37,6 +45,19 @@ class Loaded(NamedTuple):
     def threads(self) -> int:
         """CPU threads."""
         return self.bundle.threads
+
+
+class Asked(NamedTuple):
+    """What is asked for of each line."""
+
+    n_best: int = 1
+    """hypotheses"""
+    alignments: bool = False
+    """whether hypotheses shall have them"""
+    rerank: Rerank | None = None
+    """chooses among the hypotheses of the beam"""
+    attention: bool = False
+    """whether the weights of words shall be shown"""
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -99,61 +120,80 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
     return search
 
 
-def load_translator(
-    arguments: argparse.Namespace,
-    model: str,
-    *,
-    n_best: int = 1,
-    alignments: bool = False,
-    rerank: Rerank | None = None,
-) -> Loaded:
-    """Load a bundle and prepare its translator as the options say.
+def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | None = None) -> Loaded:
+    """Load a bundle and prepare what answers lines, as the options say.
 
     Args:
         arguments: what a parser with the options of this module parsed.
         model: the bundle.
-        n_best: hypotheses of each line.
-        alignments: whether hypotheses shall have them.
-        rerank: chooses among the hypotheses of the beam.
+        asked: of each line; None: the best hypothesis alone.
 
     Raises:
         BundleError: the model cannot be loaded.
         ConfigError: an option is impossible, or the device is not there.
     """
     from nmt.bundle.loading import load
-    from nmt.config.choices import TaskName
 
+    asked = asked or Asked()
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     search = search_config(arguments, bundle.search)
-    if bundle.task is TaskName.labelling:
-        from nmt.translation.labeller import Labeller
+    _refuse_options(arguments, model, bundle, asked)
+    return Loaded(bundle, _ANSWERING[bundle.task](bundle, search, asked))
 
-        _refuse_for_labels(arguments, model, n_best=n_best, alignments=alignments, rerank=rerank)
-        return Loaded(bundle, Labeller(bundle, search=search))
+
+def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
     from nmt.translation.translator import Translator
 
-    if n_best > search.beam_size:
+    if asked.n_best > search.beam_size:
         raise ConfigError(
-            f"--n-best {n_best} is more than the beam holds: set --beam-size {n_best} or more "
+            f"--n-best {asked.n_best} is more than the beam holds: set --beam-size {asked.n_best} or more "
             f"(it is {search.beam_size})"
         )
-    if rerank and search.beam_size == 1:
+    if asked.rerank and search.beam_size == 1:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
-    return Loaded(bundle, Translator(bundle, search=search, n_best=n_best, alignments=alignments, rerank=rerank))
+    return Translator(bundle, search=search, n_best=asked.n_best, alignments=asked.alignments, rerank=asked.rerank)
 
 
-def _refuse_for_labels(
-    arguments: argparse.Namespace, model: str, *, n_best: int, alignments: bool, rerank: Rerank | None
-) -> None:
-    """Refuse options that only a translation has: ConfigError."""
-    options = {"--n-best": n_best > 1, "--alignments": alignments, "--rerank": rerank is not None}
-    for_labels = ("batch_size", "max_source_tokens")
-    names = (item.name for item in dataclasses.fields(SearchConfig) if item.name not in for_labels)
-    options |= {_option(name): getattr(arguments, name) is not None for name in names}
+def _labeller(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
+    from nmt.translation.labeller import Labeller
+
+    return Labeller(bundle, search=search)
+
+
+def _classifier(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
+    from nmt.translation.classifier import Classifier
+
+    return Classifier(bundle, search=search, n_best=asked.n_best)
+
+
+_ANSWERING: dict[TaskName, Callable[[LoadedBundle, SearchConfig, Asked], Any]] = {
+    TaskName.translation: _translator,
+    TaskName.labelling: _labeller,
+    TaskName.classification: _classifier,
+}
+"""What answers lines for each task."""
+_OF_WORDS = ("batch_size", "max_source_tokens")
+"""The settings of search that tasks without a search have too."""
+_TAKES = {
+    TaskName.translation: {"--n-best", "--alignments", "--rerank", *map(_option, _SEARCH)},
+    TaskName.labelling: set(map(_option, _OF_WORDS)),
+    TaskName.classification: {"--n-best", "--attention", *map(_option, _OF_WORDS)},
+}
+"""The options that each task takes, of those that not all take."""
+
+
+def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBundle, asked: Asked) -> None:
+    """Refuse options that this model has no use for: ConfigError."""
+    options = {
+        "--n-best": asked.n_best > 1,
+        "--alignments": asked.alignments,
+        "--rerank": asked.rerank is not None,
+        "--attention": asked.attention,
+    }
+    options |= {_option(name): getattr(arguments, name) is not None for name in _SEARCH}
     for option, is_given in options.items():
-        if is_given:
-            raise ConfigError(f"{option} is for translations, and {model} labels tokens: leave it out")
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+        if is_given and option not in _TAKES[bundle.task]:
+            what = "for a model that classifies lines" if option == "--attention" else "for translations"
+            raise ConfigError(f"{option} is {what}, and {model} {bundle.task.does}: leave it out")
+    if asked.attention and bundle.config.pooling is Pooling.last:
+        raise ConfigError(f"--attention has nothing to show: {model} has model.pooling=last; leave it out")

@@ -18,6 +18,19 @@ class TaskName(Word):
 
     translation = "translation"
     labelling = "labelling"
+    classification = "classification"
+
+    @property
+    def does(self) -> str:
+        """Say what a model of this task does, as in "it translates"."""
+        return _DOES[self]
+
+
+_DOES = {
+    TaskName.translation: "translates",
+    TaskName.labelling: "labels tokens",
+    TaskName.classification: "classifies lines",
+}
 
 
 class Cell(Word):
@@ -38,6 +51,13 @@ class AttentionKind(Word):
     general = "general"
     additive = "additive"
     none = "none"
+
+
+class Pooling(Word):
+    """How the words of a line become the one vector that its class is read from."""
+
+    attention = "attention"
+    last = "last"
 
 
 class Initialization(Word):

@@ -6,7 +6,8 @@ import torch
 
 from nmt.config.model import ModelConfig
 from nmt.corpus.padding import pad_rows
-from nmt.model.tagger import TaggerSizes, build_tagger, build_tagger_shapes
+from nmt.model.tagger import build_tagger, build_tagger_shapes
+from nmt.model.words import WordSizes
 from nmt.text.words import WordVocabulary, take_apart
 
 LINES = ["a bb abc", "cab", "x bb bb aaaa c"]
@@ -18,7 +19,7 @@ def words():
 
 
 def sizes(words, labels=4):
-    return TaggerSizes(words.first_word, words.words, words.rare, labels)
+    return WordSizes(words.first_word, words.words, words.rare, labels)
 
 
 def config(**changes):

@@ -1,0 +1,71 @@
+"""How nmt-evaluate scores a model that gives labels: by its task, against files of text and labels."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nmt.config.choices import TaskName
+from nmt.errors import BundleError, ConfigError, CorpusError
+
+if TYPE_CHECKING:
+    from nmt.corpus.reader import CorpusPaths, Form
+
+Evaluate = Callable[[argparse.Namespace], tuple[str, list[str]]]
+"""From arguments to the report, and what the model made of each line."""
+
+WITH_TEXT = (".conll", ".bio", ".conllu", ".label", ".tsv")
+"""Suffixes of references that have the text too."""
+_EVALUATING = {
+    TaskName.labelling: ("nmt.cli.labels", "evaluate_labels"),
+    TaskName.classification: ("nmt.cli.classes", "evaluate_classes"),
+}
+"""The module and the function of each task that gives labels."""
+_OPTIONS = {
+    "--repair-bio": (TaskName.labelling, "a model that labels"),
+    "--strip-token-digits": (TaskName.labelling, "a model that labels"),
+    "--coarse-labels": (TaskName.classification, "a model that classifies"),
+}
+"""The options of one task alone."""
+
+
+def evaluation_of(arguments: argparse.Namespace) -> Evaluate | None:
+    """Find what evaluates a model that gives labels; None where it translates, or there is none.
+
+    Raises:
+        ConfigError: an option is for models of another task.
+    """
+    from nmt.bundle.description import read_description, read_whole
+
+    task = TaskName.translation
+    # What is wrong with a bundle is told when it is loaded, after all that takes less time to find.
+    with contextlib.suppress(BundleError):
+        if arguments.model:
+            task = read_whole(Path(arguments.model), read_description).task
+    for option, (own, what) in _OPTIONS.items():
+        if own is not task and getattr(arguments, option.removeprefix("--").replace("-", "_")):
+            raise ConfigError(f"{option} is for {what}: leave it out")
+    if task not in _EVALUATING:
+        return None
+    for option in ("tokenize", "lowercase"):
+        if getattr(arguments, option):
+            raise ConfigError(f"--{option} is for translations, and {arguments.model} {task.does}: leave it out")
+    module, function = _EVALUATING[task]
+    found: Evaluate = getattr(importlib.import_module(module), function)
+    return found
+
+
+def reference_paths(arguments: argparse.Namespace, form: Form) -> CorpusPaths:
+    """Find the files that ``--reference``, and perhaps ``--source``, name; CorpusError where one is missing."""
+    from nmt.corpus.reader import CorpusPaths
+
+    files = [Path(name) for name in (arguments.source, arguments.reference) if name]
+    for file in files:
+        if not file.is_file():
+            raise CorpusError(f"there is no file {file}; check the path")
+    label = f"--reference {arguments.reference}"
+    return CorpusPaths(label, files[0], files[1] if arguments.source else None, form)
