@@ -34,6 +34,17 @@ def error(function, *args):
     return str(caught.value)
 
 
+def test_bytes_that_are_not_utf8_are_replaced_where_it_is_asked_for(tmp_path):
+    (tmp_path / "a").write_bytes(b"a\n\xf0b\nc\xff\n")
+    told = []
+    assert list(read_lines(tmp_path / "a", replaced=told.append)) == ["a", "\ufffdb", "c\ufffd"]
+    assert told == [
+        f"{tmp_path}/a: line {line} is not UTF-8 (byte 0x{byte} at column {column}); such bytes were replaced"
+        for line, byte, column in ((2, "f0", 1), (3, "ff", 2))
+    ]
+    assert "line 2 is not UTF-8 (byte 0xf0 at column 1); convert the file" in error(read_lines, tmp_path / "a")
+
+
 @pytest.mark.parametrize(
     ("data", "lines"),
     [
