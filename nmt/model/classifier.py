@@ -31,7 +31,7 @@ class Pooled(NamedTuple):
 
 
 class AttentionPooling(nn.Module):
-    """A weighted mean of what the encoder says of each word, by a query that is learnt.
+    """A mean of the encoder's outputs, weighted by a query that is learnt.
 
     u_t = tanh(W h_t + b), a_t = softmax(q·u_t) over a line's words, and the mean is Σ a_t h_t (Yang et al. 2016,
     "Hierarchical Attention Networks for Document Classification", equations 5 to 7).

@@ -272,7 +272,7 @@ def test_a_slip_in_a_command_that_is_not_run_is_noticed(wrong, capsys):
 
 @pytest.fixture(scope="module")
 def tiny_runs(tmp_path_factory):
-    """Runs of two updates, one for each direction, in a directory with the texts that pages name."""
+    """Runs of two updates, one for each direction and one that classifies, in a directory with the texts of pages."""
     directory = tmp_path_factory.mktemp("pages")
     demo = ROOT / "corpora" / "demo"
     (directory / "data").mkdir()
@@ -291,6 +291,7 @@ def tiny_runs(tmp_path_factory):
         for source, target in (("en", "de"), ("de", "en")):
             sides = [f"name={source}_{target}", f"corpus.source={source}", f"corpus.target={target}"]
             assert main(["train", *texts, *sides, *SHORT, *SMALL]) == 0
+        assert main(["train", "experiment=demo_classification", *SHORT]) == 0
     return directory
 
 
@@ -311,7 +312,8 @@ def provide(words, tiny_runs):
     named = re.findall(r"(?<!\S)(?:init_from=)?runs/(\w+)(?:/best)?(?!\S)", " ".join(words))
     for name in named + ["mine"] * ("runs" in words[2:]):
         if not Path("runs", name).exists():
-            shutil.copytree(tiny_runs / "runs" / ("de_en" if name == "de_en" else "en_de"), Path("runs", name))
+            own = name if name in ("de_en", "demo_classification") else "en_de"
+            shutil.copytree(tiny_runs / "runs" / own, Path("runs", name))
 
 
 def run_nmt(words, given):

@@ -303,7 +303,8 @@ WRONG = {
     "++trainer.sampled_words=3": SAMPLED_WORDS_ARE_GONE,
     # unknown choices, with all there are
     "model=huge": "there is no model=huge; available are base, classifier, small, tagger, tiny",
-    "model=smal": "there is no model=smal; did you mean model=small? available are base, classifier, small, tagger, tiny",
+    "model=smal": "there is no model=smal; did you mean model=small? "
+    "available are base, classifier, small, tagger, tiny",
     "search=best": "there is no search=best; available are beam, greedy",
     # wrong types
     "optimizer.lr=fast": "optimizer.lr=fast is not possible: it must be a number",

@@ -95,11 +95,11 @@ def test_help_shows_what_a_command_without_words_has(nmt_train):
 
 
 def test_help_lists_every_choice():
-    text = help_text()
+    text = " ".join(help_text().split())
     groups = [item.name for item in dataclasses.fields(TrainConfig) if dataclasses.is_dataclass(item.default_factory)]
     for group in [*groups, "experiment"]:
         assert choices(group)
-        assert f"  {group + '=':<14}{' '.join(choices(group))}\n" in text
+        assert f" {group}= {' '.join(choices(group))} " in text
 
 
 def test_printing_the_configuration_trains_nothing(nmt_train, tmp_path):
