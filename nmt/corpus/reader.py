@@ -200,7 +200,7 @@ def parallel_pairs(paths: CorpusPaths, *, replaced: Callable[[str], None] | None
             counts = (count, longer) if source is None else (longer, count)
             raise CorpusError(
                 f"{paths.label}: {paths.source} has {counts[0]} lines, {paths.target} has {counts[1]} lines; "
-                f"each line needs its translation on the same line of the other file"
+                f"each line needs its counterpart on the same line of the other file"
             )
         yield Pair(source, target)
 

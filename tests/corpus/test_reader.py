@@ -136,7 +136,7 @@ def test_unequal_line_counts(tmp_path, source, target):
     paths = write(tmp_path, b"one\n" * source, b"eins\n" * target)
     assert error(read_pairs, paths) == (
         f"corpus.train={tmp_path}/train: {tmp_path}/train.en has {source} lines, {tmp_path}/train.de has {target} "
-        f"lines; each line needs its translation on the same line of the other file"
+        f"lines; each line needs its counterpart on the same line of the other file"
     )
 
 
