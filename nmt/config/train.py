@@ -40,7 +40,8 @@ class CorpusConfig:
     target: str = ""
     """target language, the suffix of the target files"""
     max_source_tokens: int = field(default=256, metadata=within(1, 1_000_000))
-    """pairs with more source subwords are left out of training"""
+    """pairs with more source subwords are left out of training; with task=classification, longer texts are cut to so
+    many words"""
     max_target_tokens: int = field(default=256, metadata=within(1, 1_000_000))
     """pairs with more target subwords are left out of training"""
     max_length_ratio: float = field(default=4.0, metadata=within(1, 1_000_000))

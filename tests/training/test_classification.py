@@ -156,6 +156,12 @@ def test_mistakes_in_a_file_are_told_with_their_line(classify, write, name, cont
     assert classify(**{f"corpus__{name}": file}).mistake == f"{file}: {expected}"
 
 
+@pytest.mark.parametrize("content", ["", "a\tX\n"])
+def test_a_file_with_too_little_to_hold_lines_out_is_told(classify, write, content):
+    finished = classify(corpus__train=write("mine.tsv", content), corpus__valid=None)
+    assert "too few different sentences" in finished.mistake
+
+
 def test_one_label_is_nothing_to_learn(classify, write):
     file = write("mine.tsv", "a\tX\nb\tX\n")
     assert classify(corpus__train=file).mistake == (
