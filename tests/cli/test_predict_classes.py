@@ -43,6 +43,15 @@ def classifier(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def exported(classifier):
+    """The same with its graph, so that it starts without PyTorch."""
+    path = classifier.with_name("exported")
+    shutil.copytree(classifier, path)
+    assert export.main([str(path), "--precision", "fp32", "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
 def nmt_predict(nmt_translate):
     return type(nmt_translate)("predict")
 
@@ -54,9 +63,9 @@ def message(capsys, main, *words):
     return err.strip()
 
 
-def test_each_line_is_answered_in_order_whatever_it_holds(nmt_predict, classifier):
+def test_each_line_is_answered_in_order_whatever_it_holds(nmt_predict, exported):
     text = "\n".join(HOSTILE).encode() + b"\n\xff c\na b"
-    finished = nmt_predict(classifier, "--workers", 2, text=text)
+    finished = nmt_predict(exported, "--workers", 2, text=text)
     assert finished.code == 0, finished.err
     assert len(finished.lines) == len(HOSTILE) + 3
     blank = [not line.strip() for line in HOSTILE]
@@ -64,12 +73,12 @@ def test_each_line_is_answered_in_order_whatever_it_holds(nmt_predict, classifie
     assert set(filter(None, finished.lines)) <= {"N:x", "N:y", "O"}
     assert "line 7: only the first max_source_tokens=512 of its 3000 words were read" in finished.err
     assert "warning: line 12: not UTF-8 (byte 0xff at position 1)" in finished.err
-    alone = nmt_predict(classifier, text=text)
+    alone = nmt_predict(exported, text=text)
     assert (alone.out, alone.err) == (finished.out, finished.err)
 
 
-def test_json_has_probabilities_words_and_weights(nmt_predict, classifier):
-    finished = nmt_predict(classifier, "--format", "jsonl", "--n-best", 2, text="A c, b\n\n")
+def test_json_has_probabilities_words_and_weights(nmt_predict, exported):
+    finished = nmt_predict(exported, "--format", "jsonl", "--n-best", 2, text="A c, b\n\n")
     first, blank = map(json.loads, finished.lines[:-1])
     assert (first["line"], first["text"], first["words"]) == (1, first["label"], ["A", "c", ",", "b"])
     assert next(iter(first["probabilities"])) == first["label"]
@@ -89,8 +98,8 @@ def test_json_has_probabilities_words_and_weights(nmt_predict, classifier):
     )
 
 
-def test_attention_is_shown_behind_the_label(nmt_predict, classifier):
-    finished = nmt_predict(classifier, "--attention", "--scores", text="a b:\n\n")
+def test_attention_is_shown_behind_the_label(nmt_predict, exported):
+    finished = nmt_predict(exported, "--attention", "--scores", text="a b:\n\n")
     score, label, shown = finished.lines[0].split("\t")
     assert float(score) < 0
     assert label in ("N:x", "N:y", "O")
@@ -98,12 +107,11 @@ def test_attention_is_shown_behind_the_label(nmt_predict, classifier):
     assert [word for word, _, _ in pairs] == ["a", "b", ":"]
     assert sum(float(weight) for _, _, weight in pairs) == pytest.approx(1, abs=0.02)
     assert finished.lines[1] == "0.0000\t"
-    assert nmt_predict(classifier, "--attention", text="\n").out == b"\n"
+    assert nmt_predict(exported, "--attention", text="\n").out == b"\n"
 
 
-def test_an_exported_bundle_answers_alike_without_pytorch(classifier, tmp_path):
-    shutil.copytree(classifier, tmp_path / "exported")
-    assert export.main([str(tmp_path / "exported"), "--precision", "fp32", "--quiet"]) == 0
+def test_an_exported_bundle_answers_alike_without_pytorch(classifier, exported, tmp_path):
+    shutil.copytree(exported, tmp_path / "exported")
     (tmp_path / "exported" / "model.safetensors").unlink()
     text = "".join(f"{line}\n" for line in ["a b c", "", "ab x " * 9, "c"]).encode()
 
