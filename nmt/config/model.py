@@ -46,6 +46,9 @@ class ModelConfig:
     """shared embedding matrices: none, target (target and output) or all (source too; needs one joint subword model)"""
     dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
+    word_dropout: float = field(default=0.0, metadata=within(0, 1, below=True))
+    """with task=labelling or classification, probability with which a word and its characters are left out in training
+    (Iyyer et al. 2015)"""
     character_size: int = field(default=32, metadata=within(0, 4096))
     """with task=labelling or classification, width of the characters' embeddings and of each direction of the layer
     that reads a word's characters (Lample et al. 2016); 0: words only"""

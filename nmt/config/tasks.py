@@ -13,7 +13,10 @@ _OF_WORDS = (
 """What tasks whose lines are words have no use for."""
 
 MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
-    TaskName.translation: ("corpus.repair_bio", "corpus.strip_token_digits", "corpus.coarse_labels", "model.pooling"),
+    TaskName.translation: (
+        *("corpus.repair_bio", "corpus.strip_token_digits", "corpus.coarse_labels"),
+        *("model.pooling", "model.word_dropout"),
+    ),
     TaskName.labelling: (*_OF_WORDS, "corpus.coarse_labels", "model.pooling"),
     TaskName.classification: (*_OF_WORDS, "corpus.repair_bio", "corpus.strip_token_digits"),
 }

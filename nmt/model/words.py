@@ -5,7 +5,8 @@ That layer reads each word by itself, so that a word has the same characters' ve
 recurrence is as long as the longest word rather than the sentence.
 
 In training, words that occurred once become the unknown word with probability one half (Lample et al. 2016, section
-4.3). So the model learns what to do with words that it has never seen.
+4.3). So the model learns what to do with words that it has never seen. Any word may also be left out, its characters
+too, so that no single word decides (word dropout, Iyyer et al. 2015, section 3).
 
 Shapes: B sentences, T tokens, N words of all sentences, C characters, E embedding, H hidden.
 """
@@ -85,6 +86,8 @@ class WordParts(NamedTuple):
     """row 0 is the unknown word's"""
     characters: CharacterEncoder | None
     encoder: Encoder
+    word_dropout: float
+    """probability with which a word is left out in training"""
 
 
 class WordReader(nn.Module):
@@ -95,7 +98,7 @@ class WordReader(nn.Module):
 
     def __init__(self, parts: WordParts) -> None:
         super().__init__()
-        self.sizes, self.embedding, self.characters, self.encoder = parts
+        self.sizes, self.embedding, self.characters, self.encoder, self.word_dropout = parts
 
     @property
     def device(self) -> torch.device:
@@ -111,6 +114,9 @@ class WordReader(nn.Module):
         features = self.embedding(rows) * math.sqrt(self.embedding.embedding_dim)
         if self.characters is not None:
             features = torch.cat((features, self.characters(words.characters, words.character_lengths)), dim=1)
+        if self.training and self.word_dropout:
+            kept = torch.rand(len(features), 1, device=features.device) >= self.word_dropout
+            features = features * kept.to(features.dtype)
         shape = len(words.lengths), int(words.lengths.max())
         flat = features.new_zeros(shape[0] * shape[1], features.size(1)).index_copy(0, words.places, features)
         encoded: Encoded = self.encoder(flat.view(*shape, -1), words.lengths)
@@ -148,4 +154,5 @@ def word_parts(config: "ModelConfig", sizes: WordSizes) -> WordParts:
             cell=cell,
             dropout=config.dropout,
         ),
+        word_dropout=config.word_dropout,
     )

@@ -110,6 +110,25 @@ def test_dropout_falls_on_the_vector_in_training_only(words):
     assert len({tuple(model.eval()(lines)[0].flatten().tolist()) for _ in range(8)}) == 1
 
 
+def test_words_are_left_out_with_their_characters_in_training_only(words):
+    settings = ModelConfig(embedding_size=6, encoder_hidden_size=5, character_size=4, dropout=0.0, word_dropout=0.5)
+    torch.manual_seed(1)
+    model = build_classifier(settings, sizes(words)).train()
+
+    def read(line, seed):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            return model.read(model.tensors(*parts(words, [line]))).values
+
+    one, other = ([read(line, seed) for seed in range(20)] for line in ("bb", "cab"))
+    # What is left of a word that is left out does not tell which it was.
+    left_out = [torch.equal(*pair) for pair in zip(one, other, strict=True)]
+    assert True in left_out
+    assert False in left_out
+    model.eval()
+    assert torch.equal(read("bb", 0), read("bb", 1))
+
+
 def test_a_model_in_training_mode_refuses_to_classify(words):
     with pytest.raises(ValueError, match="training mode"):
         build_classifier(config(), sizes(words)).classify(*parts(words, ["a"]))
