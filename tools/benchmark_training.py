@@ -169,7 +169,7 @@ def configuration(values: dict[str, Any]) -> TrainConfig:
     """Turn what `compose` returned into dataclasses."""
     defaults = vars(TrainConfig())
     groups = {name: type(group) for name, group in defaults.items() if dataclasses.is_dataclass(group)}
-    config = TrainConfig(**(values | {name: from_dict(kind, values[name]) for name, kind in groups.items()}))
+    config = from_dict(TrainConfig, values | {name: from_dict(kind, values[name]) for name, kind in groups.items()})
     config.validate()
     return config
 

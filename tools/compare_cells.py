@@ -19,14 +19,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmark_training import compose, configuration
 from benchmarking.turns import costs_in_turns
-from filelock import FileLock
 from recorded.again import this_machine
+from recorded.kept import find, keep, read_kept
 
 from nmt.cli.common import Parser, report, run
 from nmt.config.choices import Cell
@@ -34,7 +34,6 @@ from nmt.config.train import TrainConfig
 from nmt.corpus.reader import read_lines
 from nmt.errors import ConfigError, RunError
 from nmt.evaluation.metrics import corpus_scores
-from nmt.files import encoded, write_atomically, write_flushed
 from nmt.model.seq2seq import build_shapes
 
 NAME = "compare_cells.py"
@@ -236,23 +235,6 @@ def _entries(
             "configuration": rows[0]["settings"],
             **{"corpus": None, "command": None, "reads": None, "tolerance": None},
         }
-
-
-def read_kept(path: Path) -> list[dict[str, Any]]:
-    """Read all that was kept; nothing where there is no file yet."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-
-
-def keep(path: Path, row: dict[str, Any]) -> None:
-    """Add a row; the file is replaced whole, and several processes may add to it."""
-    with FileLock(Path(tempfile.gettempdir()) / f"{NAME}.lock"):
-        content = encoded("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in [*read_kept(path), row]))
-        write_atomically(path, lambda file: write_flushed(file, content))
-
-
-def find(rows: Iterable[dict[str, Any]], **wanted: Any) -> dict[str, Any] | None:
-    """Find the row that has these values."""
-    return next((row for row in rows if all(row.get(key) == value for key, value in wanted.items())), None)
 
 
 def _nmt_train(settings: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""What tasks are compared with: well-known models without a network, on the same text."""
