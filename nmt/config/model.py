@@ -49,6 +49,9 @@ class ModelConfig:
     word_dropout: float = field(default=0.0, metadata=within(0, 1, below=True))
     """with task=labelling or classification, probability with which a word and its characters are left out in training
     (Iyyer et al. 2015)"""
+    window: int = field(default=0, metadata=within(0, 16))
+    """with task=labelling or classification, the encoder reads each word beside so many neighbours on both sides
+    (Collobert et al. 2011); 0: the word alone"""
     character_size: int = field(default=32, metadata=within(0, 4096))
     """with task=labelling or classification, width of the characters' embeddings and of each direction of the layer
     that reads a word's characters (Lample et al. 2016); 0: words only"""

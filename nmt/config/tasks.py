@@ -15,7 +15,7 @@ _OF_WORDS = (
 MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
     TaskName.translation: (
         *("corpus.repair_bio", "corpus.strip_token_digits", "corpus.coarse_labels"),
-        *("model.pooling", "model.word_dropout"),
+        *("model.pooling", "model.word_dropout", "model.window"),
     ),
     TaskName.labelling: (*_OF_WORDS, "corpus.coarse_labels", "model.pooling"),
     TaskName.classification: (*_OF_WORDS, "corpus.repair_bio", "corpus.strip_token_digits"),

@@ -66,7 +66,8 @@ class WordGraphBuilder:
         places = add("Unsqueeze", "places", graph.integers(1))
         flat = add("ScatterND", add("Expand", graph.number(0.0), rows), places, features)
         shape = add("Concat", sentences, longest, graph.integers(width), axis=0)
-        inputs = Activation(add("Transpose", add("Reshape", flat, shape), perm=[1, 0, 2]), width, None)
+        words = add("Transpose", add("Reshape", flat, shape), perm=[1, 0, 2])
+        inputs = Activation(self._beside_neighbours(words), width * (2 * self.config.window + 1), None)
         size, last = 2 * self.config.encoder_hidden_size, ""
         for i in range(self.config.encoder_layers):
             outputs, last, *_ = self._recurrence(inputs, "lengths", f"encoder.layers.{i}")
@@ -76,6 +77,16 @@ class WordGraphBuilder:
                 name = add("Add", name, inputs.name)
             inputs = Activation(name, size, None)
         return Read(inputs, self._side_by_side(last, size))
+
+    def _beside_neighbours(self, words: str) -> str:
+        """Lay each word's vector between those of its neighbours, 0 at both ends: (T, B, F) → (T, B, (2w + 1) F)."""
+        graph, add, window = self.graph, self.graph.add, self.config.window
+        if not window:
+            return words
+        padded = add("Pad", words, graph.integers(window, 0, 0, window, 0, 0))
+        first, end = graph.integers(0), add("Slice", add("Shape", words), graph.integers(0), graph.integers(1))
+        starts = [graph.integers(i) for i in range(2 * window + 1)]
+        return add("Concat", *(add("Slice", padded, i, add("Add", i, end), first) for i in starts), axis=2)
 
     def _features(self) -> str:
         """Look up the words, and read their characters: (N, E + 2H)."""

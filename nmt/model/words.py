@@ -8,6 +8,10 @@ In training, words that occurred once become the unknown word with probability o
 4.3). So the model learns what to do with words that it has never seen. Any word may also be left out, its characters
 too, so that no single word decides (word dropout, Iyyer et al. 2015, section 3).
 
+With a window the encoder reads each word's vector beside those of its neighbours (Collobert et al. 2011, "Natural
+Language Processing (Almost) from Scratch", section 3.3.1). So two words that stand side by side say something together,
+before any recurrence has learnt to remember.
+
 Shapes: B sentences, T tokens, N words of all sentences, C characters, E embedding, H hidden.
 """
 
@@ -17,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nmt.model.cells.cell import Cell, cell_named
@@ -88,6 +93,8 @@ class WordParts(NamedTuple):
     encoder: Encoder
     word_dropout: float
     """probability with which a word is left out in training"""
+    window: int
+    """neighbours on each side that the encoder reads beside a word"""
 
 
 class WordReader(nn.Module):
@@ -98,7 +105,7 @@ class WordReader(nn.Module):
 
     def __init__(self, parts: WordParts) -> None:
         super().__init__()
-        self.sizes, self.embedding, self.characters, self.encoder, self.word_dropout = parts
+        self.sizes, self.embedding, self.characters, self.encoder, self.word_dropout, self.window = parts
 
     @property
     def device(self) -> torch.device:
@@ -119,8 +126,15 @@ class WordReader(nn.Module):
             features = features * kept.to(features.dtype)
         shape = len(words.lengths), int(words.lengths.max())
         flat = features.new_zeros(shape[0] * shape[1], features.size(1)).index_copy(0, words.places, features)
-        encoded: Encoded = self.encoder(flat.view(*shape, -1), words.lengths)
+        encoded: Encoded = self.encoder(self._beside_neighbours(flat.view(*shape, -1)), words.lengths)
         return encoded
+
+    def _beside_neighbours(self, features: Tensor) -> Tensor:
+        """Lay each word's vector between those of its neighbours, 0 at both ends: (B, T, F) → (B, T, (2w + 1) F)."""
+        if not self.window:
+            return features
+        padded = F.pad(features, (0, 0, self.window, self.window))
+        return torch.cat([padded[:, i : i + features.size(1)] for i in range(2 * self.window + 1)], dim=2)
 
     def tensors(self, *words: npt.NDArray[np.int64]) -> WordTensors:
         """Take arrays to where the weights are."""
@@ -148,11 +162,12 @@ def word_parts(config: "ModelConfig", sizes: WordSizes) -> WordParts:
         embedding=nn.Embedding(sizes.words + 1, config.embedding_size),
         characters=CharacterEncoder(sizes.first_word, width, cell=cell) if width else None,
         encoder=Encoder(
-            config.embedding_size + 2 * width,
+            (config.embedding_size + 2 * width) * (2 * config.window + 1),
             config.encoder_hidden_size,
             layers=config.encoder_layers,
             cell=cell,
             dropout=config.dropout,
         ),
         word_dropout=config.word_dropout,
+        window=config.window,
     )

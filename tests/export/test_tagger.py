@@ -51,6 +51,7 @@ def exported(words, tmp_path):
         {"encoder_cell": "rnn"},
         {"encoder_layers": 3},
         {"character_size": 0},
+        {"window": 2},
     ],
 )
 def test_a_graph_scores_as_pytorch_does(exported, words, changes):

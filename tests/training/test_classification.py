@@ -187,6 +187,7 @@ def test_one_label_is_nothing_to_learn(classify, write):
         ("translation", "corpus.coarse_labels", True, "true"),
         ("translation", "model.pooling", Pooling.last, "last"),
         ("translation", "model.word_dropout", 0.1, "0.1"),
+        ("translation", "model.window", 1, "1"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(task, key, value, shown):
