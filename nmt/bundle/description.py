@@ -41,7 +41,7 @@ class Description:
 
     config: ModelConfig
     source_subwords: Vocabulary
-    """subwords, or the words of a model that labels"""
+    """subwords, or the words of a model that gives labels"""
     target_subwords: Vocabulary
     """subwords, or labels; the same object as `source_subwords` where one model serves both sides"""
     source_language: str
@@ -205,7 +205,7 @@ def _task(path: Path, config: dict[str, Any]) -> TaskName:
 
 
 def _vocabulary_names(task: TaskName, *, joint: bool) -> tuple[str, ...]:
-    if task is TaskName.labelling:
+    if task in (TaskName.labelling, TaskName.classification):
         return _WORDS, _LABELS
     return (_JOINT,) if joint else (_SOURCE, _TARGET)
 

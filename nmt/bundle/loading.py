@@ -19,6 +19,7 @@ from nmt.errors import BundleError, ConfigError, require
 _PARTS = {
     TaskName.translation: ("encoder", "embedding", "step", "constants"),
     TaskName.labelling: ("tagger",),
+    TaskName.classification: ("classifier",),
     TaskName.generation: (),
 }
 """What every variant of a task for ONNX Runtime is made of, by their names in config.json; nothing: it has none."""
@@ -29,7 +30,7 @@ class LoadedBundle(Description):
     """A bundle whose model is ready, by PyTorch or ONNX Runtime."""
 
     model: Any
-    """a `nmt.search.interface.StepModel`, or what a `nmt.translation.labeller.Tagging` is"""
+    """a `nmt.search.interface.StepModel`, or what `nmt.translation.labeller` or its neighbour `classifier` asks for"""
     precision: str
     """one of `nmt.config.choices.PRECISIONS`"""
     device: str
@@ -109,7 +110,7 @@ def _load_exported(
         ) from None
     files = {part: require_whole(path, file, description.files, advice=again) for part, file in parts.items()}
     try:
-        model = _exported_model(path, description, parts, files, threads or 1)
+        model = _EXPORTED[description.task](path, description, parts, files, threads or 1)
     except BundleError as error:
         raise BundleError(f"{error}; {again}") from None
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -118,16 +119,10 @@ def _load_exported(
     return LoadedBundle(model=model, precision=name, device=device, threads=threads or 1, **vars(description))
 
 
-def _exported_model(
+def _exported_translator(
     path: Path, description: Description, parts: dict[str, str], files: dict[str, Path], threads: int
 ) -> Any:
     """Load the graphs of a variant, whose files are whole."""
-    if description.task is TaskName.labelling:
-        from nmt.runtime.tagger import OnnxTagger
-        from nmt.text.words import LabelVocabulary
-
-        assert isinstance(description.target_subwords, LabelVocabulary)
-        return OnnxTagger(**files, labels=len(description.target_subwords.labels), threads=threads)
     from nmt.runtime.model import OnnxModel
     from nmt.text.shortlist import Shortlist
 
@@ -137,6 +132,34 @@ def _exported_model(
         raise BundleError(f"{path / parts['shortlist']} is of another bundle's subwords")
     graphs = {part: file for part, file in files.items() if part != "shortlist"}
     return OnnxModel(**graphs, vocabulary=sizes[1], shortlist=shortlist, threads=threads)
+
+
+def _exported_tagger(
+    path: Path, description: Description, parts: dict[str, str], files: dict[str, Path], threads: int
+) -> Any:
+    from nmt.runtime.tagger import OnnxTagger
+    from nmt.text.words import LabelVocabulary
+
+    assert isinstance(description.target_subwords, LabelVocabulary)
+    return OnnxTagger(**files, labels=len(description.target_subwords.labels), threads=threads)
+
+
+def _exported_classifier(
+    path: Path, description: Description, parts: dict[str, str], files: dict[str, Path], threads: int
+) -> Any:
+    from nmt.runtime.classifier import OnnxClassifier
+    from nmt.text.words import ClassVocabulary
+
+    assert isinstance(description.target_subwords, ClassVocabulary)
+    return OnnxClassifier(**files, labels=len(description.target_subwords.labels), threads=threads)
+
+
+_EXPORTED = {
+    TaskName.translation: _exported_translator,
+    TaskName.labelling: _exported_tagger,
+    TaskName.classification: _exported_classifier,
+}
+"""What loads the graphs of a variant of each task."""
 
 
 def _load_torch(path: Path, description: Description, device: str, threads: int, *, precision: str) -> LoadedBundle:

@@ -1,21 +1,31 @@
 """The network of each task, by the task's name; it imports no task."""
 
+from collections.abc import Callable
 from typing import Any
 
 from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
+from nmt.model.classifier import build_classifier, build_classifier_shapes
 from nmt.model.language_model import build_language_model, build_language_model_shapes
 from nmt.model.seq2seq import build_model, build_shapes
-from nmt.model.tagger import TaggerSizes, build_tagger, build_tagger_shapes
+from nmt.model.tagger import build_tagger, build_tagger_shapes
+from nmt.model.words import WordSizes
 from nmt.text.vocabulary import Vocabulary
-from nmt.text.words import LabelVocabulary, WordVocabulary
+from nmt.text.words import ClassVocabulary, LabelVocabulary, WordVocabulary
+
+_OfWords = tuple[type[LabelVocabulary] | type[ClassVocabulary], Callable[..., Any], Callable[..., Any]]
+_OF_WORDS: dict[TaskName, _OfWords] = {
+    TaskName.labelling: (LabelVocabulary, build_tagger, build_tagger_shapes),
+    TaskName.classification: (ClassVocabulary, build_classifier, build_classifier_shapes),
+}
+"""Of a task whose lines are words: the vocabulary of its labels, and what builds its network, and its shapes alone."""
 
 
 def build_network(
     task: TaskName, config: ModelConfig, source: Vocabulary, target: Vocabulary, *, shapes_only: bool = False
 ) -> Any:
-    """Build a `Seq2Seq`, a `Tagger` or a `LanguageModel` with its first weights, or without values.
+    """Build the network of a task, such as a `Seq2Seq`, with its first weights, or without values.
 
     Args:
         task: what it is for.
@@ -27,13 +37,14 @@ def build_network(
     Raises:
         ConfigError: the configuration or the vocabularies are not for such a network.
     """
-    if task is TaskName.labelling:
-        if not (isinstance(source, WordVocabulary) and isinstance(target, LabelVocabulary)):
-            raise ConfigError("a model of task=labelling needs a vocabulary of words and one of labels")
-        sizes = TaggerSizes(source.first_word, source.words, source.rare, len(target.labels))
-        return (build_tagger_shapes if shapes_only else build_tagger)(config, sizes)
     if task is TaskName.generation:
         make = build_language_model_shapes if shapes_only else build_language_model
         return make(config, vocabulary=target.vocabulary_size)
+    if task in _OF_WORDS:
+        labels, build, build_shapes_only = _OF_WORDS[task]
+        if not (isinstance(source, WordVocabulary) and isinstance(target, labels)):
+            raise ConfigError(f"a model of task={task} needs a vocabulary of words and one of labels")
+        sizes = WordSizes(source.first_word, source.words, source.rare, len(target.labels))
+        return (build_shapes_only if shapes_only else build)(config, sizes)
     build = build_shapes if shapes_only else build_model
     return build(config, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size)

@@ -26,7 +26,7 @@ from nmt.bundle.description import (
 from nmt.bundle.manifest import CARD, CONFIG, other_files, require_whole, with_manifest
 from nmt.bundle.networks import build_network
 from nmt.bundle.replacement import replace_directory
-from nmt.config.choices import TaskName
+from nmt.config.choices import Pooling, TaskName
 from nmt.config.model import ModelConfig
 from nmt.errors import BundleError
 from nmt.files import encoded, is_utf8
@@ -38,7 +38,7 @@ class Bundle(Description):
     """A trained model with all that using it needs."""
 
     model: Any
-    """what `nmt.bundle.networks.build_network` builds for its task: a Seq2Seq, a Tagger or a LanguageModel"""
+    """what `nmt.bundle.networks.build_network` builds for its task, such as a Seq2Seq"""
 
 
 def save_bundle(bundle: Bundle, path: Path) -> None:
@@ -108,14 +108,14 @@ def inference_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def model_card(bundle: Bundle) -> str:
     """Write the model card: languages, size, scores with signatures, how to use it."""
     parameters = sum(p.numel() for p in bundle.model.parameters())
-    told = _CARDS[bundle.task]
+    what = _CARDS[bundle.task]
     lines = [
         f"# {' → '.join(filter(None, (bundle.source_language, bundle.target_language)))}",
         "",
-        f"A {told.what} trained with nmt {__version__}: {told.kind(bundle.config)}, "
-        f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} {told.units}.",
+        f"A {what.name} trained with nmt {__version__}: {what.kind(bundle.config)}, "
+        f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} {what.units}.",
         "",
-        f"    {told.command} THIS_DIRECTORY < input.txt > output.txt",
+        f"    {what.command} THIS_DIRECTORY < input.txt > output.txt",
         "",
         "## Training",
         "",
@@ -131,22 +131,33 @@ def _kind(config: ModelConfig) -> str:
     return cells + (" without attention" if config.attention == "none" else f" with {config.attention} attention")
 
 
-class _Card(NamedTuple):
-    """What the model card of a task says."""
+_POOLING = {Pooling.attention: "attention over its words", Pooling.last: "its last states"}
 
-    what: str
-    units: str
-    command: str
+
+class _Card(NamedTuple):
+    """How a model card calls a model of a task."""
+
+    name: str
     kind: Callable[[ModelConfig], str]
+    """says in a few words what a model is made of"""
+    units: str
+    """of the target's vocabulary"""
+    command: str
 
 
 _CARDS = {
-    TaskName.translation: _Card("translator", "target subwords", "nmt-translate", _kind),
+    TaskName.translation: _Card("translator", _kind, "target subwords", "nmt-translate"),
     TaskName.labelling: _Card(
-        "labeller", "labels and special ids", "nmt predict", lambda config: f"{config.cells[0]} tagger with a CRF"
+        "labeller", lambda config: f"{config.cells[0]} tagger with a CRF", "labels and special ids", "nmt predict"
+    ),
+    TaskName.classification: _Card(
+        "classifier",
+        lambda config: f"{config.cells[0]} encoder with {_POOLING[config.pooling]}",
+        "labels and special ids",
+        "nmt predict",
     ),
     TaskName.generation: _Card(
-        "language model", "subwords", "nmt predict", lambda config: f"{config.cells[1]} language model"
+        "language model", lambda config: f"{config.cells[1]} language model", "subwords", "nmt predict"
     ),
 }
 

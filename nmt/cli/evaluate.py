@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING
 
 from nmt.cli.common import Parser, report, run, standard_output
 from nmt.cli.lines import Unknown
 from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
-from nmt.config.choices import TaskName
-from nmt.errors import BundleError, ConfigError, CorpusError
+from nmt.cli.reference import evaluation_of
+from nmt.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
     from nmt.evaluation.report import Report, Speed
 
 NAME = "nmt-evaluate"
-Scorer: TypeAlias = "Callable[[argparse.Namespace], tuple[str, list[str]]]"
-"""Scores a model: arguments → the report, and its outputs."""
 
 _DESCRIPTION = """\
 Score translations against reference translations: BLEU, chrF and TER, each with its sacrebleu signature.
@@ -36,6 +33,7 @@ examples:
   nmt-evaluate runs/demo/best --source test.en --reference test.de --beam-size 1 --output test.out.de
   nmt-evaluate --hypotheses test.out.de --reference test.de --format json
   nmt-evaluate runs/demo_labelling/best --reference test.conll               F1 of entities, or accuracy, by type
+  nmt-evaluate runs/demo_classification/best --reference test.tsv            F1 of each label, and confusions
   nmt-evaluate runs/demo_generation/best --reference test.en                 bits per character of a language model
 
 BLEU's tokenizer follows the target language: zh for Chinese, char for Korean and for languages without spaces between
@@ -66,7 +64,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         required=True,
         help="reference translations or labels, line by line, or a "
-        "labelled text that has the tokens too (.conll, .bio or .conllu); the text that a language model scores",
+        "labelled text that has the tokens or the text too (.conll, .bio, .conllu; .label, .tsv); the text that a "
+        "language model scores",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=("table", "json"), default="table", help="of the scores (default: table)")
@@ -78,6 +77,9 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     scoring.add_argument("--repair-bio", action="store_true", help="of labels: read a broken I- as B-, and count them")
     scoring.add_argument(
         "--strip-token-digits", action="store_true", help="of labels: take the last digit off each token"
+    )
+    scoring.add_argument(
+        "--coarse-labels", action="store_true", help="of classes: take what stands before a label's first colon"
     )
     add_search_options(parser)
     add_machine_options(parser)
@@ -107,9 +109,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from nmt.evaluation.report import Report
 
     out = standard_output()
-    if score := _scorer(arguments):
-        _report_scored(*score(arguments), arguments, out)
+    if evaluate_other := evaluation_of(arguments):
+        _report_other(*evaluate_other(arguments), arguments, out)
         return
+    if arguments.model and not arguments.source:
+        raise ConfigError("there is nothing to translate: give the source text with --source FILE")
     if arguments.tokenize:
         check_tokenizer(arguments.tokenize)
     translated = arguments.source or arguments.hypotheses
@@ -144,31 +148,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         raise failure
 
 
-def _scorer(arguments: argparse.Namespace) -> Scorer | None:
-    """Find what scores a model of another task; refuse options that a model of this task lacks: ConfigError."""
-    from nmt.bundle.description import read_description, read_whole
-    from nmt.cli.labels import evaluate_labels
-    from nmt.cli.text_bits import evaluate_text
-
-    task = TaskName.translation
-    # What is wrong with a bundle is told when it is loaded, after all that takes less time to find.
-    with contextlib.suppress(BundleError):
-        if arguments.model:
-            task = read_whole(Path(arguments.model), read_description).task
-    has_tokens = arguments.reference.removesuffix(".gz").endswith((".conll", ".bio", ".conllu"))
-    if task is TaskName.labelling and (arguments.source or has_tokens):
-        return evaluate_labels
-    for option in ("--repair-bio", "--strip-token-digits"):
-        if task is not TaskName.labelling and getattr(arguments, option.removeprefix("--").replace("-", "_")):
-            raise ConfigError(f"{option} is for a model that labels: leave it out")
-    if task is TaskName.generation:
-        return evaluate_text
-    if arguments.model and not arguments.source:
-        raise ConfigError("there is nothing to translate: give the source text with --source FILE")
-    return None
-
-
-def _report_scored(rendered: str, outputs: list[str], arguments: argparse.Namespace, out: IO[bytes]) -> None:
+def _report_other(rendered: str, outputs: list[str], arguments: argparse.Namespace, out: IO[bytes]) -> None:
     failure = _save(arguments, outputs) if arguments.output else None
     out.write(f"{rendered}\n".encode("utf-8", errors="backslashreplace"))
     out.flush()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 from nmt.cli.options import load_translator
-from nmt.errors import ConfigError, CorpusError
+from nmt.cli.reference import reference_paths
 
 
 def evaluate_labels(arguments: argparse.Namespace) -> tuple[str, list[str]]:
@@ -25,20 +24,13 @@ def evaluate_labels(arguments: argparse.Namespace) -> tuple[str, list[str]]:
         NmtError: an option, the model or a file is not what it should be.
     """
     from nmt.corpus.labelled import Labelled
-    from nmt.corpus.reader import CorpusPaths, read_text
+    from nmt.corpus.reader import read_text
     from nmt.evaluation.labelling import entity_counts, label_scores, table
     from nmt.text.words import LabelVocabulary
 
-    for option in ("tokenize", "lowercase"):
-        if getattr(arguments, option):
-            raise ConfigError(f"--{option} is for translations, and {arguments.model} labels tokens: leave it out")
     loaded = load_translator(arguments, arguments.model)
     form = Labelled(arguments.repair_bio, arguments.strip_token_digits)
-    files = [Path(name) for name in (arguments.source, arguments.reference) if name]
-    for file in files:
-        if not file.is_file():
-            raise CorpusError(f"there is no file {file}; check the path")
-    paths = CorpusPaths(f"--reference {arguments.reference}", files[0], files[1] if arguments.source else None, form)
+    paths = reference_paths(arguments, form)
     labels = loaded.bundle.target_subwords
     assert isinstance(labels, LabelVocabulary)
     form.check(paths, labels)
@@ -54,10 +46,7 @@ def evaluate_labels(arguments: argparse.Namespace) -> tuple[str, list[str]]:
         values: dict[str, Any] = {key: getattr(arguments, key) for key in ("model", "source", "reference")}
         values |= {"sentences": len(outputs), "tokens": tokens, "repaired_labels": repaired}
         values["scores"] = [vars(score) for score in scores]
-        values["entities"] = {
-            name: each._asdict() | {"precision": each.precision, "recall": each.recall, "f1": each.f1}
-            for name, each in counts.items()
-        }
+        values["entities"] = {name: each.to_dict() for name, each in counts.items()}
         values["seconds"] = round(seconds, 3)
         return json.dumps(values, indent=2, ensure_ascii=False), outputs
     rows = [f"{score.name:<8} {score.value:>6.2f}  {score.signature}" for score in scores]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.config.choices import PRECISIONS, TaskName
+from nmt.config.choices import PRECISIONS, Pooling, TaskName
 from nmt.config.schema import describe
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
@@ -21,28 +22,20 @@ if TYPE_CHECKING:
     from nmt.translation.rerank import Rerank
 
 
-_DOES = {
-    TaskName.translation: "translates",
-    TaskName.labelling: "labels tokens",
-    TaskName.generation: "continues text",
-}
-"""What a model of each task does, for messages."""
-_ALL = frozenset(item.name for item in dataclasses.fields(SearchConfig))
-_SEARCH = {
-    TaskName.translation: _ALL - {"max_new_tokens"},
-    TaskName.labelling: frozenset(("batch_size", "max_source_tokens")),
-    TaskName.generation: _ALL - {"max_length_ratio", "source_tag"},
-}
-"""The settings of search that have a meaning for a model of each task."""
+_SEARCH = tuple(item.name for item in dataclasses.fields(SearchConfig))
 _OF_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
 
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 class Loaded(NamedTuple):
-    """A translator, or what does its work for another task, ready, and what it runs on."""
+    """A translator, or what answers lines for another task, ready, and what it runs on."""
 
     bundle: LoadedBundle
     translator: Any
-    """a `Translator`, a `Labeller` or a `Generator`, which have the same methods for lines"""
+    """a `Translator`, or a `Labeller`, `Classifier` or `Generator`, which have the same methods for lines"""
 
     @property
     def device(self) -> str:
@@ -53,6 +46,19 @@ class Loaded(NamedTuple):
     def threads(self) -> int:
         """CPU threads."""
         return self.bundle.threads
+
+
+class Asked(NamedTuple):
+    """What is asked for of each line."""
+
+    n_best: int = 1
+    """hypotheses"""
+    alignments: bool = False
+    """whether hypotheses shall have them"""
+    rerank: Rerank | None = None
+    """chooses among the hypotheses of the beam"""
+    attention: bool = False
+    """whether the weights of words shall be shown"""
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -117,22 +123,13 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
     return search
 
 
-def load_translator(
-    arguments: argparse.Namespace,
-    model: str,
-    *,
-    n_best: int = 1,
-    alignments: bool = False,
-    rerank: Rerank | None = None,
-) -> Loaded:
-    """Load a bundle and prepare its translator as the options say.
+def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | None = None) -> Loaded:
+    """Load a bundle and prepare what answers lines, as the options say.
 
     Args:
         arguments: what a parser with the options of this module parsed.
         model: the bundle.
-        n_best: hypotheses of each line.
-        alignments: whether hypotheses shall have them.
-        rerank: chooses among the hypotheses of the beam.
+        asked: of each line; None: the best hypothesis alone.
 
     Raises:
         BundleError: the model cannot be loaded.
@@ -140,57 +137,91 @@ def load_translator(
     """
     from nmt.bundle.loading import load
 
+    asked = asked or Asked()
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     search = search_config(arguments, bundle.search)
-    _refuse_of_other_tasks(arguments, model, bundle.task, n_best=n_best, alignments=alignments, rerank=rerank)
-    if bundle.task is TaskName.labelling:
-        from nmt.translation.labeller import Labeller
+    _refuse_options(arguments, model, bundle, asked)
+    if bundle.task in _SEARCHING:
+        _check_search(arguments, search, asked)
+    return Loaded(bundle, _ANSWERING[bundle.task](bundle, search, asked))
 
-        return Loaded(bundle, Labeller(bundle, search=search))
-    _check_sampling(arguments, search, rerank=rerank)
-    if n_best > search.beam_size and not search.sample:
-        raise ConfigError(
-            f"--n-best {n_best} is more than the beam holds: set --beam-size {n_best} or more "
-            f"(it is {search.beam_size})"
-        )
-    if bundle.task is TaskName.generation:
-        from nmt.translation.generator import Generator
 
-        return Loaded(bundle, Generator(bundle, search=search, n_best=n_best))
+def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
     from nmt.translation.translator import Translator
 
-    if rerank and search.beam_size == 1:
+    if asked.rerank and search.beam_size == 1:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
-    return Loaded(bundle, Translator(bundle, search=search, n_best=n_best, alignments=alignments, rerank=rerank))
+    return Translator(bundle, search=search, n_best=asked.n_best, alignments=asked.alignments, rerank=asked.rerank)
 
 
-def _refuse_of_other_tasks(
-    arguments: argparse.Namespace, model: str, task: TaskName, *, n_best: int, alignments: bool, rerank: Rerank | None
-) -> None:
-    """Refuse options that have no meaning for a model of this task: ConfigError."""
-    translates = task is TaskName.translation
-    options = {
-        "--n-best": n_best > 1 and task is TaskName.labelling,
-        "--alignments": alignments and not translates,
-        "--rerank": rerank is not None and not translates,
+def _generator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
+    from nmt.translation.generator import Generator
+
+    return Generator(bundle, search=search, n_best=asked.n_best)
+
+
+def _labeller(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
+    from nmt.translation.labeller import Labeller
+
+    return Labeller(bundle, search=search)
+
+
+def _classifier(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
+    from nmt.translation.classifier import Classifier
+
+    return Classifier(bundle, search=search, n_best=asked.n_best)
+
+
+_ANSWERING: dict[TaskName, Callable[[LoadedBundle, SearchConfig, Asked], Any]] = {
+    TaskName.translation: _translator,
+    TaskName.labelling: _labeller,
+    TaskName.classification: _classifier,
+    TaskName.generation: _generator,
+}
+"""What answers lines for each task."""
+_SEARCHING = (TaskName.translation, TaskName.generation)
+"""The tasks whose outputs are searched for token by token."""
+_ALL = frozenset(_SEARCH)
+_OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
+"""The settings of search that tasks without a search have too."""
+_TAKES: dict[TaskName, frozenset[str]] = {
+    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank"},
+    TaskName.labelling: _OF_WORDS,
+    TaskName.classification: _OF_WORDS | {"n_best", "attention"},
+    TaskName.generation: _ALL - {"max_length_ratio", "source_tag"} | {"n_best"},
+}
+"""The options that each task takes, of those that not all take."""
+_ONLY = {"attention": "a model that classifies lines", "max_new_tokens": "a language model"}
+"""Whose an option is that no translation has."""
+
+
+def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBundle, asked: Asked) -> None:
+    """Refuse options that this model has no use for: ConfigError."""
+    given = {
+        "n_best": asked.n_best > 1,
+        "alignments": asked.alignments,
+        "rerank": asked.rerank is not None,
+        "attention": asked.attention,
     }
-    others = (item.name for item in dataclasses.fields(SearchConfig) if item.name not in _SEARCH[task])
-    options |= {_option(name): getattr(arguments, name) is not None for name in others}
-    for option, is_given in options.items():
-        if is_given:
-            whose = f"models of task={TaskName.generation}" if translates else "translations"
-            raise ConfigError(f"{option} is for {whose}, and {model} {_DOES[task]}: leave it out")
+    given |= {name: getattr(arguments, name) is not None for name in _SEARCH}
+    for name, is_given in given.items():
+        if is_given and name not in _TAKES[bundle.task]:
+            whose = _ONLY.get(name, "translations")
+            raise ConfigError(f"{_option(name)} is for {whose}, and {model} {bundle.task.does}: leave it out")
+    if asked.attention and bundle.config.pooling is Pooling.last:
+        raise ConfigError(f"--attention has nothing to show: {model} has model.pooling=last; leave it out")
 
 
-def _check_sampling(arguments: argparse.Namespace, search: SearchConfig, *, rerank: Rerank | None) -> None:
-    """Refuse options that would change nothing, with sampling or without: ConfigError."""
+def _check_search(arguments: argparse.Namespace, search: SearchConfig, asked: Asked) -> None:
+    """Refuse options that would change nothing, with sampling or without, and too small a beam: ConfigError."""
     for name in () if search.sample else _OF_SAMPLING:
         if getattr(arguments, name) is not None:
             raise ConfigError(f"{_option(name)} is for sampling: add --sample, or leave it out")
-    if search.sample and (rerank or arguments.beam_size is not None):
-        option = "--rerank" if rerank else "--beam-size"
+    if search.sample and (asked.rerank or arguments.beam_size is not None):
+        option = "--rerank" if asked.rerank else "--beam-size"
         raise ConfigError(f"{option} is for a beam, and outputs are sampled: leave it out, or add --no-sample")
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    if asked.n_best > search.beam_size and not search.sample:
+        raise ConfigError(
+            f"--n-best {asked.n_best} is more than the beam holds: set --beam-size {asked.n_best} or more "
+            f"(it is {search.beam_size})"
+        )

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
 from nmt.cli.lines import Unknown
-from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
 from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
@@ -108,6 +108,12 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
             metavar="N",
             help="of a language model: read nothing, and write N lines that are made from nothing, by sampling",
         )
+    if TaskName.classification in command.tasks:
+        output.add_argument(
+            "--attention",
+            action="store_true",
+            help="of a model that classifies: behind the label a tab, and each word with its weight by attention",
+        )
     output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
     add_search_options(parser)
     add_machine_options(parser)
@@ -128,6 +134,9 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
 
     search_config(arguments)
     arguments.words, arguments.command = command_line, command
+    arguments.attention = TaskName.classification in command.tasks and arguments.attention
+    if arguments.attention and arguments.format != "text":
+        raise ConfigError("--attention is for --format text, and jsonl has the weights anyway: leave it out")
     arguments.workers = worker_count(arguments.workers)
     if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
         raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
@@ -188,9 +197,8 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
         from nmt.translation.rerank import MinimumBayesRisk
 
         rerank = MinimumBayesRisk(sentence_chrf, arguments.sharpness)
-    loaded = load_translator(
-        arguments, arguments.model, n_best=arguments.n_best, alignments=arguments.alignments, rerank=rerank
-    )
+    asked = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
+    loaded = load_translator(arguments, arguments.model, asked)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
     if arguments.count is not None:
@@ -224,8 +232,8 @@ def _write(out: IO[bytes], window: Window, translations: Sequence[Translation], 
         warnings = [*line.warnings, *(f"line {number}: {warning}" for warning in translation.warnings)]
         for warning in () if arguments.quiet else warnings:
             report(arguments.command.name, f"warning: {warning}")
-        options = {"scores": arguments.scores, "alignments": arguments.alignments, "several": several}
-        rendered += FORMATS[arguments.format](Line(translation, number, **options))
+        options = {"scores": arguments.scores, "alignments": arguments.alignments, "attention": arguments.attention}
+        rendered += FORMATS[arguments.format](Line(translation, number, several=several, **options))
     out.write("".join(f"{line}\n" for line in rendered).encode("utf-8"))
     out.flush()
 

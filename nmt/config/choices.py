@@ -18,7 +18,21 @@ class TaskName(Word):
 
     translation = "translation"
     labelling = "labelling"
+    classification = "classification"
     generation = "generation"
+
+    @property
+    def does(self) -> str:
+        """Say what a model of this task does, as in "it translates"."""
+        return _DOES[self]
+
+
+_DOES = {
+    TaskName.translation: "translates",
+    TaskName.labelling: "labels tokens",
+    TaskName.classification: "classifies lines",
+    TaskName.generation: "continues text",
+}
 
 
 class Cell(Word):
@@ -39,6 +53,13 @@ class AttentionKind(Word):
     general = "general"
     additive = "additive"
     none = "none"
+
+
+class Pooling(Word):
+    """How the words of a line become the one vector that its class is read from."""
+
+    attention = "attention"
+    last = "last"
 
 
 class Initialization(Word):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from nmt.config.choices import AttentionKind, Cell, Initialization, Tying
+from nmt.config.choices import AttentionKind, Cell, Initialization, Pooling, Tying
 from nmt.config.schema import check_ranges, within
 from nmt.errors import ConfigError, require
 
@@ -32,6 +32,9 @@ class ModelConfig:
     decoder has one vector of the source (Sutskever et al. 2014)"""
     attention_size: int = field(default=256, metadata=within(1, 65_536))
     """A, width of additive attention's hidden layer"""
+    pooling: Pooling = Pooling.attention
+    """with task=classification, how a line's words become one vector: attention (a mean weighted by a learnt query,
+    Yang et al. 2016; model.attention_size is its width) or last (the last states of both directions)"""
     attentional_size: int = field(default=0, metadata=within(0, 65_536))
     """width of the attentional vector; where the output is tied to the embeddings, it is projected to their width; 0:
     the embedding size"""
@@ -43,9 +46,15 @@ class ModelConfig:
     """shared embedding matrices: none, target (target and output) or all (source too; needs one joint subword model)"""
     dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
+    word_dropout: float = field(default=0.0, metadata=within(0, 1, below=True))
+    """with task=labelling or classification, probability with which a word and its characters are left out in training
+    (Iyyer et al. 2015)"""
+    window: int = field(default=0, metadata=within(0, 16))
+    """with task=labelling or classification, the encoder reads each word beside so many neighbours on both sides
+    (Collobert et al. 2011); 0: the word alone"""
     character_size: int = field(default=32, metadata=within(0, 4096))
-    """with task=labelling, width of the characters' embeddings and of each direction of the layer that reads a word's
-    characters (Lample et al. 2016); 0: words only"""
+    """with task=labelling or classification, width of the characters' embeddings and of each direction of the layer
+    that reads a word's characters (Lample et al. 2016); 0: words only"""
     lexicon_size: int = field(default=0, metadata=within(0, 1000))
     """translations of each source subword, from word alignments of the training text; the model favours them where
     attention reads the subword (Arthur et al. 2016); 0: none"""

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, TaskName, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.objective import ObjectiveConfig
-from nmt.config.schema import MOST_COUNTED, as_typed, check_ranges, within
+from nmt.config.schema import MOST_COUNTED, check_ranges, flatten, to_dict, within
 from nmt.config.search import SearchConfig
+from nmt.config.tasks import refuse_meaningless
 from nmt.errors import ConfigError, require
 
 MOST_THREADS = 1024
@@ -40,7 +41,8 @@ class CorpusConfig:
     target: str = ""
     """target language, the suffix of the target files"""
     max_source_tokens: int = field(default=256, metadata=within(1, 1_000_000))
-    """pairs with more source subwords are left out of training"""
+    """pairs with more source subwords are left out of training; with task=classification, longer texts are cut to so
+    many words"""
     max_target_tokens: int = field(default=256, metadata=within(1, 1_000_000))
     """pairs with more target subwords are left out of training"""
     max_length_ratio: float = field(default=4.0, metadata=within(1, 1_000_000))
@@ -52,6 +54,8 @@ class CorpusConfig:
     them"""
     strip_token_digits: bool = False
     """with task=labelling, take the last digit off every token, which in some corpora is its place in a word"""
+    coarse_labels: bool = False
+    """with task=classification, take of a label what stands before its first colon, as NUM of NUM:dist"""
     cache_dir: str = ""
     """where encoded corpora are kept; empty: the user's cache directory, or $NMT_CACHE"""
 
@@ -227,7 +231,8 @@ class TrainConfig:
     """Everything nmt-train needs."""
 
     task: TaskName = TaskName.translation
-    """what is learnt: translation, labelling (a label for each token), or generation (a language model of one text)"""
+    """what is learnt: translation, labelling (a label for each token), classification (a label for each line), or
+    generation (a language model of one text)"""
     name: str = "run"
     """name of the run"""
     run_dir: str = "runs/${name}"
@@ -257,41 +262,9 @@ class TrainConfig:
         check_ranges(self)
         self.objective.require_parent(self.init_from)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
-        self._validate_task()
+        refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )
-
-    def _validate_task(self) -> None:
-        """Refuse settings that would silently change nothing, since the task has no use for them."""
-        subwords, corpus = self.subwords, self.corpus
-        by_task: dict[TaskName, dict[str, Any]] = {
-            TaskName.translation: {
-                "corpus.repair_bio": corpus.repair_bio,
-                "corpus.strip_token_digits": corpus.strip_token_digits,
-            },
-            TaskName.labelling: {
-                "init_from": self.init_from,
-                "corpus.tags": corpus.tags,
-                "subwords.model": subwords.model,
-                "subwords.source_model": subwords.source_model,
-                "subwords.sampling_alpha": subwords.sampling_alpha,
-                "subwords.byte_fallback": subwords.byte_fallback,
-                "objective.kind": self.objective.kind if self.objective.kind != "cross_entropy" else "",
-            },
-            TaskName.generation: {
-                "init_from": self.init_from,
-                "corpus.source": corpus.source,
-                "corpus.tags": corpus.tags,
-                "corpus.repair_bio": corpus.repair_bio,
-                "corpus.strip_token_digits": corpus.strip_token_digits,
-                "subwords.joint": "" if subwords.joint else "false",
-                "subwords.source_model": subwords.source_model,
-                "objective.kind": self.objective.kind if self.objective.kind != "cross_entropy" else "",
-            },
-        }
-        for key, value in by_task[self.task].items():
-            if value:
-                raise ConfigError(f"{key}={as_typed(value)} has no meaning with task={self.task}; leave it out")

@@ -8,7 +8,7 @@ import gzip
 import importlib.resources
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -125,8 +125,13 @@ def _file(name: str, label: str) -> TextFile:
         ) from error
 
 
-def read_lines(file: TextFile) -> Iterator[str]:
+def read_lines(file: TextFile, *, replaced: Callable[[str], None] | None = None) -> Iterator[str]:
     """Yield the lines of a UTF-8 file, plain or gzipped, without their ends.
+
+    Args:
+        file: to be read.
+        replaced: is called with a message about each line that is not UTF-8, whose wrong bytes become U+FFFD; None:
+            such a line is refused.
 
     Raises:
         CorpusError: unreadable, no text (says what it is), not UTF-8 (names the line), or a damaged gzip file.
@@ -141,16 +146,25 @@ def read_lines(file: TextFile) -> Iterator[str]:
             for number, line in enumerate(_lines(head, stream), start=1):
                 if number == 1:
                     line = line.removeprefix(b"\xef\xbb\xbf")
-                yield line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{file}: line {number} is not UTF-8 (byte 0x{error.object[error.start]:02x} at column {error.start + 1}); "
-            f"convert the file, for example with iconv -f LATIN1 -t UTF-8"
-        ) from error
+                content = line.removesuffix(b"\n").removesuffix(b"\r")
+                try:
+                    text = content.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    where = _not_utf_8(file, number, error)
+                    if replaced is None:
+                        advice = "convert the file, for example with iconv -f LATIN1 -t UTF-8"
+                        raise CorpusError(f"{where}; {advice}") from error
+                    replaced(f"{where}; such bytes were replaced")
+                    text = content.decode("utf-8", errors="replace")
+                yield text
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise _damaged(file, error, number) from error
     except OSError as error:
         raise CorpusError(f"{file}: cannot be read ({error.strerror or error}); check the file") from error
+
+
+def _not_utf_8(file: TextFile, number: int, error: UnicodeDecodeError) -> str:
+    return f"{file}: line {number} is not UTF-8 (byte 0x{error.object[error.start]:02x} at column {error.start + 1})"
 
 
 def _lines(head: bytes, stream: Any) -> Iterator[bytes]:
@@ -177,19 +191,19 @@ def read_pairs(paths: CorpusPaths) -> Iterator[Pair]:
     return paths.form.pairs(paths) if paths.form is not None else parallel_pairs(paths)
 
 
-def parallel_pairs(paths: CorpusPaths) -> Iterator[Pair]:
-    """Do what `read_pairs` does where files hold parallel lines or columns."""
+def parallel_pairs(paths: CorpusPaths, *, replaced: Callable[[str], None] | None = None) -> Iterator[Pair]:
+    """Do what `read_pairs` does where files hold parallel lines or columns; `replaced` as for `read_lines`."""
     if paths.target is None:
         yield from _read_columns(paths.source)
         return
-    source_lines, target_lines = read_lines(paths.source), read_lines(paths.target)
+    source_lines, target_lines = (read_lines(file, replaced=replaced) for file in (paths.source, paths.target))
     for count, (source, target) in enumerate(itertools.zip_longest(source_lines, target_lines)):
         if source is None or target is None:
             longer = count + 1 + sum(1 for _ in (target_lines if source is None else source_lines))
             counts = (count, longer) if source is None else (longer, count)
             raise CorpusError(
                 f"{paths.label}: {paths.source} has {counts[0]} lines, {paths.target} has {counts[1]} lines; "
-                f"each line needs its translation on the same line of the other file"
+                f"each line needs its counterpart on the same line of the other file"
             )
         yield Pair(source, target)
 

@@ -9,40 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import NamedTuple
 
 from nervaluate.evaluator import Evaluator
 
 from nmt.errors import CorpusError
+from nmt.evaluation.counts import Counts, counts_table, overall
 from nmt.evaluation.metrics import Score
 from nmt.text.words import split_tokens
 
 _STRICT = f"match:span+type|average:micro|nervaluate:{version('nervaluate')}"
 _TOKENS = "of:tokens"
-
-
-class Counts(NamedTuple):
-    """Entities of one type, or of all."""
-
-    right: int
-    predicted: int
-    reference: int
-
-    @property
-    def precision(self) -> float:
-        """Share of the predicted entities that are right, in percent; 0 where there are none."""
-        return 100 * self.right / self.predicted if self.predicted else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of the reference's entities that were found, in percent; 0 where there are none."""
-        return 100 * self.right / self.reference if self.reference else 0.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of both, in percent."""
-        total = self.predicted + self.reference
-        return 200 * self.right / total if total else 0.0
 
 
 def entity_counts(outputs: Sequence[str], references: Sequence[str]) -> dict[str, Counts]:
@@ -59,11 +35,6 @@ def entity_counts(outputs: Sequence[str], references: Sequence[str]) -> dict[str
     by_type = Evaluator(reference, predicted, tags=types, loader="list").evaluate()["entities"]
     strict = {name: by_type[name]["strict"] for name in types}
     return {name: Counts(each.correct, each.actual, each.possible) for name, each in strict.items()}
-
-
-def overall(counts: dict[str, Counts]) -> Counts:
-    """Add up the counts of all types."""
-    return Counts(*(sum(column) for column in zip(*counts.values(), strict=True))) if counts else Counts(0, 0, 0)
 
 
 def label_scores(outputs: Sequence[str], references: Sequence[str], *, is_bio: bool) -> list[Score]:
@@ -86,14 +57,7 @@ def label_scores(outputs: Sequence[str], references: Sequence[str], *, is_bio: b
 
 def table(counts: dict[str, Counts]) -> str:
     """Write precision, recall and F1 of each type, one a line, and of all."""
-    rows = [*counts.items(), ("all", overall(counts))] if counts else []
-    width = max((len(name) for name, _ in rows), default=0)
-    lines = [f"{'type':<{width}}  precision  recall     F1  entities"]
-    lines += [
-        f"{name:<{width}}  {each.precision:>9.2f}  {each.recall:>6.2f}  {each.f1:>5.2f}  {each.reference:>8,}"
-        for name, each in rows
-    ]
-    return "\n".join(lines)
+    return counts_table({**counts, "all": overall(counts)} if counts else {}, head="type", counted="entities")
 
 
 def _aligned(outputs: Sequence[str], references: Sequence[str]) -> list[tuple[list[str], list[str]]]:

@@ -19,6 +19,7 @@ from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.metrics.ter import TER
 
 from nmt.errors import ConfigError, CorpusError
+from nmt.text.scripts import CHINESE, KANA, OTHERS
 
 MOST_WORDS_FOR_TER = 250
 """Of 250 words that differ throughout TER took half a minute on a busy machine, of 1,000 four minutes."""
@@ -31,18 +32,8 @@ _SCRIPTS_BY_CHARACTER = {
     *("Jpan", "Hrkt", "Hira", "Kana", "Kore", "Hang", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"),
     *("Lana", "Tale", "Talu", "Tavt", "Java", "Bali", "Yiii"),
 }
-_KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d"
-_CHINESE = (
-    "\u2e80-\u2fdf\u3005-\u3007\u3105-\u312f\u31a0-\u31bf\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-# In the order of the blocks: Thai and Lao, Tibetan, Burmese, Khmer, Tai Le and New Tai Lue, Tai Tham, Balinese, Yi,
-# Javanese, Burmese, Tai Viet.
-_OTHERS = (
-    "\u0e01-\u0ede\u0f40-\u0fbc\u1000-\u109f\u1780-\u17d3\u1950-\u19df\u1a20-\u1aad\u1b05-\u1b4c\ua000-\ua48c"
-    "\ua984-\ua9c0\ua9e0-\ua9fe\uaa60-\uaadf"
-)
-_KANA_LETTER, _CHINESE_LETTER = re.compile(f"[{_KANA}]"), re.compile(f"[{_CHINESE}]")
-_LETTER_WITHOUT_SPACES = re.compile(f"[{_KANA}{_CHINESE}{_OTHERS}]")
+_KANA_LETTER, _CHINESE_LETTER = re.compile(f"[{KANA}]"), re.compile(f"[{CHINESE}]")
+_LETTER_WITHOUT_SPACES = re.compile(f"[{KANA}{CHINESE}{OTHERS}]")
 _BY_CHARACTER = ("zh", "char", "ja-mecab", "ko-mecab")
 # The longest n-grams that BLEU counts.
 _BLEU_ORDER = 4

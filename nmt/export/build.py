@@ -58,7 +58,7 @@ def build_graphs(
         ConfigError: there are no graphs for such a model.
     """
     if config.attention == "none":
-        raise ConfigError("a model without attention cannot be exported; it translates with PyTorch as it is")
+        raise ConfigError("a model without attention cannot be exported; PyTorch runs it as it is")
     constants: Constants = {}
 
     def build(builder: type[Builder]) -> bytes:

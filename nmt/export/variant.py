@@ -21,6 +21,7 @@ from nmt.errors import BundleError, ConfigError
 from nmt.export.arithmetic import Float32
 from nmt.export.build import build_graphs
 from nmt.export.builder import Weights
+from nmt.export.classifier import build_classifier_graph
 from nmt.export.int8 import Int8
 from nmt.export.tagger import build_tagger_graph
 from nmt.files import is_utf8
@@ -28,6 +29,11 @@ from nmt.text.shortlist import Shortlist
 from nmt.text.vocabulary import subwords_of
 from nmt.text.words import WordVocabulary
 
+_OF_WORDS = {
+    TaskName.labelling: ("tagger", build_tagger_graph),
+    TaskName.classification: ("classifier", build_classifier_graph),
+}
+"""The one graph of a task whose lines are words, and what builds it."""
 _ARITHMETIC = {"int8": Int8, "fp32": Float32}
 _FROM_WEIGHTS = "a bundle is exported from the weights that training saved"
 _ELSEWHERE = "make it writable or copy the bundle elsewhere"
@@ -128,15 +134,17 @@ def _graphs(
     description: Description, weights: Weights, precision: str, *, with_shortlist: bool
 ) -> dict[str, tuple[str, bytes]]:
     """Build the graphs of a bundle's task: for each part its file's name and content."""
-    source = description.source_subwords
-    if not isinstance(source, WordVocabulary):
+    source, task = description.source_subwords, description.task
+    if task not in _OF_WORDS:
         graphs = build_graphs(description.config, weights, _ARITHMETIC[precision], with_shortlist=with_shortlist)
         return graphs.files()
     if precision != "fp32" or with_shortlist:
         raise ConfigError(
-            "a model that labels is exported in fp32 and without a shortlist: take --precision fp32 alone"
+            f"a model that {task.does} is exported in fp32 and without a shortlist: take --precision fp32 alone"
         )
-    return {"tagger": ("tagger.onnx", build_tagger_graph(description.config, weights, first_word=source.first_word))}
+    assert isinstance(source, WordVocabulary)
+    name, build = _OF_WORDS[task]
+    return {name: (f"{name}.onnx", build(description.config, weights, first_word=source.first_word))}
 
 
 def _load_file(path: Path) -> dict[str, np.ndarray[Any, Any]]:

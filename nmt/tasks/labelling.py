@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 from nmt.config.search import SearchConfig
 from nmt.corpus.filters import Filters, is_held_out
 from nmt.corpus.labelled import Labelled
-from nmt.corpus.padding import pad_rows
-from nmt.corpus.reader import CorpusPaths, ParallelText, has_text, read_pairs
+from nmt.corpus.reader import CorpusPaths, ParallelText, read_pairs
 from nmt.evaluation.labelling import label_scores
 from nmt.evaluation.metrics import Score
+from nmt.tasks.reference_loss import batched_loss
 from nmt.tasks.task import Metric, Side, Task
 from nmt.text.vocabulary import Vocabulary
 from nmt.text.words import LabelVocabulary, WordVocabulary, take_apart
-from nmt.translation.batching import cut_batches
 from nmt.translation.labeller import Labeller
 
 if TYPE_CHECKING:
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from nmt.corpus.batches import Batch
     from nmt.model.lexicon import Offer
     from nmt.model.loss import Loss
-    from nmt.model.tagger import Tagger, WordTensors
+    from nmt.model.tagger import Tagger
+    from nmt.model.words import WordTensors
 
 _F1, _ACCURACY = Metric("f1", "F1"), Metric("accuracy", "accuracy")
 _UNLIMITED = 10**9
@@ -88,28 +88,7 @@ class Labelling(Task):
 
     def reference_loss(self, bundle: Bundle, text: ParallelText, *, batch_size: int) -> tuple[float, int]:
         """See `Task`; lines without tokens say nothing."""
-        import numpy as np
-        import torch
-
-        from nmt.corpus.batches import Batch
-
-        source, target = bundle.source_subwords, bundle.target_subwords
-        ids = {"pad_id": target.pad_id, "eos_id": target.eos_id}
-        pairs = [pair for pair in zip(*text, strict=True) if has_text(pair)]
-        sources, targets = (
-            side.encode_batch(lines) for side, lines in zip((source, target), _sides(pairs), strict=True)
-        )
-        order = sorted(range(len(pairs)), key=lambda i: -len(sources[i]))
-        total, tokens = 0.0, 0
-        with torch.inference_mode():
-            for cut in cut_batches([len(sources[i]) + 1 for i in order], batch_size):
-                rows = [pad_rows([side[i] for i in order[cut]], **ids) for side in (sources, targets)]
-                arrays = (*(array for side in rows for array in side), np.array(order[cut]))
-                batch = Batch(*(torch.from_numpy(array).to(bundle.model.device) for array in arrays))
-                loss = self.loss(bundle.model, batch, label_smoothing=0.0)
-                total += float(loss.negative_log_likelihood)
-                tokens += loss.tokens
-        return total, tokens
+        return batched_loss(self, bundle, text, batch_size=batch_size)
 
     def outputs(self, bundle: Bundle, lines: Sequence[str], *, search: SearchConfig | None = None) -> list[str]:
         """See `Task`."""
@@ -137,10 +116,6 @@ class Labelling(Task):
 
 def _form(corpus: Any) -> Labelled:
     return Labelled(corpus.repair_bio, corpus.strip_token_digits)
-
-
-def _sides(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    return [source for source, _ in pairs], [target for _, target in pairs]
 
 
 def _tensors(model: Tagger, batch: Batch) -> tuple[WordTensors, Tensor]:

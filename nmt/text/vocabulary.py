@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol, cast
 
 from nmt.errors import ConfigError, SubwordError
 from nmt.text.subwords import SubwordModel
-from nmt.text.words import LabelVocabulary, WordVocabulary
+from nmt.text.words import ClassVocabulary, LabelVocabulary, WordVocabulary
 
 
 class Vocabulary(Protocol):
@@ -45,9 +45,12 @@ def read_vocabulary(data: bytes, *, origin: str) -> Vocabulary:
         content = json.loads(data)
         if content["kind"] == LabelVocabulary.kind:
             return LabelVocabulary(_texts(content["labels"]))
+        if content["kind"] == ClassVocabulary.kind:
+            return ClassVocabulary(_texts(content["labels"]))
         if content["kind"] == WordVocabulary.kind:
             words, rare = _texts(content["words"]), int(content["rare"])
-            return WordVocabulary(_texts(content["characters"]), words, min(max(rare, 0), len(words)))
+            characters, ignore_case = _texts(content["characters"]), bool(content.get("ignore_case", False))
+            return WordVocabulary(characters, words, min(max(rare, 0), len(words)), ignore_case=ignore_case)
     except (ValueError, KeyError, TypeError):
         pass
     raise SubwordError(f"{origin}: not a vocabulary of this nmt, or damaged; copy it again")
@@ -59,8 +62,8 @@ def subwords_of(vocabulary: Vocabulary) -> SubwordModel:
     Raises:
         ConfigError: it is the vocabulary of another task.
     """
-    if isinstance(vocabulary, (WordVocabulary, LabelVocabulary)):
-        raise ConfigError("the model does not translate, it labels: use nmt predict")
+    if isinstance(vocabulary, (WordVocabulary, LabelVocabulary, ClassVocabulary)):
+        raise ConfigError("the model does not translate, it gives labels: use nmt predict")
     return cast(SubwordModel, vocabulary)
 
 

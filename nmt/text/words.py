@@ -94,14 +94,20 @@ class WordVocabulary(_Table):
     are larger than those of characters, so that a row can be taken apart again:
 
         0–3 special · 4 unknown word · 5 to 4 + C characters · then the words, those seen once at the end
+
+    One that ignores case looks words up in lower case. Their characters are always those of the text.
     """
 
     kind = "words"
     unknown_word: ClassVar[int] = 4
 
-    def __init__(self, characters: Sequence[str], words: Sequence[str], rare: int) -> None:
+    def __init__(
+        self, characters: Sequence[str], words: Sequence[str], rare: int, *, ignore_case: bool = False
+    ) -> None:
         """Make one of different characters and words, of which the last `rare` occurred once in the training text."""
-        super().__init__({"rare": rare, "characters": list(characters), "words": list(words)})
+        case = {"ignore_case": True} if ignore_case else {}
+        super().__init__({**case, "rare": rare, "characters": list(characters), "words": list(words)})
+        self.ignore_case = ignore_case
         self.characters, self.words, self.rare = len(characters), len(words), rare
         self.first_word = self.unknown_word + 1 + len(characters)
         self.vocabulary_size = self.first_word + len(words)
@@ -109,12 +115,13 @@ class WordVocabulary(_Table):
         self._words = {each: i for i, each in enumerate(words, self.first_word)}
 
     @staticmethod
-    def train(lines: Iterable[str], *, size: int) -> "WordVocabulary":
+    def train(lines: Iterable[str], *, size: int, ignore_case: bool = False) -> "WordVocabulary":
         """Collect the words and characters of a text, the most frequent first.
 
         Args:
             lines: tokens parted by spaces.
             size: number of ids at most; characters come first, and the rarest words go.
+            ignore_case: take words that differ in case for one.
 
         Raises:
             SubwordError: there is no word, or no room for the characters.
@@ -128,6 +135,8 @@ class WordVocabulary(_Table):
         for word, count in counts.items():
             for each in word:
                 characters[each] += count
+        if ignore_case:
+            counts = _without_case(counts)
         room = size - _SPECIAL - 1 - len(characters)
         if room < 1:
             raise SubwordError(
@@ -137,13 +146,14 @@ class WordVocabulary(_Table):
         # Words of equal count are in the order of their characters, so that equal texts give equal bytes.
         kept = sorted(counts, key=lambda word: (-counts[word], word))[:room]
         rare = sum(counts[word] == 1 for word in kept)
-        return WordVocabulary(sorted(characters, key=lambda each: (-characters[each], each)), kept, rare)
+        by_frequency = sorted(characters, key=lambda each: (-characters[each], each))
+        return WordVocabulary(by_frequency, kept, rare, ignore_case=ignore_case)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a line: each word, and its characters behind it."""
         ids: list[int] = []
         for word in split_tokens(text):
-            ids.append(self._words.get(word, self.unknown_word))
+            ids.append(self._words.get(word.lower() if self.ignore_case else word, self.unknown_word))
             ids.extend(self._characters.get(each, self.unk_id) for each in word[:_MOST_CHARACTERS])
         return ids
 
@@ -154,6 +164,13 @@ class WordVocabulary(_Table):
     def sample_batch(self, texts: Sequence[str], *, alpha: float, seed: int) -> list[list[int]]:
         """`encode` of every line: words are split in one way only."""
         return self.encode_batch(texts)
+
+
+def _without_case(counts: Counter[str]) -> Counter[str]:
+    together: Counter[str] = Counter()
+    for word, count in counts.items():
+        together[word.lower()] += count
+    return together
 
 
 class LabelVocabulary(_Table):
@@ -225,6 +242,37 @@ class LabelVocabulary(_Table):
                 for before, other in enumerate(self.labels):
                     between[before, after] = 0.0 if may_follow(other, label) else -np.inf
         return between, start
+
+
+class ClassVocabulary(_Table):
+    """The labels of whole lines, each with one id; a label may have spaces inside."""
+
+    kind = "classes"
+    first_label: ClassVar[int] = _SPECIAL
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """Make one of different labels."""
+        super().__init__({"labels": list(labels)})
+        self.labels = tuple(labels)
+        self.vocabulary_size = _SPECIAL + len(labels)
+        self._ids = {label: i for i, label in enumerate(labels, _SPECIAL)}
+
+    def __contains__(self, label: str) -> bool:
+        return label in self._ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Give the id of each line's label.
+
+        Raises:
+            CorpusError: the training text has no such label.
+        """
+        if lacking := [label for label in texts if label not in self._ids]:
+            raise CorpusError(f"label {lacking[0]} never occurs in the training text; correct it")
+        return [[self._ids[label]] for label in texts]
+
+    def sample_batch(self, texts: Sequence[str], *, alpha: float, seed: int) -> list[list[int]]:
+        """`encode_batch`: there is nothing to draw."""
+        return self.encode_batch(texts)
 
 
 def is_bio(labels: Iterable[str]) -> bool:

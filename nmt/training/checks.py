@@ -56,8 +56,8 @@ def _overlap(label: str, overlap: Overlap, count: int) -> str:
     number, what = (pairs, "pairs") if pairs else (sources, "sources")
     line = f"{number:,} of the {count:,} {what} of {label} ({number / count:.2%}) are in the training text too"
     if not pairs:
-        return f"{line}, translated otherwise"
-    return f"{line}, and {sources:,} of its other sources, translated otherwise" if sources else line
+        return f"{line}, with another target"
+    return f"{line}, and {sources:,} of its other sources, with another target" if sources else line
 
 
 def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:

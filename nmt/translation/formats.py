@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from nmt.translation.request import TextHypothesis, Translation
+from nmt.translation.request import Decision, TextHypothesis, Translation
 
 
 class Line(NamedTuple):
@@ -21,17 +21,21 @@ class Line(NamedTuple):
     """write scores, where the format has them on demand"""
     alignments: bool = False
     """write alignments"""
+    attention: bool = False
+    """write the weights of words"""
     several: bool = False
     """list the hypotheses even where there is one"""
 
 
 def text(line: Line) -> Iterator[str]:
-    """Write the best translation; its score before it, and its alignment behind it, each parted by a tab."""
+    """Write the best translation: its score before it, its alignment and the weights of words behind it, with tabs."""
     best = line.translation.hypotheses[0]
     parts = [f"{best.score:.4f}"] if line.scores else []
     parts.append(best.text)
     if line.alignments:
         parts.append(pharaoh(best.alignment or ()))
+    if line.attention and line.translation.decision is not None and line.translation.decision.words:
+        parts.append(weighted(line.translation.decision))
     yield "\t".join(parts)
 
 
@@ -39,6 +43,8 @@ def jsonl(line: Line) -> Iterator[str]:
     """Write an object with the line's number, the best translation and, where there are several, all hypotheses."""
     hypotheses = line.translation.hypotheses
     values: dict[str, Any] = {"line": line.number} | _plain(hypotheses[0], line)
+    if line.translation.decision is not None:
+        values |= _decided(hypotheses[0].text, line.translation.decision)
     if line.several or len(hypotheses) > 1:
         values["hypotheses"] = [_plain(hypothesis, line) for hypothesis in hypotheses]
     yield json.dumps(values, ensure_ascii=False)
@@ -67,6 +73,21 @@ def _plain(hypothesis: TextHypothesis, line: Line) -> dict[str, Any]:
         "finished": hypothesis.finished,
     }
     return values | {"alignment": hypothesis.alignment or []} if line.alignments else values
+
+
+def _decided(label: str, decision: Decision) -> dict[str, Any]:
+    """Turn a decision into plain values; a model without attention has none to show."""
+    probabilities = {name: round(each, 6) for name, each in decision.probabilities.items()}
+    values: dict[str, Any] = {"label": label, "probabilities": probabilities, "words": decision.words}
+    if decision.attention is not None:
+        values["attention"] = [round(weight, 6) for weight in decision.attention]
+    return values
+
+
+def weighted(decision: Decision) -> str:
+    """Write each word with its weight behind a colon: ``How:0.71 far:0.20``."""
+    pairs = zip(decision.words, decision.attention or (), strict=False)
+    return " ".join(f"{word}:{weight:.2f}" for word, weight in pairs)
 
 
 def pharaoh(alignment: Sequence[tuple[int, int]]) -> str:

@@ -6,22 +6,18 @@ both. A line's labels are a function of that line alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nmt.config.search import SearchConfig
-from nmt.corpus.padding import pad_rows
 from nmt.errors import ConfigError
 from nmt.search.viterbi import Path, Transitions, viterbi
-from nmt.text.vocabulary import Vocabulary
-from nmt.text.words import LabelVocabulary, WordVocabulary, split_tokens, take_apart
-from nmt.translation.batching import WINDOW_BATCHES, cut_batches
+from nmt.text.words import LabelVocabulary, WordVocabulary, split_tokens
+from nmt.translation.answering import Answering, WordModel
 from nmt.translation.request import Request, TextHypothesis, Translation
-
-_Tag = TypeVar("_Tag")
 
 
 class Tagging(Protocol):
@@ -35,44 +31,20 @@ class Tagging(Protocol):
         """Score each label for each token: the arrays of `nmt.text.words.Words` → (B, T, Y)."""
 
 
-class Labelling(Protocol):
-    """What a Labeller needs to know of a trained model."""
-
-    @property
-    def model(self) -> Any:
-        """See `Tagging`; in evaluation mode."""
-
-    @property
-    def source_subwords(self) -> Vocabulary:
-        """The words that the model reads."""
-
-    @property
-    def target_subwords(self) -> Vocabulary:
-        """The labels that it chooses from."""
-
-    @property
-    def search(self) -> SearchConfig:
-        """How many lines are looked at together, and of how many tokens."""
-
-
-class Labeller:
+class Labeller(Answering):
     """Labels lines with a trained model, window by window.
 
     The labels are the most probable sequence by Viterbi's algorithm. Where they are BIO, sequences that no entities
     spell are left out, and probabilities are those among the rest.
     """
 
-    def __init__(self, bundle: Labelling, *, search: SearchConfig | None = None) -> None:
+    def __init__(self, bundle: WordModel, *, search: SearchConfig | None = None) -> None:
         """Prepare to label; ConfigError where the model translates instead."""
         source, target = bundle.source_subwords, bundle.target_subwords
         if not (isinstance(source, WordVocabulary) and isinstance(target, LabelVocabulary)):
-            raise ConfigError("the model does not label, it translates: use nmt-translate instead")
-        self.bundle, self.search = bundle, search or bundle.search
-        self.window = self.search.batch_size * WINDOW_BATCHES
-        """requests of a full window"""
-        self.first_window = self.search.batch_size
-        """requests of a window that need not wait for more"""
-        self._words, self._labels = source, target
+            raise ConfigError("the model does not label tokens: use nmt predict, or nmt-translate")
+        super().__init__(source, search or bundle.search)
+        self._labels = target
         self._model: Tagging = bundle.model
         between, start = target.impossible()
         self._transitions = Transitions(*self._model.transitions).plus(
@@ -94,26 +66,11 @@ class Labeller:
         paths = self._label({part for parts in cut for part in parts})
         return [self._join(request, [paths[part] for part in parts]) for request, parts in zip(asked, cut, strict=True)]
 
-    def map(
-        self, windows: Iterable[tuple[_Tag, Sequence[Request]]]
-    ) -> Iterator[tuple[_Tag, Sequence[Request], list[Translation]]]:
-        """Label windows as they come, each with a tag for the caller's use."""
-        for tag, requests in windows:
-            yield tag, requests, self.translate(requests)
-
     def _label(self, texts: set[str]) -> dict[str, Path]:
-        """Label different texts; the longest go first, since what does not fit in memory fails at once then."""
-        order = sorted(texts)
-        rows = dict(zip(order, self._words.encode_batch(order), strict=True))
-        order.sort(key=lambda text: -len(rows[text]))
         paths: dict[str, Path] = {}
-        for cut in cut_batches([len(rows[text]) for text in order], self.search.batch_size):
-            source, lengths = pad_rows(
-                [rows[text] for text in order[cut]], pad_id=self._words.pad_id, eos_id=self._words.eos_id
-            )
-            words = take_apart(source, lengths, first_word=self._words.first_word)
+        for batch, words in self.batches(texts):
             found = viterbi(self._model.emissions(*words), words.lengths, self._transitions)
-            paths.update(zip(order[cut], found, strict=True))
+            paths.update(zip(batch, found, strict=True))
         return paths
 
     def _join(self, request: Request, parts: list[Path]) -> Translation:

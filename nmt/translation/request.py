@@ -69,6 +69,18 @@ class TextHypothesis:
     """(T, S) weights of each target subword over the source's subwords and its end; None unless asked for"""
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What the label of a line was chosen among, and what was read of the line."""
+
+    probabilities: dict[str, float] = field(default_factory=dict)
+    """of each label, the most probable first"""
+    words: list[str] = field(default_factory=list)
+    """that were read"""
+    attention: list[float] | None = None
+    """weight of each of these words, 1 together; None where the model has no attention"""
+
+
 _NOTHING = TextHypothesis("", 0.0, 0.0, True, [])
 
 
@@ -84,6 +96,8 @@ class Translation:
     """characters of the line that the vocabulary lacks, so that no translation has them"""
     id: str | int | None = None
     """the request's"""
+    decision: Decision | None = None
+    """of a model that classifies lines"""
 
     @property
     def text(self) -> str:
@@ -103,7 +117,12 @@ class Translation:
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> "Translation":
         """Build what `to_dict` wrote."""
-        return Translation(**{**values, "hypotheses": [_hypothesis(each) for each in values["hypotheses"]]})
+        decision = values.get("decision")
+        made = {
+            "hypotheses": [_hypothesis(each) for each in values["hypotheses"]],
+            "decision": None if decision is None else Decision(**decision),
+        }
+        return Translation(**{**values, **made})
 
 
 def _hypothesis(values: Mapping[str, Any]) -> TextHypothesis:

@@ -110,9 +110,9 @@ def test_what_a_labeller_cannot_do_is_said_in_one_line(capsys, labeller, monkeyp
         expected = f"nmt predict: error: {words[0]} is for translations, and {labeller} labels tokens: leave it out"
         assert message(capsys, predict.main, labeller, *words) == expected
     for words in (["--precision", "int8"], ["--precision", "fp32", "--shortlist", 9, "--train", tmp_path / "a"]):
-        expected = "a model that labels is exported in fp32 and without a shortlist: take --precision fp32 alone"
+        expected = "a model that labels tokens is exported in fp32 and without a shortlist: take --precision fp32 alone"
         assert message(capsys, export.main, labeller, *words) == f"nmt-export: error: {expected}"
-    assert "the model does not translate, it labels: use nmt predict" in message(
+    assert "the model does not translate, it gives labels: use nmt predict" in message(
         capsys, export.main, labeller, "--verify", "--quiet"
     )
     reference = ("--reference", tmp_path / "a.conll")

@@ -1,6 +1,7 @@
 """Every file under conf/ composes, fits the schema, and describes a run that can be."""
 
 import importlib.resources
+import re
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,9 @@ def test_every_group_is_there():
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_validates(composed, group, choice):
     names_text = group == "experiment" or (group == "corpus" and choice != "custom")
-    labelled = group == "corpus" and ".conll" in (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
-    more = ["task=labelling"] if labelled else []
+    content = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8") if group == "corpus" else ""
+    more = ["task=labelling"] if ".conll" in content else []
+    more += ["task=classification"] if re.search(r"\.(label|tsv)\b", content) else []
     more += ["task=generation"] if group == "corpus" and choice.endswith("_text") else []
     # Objectives that search start from a trained bundle.
     more += ["init_from=runs/mine/best"] if choice in ("self_critical", "minimum_risk") else []

@@ -34,6 +34,17 @@ def error(function, *args):
     return str(caught.value)
 
 
+def test_bytes_that_are_not_utf8_are_replaced_where_it_is_asked_for(tmp_path):
+    (tmp_path / "a").write_bytes(b"a\n\xf0b\nc\xff\n")
+    told = []
+    assert list(read_lines(tmp_path / "a", replaced=told.append)) == ["a", "\ufffdb", "c\ufffd"]
+    assert told == [
+        f"{tmp_path}/a: line {line} is not UTF-8 (byte 0x{byte} at column {column}); such bytes were replaced"
+        for line, byte, column in ((2, "f0", 1), (3, "ff", 2))
+    ]
+    assert "line 2 is not UTF-8 (byte 0xf0 at column 1); convert the file" in error(read_lines, tmp_path / "a")
+
+
 @pytest.mark.parametrize(
     ("data", "lines"),
     [
@@ -125,7 +136,7 @@ def test_unequal_line_counts(tmp_path, source, target):
     paths = write(tmp_path, b"one\n" * source, b"eins\n" * target)
     assert error(read_pairs, paths) == (
         f"corpus.train={tmp_path}/train: {tmp_path}/train.en has {source} lines, {tmp_path}/train.de has {target} "
-        f"lines; each line needs its translation on the same line of the other file"
+        f"lines; each line needs its counterpart on the same line of the other file"
     )
 
 

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from nmt.errors import CorpusError
-from nmt.evaluation.labelling import Counts, entity_counts, label_scores, overall, table
+from nmt.evaluation.counts import Counts, overall
+from nmt.evaluation.labelling import entity_counts, label_scores, table
 
 
 def test_an_entity_is_right_where_span_and_type_are():

@@ -91,7 +91,7 @@ def test_in_int8_every_network_steps_nearly_so(make_models, network):
 def test_what_has_no_graphs_translates_with_pytorch(make_models, network, message):
     with pytest.raises(ConfigError) as caught:
         make_models(**network)
-    assert str(caught.value) == f"{message}; it translates with PyTorch as it is"
+    assert str(caught.value) == f"{message}; PyTorch runs it as it is"
 
 
 LEXICA = [{}, {"input_feeding": True}, {"decoder_layers": 2}, {"attention": AttentionKind.additive}]

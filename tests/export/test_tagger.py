@@ -10,7 +10,8 @@ from nmt.config.model import ModelConfig
 from nmt.corpus.padding import pad_rows
 from nmt.errors import BundleError, ConfigError
 from nmt.export.tagger import build_tagger_graph
-from nmt.model.tagger import TaggerSizes, build_tagger
+from nmt.model.tagger import build_tagger
+from nmt.model.words import WordSizes
 from nmt.runtime.tagger import OnnxTagger
 from nmt.text.words import WordVocabulary, take_apart
 
@@ -30,7 +31,7 @@ def exported(words, tmp_path):
         sizes = {"embedding_size": 6, "encoder_hidden_size": 5, "character_size": 4}
         config = ModelConfig(**(sizes | changes))
         torch.manual_seed(1)
-        model = build_tagger(config, TaggerSizes(words.first_word, words.words, words.rare, 4)).eval()
+        model = build_tagger(config, WordSizes(words.first_word, words.words, words.rare, 4)).eval()
         with torch.no_grad():
             for parameter in model.crf.parameters():
                 torch.nn.init.normal_(parameter)
@@ -50,6 +51,7 @@ def exported(words, tmp_path):
         {"encoder_cell": "rnn"},
         {"encoder_layers": 3},
         {"character_size": 0},
+        {"window": 2},
     ],
 )
 def test_a_graph_scores_as_pytorch_does(exported, words, changes):

@@ -6,7 +6,8 @@ import torch
 
 from nmt.config.model import ModelConfig
 from nmt.corpus.padding import pad_rows
-from nmt.model.tagger import TaggerSizes, build_tagger, build_tagger_shapes
+from nmt.model.tagger import build_tagger, build_tagger_shapes
+from nmt.model.words import WordSizes
 from nmt.text.words import WordVocabulary, take_apart
 
 LINES = ["a bb abc", "cab", "x bb bb aaaa c"]
@@ -18,7 +19,7 @@ def words():
 
 
 def sizes(words, labels=4):
-    return TaggerSizes(words.first_word, words.words, words.rare, labels)
+    return WordSizes(words.first_word, words.words, words.rare, labels)
 
 
 def config(**changes):
@@ -42,7 +43,9 @@ def test_rows_are_taken_apart_into_words_and_characters(words):
     assert found.characters.tolist() == expected
 
 
-@pytest.mark.parametrize("changes", [{}, {"encoder_cell": "gru"}, {"encoder_cell": "ssru"}, {"encoder_layers": 3}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"encoder_cell": "gru"}, {"encoder_cell": "ssru"}, {"encoder_layers": 3}, {"window": 2}]
+)
 def test_a_sentence_has_the_same_scores_whatever_its_batch(words, changes):
     torch.manual_seed(1)
     model = build_tagger(config(**changes), sizes(words)).eval()
@@ -50,6 +53,19 @@ def test_a_sentence_has_the_same_scores_whatever_its_batch(words, changes):
     for row, line in enumerate(LINES):
         [alone] = model.emissions(*parts(words, [line]))
         np.testing.assert_allclose(together[row, : len(alone)], alone, atol=1e-6)
+
+
+def test_the_encoder_reads_a_word_between_its_neighbours(words):
+    torch.manual_seed(1)
+    model = build_tagger(config(window=1), sizes(words)).eval()
+    a, b, c = (torch.full((1, 2), value) for value in (1.0, 2.0, 3.0))
+    zero = torch.zeros(1, 2)
+    found = model._beside_neighbours(torch.stack([a, b, c], dim=1))
+    expected = [torch.cat(three, dim=1) for three in ((zero, a, b), (a, b, c), (b, c, zero))]
+    assert torch.equal(found, torch.stack(expected, dim=1))
+    plain = build_tagger(config(), sizes(words))
+    widths = [each.encoder.layers[0].weight_ih_l0.size(1) for each in (plain, model)]
+    assert widths[1] == 3 * widths[0]
 
 
 def test_words_that_are_unknown_differ_by_their_characters(words):

@@ -272,7 +272,7 @@ def test_a_slip_in_a_command_that_is_not_run_is_noticed(wrong, capsys):
 
 @pytest.fixture(scope="module")
 def tiny_runs(tmp_path_factory):
-    """Runs of two updates, one for each direction, in a directory with the texts that pages name."""
+    """Runs of two updates, one for each direction and one that classifies, in a directory with the texts of pages."""
     directory = tmp_path_factory.mktemp("pages")
     demo = ROOT / "corpora" / "demo"
     (directory / "data").mkdir()
@@ -293,6 +293,7 @@ def tiny_runs(tmp_path_factory):
             assert main(["train", *texts, *sides, *SHORT, *SMALL]) == 0
         texts = ["corpus.train=data/train.en", "corpus.valid=data/valid.en", "corpus.target=en"]
         assert main(["train", "task=generation", "name=language_model", *texts, *SHORT, *SMALL]) == 0
+        assert main(["train", "experiment=demo_classification", *SHORT]) == 0
     return directory
 
 
@@ -313,8 +314,9 @@ def provide(words, tiny_runs):
     named = re.findall(r"(?<!\S)(?:init_from=)?runs/(\w+)(?:/best)?(?!\S)", " ".join(words))
     for name in named + ["mine"] * ("runs" in words[2:]):
         if not Path("runs", name).exists():
-            tiny = "de_en" if name == "de_en" else "language_model" if name.endswith("_generation") else "en_de"
-            shutil.copytree(tiny_runs / "runs" / tiny, Path("runs", name))
+            tiny = "language_model" if name.endswith("_generation") else "en_de"
+            own = name if name in ("de_en", "demo_classification") else tiny
+            shutil.copytree(tiny_runs / "runs" / own, Path("runs", name))
 
 
 def run_nmt(words, given):

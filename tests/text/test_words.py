@@ -5,7 +5,7 @@ import pytest
 
 from nmt.errors import ConfigError, CorpusError, SubwordError
 from nmt.text.vocabulary import read_vocabulary, subwords_of
-from nmt.text.words import LabelVocabulary, WordVocabulary, is_bio, may_follow, split_tokens
+from nmt.text.words import ClassVocabulary, LabelVocabulary, WordVocabulary, is_bio, may_follow, split_tokens
 
 
 @pytest.fixture
@@ -30,11 +30,33 @@ def test_the_rarest_words_go_where_there_is_no_room(words):
 
 def test_a_vocabulary_comes_back_as_it_was(words):
     labels = LabelVocabulary.train(["O B-X I-X", "O"])
-    for each in (words, labels):
+    for each in (words, labels, ClassVocabulary(["a b", "c"]), WordVocabulary.train(["A a"], size=9, ignore_case=True)):
         again = read_vocabulary(each.to_bytes(), origin="here")
         assert type(again) is type(each)
         assert (again.digest, again.vocabulary_size) == (each.digest, each.vocabulary_size)
         assert vars(again) == vars(each)
+
+
+def test_case_is_ignored_where_it_is_asked_for_and_characters_keep_it():
+    both = WordVocabulary.train(["Who who a", "WHO"], size=100, ignore_case=True)
+    assert (both.words, both.rare) == (2, 1)
+    rows = [both.encode(word) for word in ("who", "Who", "wHo")]
+    assert len({row[0] for row in rows}) == 1
+    assert len({tuple(row[1:]) for row in rows}) == 3
+    assert both.encode("A")[0] == both.encode("a")[0] != rows[0][0]
+
+
+def test_a_vocabulary_of_before_is_the_same_bytes(words):
+    assert b"ignore_case" not in words.to_bytes()
+
+
+def test_a_label_of_a_line_is_one_whatever_it_holds():
+    labels = ClassVocabulary(["World News", "sport"])
+    assert labels.encode_batch(["sport", "World News"]) == [[5], [4]]
+    assert "sport" in labels
+    assert "World" not in labels
+    with pytest.raises(CorpusError, match="label World never occurs in the training text"):
+        labels.encode_batch(["World"])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_a_network_learns_resumes_to_the_bit_translates_and_exports(
     assert translations(best, lines, batch_size=1) == expected
     name = request.node.callspec.params["configs"]
     if name in NOT_EXPORTED:
-        with pytest.raises(ConfigError, match=r" cannot be exported; it translates with PyTorch as it is$"):
+        with pytest.raises(ConfigError, match=r" cannot be exported; PyTorch runs it as it is$"):
             export(best, "fp32")
     else:
         export(best, "fp32")

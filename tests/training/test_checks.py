@@ -78,17 +78,17 @@ MENDED = {
         (
             (12, 3, 5),
             "12 of the 20 pairs of {} (60.00%) are in the training text too, and 3 of its other sources, "
-            "translated otherwise",
+            "with another target",
             True,
         ),
-        ((0, 4, 16), "4 of the 20 sources of {} (20.00%) are in the training text too, translated otherwise", True),
+        ((0, 4, 16), "4 of the 20 sources of {} (20.00%) are in the training text too, with another target", True),
         (
             (1, 1, 98),
             "1 of the 100 pairs of {} (1.00%) are in the training text too, and 1 of its other sources, "
-            "translated otherwise",
+            "with another target",
             False,
         ),
-        ((0, 2, 98), "2 of the 100 sources of {} (2.00%) are in the training text too, translated otherwise", False),
+        ((0, 2, 98), "2 of the 100 sources of {} (2.00%) are in the training text too, with another target", False),
     ],
 )
 def test_scored_text_that_is_trained_on_is_told_of_once(command, mixed, tmp_path, key, counts, told, is_much):

@@ -82,7 +82,7 @@ def make_broken(folder, kind, write_lines):
         return f"there is no file {target} (nor {target}.gz); check the path and the languages"
     if kind == "unequal":
         write_lines(target, ["Ein Hund."])
-        return f"{source} has 3 lines, {target} has 1 lines; each line needs its translation on the same line"
+        return f"{source} has 3 lines, {target} has 1 lines; each line needs its counterpart on the same line"
     if kind == "UTF-16":
         target.write_bytes("Ein Hund.\nEine Katze.\nEine Kuh.\n".encode("utf-16-be"))
         return f"{target} is UTF-16 text (big-endian), not UTF-8; convert it with iconv -f UTF-16BE -t UTF-8"

@@ -87,7 +87,7 @@ def test_a_bundle_that_labels_comes_back_as_it_was(bundle, tmp_path):
 
 
 def test_neither_takes_the_others_models(bundle, make_bundle):
-    with pytest.raises(ConfigError, match="the model does not translate, it labels"):
+    with pytest.raises(ConfigError, match="the model does not translate, it gives labels"):
         Translator(bundle)
-    with pytest.raises(ConfigError, match="the model does not label, it translates"):
+    with pytest.raises(ConfigError, match="the model does not label tokens: use nmt predict"):
         Labeller(make_bundle())

@@ -26,6 +26,7 @@ Train a translator from parallel text, or go on where the same command stopped.
   nmt-train experiment=demo                                   the embedded corpus, a few minutes
   nmt-train corpus.train=data/train corpus.source=en corpus.target=de
                                                               your text: data/train.en and data/train.de
+  nmt-train experiment=demo_labelling                         a label for each token; demo_classification: for each line
   nmt-train model=tiny optimizer.lr=2e-3 trainer.max_minutes=30 ...
                                                               a preset, with some keys changed
   nmt-train -m seed=1,2,3 ...                                 a sweep: one run each, in RUN_DIR/seed=1 and so on

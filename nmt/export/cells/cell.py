@@ -78,4 +78,4 @@ def exported_cell(name: str, *, of: str) -> ExportedCell:
         cell: ExportedCell = importlib.import_module(module).CELL
         if of == "decoder" or cell.operator:
             return cell
-    raise ConfigError(f"a model whose {of} is {name} cannot be exported; it translates with PyTorch as it is")
+    raise ConfigError(f"a model whose {of} is {name} cannot be exported; PyTorch runs it as it is")

@@ -77,8 +77,8 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(mine):
 def test_the_choices_of_ones_own_are_listed_too(mine):
     assert mine(FIRST + OWN, "experiment=mien") == (
         "there is no experiment=mien; did you mean experiment=mine? available are 3am_zh_en, demo, "
-        "demo_generation, demo_labelling, lines_pos_en, mine, multi30k_en_de, multi30k_en_fr, multi30k_generation, "
-        "tatoeba_zh_en, weibo_ner"
+        "demo_classification, demo_generation, demo_labelling, lines_pos_en, mine, multi30k_en_de, multi30k_en_fr, "
+        "multi30k_generation, tatoeba_zh_en, trec_questions, weibo_ner"
     )
 
 

@@ -302,9 +302,9 @@ WRONG = {
     "+trainer.sampled_words=3": SAMPLED_WORDS_ARE_GONE,
     "++trainer.sampled_words=3": SAMPLED_WORDS_ARE_GONE,
     # unknown choices, with all there are
-    "model=huge": "there is no model=huge; available are base, language_model, small, tagger, tiny",
-    "model=smal": "there is no model=smal; did you mean model=small? available are base, language_model, small, "
-    "tagger, tiny",
+    "model=huge": "there is no model=huge; available are base, classifier, language_model, small, tagger, tiny",
+    "model=smal": "there is no model=smal; did you mean model=small? available are base, classifier, language_model, "
+    "small, tagger, tiny",
     "search=best": "there is no search=best; available are beam, greedy",
     # wrong types
     "optimizer.lr=fast": "optimizer.lr=fast is not possible: it must be a number",
@@ -353,8 +353,8 @@ WRONG = {
     "seed=foo(1)": "seed=foo(1) is not possible: it must be a whole number",
     "seed=int(a)": "seed=int(a) is not possible: it must be a whole number",
     f"seed={'(' * 500}": f"seed={'(' * 100}… is not possible: it must be a whole number",
-    "model=日本": "there is no model=日本; available are base, language_model, small, tagger, tiny",
-    "model=a=b": "there is no model=a=b; available are base, language_model, small, tagger, tiny",
+    "model=日本": "there is no model=日本; available are base, classifier, language_model, small, tagger, tiny",
+    "model=a=b": "there is no model=a=b; available are base, classifier, language_model, small, tagger, tiny",
     "hydra/launcher=nope": "there is no hydra/launcher=nope; see nmt-train --hydra-help",
     "日本=3": "unknown key 日本; nmt-train --help lists the keys",
     "~日本": "unknown key 日本; nmt-train --help lists the keys",

@@ -18,6 +18,4 @@ def test_an_exported_cell_has_the_states_that_its_equations_have(word):
 def test_a_cell_without_a_layout_translates_with_pytorch():
     with pytest.raises(ConfigError) as caught:
         exported_cell("novel", of="decoder")
-    assert str(caught.value) == (
-        "a model whose decoder is novel cannot be exported; it translates with PyTorch as it is"
-    )
+    assert str(caught.value) == ("a model whose decoder is novel cannot be exported; PyTorch runs it as it is")

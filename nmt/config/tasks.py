@@ -1,0 +1,44 @@
+"""Which keys have no meaning for a task: a setting that would silently change nothing is refused."""
+
+from typing import Any
+
+from nmt.config.choices import TaskName
+from nmt.config.schema import as_typed
+from nmt.errors import ConfigError
+
+_OF_WORDS = (
+    *("init_from", "corpus.tags", "subwords.model", "subwords.source_model", "subwords.sampling_alpha"),
+    *("subwords.byte_fallback", "objective.kind"),
+)
+"""What tasks whose lines are words have no use for."""
+
+MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
+    TaskName.translation: (
+        *("corpus.repair_bio", "corpus.strip_token_digits", "corpus.coarse_labels"),
+        *("model.pooling", "model.word_dropout", "model.window"),
+    ),
+    TaskName.labelling: (*_OF_WORDS, "corpus.coarse_labels", "model.pooling"),
+    TaskName.classification: (*_OF_WORDS, "corpus.repair_bio", "corpus.strip_token_digits"),
+    TaskName.generation: (
+        *("init_from", "corpus.source", "corpus.tags", "corpus.repair_bio", "corpus.strip_token_digits"),
+        *("corpus.coarse_labels", "subwords.joint", "subwords.source_model", "objective.kind"),
+        *("model.pooling", "model.word_dropout", "model.window"),
+    ),
+}
+"""The keys of each task that must have their defaults."""
+
+
+def refuse_meaningless(task: TaskName, values: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Compare the keys that have no meaning for a task with their defaults.
+
+    Args:
+        task: what is learnt.
+        values: of all keys, as `nmt.config.schema.flatten` has them.
+        defaults: the same of a configuration in which nothing was chosen.
+
+    Raises:
+        ConfigError: one has another value.
+    """
+    for key in MEANINGLESS[task]:
+        if values[key] != defaults[key]:
+            raise ConfigError(f"{key}={as_typed(values[key])} has no meaning with task={task}; leave it out")
