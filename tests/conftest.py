@@ -31,6 +31,14 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
+@pytest.fixture(autouse=True)
+def hears_interrupts():
+    """A command that was stopped in this process ignores SIGINT from then on; what later tests start shall not."""
+    yield
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 LONG = ("tests/system/", "tests/recipes/", "tests/test_wheel.py", "tests/tools/", "tests/training/")
 
 

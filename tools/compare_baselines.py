@@ -100,6 +100,10 @@ def baseline_of(config: TrainConfig) -> Baseline:
             from baselines.crf import CRF
 
             return CRF()
+        if config.task is TaskName.classification:
+            from baselines.linear import Linear
+
+            return Linear()
     except ImportError as error:
         raise ConfigError(f"{error.name} is not installed: pip install -e '.[baselines]'") from None
     raise ConfigError(f"task={config.task} has no baseline: name an experiment of labelling or classification")

@@ -41,7 +41,7 @@ attention, a weight for each of these words.
 
 exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
 
-PREDICT = translate.Filter("nmt predict", _DESCRIPTION, _EXAMPLES, "nmt.cli.predict", tuple(TaskName), counts=True)
+PREDICT = translate.Filter("nmt predict", _DESCRIPTION, _EXAMPLES, "nmt.cli.predict", tuple(TaskName))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

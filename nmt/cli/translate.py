@@ -60,8 +60,6 @@ class Filter(NamedTuple):
     """whose function ``serve`` is one of the processes of ``--workers``"""
     tasks: Collection[TaskName]
     """of the models that it takes"""
-    counts: bool = False
-    """whether it can make lines from nothing"""
 
 
 TRANSLATE = Filter(NAME, _DESCRIPTION, _EXAMPLES, "nmt.cli.translate", (TaskName.translation,))
@@ -78,6 +76,43 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
     command_line = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(command.name, usage=usage, description=command.description, epilog=command.examples)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
+    _add_output_options(parser, command)
+    add_search_options(parser)
+    add_machine_options(parser)
+    parser.add_argument_group("processes").add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes that share the text, each with the model and, unless --threads says otherwise, one thread: "
+        "for long texts; 0: one for each core (default: 1)",
+    )
+    arguments, more = parser.parse_known_args(command_line)
+    if more:
+        right = f"{command.name} {arguments.model} < {more[0]}"
+        hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {right}"
+        parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
+    from nmt.translation.workers import worker_count
+
+    search_config(arguments)
+    arguments.words, arguments.command = command_line, command
+    if arguments.attention and arguments.format != "text":
+        raise ConfigError("--attention is for --format text, and jsonl has the weights anyway: leave it out")
+    arguments.workers = worker_count(arguments.workers)
+    if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
+        raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
+    if arguments.n_best < 1:
+        raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
+    if arguments.count is not None:
+        check_count(arguments)
+    if arguments.n_best > 1 and arguments.format == "text":
+        raise ConfigError(
+            f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
+        )
+    return arguments
+
+
+def _add_output_options(parser: Parser, command: Filter) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--format", choices=tuple(FORMATS), default="text", help="see below (default: text)")
     output.add_argument("--n-best", type=int, default=1, metavar="N", help="hypotheses of each line (default: 1)")
@@ -101,7 +136,8 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         metavar="X",
         help="with --rerank mbr: how much the model's probabilities count; 0: not at all (default: 0.5)",
     )
-    if command.counts:
+    parser.set_defaults(count=None, attention=False)
+    if TaskName.generation in command.tasks:
         output.add_argument(
             "--count",
             type=int,
@@ -115,41 +151,6 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
             help="of a model that classifies: behind the label a tab, and each word with its weight by attention",
         )
     output.add_argument("--quiet", action="store_true", help="no warnings and no hints on standard error")
-    add_search_options(parser)
-    add_machine_options(parser)
-    parser.add_argument_group("processes").add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        metavar="N",
-        help="processes that share the text, each with the model and, unless --threads says otherwise, one thread: "
-        "for long texts; 0: one for each core (default: 1)",
-    )
-    arguments, more = parser.parse_known_args(command_line)
-    if more:
-        right = f"{command.name} {arguments.model} < {more[0]}"
-        hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {right}"
-        parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
-    from nmt.translation.workers import worker_count
-
-    search_config(arguments)
-    arguments.words, arguments.command = command_line, command
-    arguments.attention = TaskName.classification in command.tasks and arguments.attention
-    if arguments.attention and arguments.format != "text":
-        raise ConfigError("--attention is for --format text, and jsonl has the weights anyway: leave it out")
-    arguments.workers = worker_count(arguments.workers)
-    if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
-        raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
-    if arguments.n_best < 1:
-        raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
-    arguments.count = arguments.count if command.counts else None
-    if arguments.count is not None:
-        check_count(arguments)
-    if arguments.n_best > 1 and arguments.format == "text":
-        raise ConfigError(
-            f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
-        )
-    return arguments
 
 
 def translate(arguments: argparse.Namespace) -> None:

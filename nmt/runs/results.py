@@ -53,6 +53,7 @@ METRICS = (
     RunMetric("bleu", "BLEU", "greedy"),
     RunMetric("f1", "F1", "Viterbi"),
     RunMetric("accuracy", "accuracy", "Viterbi"),
+    RunMetric("macro_f1", "macro F1", "most probable"),
     RunMetric("bits_per_character", "bits per character", "teacher forced", higher_is_better=False, digits=4),
 )
 """In the order in which a table has them."""

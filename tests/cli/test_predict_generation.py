@@ -233,7 +233,7 @@ def test_options_that_would_change_nothing_are_refused(capsys, model, bundle_pat
         f"--count is for models of task=generation, and {bundle_path} is of task=translation"
     )
     assert message(capsys, translate.main, bundle_path, "--max-new-tokens", 2) == (
-        f"--max-new-tokens is for models of task=generation, and {bundle_path} translates: leave it out"
+        f"--max-new-tokens is for a language model, and {bundle_path} translates: leave it out"
     )
     assert message(capsys, translate.main, bundle_path, "--sample", "--rerank", "mbr") == (
         "--rerank is for a beam, and outputs are sampled: leave it out, or add --no-sample"

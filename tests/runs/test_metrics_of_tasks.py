@@ -2,10 +2,12 @@
 
 import pytest
 
+from nmt.config.choices import TaskName
 from nmt.runs.metrics import read_metrics
 from nmt.runs.plots import PANELS, common_panels
-from nmt.runs.results import read_results
+from nmt.runs.results import METRICS, read_results
 from nmt.runs.tables import Summary, overview
+from nmt.tasks.task import task_named
 
 
 @pytest.fixture
@@ -22,6 +24,14 @@ def make_run_of(make_run):
         return read_results(directory)
 
     return make
+
+
+@pytest.mark.parametrize("name", TaskName)
+def test_the_metric_of_every_task_is_known_to_runs(name):
+    task = task_named(name.value)
+    metric = task.metric
+    expected = metric.name, metric.label, task.greedy_search, metric.higher_is_better, metric.digits
+    assert expected in METRICS
 
 
 def test_less_is_better_where_the_metric_says_so(make_run_of):
