@@ -234,8 +234,8 @@ class Translator:
         stepper = Stepper(
             self._model, source, lengths, max_lengths=limits, options=self._options, constraints=constraints
         )
-        draws = [Draw(key_of(row.tag, row.ids, row.constraints.prefix), row.draw) for row in batch]
-        results = decode(stepper, draws if self.search.sample else ())
+        sampled = batch if self.search.sample else ()
+        results = decode(stepper, [Draw(key_of(row.tag, row.ids, row.constraints.prefix), row.draw) for row in sampled])
         texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(results, batch, strict=True)]
         return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
 
