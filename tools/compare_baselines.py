@@ -1,24 +1,26 @@
-"""Compare labelling and classification with baselines that have no network, on the same text.
+"""Compare labelling, classification and generation with baselines that have no network, on the same text.
 
     python tools/compare_baselines.py train weibo_ner    # what is missing of the rows of these experiments
     python tools/compare_baselines.py table              # all rows, as entries of docs/results/runs.jsonl
 
-A network of each seed stands beside scikit-learn's linear classifier or sklearn-crfsuite's CRF: pip install -e
-'.[baselines]'. All learn from the same pairs, and choose by the same validation text: the network its weights, the
-baseline its settings. docs/results/tasks.jsonl keeps the rows.
+A network of each seed stands beside sklearn-crfsuite's CRF or scikit-learn's linear classifier (pip install -e
+'.[baselines]'), or beside character n-grams and compressors. All learn from the same lines, and choose by the same
+validation text: the network its weights, the baseline its settings. docs/results/tasks.jsonl keeps the rows.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from baselines.baseline import Baseline
+from baselines.characters import COMPRESSORS, compressed_bits, ngram_bits
 from benchmark_training import compose, configuration
 from recorded.again import this_machine
 from recorded.kept import find, keep, read_kept
@@ -36,7 +38,12 @@ from nmt.training.data import TrainingData, prepare
 NAME = "compare_baselines.py"
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "docs/results/tasks.jsonl"
+ORDERS = range(4, 10)
+"""Of character n-grams, of which the best is taken."""
+Measure = Callable[[Sequence[Pair], TrainingData], dict[str, Any]]
+"""Trains a baseline on pairs, and scores it on the test text."""
 _NETWORK = "network"
+_UNITS = {"bits per character": "bits", "perplexity": ""}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +78,7 @@ def compare(experiment: str, seeds: Sequence[int], *, runs: Path, kept: Path) ->
         RunError: a training failed.
     """
     config = configuration(compose([f"experiment={experiment}"]))
-    baseline = baseline_of(config)
+    baselines = baselines_of(config)
     data = prepare(config, task_named(config.task.value))
     if data.test is None:
         raise ConfigError(f"experiment={experiment} has no corpus.test: name one that has")
@@ -85,28 +92,32 @@ def compare(experiment: str, seeds: Sequence[int], *, runs: Path, kept: Path) ->
         if not find(read_kept(kept), experiment=experiment, model=_NETWORK, seed=seed):
             found = measure_network(experiment, seed, data.task, data.test, run_dir=runs / f"{experiment}-{seed}")
             keep(kept, same | {"model": _NETWORK, "seed": seed} | found)
-    if not find(read_kept(kept), experiment=experiment, model=baseline.name):
-        keep(kept, same | {"model": baseline.name} | measure_baseline(baseline, pairs, data.task, data))
+    for name, measure in baselines:
+        if not find(read_kept(kept), experiment=experiment, model=name):
+            keep(kept, same | {"model": name} | measure(pairs, data))
 
 
-def baseline_of(config: TrainConfig) -> Baseline:
-    """Choose the baseline of a task.
+def baselines_of(config: TrainConfig) -> list[tuple[str, Measure]]:
+    """Choose the baselines of a task: names, and what measures each.
 
     Raises:
         ConfigError: there is none, or its package is missing.
     """
+    if config.task is TaskName.generation:
+        compressors = [(name, functools.partial(measure_compressor, name)) for name in COMPRESSORS]
+        return [("character n-grams", measure_ngrams), *compressors]
     try:
         if config.task is TaskName.labelling:
             from baselines.crf import CRF
 
-            return CRF()
+            return [(CRF.name, functools.partial(measure_baseline, CRF()))]
         if config.task is TaskName.classification:
             from baselines.linear import Linear
 
-            return Linear()
+            return [(Linear.name, functools.partial(measure_baseline, Linear()))]
     except ImportError as error:
         raise ConfigError(f"{error.name} is not installed: pip install -e '.[baselines]'") from None
-    raise ConfigError(f"task={config.task} has no baseline: name an experiment of labelling or classification")
+    raise ConfigError(f"task={config.task} has no baseline: name an experiment of another task")
 
 
 def training_pairs(config: TrainConfig, data: TrainingData) -> list[Pair]:
@@ -132,9 +143,10 @@ def measure_network(experiment: str, seed: int, task: Task, test: ParallelText, 
     return {"training_seconds": seconds} | _scored(lambda sources: task.outputs(bundle, sources), task, test)
 
 
-def measure_baseline(baseline: Baseline, pairs: Sequence[Pair], task: Task, data: TrainingData) -> dict[str, Any]:
+def measure_baseline(baseline: Baseline, pairs: Sequence[Pair], data: TrainingData) -> dict[str, Any]:
     """Train a baseline with the settings that are best on the validation text, and score it on the test text."""
     assert data.test is not None
+    task = data.task
     scores, seconds = [], []
     for settings in baseline.grid:
         began = time.perf_counter()
@@ -149,13 +161,33 @@ def measure_baseline(baseline: Baseline, pairs: Sequence[Pair], task: Task, data
     return found | _scored(baseline.answer, task, data.test)
 
 
+def measure_ngrams(pairs: Sequence[Pair], data: TrainingData) -> dict[str, Any]:
+    """Count n-grams of the order that is best on the validation text, and score the test text."""
+    assert data.test is not None
+    lines = [pair.target for pair in pairs]
+    order = min(ORDERS, key=lambda order: ngram_bits(lines, data.valid.target, order=order))
+    bits = ngram_bits(lines, data.test.target, order=order)
+    return {"settings": {"order": order}} | _bits(bits)
+
+
+def measure_compressor(name: str, pairs: Sequence[Pair], data: TrainingData) -> dict[str, Any]:
+    """Compress the test text behind the training text."""
+    assert data.test is not None
+    return _bits(compressed_bits(name, [pair.target for pair in pairs], data.test.target))
+
+
+def _bits(value: float) -> dict[str, Any]:
+    scores = {"scores": {"bits per character": round(value, 4)}}
+    return scores | {"signatures": {"bits per character": "newlines:yes|spaces:single"}, "machine": _machine()}
+
+
 def _scored(answer: Any, task: Task, test: ParallelText) -> dict[str, Any]:
     answer(test.source[:2])  # the first call loads what a program loads once
     began = time.perf_counter()
     outputs = answer(test.source)
     seconds = time.perf_counter() - began
     scores = task.scores(outputs, test, language="", thorough=True)
-    found = {"scores": {score.name: round(score.value, 2) for score in scores}}
+    found = {"scores": {score.name: round(score.value, 4) for score in scores}}
     found |= {"signatures": {score.name: score.signature for score in scores}}
     return found | {"use_seconds": round(seconds, 3), "test_words": _words(test.source), "machine": _machine()}
 
@@ -166,14 +198,15 @@ def entries(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         mine = [row for row in rows if (row["experiment"], row["model"]) == (experiment, model)]
         first = mine[0]
         values = {name: [row["scores"][name] for row in mine] for name in first["scores"]}
-        values["training words/s"] = [_rate(row["training_words"], row["training_seconds"]) for row in mine]
-        values["words/s"] = [_rate(row["test_words"], row["use_seconds"]) for row in mine]
+        if "use_seconds" in first:
+            values["training words/s"] = [_rate(row["training_words"], row["training_seconds"]) for row in mine]
+            values["words/s"] = [_rate(row["test_words"], row["use_seconds"]) for row in mine]
         name = "-".join([experiment, *model.replace(",", "").split()])
         for metric, numbers in values.items():
             yield {
                 "id": f"{name}/{metric.lower().replace(' ', '-').replace('/s', '-per-second')}",
                 **{"table": f"tasks/{first['task']}", "row": f"{experiment}: {model}", "metric": metric},
-                **{"value": numbers, "unit": "words/s" if metric.endswith("/s") else "%"},
+                **{"value": numbers, "unit": _UNITS.get(metric, "words/s" if metric.endswith("/s") else "%")},
                 "signature": first["signatures"].get(metric),
                 "seeds": [row["seed"] for row in mine] if model == _NETWORK else None,
                 "commit": None,

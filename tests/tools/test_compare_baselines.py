@@ -54,10 +54,46 @@ class Data:
 
 def test_settings_are_chosen_by_the_validation_text(tool):
     parrot = Parrot()
-    found = tool.measure_baseline(parrot, [Pair("x", "A")], LABELLING.__class__(is_bio=False), Data())
+    data = Data()
+    data.task = LABELLING.__class__(is_bio=False)
+    found = tool.measure_baseline(parrot, [Pair("x", "A")], data)
     assert parrot.trained == ["A", "B", "C", "B"]
     assert (found["settings"], found["scores"]) == ({"label": "B"}, {"accuracy": 25.0})
     assert found["test_words"] == 4
+
+
+def test_n_grams_interpolate_all_orders(tool):
+    from baselines.characters import NGrams, compressed_bits, ngram_bits
+
+    # Of a, a and the newline 3 characters and 2 kinds; below them a third of one for each kind and for the unknown.
+    one = NGrams(["aa"], order=1)
+    assert 2 ** -one.bits("") == pytest.approx((1 + 2 / 3) / 5)
+    assert 2 ** -one.bits("a") == pytest.approx((2 + 2 / 3) / 5 * (1 + 2 / 3) / 5)
+    assert 2 ** -one.bits("x") == pytest.approx((0 + 2 / 3) / 5 * (1 + 2 / 3) / 5)
+    # Behind the newline a came once, and behind a an a and a newline.
+    a, newline = (2 + 2 / 3) / 5, (1 + 2 / 3) / 5
+    two = NGrams(["aa"], order=2)
+    assert 2 ** -two.bits("a") == pytest.approx((1 + a) / 2 * (1 + 2 * newline) / 4)
+    assert 2 ** -two.bits("  a ") == 2 ** -two.bits("a")
+    text = ["the old house", "the old river"] * 20
+    assert ngram_bits(text, ["the old house"], order=5) < 0.6 < ngram_bits(text, ["zzz"], order=5)
+    assert compressed_bits("xz", text, ["the old house"] * 9) < compressed_bits("xz", text, ["a d", "q/w", "8x%"] * 3)
+
+
+def test_the_order_of_n_grams_is_chosen_by_the_validation_text(tool, monkeypatch):
+    asked = []
+
+    def bits(lines, texts, *, order):
+        asked.append((order, *texts))
+        return abs(order - 6) + 1
+
+    monkeypatch.setattr(tool, "ngram_bits", bits)
+    found = tool.measure_ngrams([Pair("x", "x")], Data())
+    assert (found["settings"], found["scores"]) == ({"order": 6}, {"bits per character": 1})
+    assert asked[-1] == (6, *Data.test.target)
+    assert {each[1:] for each in asked[:-1]} == {tuple(Data.valid.target)}
+    generation = TrainConfig(task=TaskName.generation)
+    assert [name for name, _ in tool.baselines_of(generation)] == ["character n-grams", "bzip2", "xz"]
 
 
 def test_a_baseline_learns_from_what_the_network_learns_from(tool, tmp_path):
@@ -73,12 +109,12 @@ def test_a_baseline_learns_from_what_the_network_learns_from(tool, tmp_path):
 
 
 def test_without_its_package_or_baseline_it_says_what_to_do(tool, monkeypatch):
-    with pytest.raises(ConfigError, match=r"^task=translation has no baseline: name an experiment of labelling"):
-        tool.baseline_of(TrainConfig())
+    with pytest.raises(ConfigError, match=r"^task=translation has no baseline: name an experiment of another task"):
+        tool.baselines_of(TrainConfig())
     monkeypatch.setitem(sys.modules, "sklearn_crfsuite", None)
     monkeypatch.delitem(sys.modules, "baselines.crf", raising=False)
     with pytest.raises(ConfigError, match=r"^sklearn_crfsuite is not installed: pip install -e '\.\[baselines\]'$"):
-        tool.baseline_of(TrainConfig(task=TaskName.labelling))
+        tool.baselines_of(TrainConfig(task=TaskName.labelling))
     assert tool.main(["train"]) == 2
 
 
