@@ -77,8 +77,8 @@ class Cache:
             raise CorpusError(f"{file}: cannot be read ({error.strerror or error}); check the file") from error
 
     def digests(self, paths: CorpusPaths) -> list[str]:
-        """`file_digest` of every file of a corpus, source first, and the name of the form that they are read in."""
-        return [*map(self.file_digest, paths.files), *([paths.form.digest] if paths.form is not None else [])]
+        """`file_digest` of every file of a corpus, source first, and how their form reads them."""
+        return [*map(self.file_digest, paths.files), *([paths.form.digest(paths)] if paths.form is not None else [])]
 
 
 def _name(key: tuple[object, ...]) -> str:

@@ -3,14 +3,15 @@
 A line becomes Pair("How far is it ?", "NUM"): its words as `nmt.text.tokenizer` cuts them, parted by spaces.
 
 - .tsv: text, tab, label;
-- .label: label, space or tab, text, as Li & Roth (2002, "Learning Question Classifiers") published theirs;
+- .label: label, tab, text; where a line has no tab, a space ends the label, as in the questions of Li & Roth (2002,
+  "Learning Question Classifiers");
 - two parallel files: texts, and labels.
 
 Bytes that are not UTF-8 become U+FFFD, since a label is worth keeping where a letter of its text is lost.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nmt.corpus.reader import CorpusPaths, Pair, TextFile, find_files, parallel_pairs, read_lines
@@ -44,10 +45,10 @@ class Classified:
     """take of a label what stands before its first colon"""
     most_words: int = 0
     """words of a text that are read; 0: all"""
-    digest: str = field(init=False, compare=False, default="")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", f"classified {int(self.coarse)} {self.most_words}")
+    def digest(self, paths: CorpusPaths) -> str:
+        """See `nmt.corpus.reader.Form`."""
+        return f"classified {int(self.coarse)} {self.most_words}{' label first' * _is_label_first(paths.source)}"
 
     def find(self, name: str, sides: tuple[str, str], *, key: str) -> CorpusPaths:
         """Find the file of a corpus, or the two of PREFIX; CorpusError as from `nmt.corpus.reader.resolve`."""
@@ -101,8 +102,11 @@ class Classified:
     def _read(self, paths: CorpusPaths, told: _Told) -> Iterator[tuple[str, str]]:
         if paths.target is not None:
             return iter(parallel_pairs(paths, replaced=told))
-        name = str(paths.source).removesuffix(".gz")
-        return (_label_first if name.endswith(_LABEL_FIRST) else _columns)(paths.source, told)
+        return (_label_first if _is_label_first(paths.source) else _columns)(paths.source, told)
+
+
+def _is_label_first(file: TextFile) -> bool:
+    return str(file).removesuffix(".gz").endswith(_LABEL_FIRST)
 
 
 def _columns(file: TextFile, told: _Told) -> Iterator[tuple[str, str]]:
@@ -117,5 +121,5 @@ def _columns(file: TextFile, told: _Told) -> Iterator[tuple[str, str]]:
 
 def _label_first(file: TextFile, told: _Told) -> Iterator[tuple[str, str]]:
     for line in read_lines(file, replaced=told):
-        label, _, text = line.replace("\t", " ", 1).partition(" ")
+        label, _, text = line.partition("\t" if "\t" in line else " ")
         yield text, label

@@ -64,6 +64,8 @@ def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
     """
     hashes = np.sort(np.fromiter((_hash(p.source) for p in read_pairs(paths) if has_text(p)), np.uint64))
     values, starts = np.unique(hashes, return_index=True)
+    if not len(values):
+        raise CorpusError(f"{paths.label}: no line has text; check the corpus files")
     if len(values) < 2:
         raise CorpusError(
             f"{paths.label}: too few different sentences ({len(values)}) to hold some out for validation; "

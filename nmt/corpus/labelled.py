@@ -10,7 +10,7 @@ becomes U+00A0.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from nmt.corpus.reader import CorpusPaths, Pair, TextFile, find_files, parallel_pairs, read_lines
@@ -45,10 +45,11 @@ class Labelled:
     """read an I- label that continues nothing as B-"""
     strip_token_digits: bool = False
     """take the last digit off every token"""
-    digest: str = field(init=False, compare=False, default="")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "digest", f"labelled {int(self.repair_bio)} {int(self.strip_token_digits)}")
+    def digest(self, paths: CorpusPaths) -> str:
+        """See `nmt.corpus.reader.Form`."""
+        settings = f"labelled {int(self.repair_bio)} {int(self.strip_token_digits)}"
+        return f"{settings}{' conllu' * _is_conllu(paths.source)}"
 
     def find(self, name: str, sides: tuple[str, str], *, key: str) -> CorpusPaths:
         """Find the file of a corpus, or the two of PREFIX; CorpusError as from `nmt.corpus.reader.resolve`."""
@@ -96,8 +97,7 @@ class Labelled:
     def _read(self, paths: CorpusPaths) -> Iterator[Sentence]:
         if paths.target is not None:
             return _parallel(paths, paths.target)
-        name = str(paths.source).removesuffix(".gz")
-        return _conllu(paths.source) if name.endswith(".conllu") else _conll(paths.source)
+        return _conllu(paths.source) if _is_conllu(paths.source) else _conll(paths.source)
 
     def _repaired(self, sentence: Sentence, i: int, before: str) -> str:
         label = sentence.labels[i]
@@ -119,6 +119,10 @@ class Labelled:
                     "corpus.strip_token_digits=false"
                 )
         return [token[:-1] for token in sentence.tokens]
+
+
+def _is_conllu(file: TextFile) -> bool:
+    return str(file).removesuffix(".gz").endswith(".conllu")
 
 
 def _conll(file: TextFile) -> Iterator[Sentence]:

@@ -15,7 +15,9 @@ from nmt.errors import CorpusError
 class Plain:
     """How a file of lines is read; a `nmt.corpus.reader.Form`."""
 
-    digest: str = "plain"
+    def digest(self, paths: CorpusPaths) -> str:
+        """See `nmt.corpus.reader.Form`; names say nothing."""
+        return "plain"
 
     def find(self, name: str, suffix: str, *, key: str) -> CorpusPaths:
         """Find the file of a text: NAME itself, NAME.SUFFIX, or either of them with .gz.

@@ -41,9 +41,8 @@ class ParallelText(NamedTuple):
 class Form(Protocol):
     """How the files of a corpus hold its pairs, where they are neither parallel lines nor columns."""
 
-    @property
-    def digest(self) -> str:
-        """Name the form and its settings."""
+    def digest(self, paths: "CorpusPaths") -> str:
+        """Name how these files are read: the form, its settings, and what their names say."""
 
     def pairs(self, paths: "CorpusPaths") -> Iterator[Pair]:
         """Yield every pair in file order; CorpusError as `read_pairs`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _UNLIMITED = 10**9
 _TRAINED_ON = ("corpus.train", "corpus.extra")
+_MOST_LISTED = 10
+"""Labels of a text that the log lists."""
 
 
 class Classification(Task):
@@ -69,15 +72,22 @@ class Classification(Task):
         return Filters(_UNLIMITED, _UNLIMITED, _UNLIMITED)
 
     def check(self, paths: CorpusPaths, target: Vocabulary) -> list[str]:
-        """See `Task`; every label must be known. Lines that are not UTF-8 are warned of, and cut texts are counted."""
+        """See `Task`; every label must be known. Lines that are not UTF-8 are warned of, labels and cuts counted."""
         form = paths.form
         if not (isinstance(form, Classified) and isinstance(target, ClassVocabulary)):
             return []
         for note in form.check(paths, target):
             logging.getLogger("nmt").warning(note)
-        cut = sum(example.is_cut for example in form.examples(paths))
+        counts: Counter[str] = Counter()
+        cut = 0
+        for example in form.examples(paths):
+            counts[example.label] += 1
+            cut += example.is_cut
+        listed = [f"{label} {count:,}" for label, count in counts.most_common(_MOST_LISTED)]
+        more = f", {len(counts) - _MOST_LISTED:,} more" if len(counts) > _MOST_LISTED else ""
+        notes = [f"{paths.label}: {counts.total():,} lines, {len(counts):,} labels: {', '.join(listed)}{more}"]
         limit = f"corpus.max_source_tokens={form.most_words}"
-        return [f"{paths.label}: {cut:,} texts are cut to their first {limit} words"] if cut else []
+        return [*notes, *([f"{paths.label}: {cut:,} texts are cut to their first {limit} words"] if cut else [])]
 
     def test_search(self, search: SearchConfig) -> str:
         """See `Task`."""

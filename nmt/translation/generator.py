@@ -128,8 +128,9 @@ class Generator:
         warnings, limit, best = [], self.search.max_source_tokens, hypotheses[0]
         if length > limit:
             warnings.append(f"only the last max_source_tokens={limit} of the prompt's {length} subwords were read")
-        if self._subwords.unk_id in row.ids:
-            unknown = "".join(dict.fromkeys(self._subwords.unknown_characters(request.text)))
+        unknown = self._subwords.unknown_characters(request.text) if self._subwords.unk_id in row.ids else ""
+        if unknown:
+            unknown = "".join(dict.fromkeys(unknown))
             warnings.append(f"the model does not know characters of the prompt ({unknown[:10]!r}), and read past them")
         if not best.finished:
             limit = self.search.max_new_tokens

@@ -123,4 +123,10 @@ def test_the_settings_of_a_file_are_part_of_its_digest(paths, tmp_path):
     cache = Cache(tmp_path / "cache")
     changes = [{}, {"coarse": True}, {"most_words": 3}]
     digests = [str(cache.digests(paths("a\tX\n", **change))) for change in changes]
-    assert len(set(digests)) == 3
+    digests.append(str(cache.digests(paths("a\tX\n", "a.label"))))  # the columns mean something else there
+    assert len(set(digests)) == 4
+
+
+def test_a_tab_ends_a_label_of_several_words(paths):
+    found = paths("about an order\tWhere is it\nother Who are you\n", "a.label")
+    assert list(read_pairs(found)) == [("Where is it", "about an order"), ("Who are you", "other")]

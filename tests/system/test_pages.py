@@ -282,6 +282,10 @@ def tiny_runs(tmp_path_factory):
         cuts |= {"all": (400, 1700), "input": (0, 12), "letters": (0, 12), "big": (0, 80), "mono": (300, 330)}
         for name, (start, end) in cuts.items():
             (directory / f"{name}.{side}").write_text("".join(lines[start:end]), encoding="utf-8", newline="\n")
+    for task, end in (("classification", "tsv"), ("labelling", "conll")):
+        text = (ROOT / "corpora" / f"demo_{task}" / f"train.{end}").read_text(encoding="utf-8")
+        few = text[: text.index("\n\n", 2000) + 2] if end == "conll" else text
+        (directory / "data" / f"train.{end}").write_text(few, encoding="utf-8", newline="\n")
     with gzip.open(directory / "mono.de.gz", "wb") as file:
         file.write((directory / "mono.de").read_bytes())
     with pytest.MonkeyPatch.context() as patch:

@@ -134,7 +134,7 @@ def test_long_texts_are_cut_and_counted(classify):
     finished = classify(corpus__max_source_tokens=4, trainer__max_updates=1)
     assert finished.code == 0
     assert "train.tsv: 300 texts are cut to their first corpus.max_source_tokens=4 words" in finished.err
-    assert "valid.tsv: " not in finished.err
+    assert "valid.tsv: 60 texts" not in finished.err
 
 
 @pytest.mark.parametrize(
@@ -156,10 +156,29 @@ def test_mistakes_in_a_file_are_told_with_their_line(classify, write, name, cont
     assert classify(**{f"corpus__{name}": file}).mistake == f"{file}: {expected}"
 
 
-@pytest.mark.parametrize("content", ["", "a\tX\n"])
-def test_a_file_with_too_little_to_hold_lines_out_is_told(classify, write, content):
-    finished = classify(corpus__train=write("mine.tsv", content), corpus__valid=None)
-    assert "too few different sentences" in finished.mistake
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("", "no line has text; check the corpus files"), ("a\tX\n", "too few different sentences (1)")],
+)
+def test_a_file_with_too_little_to_hold_lines_out_is_told(classify, write, content, expected):
+    file = write("mine.tsv", content)
+    finished = classify(corpus__train=file, corpus__valid=None)
+    assert finished.mistake.startswith(f"corpus.train={file}: {expected}")
+
+
+def test_one_text_that_is_read_in_two_ways_is_held_out_in_two(classify, write, tmp_path):
+    lines = "".join(f"x{i % 3}\tword{i}\n" for i in range(60))
+    for name in ("one.tsv", "one.label"):
+        changes = {
+            "corpus__valid": None,
+            "corpus__test": None,
+            "trainer__max_updates": 1,
+            "run_dir": tmp_path / name[4:],
+        }
+        finished = classify(corpus__train=write(name, lines), **changes)
+        assert finished.code == 0, finished.err
+    assert "one.label: 60 lines, 3 labels: x0 20, x1 20, x2 20" in finished.err
+    assert "6 pairs are held out by hash of the source" in finished.err
 
 
 def test_one_label_is_nothing_to_learn(classify, write):

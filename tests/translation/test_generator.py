@@ -163,3 +163,8 @@ def test_more_lines_than_the_beam_holds_are_refused_but_not_more_samples(bundle)
 def test_samples_are_counted_from_one():
     with pytest.raises(ConfigError, match="draw 0 is not possible: samples are counted from 1"):
         Request("a", draw=0)
+
+
+def test_invisible_characters_are_no_unknown_ones(bundle):
+    [found] = Generator(bundle).translate(["a\u200b\x1b small"])
+    assert not [each for each in found.warnings if "does not know" in each]
