@@ -6,16 +6,18 @@ Every field of SearchConfig is an option, with the field's own docstring as its 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt.config.choices import PRECISIONS, Pooling, TaskName
 from nmt.config.schema import describe
 from nmt.config.search import SearchConfig
-from nmt.errors import ConfigError
+from nmt.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
     from nmt.bundle.loading import LoadedBundle
@@ -121,6 +123,15 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
             message = message.replace(f"search.{name}=", f"{_option(name)} ")
         raise ConfigError(message) from None
     return search
+
+
+def task_of(model: str) -> TaskName:
+    """Find out what a bundle is for; what is wrong with one is told when it is loaded, and until then it translates."""
+    from nmt.bundle.description import read_description, read_whole
+
+    with contextlib.suppress(BundleError):
+        return read_whole(Path(model), read_description).task
+    return TaskName.translation
 
 
 def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | None = None) -> Loaded:

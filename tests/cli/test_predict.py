@@ -151,3 +151,24 @@ def test_bad_labels_are_told_with_file_and_line(capsys, labeller, tmp_path):
     assert evaluate.main([str(labeller), "--reference", str(tmp_path / "a.conll"), "--repair-bio"]) == 0
     assert "1 broken I- labels read as B-" in capsys.readouterr().out
     assert "there is no file" in message(capsys, evaluate.main, labeller, "--reference", tmp_path / "b.conll")
+
+
+def test_a_reference_without_text_or_with_too_much_is_told(capsys, labeller, tmp_path):
+    for name in ("a.conll", "a.bio", "a.conllu", "a.csv", "a.tsv", "a.text"):
+        (tmp_path / name).write_text("a\tO\n", encoding="utf-8")
+    source = ("--source", tmp_path / "a.text")
+    for name in ("a.conll", "a.bio", "a.conllu"):
+        words = (labeller, *source, "--reference", tmp_path / name)
+        assert message(capsys, evaluate.main, *words) == (
+            f"nmt-evaluate: error: {tmp_path / name} has text and labels: leave --source out"
+        )
+    for name, options in (("a.csv", ()), ("a.tsv", ()), ("a.tsv", source)):
+        words = (labeller, *options, "--reference", tmp_path / name)
+        assert message(capsys, evaluate.main, *words) == (
+            f"nmt-evaluate: error: {labeller} labels tokens, and {tmp_path / name} has no text for it: name a file of "
+            "text and labels that ends in .conll, .bio or .conllu, or give the text with --source FILE and its labels "
+            "with --reference FILE"
+        )
+    assert "name one that ends in .conll, .bio or .conllu, or labels with --source FILE" in message(
+        capsys, evaluate.main, labeller, "--reference", tmp_path / "a"
+    )

@@ -217,6 +217,29 @@ def test_parallel_files_are_scored_and_bad_ones_told(capsys, classifier, tmp_pat
     assert "there is no file" in message(capsys, evaluate.main, classifier, "--reference", tmp_path / "b.tsv")
 
 
+def test_a_reference_without_text_or_with_too_much_is_told(capsys, classifier, tmp_path):
+    for name in ("a.tsv", "a.label.gz", "a.csv", "a.conll", "a.text"):
+        (tmp_path / name).write_text("a\tO\n", encoding="utf-8")
+
+    def told(reference, *words):
+        words = (*words, "--reference", tmp_path / reference)
+        return message(capsys, evaluate.main, classifier, *words).removeprefix("nmt-evaluate: error: ")
+
+    source = ("--source", tmp_path / "a.text")
+    for name in ("a.tsv", "a.label.gz"):
+        assert told(name, *source) == f"{tmp_path / name} has text and labels: leave --source out"
+    for name, options in (("a.csv", ()), ("a.conll", ()), ("a.conll", source)):
+        assert told(name, *options) == (
+            f"{classifier} classifies lines, and {tmp_path / name} has no text for it: name a file of text and labels "
+            "that ends in .tsv or .label, or give the text with --source FILE and its labels with --reference FILE"
+        )
+    assert told("a") == (
+        f"there is no file {tmp_path / 'a'}; name one that ends in .tsv or .label, or labels with --source FILE"
+    )
+    assert told("b.tsv") == told("b.tsv", *source) == f"there is no file {tmp_path / 'b.tsv'}; check the path"
+    assert told("a.csv", "--source", tmp_path / "b") == f"there is no file {tmp_path / 'b'}; check the path"
+
+
 def test_only_a_classifier_has_coarse_labels(capsys, bundle_path, tmp_path):
     (tmp_path / "a.tsv").write_text("a\tO\n", encoding="utf-8")
     words = (bundle_path, "--reference", tmp_path / "a.tsv")
