@@ -149,6 +149,9 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
     from nmt.bundle.loading import load
 
     asked = asked or Asked()
+    # Before the bundle is loaded, which would advise to export what cannot be exported.
+    if arguments.precision == "int8" and (task := task_of(model)) not in _SEARCHING:
+        raise ConfigError(f"{model} {task.does}, and there is no int8 of such a model: leave --precision int8 out")
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     search = search_config(arguments, bundle.search)
     _refuse_options(arguments, model, bundle, asked)

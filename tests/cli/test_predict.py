@@ -112,8 +112,13 @@ def test_what_a_labeller_cannot_do_is_said_in_one_line(capsys, labeller, monkeyp
     for words in (["--precision", "int8"], ["--precision", "fp32", "--shortlist", 9, "--train", tmp_path / "a"]):
         expected = "a model that labels tokens is exported in fp32 and without a shortlist: take --precision fp32 alone"
         assert message(capsys, export.main, labeller, *words) == f"nmt-export: error: {expected}"
-    assert "the model does not translate, it gives labels: use nmt predict" in message(
-        capsys, export.main, labeller, "--verify", "--quiet"
+    assert message(capsys, export.main, labeller, "--verify") == (
+        "nmt-export: error: a model that labels tokens is not verified; "
+        f"without --verify, --precision fp32 exports {labeller}"
+    )
+    assert message(capsys, predict.main, labeller, "--precision", "int8") == (
+        f"nmt predict: error: {labeller} labels tokens, and there is no int8 of such a model: "
+        "leave --precision int8 out"
     )
     reference = ("--reference", tmp_path / "a.conll")
     assert "--tokenize is for translations" in message(capsys, evaluate.main, labeller, *reference, "--tokenize", "zh")

@@ -144,8 +144,13 @@ def test_what_a_classifier_cannot_do_is_said_in_one_line(capsys, classifier, tmp
             "a model that classifies lines is exported in fp32 and without a shortlist: take --precision fp32 alone"
         )
         assert message(capsys, export.main, classifier, *words) == f"nmt-export: error: {expected}"
-    assert "the model does not translate, it gives labels: use nmt predict" in message(
-        capsys, export.main, classifier, "--verify", "--quiet"
+    assert message(capsys, export.main, classifier, "--verify") == (
+        "nmt-export: error: a model that classifies lines is not verified; "
+        f"without --verify, --precision fp32 exports {classifier}"
+    )
+    assert message(capsys, predict.main, classifier, "--precision", "int8") == (
+        f"nmt predict: error: {classifier} classifies lines, and there is no int8 of such a model: "
+        "leave --precision int8 out"
     )
     reference = ("--reference", tmp_path / "a.tsv")
     for option in (["--tokenize", "zh"], ["--lowercase"]):
