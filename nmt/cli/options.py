@@ -205,8 +205,15 @@ _TAKES: dict[TaskName, frozenset[str]] = {
     TaskName.generation: _ALL - {"max_length_ratio", "source_tag"} | {"n_best"},
 }
 """The options that each task takes, of those that not all take."""
-_ONLY = {"attention": "a model that classifies lines", "max_new_tokens": "a language model"}
-"""Whose an option is that no translation has."""
+_WHOSE = {
+    frozenset((TaskName.translation,)): "translations",
+    frozenset((TaskName.translation, TaskName.generation)): "models that write text",
+    frozenset((TaskName.translation, TaskName.generation, TaskName.classification)): "models that write text or "
+    "classify lines",
+    frozenset((TaskName.classification,)): "a model that classifies lines",
+    frozenset((TaskName.generation,)): "a language model",
+}
+"""In words, what an option is for that these tasks take."""
 
 
 def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBundle, asked: Asked) -> None:
@@ -220,7 +227,7 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
     given |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in given.items():
         if is_given and name not in _TAKES[bundle.task]:
-            whose = _ONLY.get(name, "translations")
+            whose = _WHOSE[frozenset(task for task, taken in _TAKES.items() if name in taken)]
             raise ConfigError(f"{_option(name)} is for {whose}, and {model} {bundle.task.does}: leave it out")
     if asked.attention and bundle.config.pooling is Pooling.last:
         raise ConfigError(f"--attention has nothing to show: {model} has model.pooling=last; leave it out")

@@ -106,8 +106,13 @@ def test_what_a_labeller_cannot_do_is_said_in_one_line(capsys, labeller, monkeyp
     assert message(capsys, translate.main, labeller) == (
         f"nmt-translate: error: {labeller} does not translate, it is of task=labelling: use nmt predict"
     )
-    for words in (["--beam-size", 2], ["--n-best", 2, "--format", "jsonl"], ["--alignments"]):
-        expected = f"nmt predict: error: {words[0]} is for translations, and {labeller} labels tokens: leave it out"
+    for whose, words in (
+        ("models that write text", ["--beam-size", 2]),
+        ("models that write text or classify lines", ["--n-best", 2, "--format", "jsonl"]),
+        ("translations", ["--alignments"]),
+        ("a model that classifies lines", ["--attention"]),
+    ):
+        expected = f"nmt predict: error: {words[0]} is for {whose}, and {labeller} labels tokens: leave it out"
         assert message(capsys, predict.main, labeller, *words) == expected
     for words in (["--precision", "int8"], ["--precision", "fp32", "--shortlist", 9, "--train", tmp_path / "a"]):
         expected = "a model that labels tokens is exported in fp32 and without a shortlist: take --precision fp32 alone"

@@ -134,11 +134,14 @@ def test_what_a_classifier_cannot_do_is_said_in_one_line(capsys, classifier, tmp
     assert message(capsys, translate.main, classifier) == (
         f"nmt-translate: error: {classifier} does not translate, it is of task=classification: use nmt predict"
     )
-    for words in (["--beam-size", 2], ["--alignments"], ["--rerank", "mbr"], ["--source-tag", 1]):
-        expected = (
-            f"nmt predict: error: {words[0]} is for translations, and {classifier} classifies lines: leave it out"
-        )
-        assert message(capsys, predict.main, classifier, *words) == expected
+    for whose, options in (
+        ("translations", (["--alignments"], ["--rerank", "mbr"], ["--source-tag", 1], ["--max-length-ratio", 2])),
+        ("models that write text", (["--beam-size", 2], ["--sample"], ["--seed", 1], ["--temperature", 0.5])),
+        ("a language model", (["--max-new-tokens", 2],)),
+    ):
+        for words in options:
+            expected = f"{words[0]} is for {whose}, and {classifier} classifies lines: leave it out"
+            assert message(capsys, predict.main, classifier, *words) == f"nmt predict: error: {expected}"
     for words in (["--precision", "int8"], ["--precision", "fp32", "--shortlist", 9, "--train", tmp_path / "a"]):
         expected = (
             "a model that classifies lines is exported in fp32 and without a shortlist: take --precision fp32 alone"
@@ -166,6 +169,10 @@ def test_attention_is_for_models_that_have_it(capsys, classifier, bundle_path, t
     assert message(capsys, predict.main, classifier, "--attention", "--format", "jsonl") == (
         "nmt predict: error: --attention is for --format text, and jsonl has the weights anyway: leave it out"
     )
+    assert message(capsys, predict.main, classifier, "--attention", "--format", "moses") == (
+        "nmt predict: error: --attention is for --format text, and jsonl has the weights anyway: "
+        "take that instead of moses"
+    )
     assert message(capsys, predict.main, bundle_path, "--attention") == (
         "nmt predict: error: --attention is for a model that classifies lines, and "
         f"{bundle_path} translates: leave it out"
@@ -174,7 +181,10 @@ def test_attention_is_for_models_that_have_it(capsys, classifier, bundle_path, t
     assert message(capsys, predict.main, last, "--attention") == (
         f"nmt predict: error: --attention has nothing to show: {last} has model.pooling=last; leave it out"
     )
-    assert "unrecognized arguments: --attention" in message(capsys, translate.main, bundle_path, "--attention")
+    for name, main in (("nmt-translate", translate.main), ("nmt-evaluate", evaluate.main)):
+        assert message(capsys, main, classifier, "--attention") == (
+            f"{name}: error: unrecognized arguments: --attention; see {name} --help"
+        )
 
 
 def test_a_cell_that_cannot_be_exported_is_told(capsys, tmp_path):

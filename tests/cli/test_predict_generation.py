@@ -229,7 +229,7 @@ def test_options_that_would_change_nothing_are_refused(capsys, model, bundle_pat
     ):
         assert message(capsys, predict.main, model, *words).startswith(expected)
     assert message(capsys, predict.main, bundle_path, "--count", 2, "--sample") == (
-        f"--count is for models of task=generation, and {bundle_path} is of task=translation"
+        f"--count is for models of task=generation, and {bundle_path} is of task=translation: leave it out"
     )
     assert message(capsys, translate.main, bundle_path, "--max-new-tokens", 2) == (
         f"--max-new-tokens is for a language model, and {bundle_path} translates: leave it out"
@@ -250,5 +250,5 @@ def test_the_front_door_says_what_to_use_instead(model):
 def test_what_the_commands_refuse_their_functions_refuse_too(model):
     with pytest.raises(ConfigError, match="a language model is not exported: PyTorch computes it"):
         variant.export(model, "fp32")
-    with pytest.raises(ConfigError, match="the promises that are checked are a translation's, and .* continues text"):
+    with pytest.raises(ConfigError, match=r"the promises that are checked are a translation's, and .* continues text"):
         next(promises.verify(model, lines=[], command=lambda options, text: text))
