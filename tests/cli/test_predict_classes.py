@@ -226,6 +226,13 @@ def test_parallel_files_are_scored_and_bad_ones_told(capsys, classifier, tmp_pat
         ("a\tO\nb\tZ\n", [], "a.tsv: line 2 has the label Z, which never occurs in the training text"),
         ("a\tO\nb\n", [], "a.tsv: line 2 has no label"),
         ("a\tN:x\n", ["--coarse-labels"], "a.tsv: line 1 has the label N, which never occurs"),
+        ("a\tN:z\n", [], "a.tsv: line 1 has the label N:z, which never occurs"),
+        (
+            "a\tO\nb\tO:fine\n",
+            [],
+            "a.tsv: line 2 has the label O:fine, and the model knows O: add --coarse-labels to take what stands before "
+            "the colon",
+        ),
     ):
         (tmp_path / "a.tsv").write_text(content, encoding="utf-8")
         assert expected in message(capsys, evaluate.main, classifier, "--reference", tmp_path / "a.tsv", *option)
