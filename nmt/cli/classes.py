@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nmt.cli.common import report
 from nmt.cli.options import load_translator
 from nmt.cli.reference import reference_paths
+from nmt.errors import CorpusError
+
+if TYPE_CHECKING:
+    from nmt.corpus.classified import Classified
+    from nmt.corpus.reader import CorpusPaths
+    from nmt.text.words import ClassVocabulary
 
 
 def evaluate_classes(arguments: argparse.Namespace) -> tuple[str, list[str]]:
@@ -35,7 +41,7 @@ def evaluate_classes(arguments: argparse.Namespace) -> tuple[str, list[str]]:
     paths = reference_paths(arguments, form)
     labels = loaded.bundle.target_subwords
     assert isinstance(labels, ClassVocabulary)
-    notes = form.check(paths, labels)
+    notes = _check(form, paths, labels)
     text = read_text(paths)
     began = time.perf_counter()
     answers = loaded.translator.translate(text.source)
@@ -62,3 +68,18 @@ def evaluate_classes(arguments: argparse.Namespace) -> tuple[str, list[str]]:
     )
     tables = counts_table(counts, head="label", counted="lines"), confusion_table(confused)
     return "\n\n".join(["\n".join(rows), *tables]), outputs
+
+
+def _check(form: Classified, paths: CorpusPaths, labels: ClassVocabulary) -> list[str]:
+    """Check the labels as `Classified.check` does; where they are finer than the model's, name the option for them."""
+    try:
+        return form.check(paths, labels)
+    except CorpusError:
+        example = next((each for each in form.examples(paths) if each.label not in labels), None)
+        coarse = example.label.partition(":")[0].strip() if example else ""
+        if example is None or coarse not in labels:
+            raise
+        raise CorpusError(
+            f"{example.file}: line {example.line} has the label {example.label}, and the model knows {coarse}: "
+            "add --coarse-labels to take what stands before the colon"
+        ) from None

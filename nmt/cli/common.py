@@ -85,7 +85,7 @@ class Parser(argparse.ArgumentParser):
             option = word.split("=", 1)[0]
             if option.startswith("--") and option not in options:
                 near = [name for name in options if name.startswith(option)]
-                near = near or difflib.get_close_matches(option, options, n=1)
+                near = near or _near(option, options)
                 hint = f"did you mean {near[0]}?" if near else f"see {self.prog} --help"
                 self.error(f"unrecognized arguments: {option}; {hint}")
         return super().parse_known_args(command_line, namespace)
@@ -94,6 +94,12 @@ class Parser(argparse.ArgumentParser):
         """Raise ConfigError, which `run` prints in one line."""
         hint = "" if "; " in message else f"; see {self.prog} --help"
         raise ConfigError(" ".join(message.split()) + hint)
+
+
+def _near(option: str, options: Sequence[str]) -> list[str]:
+    """Find the option that a misspelt one is most like; the dashes, which all begin with, make none alike."""
+    names = {name.lstrip("-"): name for name in options if name.startswith("--")}
+    return [names[name] for name in difflib.get_close_matches(option.lstrip("-"), names, n=1)]
 
 
 def run(command: Callable[[], int | None], name: str) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nmt.cli.common import Parser, report, run
-from nmt.config.choices import VARIANTS
+from nmt.cli.options import task_of
+from nmt.config.choices import VARIANTS, TaskName
 from nmt.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line; raises ConfigError."""
+    """Parse the command line; raises ConfigError, also where nothing of it can be done with the model."""
     usage = "nmt-export MODEL --precision {int8,fp32} [--shortlist N]\n       nmt-export MODEL --verify [--source FILE]"
     parser = Parser(NAME, usage=usage, description=_DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
@@ -95,6 +96,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--source", metavar="FILE", help="with --verify: sentences to translate, one a line")
     parser.add_argument("--quiet", action="store_true", help="do not say what was written, or which promises are kept")
     arguments = parser.parse_args(argv)
+    _check_task(arguments)
     if arguments.verify == bool(arguments.precision):
         raise ConfigError("give --precision NAME to make a variant, or --verify to check what is promised")
     for name in ("shortlist", "train") if arguments.verify else ("variant", "source"):
@@ -107,6 +109,19 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if arguments.train and arguments.shortlist is None:
         raise ConfigError("--train is the text of a shortlist: give --shortlist N too")
     return arguments
+
+
+def _check_task(arguments: argparse.Namespace) -> None:
+    """Refuse a model that is not exported, or not verified, before anything is asked of its options: ConfigError."""
+    task = task_of(arguments.model)
+    if task is TaskName.generation:
+        raise ConfigError(
+            f"{arguments.model} is a language model, which is not exported and runs with PyTorch: use it as it is"
+        )
+    if arguments.verify and task is not TaskName.translation:
+        raise ConfigError(
+            f"a model that {task.does} is not verified; without --verify, --precision fp32 exports {arguments.model}"
+        )
 
 
 def export(arguments: argparse.Namespace) -> None:

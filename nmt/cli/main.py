@@ -26,7 +26,11 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("train", "nmt.cli.hydra.train:main", "train a translator from parallel text (nmt-train)"),
+    Command(
+        "train",
+        "nmt.cli.hydra.train:main",
+        "train a model that translates, labels, classifies or continues text (nmt-train)",
+    ),
     Command("translate", "nmt.cli.translate:main", "translate standard input line by line (nmt-translate)"),
     Command("predict", "nmt.cli.predict:main", "run a model of any task over standard input line by line"),
     Command("evaluate", "nmt.cli.evaluate:main", "score a model or translations (nmt-evaluate)"),

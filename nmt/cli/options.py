@@ -6,16 +6,18 @@ Every field of SearchConfig is an option, with the field's own docstring as its 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nmt.config.choices import PRECISIONS, Pooling, TaskName
 from nmt.config.schema import describe
 from nmt.config.search import SearchConfig
-from nmt.errors import ConfigError
+from nmt.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
     from nmt.bundle.loading import LoadedBundle
@@ -123,6 +125,15 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
     return search
 
 
+def task_of(model: str) -> TaskName:
+    """Find out what a bundle is for; what is wrong with one is told when it is loaded, and until then it translates."""
+    from nmt.bundle.description import read_description, read_whole
+
+    with contextlib.suppress(BundleError):
+        return read_whole(Path(model), read_description).task
+    return TaskName.translation
+
+
 def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | None = None) -> Loaded:
     """Load a bundle and prepare what answers lines, as the options say.
 
@@ -138,6 +149,9 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
     from nmt.bundle.loading import load
 
     asked = asked or Asked()
+    # Before the bundle is loaded, which would advise to export what cannot be exported.
+    if arguments.precision == "int8" and (task := task_of(model)) not in _SEARCHING:
+        raise ConfigError(f"{model} {task.does}, and there is no int8 of such a model: leave --precision int8 out")
     bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
     search = search_config(arguments, bundle.search)
     _refuse_options(arguments, model, bundle, asked)
@@ -191,8 +205,15 @@ _TAKES: dict[TaskName, frozenset[str]] = {
     TaskName.generation: _ALL - {"max_length_ratio", "source_tag"} | {"n_best"},
 }
 """The options that each task takes, of those that not all take."""
-_ONLY = {"attention": "a model that classifies lines", "max_new_tokens": "a language model"}
-"""Whose an option is that no translation has."""
+_WHOSE = {
+    frozenset((TaskName.translation,)): "translations",
+    frozenset((TaskName.translation, TaskName.generation)): "models that write text",
+    frozenset((TaskName.translation, TaskName.generation, TaskName.classification)): "models that write text or "
+    "classify lines",
+    frozenset((TaskName.classification,)): "a model that classifies lines",
+    frozenset((TaskName.generation,)): "a language model",
+}
+"""In words, what an option is for that these tasks take."""
 
 
 def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBundle, asked: Asked) -> None:
@@ -206,7 +227,7 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
     given |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in given.items():
         if is_given and name not in _TAKES[bundle.task]:
-            whose = _ONLY.get(name, "translations")
+            whose = _WHOSE[frozenset(task for task, taken in _TAKES.items() if name in taken)]
             raise ConfigError(f"{_option(name)} is for {whose}, and {model} {bundle.task.does}: leave it out")
     if asked.attention and bundle.config.pooling is Pooling.last:
         raise ConfigError(f"--attention has nothing to show: {model} has model.pooling=last; leave it out")

@@ -97,7 +97,8 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
     search_config(arguments)
     arguments.words, arguments.command = command_line, command
     if arguments.attention and arguments.format != "text":
-        raise ConfigError("--attention is for --format text, and jsonl has the weights anyway: leave it out")
+        advice = "leave it out" if arguments.format == "jsonl" else f"take that instead of {arguments.format}"
+        raise ConfigError(f"--attention is for --format text, and jsonl has the weights anyway: {advice}")
     arguments.workers = worker_count(arguments.workers)
     if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
         raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")

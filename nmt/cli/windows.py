@@ -60,7 +60,8 @@ def require_samples(arguments: argparse.Namespace, loaded: Loaded) -> None:
     """Refuse to make lines from nothing where that is impossible, or where all would be the same: ConfigError."""
     if loaded.bundle.task is not TaskName.generation:
         raise ConfigError(
-            f"--count is for models of task=generation, and {arguments.model} is of task={loaded.bundle.task}"
+            f"--count is for models of task=generation, and {arguments.model} is of task={loaded.bundle.task}: "
+            "leave it out"
         )
     if not loaded.translator.search.sample:
         raise ConfigError("--count needs sampling, since a search finds the same line each time: add --sample")

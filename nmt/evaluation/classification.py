@@ -57,5 +57,14 @@ def confusion_table(confused: Counter[tuple[str, str]]) -> str:
     mistakes = sorted(
         ((count, pair) for pair, count in confused.items() if pair[0] != pair[1]),
         key=lambda item: (-item[0], item[1]),
-    )[:_MOST_LISTED]
-    return grid([["reference", "output", "lines"], *([*pair, f"{count:,}"] for count, pair in mistakes)])
+    )
+    listed, others = mistakes[:_MOST_LISTED], mistakes[_MOST_LISTED:]
+    table = grid([["reference", "output", "lines"], *([*pair, f"{count:,}"] for count, pair in listed)])
+    if not others:
+        return table
+    number = sum(count for count, _ in others)
+    return f"{table}\nand {_counted(len(others), 'more pair')} of labels, in {_counted(number, 'line')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from nmt.config.choices import TaskName
 from nmt.config.schema import flatten, from_dict, to_dict
 from nmt.config.train import TrainConfig, TrainerConfig
 from nmt.errors import ConfigError
@@ -58,6 +59,13 @@ METRICS = (
 )
 """In the order in which a table has them."""
 _BLEU = METRICS[0]
+_OF_TASK = {
+    TaskName.translation: "bleu",
+    TaskName.labelling: "f1",
+    TaskName.classification: "macro_f1",
+    TaskName.generation: "bits_per_character",
+}
+"""The metric by which a run of each task is expected to be validated; labels may turn out to be of no entities."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,7 @@ def read_results(directory: Path) -> RunResults:
     validations = metrics.of("validation")
     # The clock of a validation has its own time too.
     last = max(metrics.lines, key=lambda line: (line["update"], line["kind"] == "validation"), default={})
-    metric = next((each for each in METRICS if any(each.name in line for line in validations)), _BLEU)
+    metric = next((each for each in METRICS if any(each.name in line for line in validations)), _expected(settings))
     test_score, test_how = _test_score(directory, settings, metric)
     return RunResults(
         directory,
@@ -188,6 +196,12 @@ def _settings(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
     return flatten(to_dict(TrainConfig())) | flatten(values)
+
+
+def _expected(settings: dict[str, Any]) -> RunMetric:
+    """Return the metric of a run that has not validated yet."""
+    names = {task.value: name for task, name in _OF_TASK.items()}
+    return next((each for each in METRICS if each.name == names.get(str(settings["task"]))), _BLEU)
 
 
 def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any]], metric: RunMetric) -> bool:

@@ -121,8 +121,8 @@ def overview(run: RunResults, defaults: Mapping[str, Any]) -> str:
     lines = [f"{run.directory}: {_state(run)}"]
     if not run.settings:
         return f"{lines[0]}\n"
-    languages = run.settings["corpus.source"], run.settings["corpus.target"]
-    lines.append(f"  languages        {' → '.join(filter(None, languages))}")
+    if languages := [run.settings[key] for key in ("corpus.source", "corpus.target") if run.settings[key]]:
+        lines.append(f"  languages        {' → '.join(languages)}")
     lines.append(f"  training         {run.updates:,} updates, {run.epochs} epochs, {run.minutes:.1f} minutes")
     label = run.metric.label
     scores = {

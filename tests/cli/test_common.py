@@ -212,6 +212,7 @@ def parser():
         (["--beam", "3", "m"], "unrecognized arguments: --beam; did you mean --beam-size?"),
         (["--beam=3", "m"], "unrecognized arguments: --beam; did you mean --beam-size?"),
         (["--verison"], "unrecognized arguments: --verison; did you mean --version?"),
+        (["--attention"], "unrecognized arguments: --attention; see nmt-test --help"),
         (["--xyzzy", "m"], "unrecognized arguments: --xyzzy; see nmt-test --help"),
         (["m", "more"], "unrecognized arguments: more; see nmt-test --help"),
         ([], "the following arguments are required: MODEL; see nmt-test --help"),

@@ -297,3 +297,14 @@ def test_a_line_too_long_for_ter_costs_ter_alone(tmp_path, capsys):
     assert err.endswith(warning)
     assert main([*words, "--quiet"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".label", ".conll", ".bio", ".conllu", ".tsv.gz"])
+def test_labels_are_not_scored_against_lines_of_text_and_labels(tmp_path, capsys, suffix):
+    words = ["--hypotheses", str(tmp_path / "out"), "--reference", f"test{suffix}"]
+    assert main(words) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"nmt-evaluate: error: test{suffix} has text and labels, and a model is scored against it: "
+        "give a MODEL instead of --hypotheses\n",
+    )

@@ -10,6 +10,7 @@ import pytest
 import nmt
 from nmt.cli import main as door
 from nmt.cli.main import COMMANDS, main
+from nmt.config.choices import TaskName
 
 ROOT = Path(nmt.__file__).parents[1]
 
@@ -103,6 +104,12 @@ def test_the_four_commands_keep_their_names_in_messages(words, start, capsys):
 def test_an_unknown_command_is_one_line_that_names_the_nearest(words, message, capsys):
     assert main(words) == 2
     assert capsys.readouterr() == ("", f"{message}\n")
+
+
+def test_training_is_of_every_task():
+    (summary,) = (command.summary for command in door.COMMANDS if command.name == "train")
+    for task in TaskName:
+        assert task.does.split()[0] in summary
 
 
 def test_the_package_is_the_command_too():

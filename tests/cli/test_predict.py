@@ -106,14 +106,24 @@ def test_what_a_labeller_cannot_do_is_said_in_one_line(capsys, labeller, monkeyp
     assert message(capsys, translate.main, labeller) == (
         f"nmt-translate: error: {labeller} does not translate, it is of task=labelling: use nmt predict"
     )
-    for words in (["--beam-size", 2], ["--n-best", 2, "--format", "jsonl"], ["--alignments"]):
-        expected = f"nmt predict: error: {words[0]} is for translations, and {labeller} labels tokens: leave it out"
+    for whose, words in (
+        ("models that write text", ["--beam-size", 2]),
+        ("models that write text or classify lines", ["--n-best", 2, "--format", "jsonl"]),
+        ("translations", ["--alignments"]),
+        ("a model that classifies lines", ["--attention"]),
+    ):
+        expected = f"nmt predict: error: {words[0]} is for {whose}, and {labeller} labels tokens: leave it out"
         assert message(capsys, predict.main, labeller, *words) == expected
     for words in (["--precision", "int8"], ["--precision", "fp32", "--shortlist", 9, "--train", tmp_path / "a"]):
         expected = "a model that labels tokens is exported in fp32 and without a shortlist: take --precision fp32 alone"
         assert message(capsys, export.main, labeller, *words) == f"nmt-export: error: {expected}"
-    assert "the model does not translate, it gives labels: use nmt predict" in message(
-        capsys, export.main, labeller, "--verify", "--quiet"
+    assert message(capsys, export.main, labeller, "--verify") == (
+        "nmt-export: error: a model that labels tokens is not verified; "
+        f"without --verify, --precision fp32 exports {labeller}"
+    )
+    assert message(capsys, predict.main, labeller, "--precision", "int8") == (
+        f"nmt predict: error: {labeller} labels tokens, and there is no int8 of such a model: "
+        "leave --precision int8 out"
     )
     reference = ("--reference", tmp_path / "a.conll")
     assert "--tokenize is for translations" in message(capsys, evaluate.main, labeller, *reference, "--tokenize", "zh")
@@ -151,3 +161,24 @@ def test_bad_labels_are_told_with_file_and_line(capsys, labeller, tmp_path):
     assert evaluate.main([str(labeller), "--reference", str(tmp_path / "a.conll"), "--repair-bio"]) == 0
     assert "1 broken I- labels read as B-" in capsys.readouterr().out
     assert "there is no file" in message(capsys, evaluate.main, labeller, "--reference", tmp_path / "b.conll")
+
+
+def test_a_reference_without_text_or_with_too_much_is_told(capsys, labeller, tmp_path):
+    for name in ("a.conll", "a.bio", "a.conllu", "a.csv", "a.tsv", "a.text"):
+        (tmp_path / name).write_text("a\tO\n", encoding="utf-8")
+    source = ("--source", tmp_path / "a.text")
+    for name in ("a.conll", "a.bio", "a.conllu"):
+        words = (labeller, *source, "--reference", tmp_path / name)
+        assert message(capsys, evaluate.main, *words) == (
+            f"nmt-evaluate: error: {tmp_path / name} has text and labels: leave --source out"
+        )
+    for name, options in (("a.csv", ()), ("a.tsv", ()), ("a.tsv", source)):
+        words = (labeller, *options, "--reference", tmp_path / name)
+        assert message(capsys, evaluate.main, *words) == (
+            f"nmt-evaluate: error: {labeller} labels tokens, and {tmp_path / name} has no text for it: name a file of "
+            "text and labels that ends in .conll, .bio or .conllu, or give the text with --source FILE and its labels "
+            "with --reference FILE"
+        )
+    assert "name one that ends in .conll, .bio or .conllu, or labels with --source FILE" in message(
+        capsys, evaluate.main, labeller, "--reference", tmp_path / "a"
+    )

@@ -134,18 +134,26 @@ def test_what_a_classifier_cannot_do_is_said_in_one_line(capsys, classifier, tmp
     assert message(capsys, translate.main, classifier) == (
         f"nmt-translate: error: {classifier} does not translate, it is of task=classification: use nmt predict"
     )
-    for words in (["--beam-size", 2], ["--alignments"], ["--rerank", "mbr"], ["--source-tag", 1]):
-        expected = (
-            f"nmt predict: error: {words[0]} is for translations, and {classifier} classifies lines: leave it out"
-        )
-        assert message(capsys, predict.main, classifier, *words) == expected
+    for whose, options in (
+        ("translations", (["--alignments"], ["--rerank", "mbr"], ["--source-tag", 1], ["--max-length-ratio", 2])),
+        ("models that write text", (["--beam-size", 2], ["--sample"], ["--seed", 1], ["--temperature", 0.5])),
+        ("a language model", (["--max-new-tokens", 2],)),
+    ):
+        for words in options:
+            expected = f"{words[0]} is for {whose}, and {classifier} classifies lines: leave it out"
+            assert message(capsys, predict.main, classifier, *words) == f"nmt predict: error: {expected}"
     for words in (["--precision", "int8"], ["--precision", "fp32", "--shortlist", 9, "--train", tmp_path / "a"]):
         expected = (
             "a model that classifies lines is exported in fp32 and without a shortlist: take --precision fp32 alone"
         )
         assert message(capsys, export.main, classifier, *words) == f"nmt-export: error: {expected}"
-    assert "the model does not translate, it gives labels: use nmt predict" in message(
-        capsys, export.main, classifier, "--verify", "--quiet"
+    assert message(capsys, export.main, classifier, "--verify") == (
+        "nmt-export: error: a model that classifies lines is not verified; "
+        f"without --verify, --precision fp32 exports {classifier}"
+    )
+    assert message(capsys, predict.main, classifier, "--precision", "int8") == (
+        f"nmt predict: error: {classifier} classifies lines, and there is no int8 of such a model: "
+        "leave --precision int8 out"
     )
     reference = ("--reference", tmp_path / "a.tsv")
     for option in (["--tokenize", "zh"], ["--lowercase"]):
@@ -161,6 +169,10 @@ def test_attention_is_for_models_that_have_it(capsys, classifier, bundle_path, t
     assert message(capsys, predict.main, classifier, "--attention", "--format", "jsonl") == (
         "nmt predict: error: --attention is for --format text, and jsonl has the weights anyway: leave it out"
     )
+    assert message(capsys, predict.main, classifier, "--attention", "--format", "moses") == (
+        "nmt predict: error: --attention is for --format text, and jsonl has the weights anyway: "
+        "take that instead of moses"
+    )
     assert message(capsys, predict.main, bundle_path, "--attention") == (
         "nmt predict: error: --attention is for a model that classifies lines, and "
         f"{bundle_path} translates: leave it out"
@@ -169,7 +181,10 @@ def test_attention_is_for_models_that_have_it(capsys, classifier, bundle_path, t
     assert message(capsys, predict.main, last, "--attention") == (
         f"nmt predict: error: --attention has nothing to show: {last} has model.pooling=last; leave it out"
     )
-    assert "unrecognized arguments: --attention" in message(capsys, translate.main, bundle_path, "--attention")
+    for name, main in (("nmt-translate", translate.main), ("nmt-evaluate", evaluate.main)):
+        assert message(capsys, main, classifier, "--attention") == (
+            f"{name}: error: unrecognized arguments: --attention; see {name} --help"
+        )
 
 
 def test_a_cell_that_cannot_be_exported_is_told(capsys, tmp_path):
@@ -211,10 +226,40 @@ def test_parallel_files_are_scored_and_bad_ones_told(capsys, classifier, tmp_pat
         ("a\tO\nb\tZ\n", [], "a.tsv: line 2 has the label Z, which never occurs in the training text"),
         ("a\tO\nb\n", [], "a.tsv: line 2 has no label"),
         ("a\tN:x\n", ["--coarse-labels"], "a.tsv: line 1 has the label N, which never occurs"),
+        ("a\tN:z\n", [], "a.tsv: line 1 has the label N:z, which never occurs"),
+        (
+            "a\tO\nb\tO:fine\n",
+            [],
+            "a.tsv: line 2 has the label O:fine, and the model knows O: add --coarse-labels to take what stands before "
+            "the colon",
+        ),
     ):
         (tmp_path / "a.tsv").write_text(content, encoding="utf-8")
         assert expected in message(capsys, evaluate.main, classifier, "--reference", tmp_path / "a.tsv", *option)
     assert "there is no file" in message(capsys, evaluate.main, classifier, "--reference", tmp_path / "b.tsv")
+
+
+def test_a_reference_without_text_or_with_too_much_is_told(capsys, classifier, tmp_path):
+    for name in ("a.tsv", "a.label.gz", "a.csv", "a.conll", "a.text"):
+        (tmp_path / name).write_text("a\tO\n", encoding="utf-8")
+
+    def told(reference, *words):
+        words = (*words, "--reference", tmp_path / reference)
+        return message(capsys, evaluate.main, classifier, *words).removeprefix("nmt-evaluate: error: ")
+
+    source = ("--source", tmp_path / "a.text")
+    for name in ("a.tsv", "a.label.gz"):
+        assert told(name, *source) == f"{tmp_path / name} has text and labels: leave --source out"
+    for name, options in (("a.csv", ()), ("a.conll", ()), ("a.conll", source)):
+        assert told(name, *options) == (
+            f"{classifier} classifies lines, and {tmp_path / name} has no text for it: name a file of text and labels "
+            "that ends in .tsv or .label, or give the text with --source FILE and its labels with --reference FILE"
+        )
+    assert told("a") == (
+        f"there is no file {tmp_path / 'a'}; name one that ends in .tsv or .label, or labels with --source FILE"
+    )
+    assert told("b.tsv") == told("b.tsv", *source) == f"there is no file {tmp_path / 'b.tsv'}; check the path"
+    assert told("a.csv", "--source", tmp_path / "b") == f"there is no file {tmp_path / 'b'}; check the path"
 
 
 def test_only_a_classifier_has_coarse_labels(capsys, bundle_path, tmp_path):

@@ -17,6 +17,8 @@ from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
+from nmt.evaluation import promises
+from nmt.export import variant
 from nmt.text.subword_training import train_subwords
 
 HOSTILE = ["", "   ", "a small", "\u2028", "a\u2028b\tc d", "\0 a", "old " * 300, "字" * 50, "\r", "the\rold"]
@@ -172,13 +174,10 @@ def test_what_a_language_model_cannot_do_is_said_in_one_line(capsys, model, tmp_
     for words in (["--alignments"], ["--rerank", "mbr"], ["--max-length-ratio", 2], ["--source-tag", 1]):
         expected = f"{words[0]} is for translations, and {model} continues text: leave it out"
         assert message(capsys, predict.main, model, *words) == expected
-    for words in (["--precision", "int8"], ["--precision", "fp32"]):
+    for words in ([], ["--precision", "int8"], ["--precision", "fp32", "--shortlist", 0], ["--verify"]):
         assert message(capsys, export.main, model, *words) == (
-            "a language model is not exported: PyTorch computes it, so use the bundle as it is"
+            f"{model} is a language model, which is not exported and runs with PyTorch: use it as it is"
         )
-    assert message(capsys, export.main, model, "--verify", "--quiet") == (
-        f"the promises that are checked are a translation's, and {model} continues text"
-    )
     assert message(capsys, predict.main, model, "--precision", "int8") == (
         f"{model} is of task=generation, which PyTorch computes: leave precision=int8 out"
     )
@@ -230,7 +229,7 @@ def test_options_that_would_change_nothing_are_refused(capsys, model, bundle_pat
     ):
         assert message(capsys, predict.main, model, *words).startswith(expected)
     assert message(capsys, predict.main, bundle_path, "--count", 2, "--sample") == (
-        f"--count is for models of task=generation, and {bundle_path} is of task=translation"
+        f"--count is for models of task=generation, and {bundle_path} is of task=translation: leave it out"
     )
     assert message(capsys, translate.main, bundle_path, "--max-new-tokens", 2) == (
         f"--max-new-tokens is for a language model, and {bundle_path} translates: leave it out"
@@ -246,3 +245,10 @@ def test_the_front_door_says_what_to_use_instead(model):
 
     with pytest.raises(ConfigError, match="does not translate, it is of task=generation: use nmt predict"):
         nmt.load(model)
+
+
+def test_what_the_commands_refuse_their_functions_refuse_too(model):
+    with pytest.raises(ConfigError, match="a language model is not exported: PyTorch computes it"):
+        variant.export(model, "fp32")
+    with pytest.raises(ConfigError, match=r"the promises that are checked are a translation's, and .* continues text"):
+        next(promises.verify(model, lines=[], command=lambda options, text: text))

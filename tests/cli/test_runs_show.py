@@ -1,4 +1,7 @@
+import pytest
+
 from nmt.cli.runs import show
+from nmt.config.choices import TaskName
 from nmt.runs.results import record_failure
 
 TEST = "BLEU 34.18 (nrefs:1|tok:13a); chrF2 57.20 (nrefs:1|nc:6), beam 5, data/test"
@@ -36,6 +39,31 @@ def test_an_unfinished_run_without_a_bundle(make_run, capsys):
     assert lines[0] == f"{directory}: unfinished: update 200 of 900"
     assert "  test BLEU        none" in lines
     assert "  bundle           none" in lines
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [
+        (TaskName.translation, "BLEU"),
+        (TaskName.labelling, "F1"),
+        (TaskName.classification, "macro F1"),
+        (TaskName.generation, "bits per character"),
+    ],
+)
+def test_a_run_that_has_not_validated_names_the_metric_of_its_task(make_run, capsys, task, metric):
+    directory = make_run("going", (), task=task, trainer__max_updates=900)
+    assert show([str(directory)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[1:4]] == [
+        ["training", "0", "updates,", "0", "epochs,", "0.0", "minutes"],
+        ["validation", *metric.split(), "none"],
+        ["test", *metric.split(), "none"],
+    ]
+
+
+def test_one_language_is_shown_alone(make_run, capsys):
+    assert show([str(make_run("one", task=TaskName.generation, corpus__target="en"))]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == "  languages        en"
 
 
 def test_several_runs_one_of_which_failed(make_run, tmp_path, capsys):

@@ -62,6 +62,21 @@ def test_of_many_labels_the_most_frequent_mistakes_are_listed():
     assert [line.split() for line in lines[1:]] == [["label", "0", "label", n, c] for n, c in (("1", "2"), ("2", "1"))]
 
 
+def test_it_is_said_how_many_mistakes_are_not_listed():
+    # Mistake i of 23 is made 23 - i times, so that the last three, which are not listed, are 3 + 2 + 1 lines.
+    mistakes = [(f"is {i:02}", f"was {i:02}") for i in range(23) for _ in range(23 - i)]
+    for count, last in (
+        (23, "and 3 more pairs of labels, in 6 lines"),
+        (21, "and 1 more pair of labels, in 3 lines"),
+        (20, "is 19 was 19 4"),
+    ):
+        kept = [pair for pair in mistakes if int(pair[0][3:]) < count]
+        references, outputs = zip(*kept, strict=True)
+        lines = confusion_table(confusion(outputs, references)).splitlines()
+        assert lines[20].split() == ["is", "19", "was", "19", "4"]
+        assert lines[-1].split() == last.split()
+
+
 def test_labels_that_do_not_align_are_refused():
     with pytest.raises(CorpusError, match="1 labels cannot be scored against 2 of the reference"):
         class_scores(["a"], ["a", "b"])

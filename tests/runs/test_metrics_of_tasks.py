@@ -27,11 +27,12 @@ def make_run_of(make_run):
 
 
 @pytest.mark.parametrize("name", TaskName)
-def test_the_metric_of_every_task_is_known_to_runs(name):
+def test_the_metric_of_every_task_is_known_to_runs_even_before_they_validate(make_run, name):
     task = task_named(name.value)
     metric = task.metric
     expected = metric.name, metric.label, task.greedy_search, metric.higher_is_better, metric.digits
     assert expected in METRICS
+    assert read_results(make_run("new", (), task=name)).metric == expected
 
 
 def test_less_is_better_where_the_metric_says_so(make_run_of):

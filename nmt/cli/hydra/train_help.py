@@ -21,7 +21,7 @@ from nmt.config.train import TrainConfig
 _INTRODUCTION = """\
 usage: nmt-train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]
 
-Train a translator from parallel text, or go on where the same command stopped.
+Train a translator, labeller, classifier or language model, or go on where the same command stopped.
 
   nmt-train experiment=demo                                   the embedded corpus, a few minutes
   nmt-train corpus.train=data/train corpus.source=en corpus.target=de
@@ -31,8 +31,8 @@ Train a translator from parallel text, or go on where the same command stopped.
                                                               a preset, with some keys changed
   nmt-train -m seed=1,2,3 ...                                 a sweep: one run each, in RUN_DIR/seed=1 and so on
 
-The run directory (run_dir) gets best/ and last/, the bundles that nmt-translate takes, train.log, metrics.jsonl,
-config.yaml, and state.pt, from which the same command resumes.
+The run directory (run_dir) gets best/ and last/, the bundles that nmt predict and nmt-translate take, train.log,
+metrics.jsonl, config.yaml, and state.pt, from which the same command resumes.
 
 options:
   -h, --help                this text

@@ -49,6 +49,19 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(nmt_train, words, messa
     assert nmt_train(*TEXT, *words) == (2, "", f"nmt-train: error: {message}\n")
 
 
+@pytest.mark.parametrize("task", ["labelling", "classification", "generation"])
+@pytest.mark.parametrize("objective", ["scheduled_sampling", "self_critical", "minimum_risk"])
+def test_an_objective_without_meaning_for_a_task_asks_for_no_parent(capsys, task, objective):
+    assert main([f"task={task}", f"objective={objective}", "corpus.train=x"]) == 2
+    message = f"objective.kind={objective} has no meaning with task={task}; leave it out"
+    assert capsys.readouterr() == ("", f"nmt-train: error: {message}\n")
+
+
+def test_an_objective_of_a_translation_asks_for_its_parent(capsys):
+    assert main([*TEXT, "objective=minimum_risk", "corpus.train=x"]) == 2
+    assert "objective.kind=minimum_risk learns from the model's own outputs" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("word", ["--help", "-h", "--version"])
 def test_help_and_version_answer_before_anything_heavy_is_loaded(word):
     code = (
@@ -66,6 +79,12 @@ def test_help_and_version_answer_before_anything_heavy_is_loaded(word):
 def test_version_is_ours_and_nothing_else(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"nmt-train {nmt.__version__}\n"
+
+
+def test_help_names_what_can_be_trained():
+    head = help_text().partition("options:")[0]
+    assert "Train a translator, labeller, classifier or language model, or go on" in head
+    assert "the bundles that nmt predict and nmt-translate take" in head
 
 
 def test_help_lists_every_key_with_its_meaning():
