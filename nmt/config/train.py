@@ -260,9 +260,10 @@ class TrainConfig:
         for group in (self.subwords, self.model, self.objective, self.optimizer, self.trainer, self.search):
             group.validate()
         check_ranges(self)
+        # First of these, since an objective without meaning for the task would ask for a parent.
+        refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
         self.objective.require_parent(self.init_from)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
-        refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):
             raise ConfigError(

@@ -74,15 +74,10 @@ def _train(words: list[str]) -> int:
 
 def _run(composed: DictConfig, options: list[str]) -> None:
     """Train as Hydra composed it."""
-    from nmt.config.schema import flatten, to_dict
-    from nmt.config.tasks import refuse_meaningless
-    from nmt.config.train import TrainConfig
     from nmt.runs.results import clear_failure
     from nmt.training.run import run
 
     config = to_config(composed, options)
-    # First of all, since an objective without meaning for the task would ask for a parent.
-    refuse_meaningless(config.task, flatten(to_dict(config)), flatten(to_dict(TrainConfig())))
     with explained(options):
         # Only a parent's settings give way to those that were chosen.
         chosen = chosen_keys(composed) if config.init_from else set()
