@@ -218,14 +218,14 @@ _WHOSE = {
 
 def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBundle, asked: Asked) -> None:
     """Refuse options that this model has no use for: ConfigError."""
-    given = {
+    options = {
         "n_best": asked.n_best > 1,
         "alignments": asked.alignments,
         "rerank": asked.rerank is not None,
         "attention": asked.attention,
     }
-    given |= {name: getattr(arguments, name) is not None for name in _SEARCH}
-    for name, is_given in given.items():
+    options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
+    for name, is_given in options.items():
         if is_given and name not in _TAKES[bundle.task]:
             whose = _WHOSE[frozenset(task for task, taken in _TAKES.items() if name in taken)]
             raise ConfigError(f"{_option(name)} is for {whose}, and {model} {bundle.task.does}: leave it out")

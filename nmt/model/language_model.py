@@ -1,7 +1,7 @@
 """A language model: embedding → recurrent layers → the next subword; a step model without a source.
 
-The probability of a line is the product over its subwords, p(y) = Π_t p(y_t given y_1 … y_{t−1}), the end of the line
-included (Mikolov et al. 2010, "Recurrent neural network based language model").
+The probability of a line is p(y) = Π_t p(y_t given y_1 … y_{t−1}), a product over its subwords and its end (Mikolov et
+al. 2010, "Recurrent neural network based language model").
 
 Shapes: B lines, K places, T positions, E embedding, H hidden, V vocabulary.
 """

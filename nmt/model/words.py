@@ -1,8 +1,8 @@
 """What reads the words of sentences: their embeddings beside their characters, then a bidirectional encoder.
 
 Each word is its embedding beside the last states of a bidirectional layer over its characters (Lample et al. 2016).
-That layer reads each word by itself, so that a word has the same characters' vector in every sentence, and so that its
-recurrence is as long as the longest word rather than the sentence.
+That layer reads each word by itself. So a word has the same characters' vector in every sentence, and the recurrence is
+as long as the longest word rather than the sentence.
 
 In training, words that occurred once become the unknown word with probability one half (Lample et al. 2016, section
 4.3). So the model learns what to do with words that it has never seen. Any word may also be left out, its characters

@@ -38,5 +38,5 @@ class WordGraph:
 
     def run(self, outputs: Sequence[str], words: Sequence[npt.NDArray[np.int64]]) -> list[Any]:
         """Compute outputs from the arrays of `nmt.text.words.Words`."""
-        given = {name: array for name, array in zip(_WORDS, words, strict=True) if name in self._inputs}
-        return self._session.run(outputs, given)
+        inputs = {name: array for name, array in zip(_WORDS, words, strict=True) if name in self._inputs}
+        return self._session.run(outputs, inputs)

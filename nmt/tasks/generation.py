@@ -119,7 +119,7 @@ def line_bits(model: Any, subwords: SubwordModel, lines: Sequence[str], *, batch
     rows = subwords.encode_batch(list(lines))
     # The longest go first: what does not fit fails at once.
     order = sorted((i for i, line in enumerate(lines) if not is_blank(line)), key=lambda i: -len(rows[i]))
-    found = [_NOTHING] * len(lines)
+    bits = [_NOTHING] * len(lines)
     with torch.inference_mode():
         for cut in cut_batches([len(rows[i]) + 1 for i in order], batch_size):
             members = order[cut]
@@ -128,8 +128,8 @@ def line_bits(model: Any, subwords: SubwordModel, lines: Sequence[str], *, batch
             state = model.start(target, lengths)
             log_probs = sequence_log_probs(model, state, target, lengths, bos_id=subwords.bos_id)
             for i, log_prob in zip(members, log_probs.double().tolist(), strict=True):
-                found[i] = LineBits(-log_prob / math.log(2), len(rows[i]) + 1)
-    return found
+                bits[i] = LineBits(-log_prob / math.log(2), len(rows[i]) + 1)
+    return bits
 
 
 GENERATION = Generation()

@@ -1,8 +1,8 @@
 """The words of raw text: letters, digits and other characters apart.
 
-Letters that follow each other are a word, and so are digits. Every other character is a word by itself, and so is a
-letter of a script without spaces between words, such as Chinese, Japanese and Thai. Combining marks and invisible
-format characters stay with what they follow. White space parts words and is none.
+Letters that follow each other are a word, and so are digits. Every other character is a word by itself. So is a letter
+of a script without spaces between words, such as Chinese, Japanese and Thai. Combining marks and invisible format
+characters stay with what they follow. White space parts words and is none.
 """
 
 import functools

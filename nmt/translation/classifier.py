@@ -27,7 +27,7 @@ class Classifying(Protocol):
         """Score each label: the arrays of `nmt.text.words.Words` → logits (B, Y), and weights (B, T) of the words."""
 
 
-class _Found(NamedTuple):
+class _Scored(NamedTuple):
     log_probs: npt.NDArray[np.float64]
     """(Y,)"""
     attention: npt.NDArray[np.float64] | None
@@ -55,32 +55,32 @@ class Classifier(Answering):
         asked = [Request(each) if isinstance(each, str) else each for each in requests]
         lines = [tokenize(request.text) for request in asked]
         limit = self.search.max_source_tokens
-        found = self._classify({" ".join(words[:limit]) for words in lines if words})
+        scored = self._classify({" ".join(words[:limit]) for words in lines if words})
         return [
-            self._answer(request, words, found[" ".join(words[:limit])])
+            self._answer(request, words, scored[" ".join(words[:limit])])
             if words
             else Translation(id=request.id, decision=Decision(attention=[] if self._model.has_attention else None))
             for request, words in zip(asked, lines, strict=True)
         ]
 
-    def _classify(self, texts: set[str]) -> dict[str, _Found]:
-        found: dict[str, _Found] = {}
+    def _classify(self, texts: set[str]) -> dict[str, _Scored]:
+        scored: dict[str, _Scored] = {}
         for batch, words in self.batches(texts):
             logits, weights = self._model.classify(*words)
             log_probs = _log_softmax(logits.astype(np.float64))
             for row, (text, length) in enumerate(zip(batch, words.lengths.tolist(), strict=True)):
                 attention = None if weights is None else weights[row, :length].astype(np.float64)
-                found[text] = _Found(log_probs[row], attention)
-        return found
+                scored[text] = _Scored(log_probs[row], attention)
+        return scored
 
-    def _answer(self, request: Request, words: list[str], found: _Found) -> Translation:
+    def _answer(self, request: Request, words: list[str], scored: _Scored) -> Translation:
         # Labels of equal probability stay in the order of their names.
-        order = np.argsort(-found.log_probs, kind="stable").tolist()
+        order = np.argsort(-scored.log_probs, kind="stable").tolist()
         hypotheses = [
             TextHypothesis(
                 self._labels[i],
-                float(found.log_probs[i]),
-                float(found.log_probs[i]),
+                float(scored.log_probs[i]),
+                float(scored.log_probs[i]),
                 True,
                 [i + ClassVocabulary.first_label],
             )
@@ -90,9 +90,9 @@ class Classifier(Answering):
         if len(words) > limit:
             warnings.append(f"only the first max_source_tokens={limit} of its {len(words)} words were read")
         decision = Decision(
-            {self._labels[i]: float(np.exp(found.log_probs[i])) for i in order},
+            {self._labels[i]: float(np.exp(scored.log_probs[i])) for i in order},
             words[:limit],
-            None if found.attention is None else found.attention.tolist(),
+            None if scored.attention is None else scored.attention.tolist(),
         )
         return Translation(hypotheses, warnings, id=request.id, decision=decision)
 

@@ -76,9 +76,9 @@ class Generator:
         """
         asked = [Request(each) if isinstance(each, str) else each for each in requests]
         rows = self._rows(asked)
-        found = self._generate({row for row, _ in rows.values()})
+        hypotheses = self._generate({row for row, _ in rows.values()})
         return [
-            self._line(request, *rows[i], found[rows[i][0]]) if i in rows else Translation(id=request.id)
+            self._line(request, *rows[i], hypotheses[rows[i][0]]) if i in rows else Translation(id=request.id)
             for i, request in enumerate(asked)
         ]
 
@@ -102,7 +102,7 @@ class Generator:
 
     def _generate(self, rows: set[_Row]) -> dict[_Row, list[Hypothesis]]:
         """Generate from different rows. The longest go first: what does not fit in memory fails at once."""
-        found: dict[_Row, list[Hypothesis]] = {}
+        hypotheses: dict[_Row, list[Hypothesis]] = {}
         scores = scores_of_a_step(self._options, self._subwords.vocabulary_size)
         for is_prompted in (True, False):
             group = sorted((row for row in rows if bool(row.ids) == is_prompted), key=lambda row: (-len(row.ids), row))
@@ -120,8 +120,8 @@ class Generator:
                     constraints=[Constraints(row.ids) for row in batch] if is_prompted else [],
                 )
                 draws = [Draw(key_of(row.ids), row.draw) for row in batch] if self.search.sample else ()
-                found.update(zip(batch, decode(stepper, draws), strict=True))
-        return found
+                hypotheses.update(zip(batch, decode(stepper, draws), strict=True))
+        return hypotheses
 
     def _line(self, request: Request, row: _Row, length: int, hypotheses: Sequence[Hypothesis]) -> Translation:
         """Put together what became of a prompt of so many subwords."""
