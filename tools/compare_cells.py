@@ -28,6 +28,7 @@ from benchmarking.turns import costs_in_turns
 from recorded.again import this_machine
 from recorded.kept import find, keep, read_kept
 
+from nmt.bundle.description import read_description
 from nmt.cli.common import Parser, report, run
 from nmt.config.choices import Cell
 from nmt.config.train import TrainConfig
@@ -164,14 +165,18 @@ def make_row(corpus: str, network: str, seed: int, minutes: float, *, runs: Path
     limits = [f"trainer.max_updates={updates}", "trainer.max_minutes=0", f"trainer.validate_every={-(-updates // 8)}"]
     _nmt_train([*settings, *limits, "trainer.threads=1", f"seed={seed}", "corpus.test=", f"run_dir={directory}"])
     row = {"kind": "row", "corpus": corpus, "network": network, "seed": seed, "updates": updates}
-    row |= {"minutes": minutes, "settings": settings, "machine": this_machine() | {"threads": 1}}
+    row |= {"minutes": minutes, "settings": settings}
     row["parameters"] = parameters(configuration(compose(settings)))
     keep(kept, row | evaluate(configured(corpus, network), directory / "best"))
 
 
 def evaluate(config: TrainConfig, bundle: Path) -> dict[str, Any]:
-    """Score the test text: BLEU and chrF2 with signatures, BLEU of each third by source length, sentences a second."""
+    """Score the test text: BLEU and chrF2 with signatures, BLEU of each third by source length, sentences a second.
+
+    The machine is the training's, which says whether it was in bf16.
+    """
     corpus = config.corpus
+    precision = read_description(bundle).metadata["precision"]
     source, reference = (Path(f"{corpus.test}.{language}") for language in (corpus.source, corpus.target))
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory) / "output"
@@ -181,7 +186,8 @@ def evaluate(config: TrainConfig, bundle: Path) -> dict[str, Any]:
         hypotheses = list(read_lines(output))
     sources, references = list(read_lines(source)), list(read_lines(reference))
     by_length = thirds(sources, hypotheses, references, language=corpus.target, characters=corpus.source == "zh")
-    return {"scores": printed["scores"], **by_length, "speed": printed.get("speed")}
+    machine = this_machine() | {"threads": 1, "bf16": precision == "bf16"}
+    return {"machine": machine, "scores": printed["scores"], **by_length, "speed": printed.get("speed")}
 
 
 def thirds(

@@ -55,8 +55,8 @@ def evaluation_of(arguments: argparse.Namespace) -> Evaluate | None:
     if task is not TaskName.generation:
         _check_labels(arguments, task)
     module, function = _EVALUATING[task]
-    found: Evaluate = getattr(importlib.import_module(module), function)
-    return found
+    evaluate: Evaluate = getattr(importlib.import_module(module), function)
+    return evaluate
 
 
 def _refuse_text(reference: str) -> None:

@@ -65,7 +65,7 @@ def test_probabilities_of_all_sequences_sum_to_one(crf):
     emissions = torch.randn(1, 3, 3, dtype=torch.double).expand(27, 3, 3)
     labels = torch.tensor(list(itertools.product(range(3), repeat=3)))
     probabilities = crf.log_likelihood(emissions, labels, torch.ones(27, 3, dtype=torch.bool)).exp()
-    assert float(probabilities.sum()) == pytest.approx(1)
+    assert probabilities.sum().item() == pytest.approx(1)
 
 
 def test_a_sentence_scores_the_same_whatever_its_batch(crf, batch):
@@ -76,7 +76,7 @@ def test_a_sentence_scores_the_same_whatever_its_batch(crf, batch):
     for row, length in enumerate(LENGTHS):
         part = slice(row, row + 1)
         alone = crf.log_likelihood(emissions[part, :length], labels[part, :length], mask[part, :length])
-        assert float(alone) == float(together[row])
+        assert alone.item() == together[row].item()
 
 
 def test_what_stands_at_padding_does_not_count(crf, batch):

@@ -60,12 +60,12 @@ def test_thirds_are_by_the_length_of_the_source(tool):
 def test_a_row_is_made_once_and_becomes_entries(tool, tmp_path, monkeypatch, load_tool):
     trained = []
     scores = [{"name": "BLEU", "value": 12.345, "signature": "s"}, {"name": "chrF2", "value": 30.0, "signature": "c"}]
-    found = {"scores": scores, "bleu_by_length": [1.0, 2.0, 3.0], "limits": [4, 5], "speed": None}
+    machine = {"processor": "P", "threads": 1, "bf16": False}
+    found = {"machine": machine, "scores": scores, "bleu_by_length": [1.0, 2.0, 3.0], "limits": [4, 5], "speed": None}
     monkeypatch.setattr(tool, "_nmt_train", trained.append)
     monkeypatch.setattr(tool, "evaluate", lambda config, bundle: found)
     monkeypatch.setattr(tool, "compose", lambda settings: settings)
     monkeypatch.setattr(tool, "configuration", lambda settings: tool.configured("multi30k", "gru"))
-    monkeypatch.setattr(tool, "this_machine", lambda: {"processor": "P", "threads": 2, "bf16": False})
     kept = tmp_path / "cells.jsonl"
     tool.keep(kept, {"kind": "cost", "corpus": "multi30k", "network": "gru", "cost": 1.1})
     for seed in (1, 1, 2):
