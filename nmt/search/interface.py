@@ -37,6 +37,10 @@ class Constraints:
 
     prefix: tuple[int, ...] = ()
     """target ids that the translation begins with"""
+    marks: tuple[int, ...] = ()
+    """ids of the marks that the source has, for protected spans: each may come once, and no other at all"""
+    requires_marks: bool = False
+    """whether the translation may not end before it has them all"""
 
     def forces(self, length: int) -> bool:
         """Tell whether the token behind a prefix of `length` tokens is given, so that no rule is asked about it."""
@@ -45,7 +49,12 @@ class Constraints:
     @property
     def needed(self) -> tuple[int, ...]:
         """Target ids that the model must score, whatever its shortlist holds."""
-        return self.prefix
+        return self.prefix + self.marks
+
+    @property
+    def changes_scores(self) -> bool:
+        """Tell whether a processor has anything to do with this sentence, see nmt.search.processors."""
+        return bool(self.prefix) or self.requires_marks
 
 
 class StepLike(Protocol):
