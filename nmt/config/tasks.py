@@ -8,7 +8,7 @@ from nmt.errors import ConfigError
 
 _OF_WORDS = (
     *("init_from", "corpus.tags", "subwords.model", "subwords.source_model", "subwords.sampling_alpha"),
-    *("subwords.byte_fallback", "objective.kind"),
+    *("subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
 )
 """What tasks whose lines are words have no use for."""
 
@@ -22,6 +22,7 @@ MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
     TaskName.generation: (
         *("init_from", "corpus.source", "corpus.tags", "corpus.repair_bio", "corpus.strip_token_digits"),
         *("corpus.coarse_labels", "subwords.joint", "subwords.source_model", "objective.kind"),
+        *("subwords.marks", "subwords.mark_rate"),
         *("model.pooling", "model.word_dropout", "model.window"),
     ),
 }
