@@ -93,7 +93,9 @@ def _is_there(number: Number, written: set[str], groups: set[str]) -> bool:
     parts = _digits(number.text).split()
     if "".join(parts) in written or all((part.lstrip("0") or "0") in groups for part in parts):
         return True
-    if len(parts) == 1 and len(parts[0]) <= 2:
-        value = int(parts[0])
-        return value <= _WORDS_UP_TO or (value in _HOURS and str(value - 12) in groups)
-    return ":" in number.text and int(parts[0]) in _HOURS and str(int(parts[0]) - 12) in groups
+    if len(parts[0]) > 2:
+        return False
+    value = int(parts[0])
+    if len(parts) == 1 and value <= _WORDS_UP_TO:
+        return True
+    return (len(parts) == 1 or ":" in number.text) and value in _HOURS and str(value - 12) in groups

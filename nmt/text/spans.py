@@ -7,6 +7,7 @@ the subwords cannot spell: an emoji, or a word with a letter that no training te
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from nmt.text.scripts import CHINESE, KANA, OTHERS
@@ -15,21 +16,8 @@ from nmt.text.subwords import MARKS, SubwordModel
 _UNSPACED = CHINESE + KANA + OTHERS
 _NAME = rf"[^\W{_UNSPACED}]"  # names end where a script without spaces begins
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
-_FORMS = re.compile(
-    rf"""(?P<url> (?<![A-Za-z0-9])(?:https?|ftps?|file|wss?)://[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+
-                | (?<![A-Za-z0-9])www\.[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+)
-      | (?P<mail> [\w.+-]*\w@\w[\w-]*(?:\.\w[\w-]*)+ )
-      | (?P<braces> [$\#%]?\{{\{{[^\s{{}}]{{0,64}}\}}\}} | [$\#%]?\{{[^\s{{}}]{{0,64}}\}} )
-      | (?P<printf> (?<![\d%])%(?:\(\w+\)|\d+\$)?[-+\#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|q|j|z|t)?[diouxXeEfFgGcrsap@]
-                    (?![^\W\d_]) )
-      | (?P<entity> &(?:\#\d{{1,7}}|\#x[0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}}); )
-      | (?P<name> (?<![\w@.])@{_NAME}(?:[\w.-]*{_NAME})? | (?<![\w\#&])\#{_NAME}*[^\W\d_{_UNSPACED}]{_NAME}* )
-      | (?P<mark> [{MARKS[0]}-{MARKS[-1]}] )""",
-    re.VERBOSE,
-)
 _MAYBE = re.compile(rf"[@#%{{&{MARKS[0]}-{MARKS[-1]}]|://|www\.")
 """What every span has that is known by its form; looking for it is faster."""
-_UNSPACED_LETTER = re.compile(f"[{_UNSPACED}]")
 _SEPARATED = re.compile(r"\d[.,]\d")
 _INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
 _ATTACHED = ("Mn", "Me", "Mc", "Cf", "Sk")
@@ -90,7 +78,7 @@ class PairMarker:
         if not self.marks:
             return source, target
         texts = [side.normalized(line) for side, line in zip(self._sides, (source, target), strict=True)]
-        places = [find_spans(text, spelt_by(side)) for side, text in zip(self._sides, texts, strict=True)]
+        places = [find_spans(text, spelt_by(side))[: len(MARKS)] for side, text in zip(self._sides, texts, strict=True)]
         if not (places[0] and places[1]):
             return source, target
         spans = [[text[start:end] for start, end in there] for text, there in zip(texts, places, strict=True)]
@@ -119,8 +107,25 @@ def spelt_by(subwords: SubwordModel) -> frozenset[str] | None:
     return None if subwords.byte_fallback else subwords.characters
 
 
+@cache
+def _forms() -> re.Pattern[str]:
+    """Compile the pattern of all forms when a line first may have one, since that takes a tenth of a second."""
+    return re.compile(
+        rf"""(?P<url> (?<![A-Za-z0-9])(?:https?|ftps?|file|wss?)://[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+
+                    | (?<![A-Za-z0-9])www\.[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+)
+          | (?P<mail> (?<![\w.+-])[\w.+-]{0, 63}\w@\w[\w-]*(?:\.\w[\w-]*)+ )
+          | (?P<braces> [$\#%]?\{{\{{[^\s{{}}]{{0,64}}\}}\}} | [$\#%]?\{{[^\s{{}}]{{0,64}}\}} )
+          | (?P<printf> (?<![\d%])%(?:\(\w+\)|\d+\$)?[-+\#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|q|j|z|t)?[diouxXeEfFgGcrsap@]
+                        (?![^\W\d_]) )
+          | (?P<entity> &(?:\#\d{{1,7}}|\#x[0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}}); )
+          | (?P<name> (?<![\w@.])@{_NAME}(?:[\w.-]*{_NAME})? | (?<![\w\#&])\#{_NAME}*[^\W\d_{_UNSPACED}]{_NAME}* )
+          | (?P<mark> [{MARKS[0]}-{MARKS[-1]}] )""",
+        re.VERBOSE,
+    )
+
+
 def _by_form(text: str) -> Iterator[Place]:
-    for match in _FORMS.finditer(text):
+    for match in _forms().finditer(text):
         end = match.end()
         if match.lastgroup == "url":
             end = _without_punctuation(text, match.start(), end)
@@ -129,12 +134,14 @@ def _by_form(text: str) -> Iterator[Place]:
 
 def _without_punctuation(text: str, start: int, end: int) -> int:
     """Leave out what ends the sentence around a URL: a period, or a bracket that the URL did not open."""
+    brackets = {bracket: text.count(bracket, start, end) for pair in _CLOSERS.items() for bracket in pair}
     while end > start + 1:
         last = text[end - 1]
-        inside = text[start:end]
-        is_foreign = last in _CLOSERS and inside.count(last) > inside.count(_CLOSERS[last])
-        if last.isalnum() or not (is_foreign or last in ".,;:!?'\"*»”’…"):
+        is_foreign = last in _CLOSERS and brackets[last] > brackets[_CLOSERS[last]]
+        if not (is_foreign or last in ".,;:!?'\"*»”’…"):
             break
+        if last in brackets:
+            brackets[last] -= 1
         end -= 1
     return end
 
@@ -188,4 +195,4 @@ def _is_of_word(character: str) -> bool:
 
 def is_unspaced(character: str) -> bool:
     """Tell whether it is of a script that writes no spaces between words."""
-    return _UNSPACED_LETTER.match(character) is not None
+    return re.match(f"[{_UNSPACED}]", character) is not None

@@ -74,11 +74,11 @@ class Protector:
                 span is left out.
         """
         text = self._source.normalized(line)
-        spans = {place: text[place.start : place.end] for place in find_spans(text, self._characters)}
+        spans = {place: text[place.start : place.end] for place in find_spans(text, self._characters)[: len(MARKS)]}
         for place, span in also:
-            if all(place.end <= start or end <= place.start for start, end in spans):
+            if len(spans) < len(MARKS) and all(place.end <= start or end <= place.start for start, end in spans):
                 spans[place] = span
-        places = sorted(spans)[: len(MARKS)]
+        places = sorted(spans)
         if not places:
             return ProtectedLine(text)
         return ProtectedLine(put_marks(text, places, MARKS), tuple(spans[place] for place in places), self._known)

@@ -6,6 +6,7 @@ import string
 
 import pytest
 
+from nmt.text.numbers import missing_numbers
 from nmt.text.spans import PairMarker, find_spans, put_marks, without_spans
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import MARKS
@@ -118,3 +119,26 @@ def test_which_marks_a_pair_has_depends_on_the_pair_and_all_are_used(marker):
 def test_vocabularies_without_marks_leave_pairs_as_they_are():
     subwords = train_subwords(["see the old page"] * 10, kind="unigram", vocabulary_size=60)
     assert PairMarker(subwords, subwords)("see {x}", "{x}") == ("see {x}", "{x}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 200_000 + " @",
+        "www." + "." * 200_000,
+        "http://a" + ")" * 200_000,
+        "@" * 200_000,
+        "#" + "1" * 200_000,
+        "%(" * 100_000,
+        "{" * 200_000,
+        "a@a." * 50_000,
+        "é " * 100_000,
+        "a" * 100_000 + "é" + "a" * 100_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_very_long_lines_take_no_time(text):
+    """Each takes a part of a second; where the time grew with the square, it would be hours."""
+    places = find_spans(text, ASCII)
+    assert all(one.end <= other.start for one, other in itertools.pairwise(places))
+    assert missing_numbers(text, "") is not None
