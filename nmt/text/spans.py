@@ -113,7 +113,7 @@ def _forms() -> re.Pattern[str]:
     return re.compile(
         rf"""(?P<url> (?<![A-Za-z0-9])(?:https?|ftps?|file|wss?)://[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+
                     | (?<![A-Za-z0-9])www\.[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+)
-          | (?P<mail> (?<![\w.+-])[\w.+-]{0, 63}\w@\w[\w-]*(?:\.\w[\w-]*)+ )
+          | (?P<mail> (?<![\w.+-])[\w.+-]{{0,63}}\w@\w[\w-]*(?:\.\w[\w-]*)+ )
           | (?P<braces> [$\#%]?\{{\{{[^\s{{}}]{{0,64}}\}}\}} | [$\#%]?\{{[^\s{{}}]{{0,64}}\}} )
           | (?P<printf> (?<![\d%])%(?:\(\w+\)|\d+\$)?[-+\#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|q|j|z|t)?[diouxXeEfFgGcrsap@]
                         (?![^\W\d_]) )
