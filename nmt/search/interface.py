@@ -37,6 +37,8 @@ class Constraints:
 
     prefix: tuple[int, ...] = ()
     """target ids that the translation begins with"""
+    word_follows: bool = False
+    """whether the token behind the prefix begins a word"""
 
     def forces(self, length: int) -> bool:
         """Tell whether the token behind a prefix of `length` tokens is given, so that no rule is asked about it."""

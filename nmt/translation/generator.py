@@ -21,6 +21,7 @@ from nmt.text.vocabulary import subwords_of
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
 from nmt.translation.model import Translating
 from nmt.translation.options import require_places, scores_of_a_step, search_options
+from nmt.translation.prefixes import added_text
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 
 _Tag = TypeVar("_Tag")
@@ -139,10 +140,7 @@ class Generator:
 
     def _text(self, hypothesis: Hypothesis, row: _Row, prompt: str) -> TextHypothesis:
         """Write a line: its prompt as it was given, and what the model added."""
-        decode = self._subwords.decode
-        begun, whole = decode(row.ids), decode(hypothesis.tokens)
-        # Bytes of a character that is spelt in bytes read otherwise when more follow.
-        added = whole[len(begun) :] if whole.startswith(begun) else decode(hypothesis.tokens[len(row.ids) :])
+        added = added_text(self._subwords, row.ids, hypothesis.tokens)
         if is_blank(prompt):
             prompt = ""
         elif self._space == () or not added:

@@ -22,8 +22,10 @@ from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
 from nmt.translation.model import Translating
 from nmt.translation.options import require_places, scores_of_a_step, search_options
+from nmt.translation.prefixes import constraints_of, continued, unread, without_source
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
+from nmt.translation.tags import tag_number
 
 _EXTRA_LENGTH = 10
 """Target positions that every translation may have beyond what the length of its source allows."""
@@ -43,6 +45,8 @@ class _Row(NamedTuple):
     """what the translation is held to"""
     draw: int
     """number of the first sample"""
+    prefix: str
+    """the text that the translation begins with"""
 
 
 class Translator:
@@ -122,9 +126,9 @@ class Translator:
     def translate(self, requests: Iterable[Request | str]) -> list[Translation]:
         """Translate requests, or lines of text, in their order.
 
-        A blank line's translation is empty, and so is that of a line without a single subword. A source of more than
-        `search.max_source_tokens` subwords is cut there, with a warning. The tag before a source counts neither there
-        nor for the length of the translation.
+        A blank line's translation is empty, or its prefix, and so is that of a line without a single subword. A source
+        of more than `search.max_source_tokens` subwords is cut there, with a warning. The tag before a source counts
+        neither there nor for the length of the translation.
 
         Raises:
             ConfigError: a request cannot be fulfilled.
@@ -192,25 +196,23 @@ class Translator:
             elif i in rows:
                 results.append(self._translation(request, encoded[i], hypotheses[rows[i]]))
             else:
-                results.append(Translation(id=request.id))
+                results.append(without_source(request))
         return results
 
     def _row(self, request: Request, ids: Sequence[int]) -> _Row:
-        tag = self.search.source_tag if request.tag is None else request.tag
-        prefix = tuple(self._target.encode(request.prefix)) if request.prefix else ()
+        tag = self.search.source_tag if request.tag is None else tag_number(request.tag, self.bundle.tags)
+        constraints = constraints_of(self._target, request.prefix) if request.prefix else _FREE
         source = tuple(ids[: self.search.max_source_tokens])
         draw = (request.draw or 1) if self.search.sample else 1
-        return _Row(self._source.tag_prefix(tag), source, Constraints(prefix), draw)
+        return _Row(self._source.tag_prefix(tag), source, constraints, draw, request.prefix)
 
     def _refusal(self, request: Request) -> ConfigError | None:
         """Say why a request cannot be fulfilled."""
-        lacking = self._target.unknown_characters(request.prefix) if request.prefix else ""
-        if not lacking:
-            return None
-        return ConfigError(
-            f"the prefix {request.prefix!r} has characters that the model's vocabulary lacks ({lacking!r}); "
-            "leave them out"
-        )
+        try:
+            tag_number(-1 if request.tag is None else request.tag, self.bundle.tags)
+        except ConfigError as error:
+            return error
+        return None
 
     def _translate_rows(self, rows: set[_Row]) -> dict[_Row, list[TextHypothesis]]:
         """Translate different rows. The longest go first: what does not fit in memory fails at once.
@@ -244,7 +246,7 @@ class Translator:
         return max(by_source, len(row.constraints.needed)) + _EXTRA_LENGTH
 
     def _text(self, hypothesis: Hypothesis, row: _Row) -> TextHypothesis:
-        text = in_one_line(self._target.decode(hypothesis.tokens))
+        text = in_one_line(continued(self._target, row.prefix, row.constraints.prefix, hypothesis.tokens))
         weights = hypothesis.weights
         if weights is None and (self._alignments or self._attention):
             raise ConfigError(
@@ -263,7 +265,7 @@ class Translator:
 
     def _translation(self, request: Request, ids: Sequence[int], hypotheses: list[TextHypothesis]) -> Translation:
         """Put together what became of a request whose source has these subwords."""
-        warnings, limit, best = [], self.search.max_source_tokens, hypotheses[0]
+        warnings, limit, best = unread(self._target, request.prefix), self.search.max_source_tokens, hypotheses[0]
         if len(ids) > limit:
             warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:

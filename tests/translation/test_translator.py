@@ -1,6 +1,7 @@
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -92,6 +93,7 @@ def test_blank_lines_never_reach_the_model(bundle):
         source_subwords=bundle.source_subwords,
         target_subwords=bundle.target_subwords,
         search=bundle.search,
+        tags={},
     )
     lines = ["", " ", "\t", "\u3000", "\u2028", "\xa0 ", "\r"]
     translations = Translator(failing, n_best=2).translate(lines)
@@ -284,6 +286,7 @@ def test_line_ends_inside_a_translation_become_spaces(bundle):
         source_subwords=bundle.source_subwords,
         target_subwords=Spelling(),
         search=bundle.search,
+        tags={},
     )
     assert Translator(spelling).translate(["Red."])[0].text == "a b c d"
 
@@ -387,16 +390,38 @@ def test_a_long_prefix_leaves_room_for_a_translation(bundle):
     assert len(translation.hypotheses[0].tokens) > len(bundle.target_subwords.encode(prefix))
 
 
-def test_a_prefix_that_the_vocabulary_cannot_spell_is_refused_alone(bundle):
-    translator = Translator(bundle)
-    futures = [translator.submit(each) for each in (Request("Red."), Request("Red.", prefix="漢"), Request("Red."))]
-    translator.flush()
-    assert futures[0].result() == futures[2].result()
-    with pytest.raises(ConfigError) as caught:
-        futures[1].result()
-    assert str(caught.value) == (
-        "the prefix '漢' has characters that the model's vocabulary lacks ('漢'); leave them out"
-    )
+@pytest.mark.parametrize("prefix", ["Man", "Many ", "", " ", " Many", "Many  green", "Many 漢 ", "漢", "Many\t"])
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3}, {"sample": True}])
+def test_a_translation_begins_with_exactly_its_prefix(bundle, prefix, settings):
+    translator = Translator(bundle, search=SearchConfig(**settings), n_best=3 if settings != {"beam_size": 1} else 1)
+    requests = [Request(line, prefix=prefix) for line in ["", *sentences(6)]]
+    subwords = bundle.target_subwords
+    words = [i for i, piece in enumerate(subwords.pieces) if piece.startswith("\u2581")]
+    for translation in translator.translate(requests):
+        for each in translation.hypotheses:
+            assert each.text.startswith(prefix)
+            forced = [i for i in subwords.encode(prefix) if i != subwords.unk_id]
+            if each.tokens:  # what stands behind the prefix is what the model took
+                assert each.tokens[: len(forced)] == forced
+                assert (
+                    each.text[len(prefix) :].split()
+                    == subwords.decode(each.tokens)[len(subwords.decode(forced)) :].split()
+                )
+                if forced and prefix.endswith(" "):
+                    assert all(token in words for token in each.tokens[len(forced) :][:1])
+        if "漢" in prefix and translation.hypotheses[0].tokens:
+            assert translation.warnings[0] == (
+                "the model does not know characters of the prefix ('漢'), and read past them"
+            )
+    assert translator.translate([Request("", prefix=prefix)])[0].text == prefix
+
+
+def test_a_prefix_may_end_inside_a_word(bundle):
+    """Whatever continues its last subword may: the same word goes on, or another begins."""
+    translator, line = Translator(bundle, search=SearchConfig(sample=True, temperature=3), n_best=40), sentences(1)[0]
+    [found] = translator.translate([Request(line, prefix="the riv")])
+    rests = [each.text.removeprefix("the riv") for each in found.hypotheses]
+    assert {rest[:1] == " " for rest in rests if rest} == {True, False}
 
 
 def test_a_request_may_have_a_tag_of_its_own(bundle, seen):
@@ -408,6 +433,24 @@ def test_a_request_may_have_a_tag_of_its_own(bundle, seen):
         assert seen == [[*expected, *subwords.encode("Red."), subwords.eos_id]]
     with pytest.raises(ConfigError, match="tag 16 is not possible: it must be between 0 and 15, or -1 for none"):
         Request("Red.", tag=16)
+
+
+def test_a_tag_may_have_a_name(bundle, seen):
+    named = replace(bundle, tags={"formal": 0, "informal": 4})
+    translator = Translator(named, search=SearchConfig(beam_size=1))
+    translator.translate([Request("Red.", tag="informal")])
+    assert seen == [[8, *bundle.source_subwords.encode("Red."), 3]]
+    futures = [translator.submit(Request("Red.", tag=tag)) for tag in ("polite", "formal")]
+    translator.flush()
+    assert futures[1].result().text
+    with pytest.raises(ConfigError) as caught:
+        futures[0].result()
+    assert str(caught.value) == "there is no tag 'polite': take one of formal, informal, or -1 for none"
+    with pytest.raises(ConfigError) as caught:
+        Translator(bundle).translate([Request("Red.", tag="formal")])
+    assert str(caught.value) == (
+        "there is no tag 'formal': the model has no names, take a number (0 to 15), or -1 for none"
+    )
 
 
 def test_the_id_comes_back_and_equal_requests_are_translated_once(bundle, seen):
