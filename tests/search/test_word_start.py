@@ -8,7 +8,7 @@ from nmt.search.interface import Constraints
 from nmt.search.processors import ForcedPrefix
 from nmt.search.word_start import WordStart
 
-BEGINS = np.array([True, False, True, False, True, False])  # EOS is 0, the last is BOS's
+BEGINS = np.array([True, False, True, False, True])  # EOS is 0
 
 
 @pytest.mark.parametrize("seed", range(10))
