@@ -169,6 +169,14 @@ def decode(line: RawLine, number: int, *, is_text: bool = True) -> Text:
     return Text(text, warnings)
 
 
+def raw_lines(read: Callable[[int], bytes | None]) -> Iterator[RawLine]:
+    """Read a stream line by line, no further than its next line needs; OSError where reading failed."""
+    splitter = _Splitter()
+    while chunk := read(_CHUNK_BYTES):
+        yield from splitter.feed(chunk)
+    yield from splitter.finish()
+
+
 class _Splitter:
     """Cuts chunks into lines, in linear time and bounded memory however long a line is."""
 

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,6 +61,10 @@ class Asked(NamedTuple):
     """chooses among the hypotheses of the beam"""
     attention: bool = False
     """whether the weights of words shall be shown"""
+    prefixes: bool = False
+    """whether outputs have prefixes"""
+    tag: str | None = None
+    """number or name of the tag before every source; None: as the search settings say"""
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +129,13 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
     return search
 
 
+def chosen_tag(tag: str, names: Mapping[str, int]) -> int:
+    """Find the number of a tag that was typed, a number or one of the bundle's names; ConfigError: it is neither."""
+    from nmt.translation.tags import tag_number
+
+    return tag_number(int(tag) if tag.removeprefix("-").isdecimal() else tag, names)
+
+
 def task_of(model: str) -> TaskName:
     """Find out what a bundle is for; what is wrong with one is told when it is loaded, and until then it translates."""
     from nmt.bundle.description import read_description, read_whole
@@ -157,6 +168,8 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
     _refuse_options(arguments, model, bundle, asked)
     if bundle.task in _SEARCHING:
         _check_search(arguments, search, asked)
+    if asked.tag is not None:
+        search = dataclasses.replace(search, source_tag=chosen_tag(asked.tag, bundle.tags))
     return Loaded(bundle, _ANSWERING[bundle.task](bundle, search, asked))
 
 
@@ -199,7 +212,7 @@ _ALL = frozenset(_SEARCH)
 _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
 """The settings of search that tasks without a search have too."""
 _TAKES: dict[TaskName, frozenset[str]] = {
-    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank"},
+    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank", "prefixes", "tag"},
     TaskName.labelling: _OF_WORDS,
     TaskName.classification: _OF_WORDS | {"n_best", "attention"},
     TaskName.generation: _ALL - {"max_length_ratio", "source_tag"} | {"n_best"},
@@ -223,6 +236,8 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
         "alignments": asked.alignments,
         "rerank": asked.rerank is not None,
         "attention": asked.attention,
+        "prefixes": asked.prefixes,
+        "tag": asked.tag is not None,
     }
     options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in options.items():

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
 from nmt.cli.lines import Unknown
 from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.requests import INPUT_FORMATS, asked, asking_of
 from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
@@ -38,10 +39,17 @@ examples:
   nmt-translate runs/demo/best --beam-size 1 --workers 0 < big.en > big.de      the fastest way: a process per core
   nmt-translate runs/demo/best --scores < input.en | sort -n | cut -f 2-        the least certain ones first
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
+  nmt-translate runs/demo/best --prefixes begun.de < input.en                   each begins as its line of begun.de
+  nmt-translate runs/demo/best --input-format jsonl --format jsonl < requests.jsonl
+
+input:
+  text    a sentence a line
+  jsonl   an object a line: text, and where they are needed prefix (what its translation begins with), tag (a number or
+          a name) and id (a text or a whole number, which comes back with --format jsonl)
 
 formats:
   text    the translation; with --scores its score and a tab before it; with --alignments a tab and these behind it
-  jsonl   an object for each line of input: line (its number), text, score, log_prob, finished (false where the
+  jsonl   an object for each line of input: line (its number), id, text, score, log_prob, finished (false where the
           length limit cut it), and with --n-best above 1 all hypotheses, the best first; with --alignments
           alignment, a list of pairs (source word, word)
   moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score; with --alignments
@@ -76,6 +84,7 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
     command_line = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(command.name, usage=usage, description=command.description, epilog=command.examples)
     parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
+    _add_input_options(parser)
     _add_output_options(parser, command)
     add_search_options(parser)
     add_machine_options(parser)
@@ -106,11 +115,24 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     if arguments.count is not None:
         check_count(arguments)
+    if arguments.prefixes is not None and arguments.input_format != "text":
+        raise ConfigError("--prefixes is for lines of text: with --input-format jsonl each object has its own prefix")
+    if arguments.tag is not None and arguments.source_tag is not None:
+        raise ConfigError("--tag and --source-tag say the same: leave one of them out")
     if arguments.n_best > 1 and arguments.format == "text":
         raise ConfigError(
             f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
         )
     return arguments
+
+
+def _add_input_options(parser: Parser) -> None:
+    text = parser.add_argument_group("input")
+    text.add_argument("--input-format", choices=INPUT_FORMATS, default="text", help="see below (default: text)")
+    text.add_argument(
+        "--prefixes", metavar="FILE", help="what each translation begins with: a line for each of input, or empty ones"
+    )
+    text.add_argument("--tag", metavar="TAG", help="name or number of the tag before every source, as --source-tag")
 
 
 def _add_output_options(parser: Parser, command: Filter) -> None:
@@ -163,6 +185,7 @@ def translate(arguments: argparse.Namespace) -> None:
     """
     out, counted = standard_output(), arguments.count is not None
     read = None if counted else _standard_input(arguments.command)
+    asking = asking_of(arguments)
     unknown = Unknown()
     with _translator(arguments) as translator:
         if read is None:
@@ -170,6 +193,7 @@ def translate(arguments: argparse.Namespace) -> None:
         else:
             _hint(arguments)
             windows = text_windows(read, full=translator.window, first=translator.first_window)
+            windows = windows if asking is None else asked(windows, asking)
         for window, _, translations in translator.map((window, window.requests()) for window in windows):
             _write(out, window, translations, arguments)
             unknown = unknown.and_then(Unknown.of(translations, window.first_line))
@@ -199,8 +223,9 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
         from nmt.translation.rerank import MinimumBayesRisk
 
         rerank = MinimumBayesRisk(sentence_chrf, arguments.sharpness)
-    asked = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
-    loaded = load_translator(arguments, arguments.model, asked)
+    wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
+    wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag)
+    loaded = load_translator(arguments, arguments.model, wanted)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
     if arguments.count is not None:

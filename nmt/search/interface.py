@@ -37,8 +37,10 @@ class Constraints:
 
     prefix: tuple[int, ...] = ()
     """target ids that the translation begins with"""
-    word_follows: bool = False
-    """whether the token behind the prefix begins a word"""
+    end: str = ""
+    """what the tokens behind the prefix spell, which may go on: see nmt.search.prefix_end"""
+    spelling: tuple[int, ...] = ()
+    """ids that may spell it"""
 
     def forces(self, length: int) -> bool:
         """Tell whether the token behind a prefix of `length` tokens is given, so that no rule is asked about it."""
@@ -47,7 +49,12 @@ class Constraints:
     @property
     def needed(self) -> tuple[int, ...]:
         """Target ids that the model must score, whatever its shortlist holds."""
-        return self.prefix
+        return (*self.prefix, *self.spelling)
+
+    @property
+    def least_length(self) -> int:
+        """How many tokens the prefix and its end may take."""
+        return len(self.prefix) + len(self.end)
 
 
 class StepLike(Protocol):

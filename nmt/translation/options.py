@@ -7,9 +7,8 @@ from nmt.search.options import SearchOptions
 from nmt.search.processors import ForcedPrefix
 from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, Rule
 from nmt.search.scores import LengthNormalizer
-from nmt.search.word_start import WordStart
 from nmt.text.subwords import SubwordModel
-from nmt.translation.prefixes import word_starts
+from nmt.translation.prefixes import PrefixReader
 
 _SAMPLED = 8
 """Copies of a step's scores that sampling needs, in units of single precision."""
@@ -24,7 +23,7 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
         n_best=n_best,
         normalizer=LengthNormalizer(search.length_penalty, str(search.normalization)),
         rules=_rules(subwords, search),
-        processors=(ForcedPrefix(), WordStart(word_starts(subwords))),
+        processors=(ForcedPrefix(), PrefixReader(subwords).end),
         sampling=Sampling(search.temperature, search.top_k, search.top_p, search.seed) if search.sample else None,
         with_weights=with_weights,
     )

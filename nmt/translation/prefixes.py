@@ -2,29 +2,47 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from nmt.search.interface import Constraints
-from nmt.text.subwords import SPACE, SubwordModel
+from nmt.search.prefix_end import PrefixEnd
+from nmt.text.subwords import RESERVED, SPACE, SubwordModel
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 
-
-def constraints_of(subwords: SubwordModel, prefix: str) -> Constraints:
-    """Say what a prefix forces: its own best subwords, and a new word behind a space at its end.
-
-    The last subword may end inside a word: what the search adds may continue it. Characters that the vocabulary lacks
-    are left out; the model does not see them.
-    """
-    ids = tuple(each for each in subwords.encode(prefix) if each != subwords.unk_id)
-    return Constraints(ids, word_follows=bool(ids) and prefix.endswith(" "))
+_FREE_SUBWORDS = 4
+"""Subwords of the last word of a prefix that may be others, if they spell the same; all text is one word in some
+languages."""
 
 
-def word_starts(subwords: SubwordModel) -> npt.NDArray[np.bool_]:
-    """(V,) which ids may follow a space at the end of a prefix: the first subwords of words, and EOS."""
-    begins = np.array([piece.startswith(SPACE) for piece in subwords.pieces])
-    begins[subwords.eos_id] = True
-    return begins
+class PrefixReader:
+    """Says what prefixes force."""
+
+    def __init__(self, subwords: SubwordModel) -> None:
+        """Read prefixes in these subwords."""
+        self._subwords = subwords
+        self.end = PrefixEnd(self._spelt, space=SPACE, eos_id=subwords.eos_id)
+        """the processor that keeps translations to the ends of prefixes"""
+
+    def constraints(self, prefix: str) -> Constraints:
+        """Force the best subwords of all words but the last, and the spelling of that: it may be part of a word.
+
+        A space at the end forces a new word. Characters that the vocabulary lacks are left out: the model does not see
+        them.
+        """
+        ids, spelling = self._subwords.encode(prefix), self.end.spelling
+        begins = [i for i, each in enumerate(ids) if spelling.pieces[each].startswith(SPACE)]
+        unspelt = [i + 1 for i, each in enumerate(ids) if not spelling.pieces[each]]  # unknown, or in bytes
+        cut = max([len(ids) - _FREE_SUBWORDS, *begins[-1:], *unspelt[-1:]]) if ids else 0
+        end = "".join(spelling.pieces[each] for each in ids[cut:])
+        if prefix.endswith(" ") and ids:
+            cut, end = len(ids), SPACE
+        forced = tuple(each for each in ids[:cut] if each != self._subwords.unk_id)
+        # A shortlist need not have what begins with a space: it has enough of that.
+        ways = spelling.within(end) | (spelling.beginning(end) if len(end) > 1 else set())
+        return Constraints(forced, end=end, spelling=tuple(sorted(ways)))
+
+    def _spelt(self) -> list[str]:
+        """Say what each subword spells: nothing where it is a symbol or a byte."""
+        silent = {*range(RESERVED), *self._subwords.byte_ids}
+        return ["" if i in silent else piece for i, piece in enumerate(self._subwords.pieces)]
 
 
 def added_text(subwords: SubwordModel, begun: Sequence[int], tokens: Sequence[int]) -> str:
@@ -34,16 +52,20 @@ def added_text(subwords: SubwordModel, begun: Sequence[int], tokens: Sequence[in
     return whole[len(before) :] if whole.startswith(before) else subwords.decode(tokens[len(begun) :])
 
 
-def continued(subwords: SubwordModel, prefix: str, begun: Sequence[int], tokens: Sequence[int]) -> str:
+def continued(subwords: SubwordModel, prefix: str, tokens: Sequence[int]) -> str:
     """Write a translation that begins with exactly its prefix.
 
     Args:
         subwords: of the target.
         prefix: as it was given.
-        begun: the subwords that it forced.
         tokens: of the whole translation.
     """
-    added = added_text(subwords, begun, tokens)
+    if not prefix:
+        return subwords.decode(tokens)
+    before, whole = subwords.decode(subwords.encode(prefix)), subwords.decode(tokens)
+    if not whole.startswith(before):  # it was cut inside the prefix
+        return prefix
+    added = whole[len(before) :]
     return prefix + (added.removeprefix(" ") if prefix.endswith(" ") else added)
 
 

@@ -22,7 +22,7 @@ from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
 from nmt.translation.model import Translating
 from nmt.translation.options import require_places, scores_of_a_step, search_options
-from nmt.translation.prefixes import constraints_of, continued, unread, without_source
+from nmt.translation.prefixes import PrefixReader, continued, unread, without_source
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
 from nmt.translation.tags import tag_number
@@ -102,6 +102,7 @@ class Translator:
             n_best=self.search.beam_size if rerank else n_best,
             with_weights=alignments or attention,
         )
+        self._prefixes = PrefixReader(self._target)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -201,7 +202,7 @@ class Translator:
 
     def _row(self, request: Request, ids: Sequence[int]) -> _Row:
         tag = self.search.source_tag if request.tag is None else tag_number(request.tag, self.bundle.tags)
-        constraints = constraints_of(self._target, request.prefix) if request.prefix else _FREE
+        constraints = self._prefixes.constraints(request.prefix) if request.prefix else _FREE
         source = tuple(ids[: self.search.max_source_tokens])
         draw = (request.draw or 1) if self.search.sample else 1
         return _Row(self._source.tag_prefix(tag), source, constraints, draw, request.prefix)
@@ -243,10 +244,10 @@ class Translator:
 
     def _max_length(self, row: _Row) -> int:
         by_source = int(self.search.max_length_ratio * len(row.ids))
-        return max(by_source, len(row.constraints.needed)) + _EXTRA_LENGTH
+        return max(by_source, row.constraints.least_length) + _EXTRA_LENGTH
 
     def _text(self, hypothesis: Hypothesis, row: _Row) -> TextHypothesis:
-        text = in_one_line(continued(self._target, row.prefix, row.constraints.prefix, hypothesis.tokens))
+        text = in_one_line(continued(self._target, row.prefix, hypothesis.tokens))
         weights = hypothesis.weights
         if weights is None and (self._alignments or self._attention):
             raise ConfigError(
