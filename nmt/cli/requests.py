@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from nmt.cli.lines import RawLine, Text, decode, raw_lines
+from nmt.cli.lines import Text, decode, raw_lines
 from nmt.cli.windows import Window
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
@@ -42,7 +43,8 @@ class Asking(Protocol):
         """Check, after so many lines, that nothing is left; ConfigError: something is."""
 
 
-def asking_of(arguments: argparse.Namespace) -> Asking | None:
+@contextmanager
+def asking_of(arguments: argparse.Namespace) -> Iterator[Asking | None]:
     """Choose what makes the requests; None: a line is a text. Nothing heavy is loaded unless lines are objects.
 
     Raises:
@@ -50,13 +52,15 @@ def asking_of(arguments: argparse.Namespace) -> Asking | None:
         OSError: the file of prefixes cannot be opened.
     """
     if arguments.prefixes is not None:
-        return Prefixes(arguments.prefixes)
-    if arguments.input_format == "text":
-        return None
-    from nmt.bundle.description import read_description, read_whole
+        with open(arguments.prefixes, "rb", buffering=0) as file:
+            yield Prefixes(arguments.prefixes, file.read)
+    elif arguments.input_format == "text":
+        yield None
+    else:
+        from nmt.bundle.description import read_description, read_whole
 
-    description = read_whole(Path(arguments.model), read_description)
-    return Objects(arguments.model, description.task, description.tags)
+        description = read_whole(Path(arguments.model), read_description)
+        yield Objects(arguments.model, description.task, description.tags)
 
 
 def asked(windows: Iterable[Window], asking: Asking) -> Iterator[Window]:
@@ -82,11 +86,9 @@ def asked(windows: Iterable[Window], asking: Asking) -> Iterator[Window]:
 class Prefixes:
     """A file with what each translation begins with, line by line; its lines are read as they are needed."""
 
-    def __init__(self, name: str) -> None:
-        """Open the file; OSError where that fails."""
-        self._name = name
-        file = open(name, "rb", buffering=0)  # noqa: SIM115, since it is read until the command ends
-        self._lines: Iterator[RawLine] = raw_lines(file.read)
+    def __init__(self, name: str, read: Callable[[int], bytes | None]) -> None:
+        """Read the file of this name with `read`."""
+        self._name, self._lines = name, raw_lines(read)
 
     def request(self, line: Text, number: int) -> Request:
         """See `Asking`."""

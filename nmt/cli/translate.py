@@ -185,9 +185,8 @@ def translate(arguments: argparse.Namespace) -> None:
     """
     out, counted = standard_output(), arguments.count is not None
     read = None if counted else _standard_input(arguments.command)
-    asking = asking_of(arguments)
     unknown = Unknown()
-    with _translator(arguments) as translator:
+    with asking_of(arguments) as asking, _translator(arguments) as translator:
         if read is None:
             windows = windows_from_nothing(arguments.count, translator.window)
         else:
