@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,11 +67,12 @@ class Asked(NamedTuple):
     """number or name of the tag before every source; None: as the search settings say"""
 
 
-def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every field of SearchConfig; one that is not given leaves the model's default."""
+def add_search_options(parser: argparse.ArgumentParser, *, only: Sequence[str] = _SEARCH) -> None:
+    """Add options for fields of SearchConfig, for all or some; one that is not given leaves the model's default."""
     group = parser.add_argument_group("search", "an option that you leave out is as the model was saved with")
     lines = describe(SearchConfig)
-    for item in dataclasses.fields(SearchConfig):
+    parser.set_defaults(**dict.fromkeys(_SEARCH))
+    for item in (item for item in dataclasses.fields(SearchConfig) if item.name in only):
         kind: dict[str, Any] = {"type": type(item.default), "metavar": "X" if item.type == "float" else "N"}
         if isinstance(item.default, Enum):
             kind = {"type": str, "choices": [word.name for word in type(item.default)]}

@@ -6,12 +6,12 @@ import argparse
 import math
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
-from nmt.cli.lines import Unknown
+from nmt.cli.lines import Unknown, standard_input
 from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
 from nmt.cli.requests import INPUT_FORMATS, asked, asking_of
 from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
@@ -184,7 +184,7 @@ def translate(arguments: argparse.Namespace) -> None:
         OSError: a stream failed.
     """
     out, counted = standard_output(), arguments.count is not None
-    read = None if counted else _standard_input(arguments.command)
+    read = None if counted else standard_input(arguments.command.name)
     unknown = Unknown()
     with asking_of(arguments) as asking, _translator(arguments) as translator:
         if read is None:
@@ -268,15 +268,6 @@ def _hint(arguments: argparse.Namespace) -> None:
     if sys.stdin.isatty() and not arguments.quiet:
         end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
         report(arguments.command.name, f"type a sentence and press Enter; {end} ends")
-
-
-def _standard_input(command: Filter) -> Callable[[int], bytes | None]:
-    if sys.stdin is None:
-        raise ConfigError(f"standard input is closed: give the text as in {command.name} MODEL < input.txt")
-    # Unbuffered: a thread that still waits in a buffered stream would bar Python's way out.
-    raw: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-    read: Callable[[int], bytes | None] = raw.read
-    return read
 
 
 if __name__ == "__main__":
