@@ -65,6 +65,8 @@ class Asked(NamedTuple):
     """whether outputs have prefixes"""
     tag: str | None = None
     """number or name of the tag before every source; None: as the search settings say"""
+    others: Sequence[str] = ()
+    """bundles that make one ensemble with the first"""
 
 
 def add_search_options(parser: argparse.ArgumentParser, *, only: Sequence[str] = _SEARCH) -> None:
@@ -158,13 +160,14 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
         BundleError: the model cannot be loaded.
         ConfigError: an option is impossible, or the device is not there.
     """
-    from nmt.bundle.loading import load
+    from nmt.bundle.ensemble import load_all
 
     asked = asked or Asked()
     # Before the bundle is loaded, which would advise to export what cannot be exported.
     if arguments.precision == "int8" and (task := task_of(model)) not in _SEARCHING:
         raise ConfigError(f"{model} {task.does}, and there is no int8 of such a model: leave --precision int8 out")
-    bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
+    machine = {"device": arguments.device, "threads": arguments.threads}
+    bundle = load_all([model, *asked.others], precision=arguments.precision, **machine)
     search = search_config(arguments, bundle.search)
     _refuse_options(arguments, model, bundle, asked)
     if bundle.task in _SEARCHING:

@@ -52,8 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = Parser(NAME, usage=f"{NAME} MODEL [options]", description=_DESCRIPTION, epilog=_EXAMPLES)
-    parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
+    parser = Parser(NAME, usage=f"{NAME} MODEL [MODEL ...] [options]", description=_DESCRIPTION, epilog=_EXAMPLES)
+    parser.add_argument(
+        "models",
+        metavar="MODEL",
+        nargs="+",
+        help="a bundle: a directory that nmt-train saved, as runs/demo/best; several are one ensemble",
+    )
     text = parser.add_argument_group("text")
     text.add_argument(
         "--source",
@@ -112,12 +117,15 @@ def _scorer(arguments: argparse.Namespace) -> Scorer:
     """Load the model; raises NmtError where it or an option is wrong."""
     import dataclasses
 
-    from nmt.bundle.loading import load
+    from nmt.bundle.ensemble import load_all
     from nmt.translation.scorer import Scorer
 
-    bundle = load(arguments.model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
+    machine = {"device": arguments.device, "threads": arguments.threads}
+    bundle = load_all(arguments.models, precision=arguments.precision, **machine)
     if bundle.task is not TaskName.translation:
-        raise ConfigError(f"nmt score is for translations, and {arguments.model} {bundle.task.does}: use nmt-evaluate")
+        raise ConfigError(
+            f"nmt score is for translations, and {arguments.models[0]} {bundle.task.does}: use nmt-evaluate"
+        )
     search = search_config(arguments, bundle.search)
     if arguments.tag is not None:
         search = dataclasses.replace(search, source_tag=chosen_tag(arguments.tag, bundle.tags))

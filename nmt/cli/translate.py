@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import traceback
 from collections.abc import Collection, Iterator, Sequence
@@ -37,6 +38,7 @@ examples:
   nmt-translate runs/demo/best < input.en > output.de
   echo "A dog runs." | nmt-translate runs/demo/best
   nmt-translate runs/demo/best --beam-size 1 --workers 0 < big.en > big.de      the fastest way: a process per core
+  nmt-translate runs/one/best runs/two/best < input.en > output.de              an ensemble
   nmt-translate runs/demo/best --scores < input.en | sort -n | cut -f 2-        the least certain ones first
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
   nmt-translate runs/demo/best --prefixes begun.de < input.en                   each begins as its line of begun.de
@@ -80,10 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> argparse.Namespace:
     """Parse the command line and check all that can be checked without the model; raises ConfigError."""
-    usage = f"{command.name} MODEL [options] < input > output"
+    usage = f"{command.name} MODEL [MODEL ...] [options] < input > output"
     command_line = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(command.name, usage=usage, description=command.description, epilog=command.examples)
-    parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a bundle: a directory that nmt-train saved, as runs/demo/best; "
+        "several, of the same subwords, translate together: the mean of their probabilities counts",
+    )
     _add_input_options(parser)
     _add_output_options(parser, command)
     add_search_options(parser)
@@ -96,15 +103,15 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         help="processes that share the text, each with the model and, unless --threads says otherwise, one thread: "
         "for long texts; 0: one for each core (default: 1)",
     )
-    arguments, more = parser.parse_known_args(command_line)
-    if more:
-        right = f"{command.name} {arguments.model} < {more[0]}"
-        hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {right}"
-        parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
+    arguments, others = parser.parse_known_args(command_line)
+    if wrong := [word for word in others if not os.path.isdir(word)]:
+        right = f"{command.name} {arguments.model} < {wrong[0]}"
+        hint = "" if wrong[0].startswith("-") else f"; the text comes from standard input: {right}"
+        parser.error(f"unrecognized arguments: {' '.join(wrong)}{hint}")
     from nmt.translation.workers import worker_count
 
     search_config(arguments)
-    arguments.words, arguments.command = command_line, command
+    arguments.words, arguments.command, arguments.others = command_line, command, others
     if arguments.attention and arguments.format != "text":
         advice = "leave it out" if arguments.format == "jsonl" else f"take that instead of {arguments.format}"
         raise ConfigError(f"--attention is for --format text, and jsonl has the weights anyway: {advice}")
@@ -223,7 +230,7 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
 
         rerank = MinimumBayesRisk(sentence_chrf, arguments.sharpness)
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
-    wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag)
+    wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
     loaded = load_translator(arguments, arguments.model, wanted)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
