@@ -180,7 +180,9 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
 def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
     from nmt.translation.translator import Translator
 
-    if asked.rerank and search.beam_size == 1:
+    if asked.rerank and search.sample and asked.n_best == 1:
+        raise ConfigError("--rerank needs several samples to choose from: set --n-best 16 or so (it is 1)")
+    if asked.rerank and search.beam_size == 1 and not search.sample:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
     return Translator(bundle, search=search, n_best=asked.n_best, alignments=asked.alignments, rerank=asked.rerank)
 
@@ -257,9 +259,10 @@ def _check_search(arguments: argparse.Namespace, search: SearchConfig, asked: As
     for name in () if search.sample else _OF_SAMPLING:
         if getattr(arguments, name) is not None:
             raise ConfigError(f"{_option(name)} is for sampling: add --sample, or leave it out")
-    if search.sample and (asked.rerank or arguments.beam_size is not None):
-        option = "--rerank" if asked.rerank else "--beam-size"
-        raise ConfigError(f"{option} is for a beam, and outputs are sampled: leave it out, or add --no-sample")
+    if search.sample and arguments.beam_size is not None:
+        raise ConfigError("--beam-size is for a beam, and outputs are sampled: leave it out, or add --no-sample")
+    if search.sample and asked.rerank and not arguments.sample:
+        raise ConfigError("--rerank chooses among samples, or in a beam: say which with --sample or --no-sample")
     if asked.n_best > search.beam_size and not search.sample:
         raise ConfigError(
             f"--n-best {asked.n_best} is more than the beam holds: set --beam-size {asked.n_best} or more "

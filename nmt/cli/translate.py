@@ -116,8 +116,7 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         advice = "leave it out" if arguments.format == "jsonl" else f"take that instead of {arguments.format}"
         raise ConfigError(f"--attention is for --format text, and jsonl has the weights anyway: {advice}")
     arguments.workers = worker_count(arguments.workers)
-    if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
-        raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
+    _check_sharpness(arguments)
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     if arguments.count is not None:
@@ -126,11 +125,20 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError("--prefixes is for lines of text: with --input-format jsonl each object has its own prefix")
     if arguments.tag is not None and arguments.source_tag is not None:
         raise ConfigError("--tag and --source-tag say the same: leave one of them out")
-    if arguments.n_best > 1 and arguments.format == "text":
+    if arguments.n_best > 1 and arguments.format == "text" and not (arguments.rerank and arguments.sample):
         raise ConfigError(
             f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
         )
     return arguments
+
+
+def _check_sharpness(arguments: argparse.Namespace) -> None:
+    """Take the default of ``--sharpness``; ConfigError: it is impossible, or means nothing."""
+    if arguments.sharpness is not None and arguments.sample:
+        raise ConfigError("--sharpness is for a beam, and samples count alike: leave it out")
+    arguments.sharpness = 0.5 if arguments.sharpness is None else arguments.sharpness
+    if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
+        raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
 
 
 def _add_input_options(parser: Parser) -> None:
@@ -156,15 +164,14 @@ def _add_output_options(parser: Parser, command: Filter) -> None:
     output.add_argument(
         "--rerank",
         choices=("mbr",),
-        help="choose among the hypotheses of the beam: mbr takes the one that resembles the others most (minimum Bayes "
-        "risk with chrF); use it with --beam-size 10; takes some milliseconds a line",
+        help="choose among the hypotheses of the beam, or among --n-best samples: mbr takes the one that resembles the "
+        "others most (minimum Bayes risk with chrF); use it with --beam-size 10, or --sample --n-best 16",
     )
     output.add_argument(
         "--sharpness",
         type=float,
-        default=0.5,
         metavar="X",
-        help="with --rerank mbr: how much the model's probabilities count; 0: not at all (default: 0.5)",
+        help="with --rerank mbr in a beam: how much the model's probabilities count; 0: not at all (default: 0.5)",
     )
     parser.set_defaults(count=None, attention=False)
     if TaskName.generation in command.tasks:
@@ -225,10 +232,11 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
     """Load the model; raises NmtError where the model or an option is wrong."""
     rerank = None
     if arguments.rerank:
-        from nmt.evaluation.metrics import sentence_chrf
         from nmt.translation.rerank import MinimumBayesRisk
+        from nmt.translation.similarity import chrf_matrix
 
-        rerank = MinimumBayesRisk(sentence_chrf, arguments.sharpness)
+        # Samples count alike: the probable ones are drawn more often.
+        rerank = MinimumBayesRisk(chrf_matrix, 0.0 if arguments.sample else arguments.sharpness)
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
     wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
     loaded = load_translator(arguments, arguments.model, wanted)

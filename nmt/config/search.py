@@ -38,6 +38,8 @@ class SearchConfig:
     """of sampling: draw from the likeliest subwords that have this probability in all (Holtzman et al. 2020); 1: all"""
     seed: int = field(default=1, metadata=within(0, 2**63 - 1))
     """of sampling: the same seed draws the same outputs of the same line"""
+    min_length: int = field(default=0, metadata=within(0, 1_000_000))
+    """a translation has so many subwords at least, unless its length limit cuts it; 0: one"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from nmt.config.search import SearchConfig
 from nmt.corpus.padding import pad_rows
 from nmt.corpus.reader import is_blank
+from nmt.errors import ConfigError
 from nmt.search.decode import decode
 from nmt.search.interface import Constraints, Hypothesis
 from nmt.search.sampling import Draw, key_of
@@ -56,6 +57,11 @@ class Generator:
         self.bundle, self.search = bundle, search or bundle.search
         self.search.validate()
         require_places(self.search, n_best)
+        if self.search.min_length >= self.search.max_new_tokens:
+            raise ConfigError(
+                f"search.min_length={self.search.min_length} is not possible with "
+                f"search.max_new_tokens={self.search.max_new_tokens}: it must be below that"
+            )
         self.window = self.search.batch_size * WINDOW_BATCHES
         """requests of a full window"""
         self.first_window = self.search.batch_size

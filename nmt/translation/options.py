@@ -49,5 +49,5 @@ def _rules(subwords: SubwordModel, search: SearchConfig) -> tuple[Rule, ...]:
     always better.
     """
     forbidden = Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])
-    rules = (forbidden, MinimumLength(1, eos_id=subwords.eos_id))
+    rules = (forbidden, MinimumLength(max(1, search.min_length), eos_id=subwords.eos_id))
     return (*rules, NoRepeatNgram(search.no_repeat_ngram)) if search.no_repeat_ngram else rules

@@ -75,18 +75,15 @@ class Translator:
             n_best: how many hypotheses to return for each request: samples, or at most `search.beam_size` of a beam.
             alignments: say for each hypothesis which source word each of its words translates.
             attention: return the attention of each hypothesis.
-            rerank: chooses among all hypotheses of the beam; None: the search's order stands.
+            rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
         Raises:
-            ConfigError: a search setting is impossible, more hypotheses are asked for than the beam has places, or
-                samples shall be reranked.
+            ConfigError: a search setting is impossible, or more hypotheses are asked for than the beam has places.
         """
         self.search = search or bundle.search
         self.search.validate()
         require_places(self.search, n_best)
-        if rerank and self.search.sample:
-            raise ConfigError("reranking chooses among the hypotheses of a beam: leave it out, or set sample=false")
         self.bundle = bundle
         self.window = self.search.batch_size * WINDOW_BATCHES
         """requests of a full window"""
@@ -99,7 +96,7 @@ class Translator:
         self._options = search_options(
             self._target,
             self.search,
-            n_best=self.search.beam_size if rerank else n_best,
+            n_best=self.search.beam_size if rerank and not self.search.sample else n_best,
             with_weights=alignments or attention,
         )
         self._prefixes = PrefixReader(self._target)
@@ -270,9 +267,11 @@ class Translator:
         if len(ids) > limit:
             warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:
+            impossible = f", too little for min_length={self.search.min_length}"
             warnings.append(
                 f"the translation did not end and was cut after {len(best.tokens)} subwords "
-                f"(max_length_ratio={self.search.max_length_ratio:g})"
+                f"(max_length_ratio={self.search.max_length_ratio:g}"
+                f"{impossible if self.search.min_length >= len(best.tokens) else ''})"
             )
         unknown = self._source.unknown_characters(request.text) if self._source.unk_id in ids else ""
         return Translation(hypotheses, warnings, unknown, request.id)

@@ -168,3 +168,16 @@ def test_samples_are_counted_from_one():
 def test_invisible_characters_are_no_unknown_ones(bundle):
     [found] = Generator(bundle).translate(["a\u200b\x1b small"])
     assert not [each for each in found.warnings if "does not know" in each]
+
+
+@pytest.mark.parametrize("settings", SEARCHES[:3])
+def test_a_line_has_the_least_length(bundle, settings):
+    found = Generator(bundle, search=changed(bundle, min_length=15, **settings)).translate(PROMPTS)
+    assert all(
+        len(each.hypotheses[0].tokens) >= 15 for each, prompt in zip(found, PROMPTS, strict=True) if prompt.strip()
+    )
+    with pytest.raises(ConfigError) as caught:
+        Generator(bundle, search=changed(bundle, min_length=20, **settings))
+    assert str(caught.value) == (
+        "search.min_length=20 is not possible with search.max_new_tokens=20: it must be below that"
+    )

@@ -131,6 +131,25 @@ def test_a_translation_that_does_not_end_is_warned_of():
     ]
 
 
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3}, {"sample": True}])
+def test_a_translation_has_the_least_length_or_says_that_it_cannot(settings):
+    bundle, lines = make_bundle(end=8.0), sentences(8)
+    short, long = (
+        Translator(bundle, search=SearchConfig(min_length=least, **settings)).translate(lines) for least in (0, 12)
+    )
+    assert any(len(each.hypotheses[0].tokens) < 12 for each in short)
+    for each in long:
+        best = each.hypotheses[0]
+        assert len(best.tokens) >= 12
+        assert best.finished or each.warnings
+    [cut] = Translator(bundle, search=SearchConfig(min_length=80, **settings)).translate(["Red."])
+    length = len(cut.hypotheses[0].tokens)
+    assert cut.warnings == [
+        f"the translation did not end and was cut after {length} subwords (max_length_ratio=2, too little for "
+        "min_length=80)"
+    ]
+
+
 def test_a_long_source_is_cut_with_a_warning(bundle):
     search = SearchConfig(beam_size=1, max_source_tokens=5)
     long = "Red house. " * 5000
