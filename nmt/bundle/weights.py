@@ -117,6 +117,11 @@ def model_card(bundle: Bundle) -> str:
         "",
         f"    {what.command} THIS_DIRECTORY < input.txt > output.txt",
         "",
+        *(
+            [f"With --tag {' or --tag '.join(bundle.tags)} it writes in the style of a part of its text.", ""]
+            if bundle.tags
+            else []
+        ),
         "## Training",
         "",
     ]
