@@ -117,14 +117,14 @@ def model_card(bundle: Bundle) -> str:
         "",
         f"    {what.command} THIS_DIRECTORY < input.txt > output.txt",
         "",
-        *(
-            [f"With --tag {' or --tag '.join(bundle.tags)} it writes in the style of a part of its text.", ""]
-            if bundle.tags
-            else []
-        ),
         "## Training",
         "",
     ]
+    if bundle.tags:
+        lines[-2:-2] = [
+            f"With --tag {' or --tag '.join(bundle.tags)} it writes in the style of a part of its text.",
+            "",
+        ]
     lines += [f"- {key}: {value}" for key, value in bundle.metadata.items()] or ["- nothing is recorded"]
     return "\n".join(lines) + "\n"
 
