@@ -121,10 +121,8 @@ def model_card(bundle: Bundle) -> str:
         "",
     ]
     if bundle.tags:
-        lines[-2:-2] = [
-            f"With --tag {' or --tag '.join(bundle.tags)} it writes in the style of a part of its text.",
-            "",
-        ]
+        style = f"With --tag {' or --tag '.join(bundle.tags)} it writes in the style of a part of its text."
+        lines[-2:-2] = [style, ""]
     lines += [f"- {key}: {value}" for key, value in bundle.metadata.items()] or ["- nothing is recorded"]
     return "\n".join(lines) + "\n"
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from nmt.config.choices import Sides, Tying
