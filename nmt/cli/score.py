@@ -42,7 +42,7 @@ formats:
 
 {EXIT_CODES}"""
 
-_SETTINGS = ("length_penalty", "normalization", "max_source_tokens", "batch_size", "source_tag")
+_SETTINGS = ("length_penalty", "normalization", "max_source_tokens", "batch_size", "source_tag", "protect")
 """The settings of search that say something about a score."""
 
 

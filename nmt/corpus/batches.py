@@ -1,6 +1,7 @@
 """Batches of similar lengths under a token budget; batch k of epoch e is a function of (seed, e, k) alone."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import random
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from nmt.config.choices import Sides
 from nmt.corpus.cache import Cache
+from nmt.corpus.marking import marked_pair
 from nmt.corpus.mixture import Chosen, Mixture
 from nmt.corpus.padding import pad_rows
 from nmt.corpus.prefetch import prefetch
@@ -21,7 +23,8 @@ _Integers = npt.NDArray[np.int64]
 _Row = Sequence[int] | npt.NDArray[Any]
 # What a stream of random numbers is for: the last number of its entropy, never 0, which SeedSequence ignores there.
 _SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
-_FORMAT = 1  # of the batches; counts that were cached under another one are ignored
+_MARKS = 7  # a mixture has 5 and 6
+_FORMAT = 2  # of the batches; counts that were cached under another one are ignored
 
 
 class Batch(NamedTuple):
@@ -84,6 +87,8 @@ class BatchSource:
         seed: of shuffling and sampling.
         sampling_alpha: see `nmt.text.subwords.SubwordModel.sample_batch`; 0 trains on the best segmentation.
         sampled_sides: whose segmentations are sampled.
+        marks: that both vocabularies have, see nmt.text.spans.
+        mark_rate: share of the pairs that get some at random, see nmt.corpus.marking.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
         first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole window
             takes seconds, and the start would wait for them. Only this window is small, since sorting has less to
@@ -100,6 +105,8 @@ class BatchSource:
     seed: int
     sampling_alpha: float = 0.0
     sampled_sides: Sides = Sides.both
+    marks: str = ""
+    mark_rate: float = 0.0
     window_pairs: int = 32_768
     first_window_pairs: int = 2_048
     prefetch: int = 8
@@ -153,20 +160,39 @@ class BatchSource:
         """Choose, segment, sort, cut and shuffle: the whole content of one window."""
         entropy = (self.seed, epoch, number)
         chosen = self.corpus.choose(positions, seed=self.seed, epoch=epoch)
-        source = _Rows.of(
-            self._segmented(chosen, "source", self.source_subwords, (*entropy, _SOURCE)), self.corpus.prefixes(chosen)
+        marked = self._marked(chosen, entropy)
+        sources, targets = (
+            self._segmented(chosen, side, (*entropy, number), {i: pair[number - 1] for i, pair in marked.items()})
+            for side, number in (("source", _SOURCE), ("target", _TARGET))
         )
-        target = _Rows.of(self._segmented(chosen, "target", self.target_subwords, (*entropy, _TARGET)))
+        source, target = _Rows.of(sources, self.corpus.prefixes(chosen)), _Rows.of(targets)
         ties = _random(len(positions), *entropy, _TIES)
         batches = group(source.lengths(), target.lengths(), ties, budget=self.batch_tokens)
         shuffled = np.argsort(_random(len(batches), *entropy, _ORDER), kind="stable")
         return _Window(source, target, self.corpus.lines(chosen), [batches[i] for i in shuffled])
 
-    def _segmented(self, chosen: Chosen, side: str, subwords: Vocabulary, entropy: tuple[int, ...]) -> Iterable[_Row]:
+    def _segmented(
+        self, chosen: Chosen, side: str, entropy: tuple[int, ...], marked: Mapping[int, str]
+    ) -> Sequence[_Row]:
+        """Give the rows of one side; some have other text than the corpus, which has marks."""
+        subwords = self.source_subwords if side == "source" else self.target_subwords
         if self.sampling_alpha <= 0 or not self.sampled_sides.include(side):
-            return self.corpus.ids(chosen, side)
-        seed = int(_random(1, *entropy)[0])
-        return subwords.sample_batch(self.corpus.texts(chosen, side), alpha=self.sampling_alpha, seed=seed)
+            rows: list[_Row] = [*self.corpus.ids(chosen, side)]
+            for i, ids in zip(marked, subwords.encode_batch([*marked.values()]), strict=True):
+                rows[i] = ids
+            return rows
+        texts = [marked.get(i, text) for i, text in enumerate(self.corpus.texts(chosen, side))]
+        return subwords.sample_batch(texts, alpha=self.sampling_alpha, seed=int(_random(1, *entropy)[0]))
+
+    def _marked(self, chosen: Chosen, entropy: tuple[int, ...]) -> dict[int, tuple[str, str]]:
+        """Put marks into some of the pairs; give their texts by their places among the chosen."""
+        if not (self.marks and self.mark_rate):
+            return {}
+        draw = random.Random(int(_random(1, *entropy, _MARKS)[0])).random
+        places = [i for i in range(len(chosen.rows)) if draw() < self.mark_rate]
+        some = Chosen(chosen.parts[places], chosen.rows[places])
+        pairs = zip(places, self.corpus.texts(some, "source"), self.corpus.texts(some, "target"), strict=True)
+        return {i: marked_pair(source, target, marks=self.marks, draw=draw) for i, source, target in pairs}
 
     def _known_counts(self, epoch: int) -> list[int]:
         """How many batches the first windows of an epoch have, as far as that is remembered."""
@@ -180,7 +206,7 @@ class BatchSource:
     def _cache_key(self) -> tuple[object, ...]:
         """All that the number of batches depends on, but the epoch: of each key, the last one is remembered."""
         windows = (self.batch_tokens, self.window_pairs, self.first_window_pairs)
-        settings = (self.seed, self.sampling_alpha, self.sampled_sides.value, *windows)
+        settings = (self.seed, self.sampling_alpha, self.sampled_sides.value, self.marks, self.mark_rate, *windows)
         return ("batches", _FORMAT, self.corpus.digest, *settings)
 
 

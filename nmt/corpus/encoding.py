@@ -4,6 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import IO, Any, NamedTuple
 
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from nmt.corpus.filters import FilterCounts, Filters, is_held_out
 from nmt.corpus.reader import Pair, ParallelText, has_text
 from nmt.errors import CorpusError
+from nmt.text.spans import PairMarker
+from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary
 
 _CHUNK_PAIRS = 10_000
@@ -146,10 +149,21 @@ class Encoder:
             "held_out": [held_out.source, held_out.target],
         }
 
+    @cached_property
+    def _marker(self) -> PairMarker | None:
+        """Puts marks into the pairs; None where the vocabularies have none."""
+        sides = self.source_subwords, self.target_subwords
+        if not (isinstance(sides[0], SubwordModel) and isinstance(sides[1], SubwordModel)):
+            return None
+        marker = PairMarker(sides[0], sides[1])
+        return marker if marker.marks else None
+
     def _filter(
         self, chunk: list[Pair], reasons: Counter[str], held_out: ParallelText
     ) -> tuple[list[int], dict[str, list[tuple[list[int], str]]]]:
         """Encode a chunk and split it: held-out pairs are appended, left-out ones counted.
+
+        The text of what is kept has marks for its protected spans, see `nmt.text.spans.PairMarker`.
 
         Returns:
             Where in the chunk the kept pairs were, and each side's ids and text of them.
@@ -165,6 +179,8 @@ class Encoder:
                 reasons["validation"] += 1
             else:
                 training.append((place, pair))
+        if self._marker is not None:
+            training = [(place, Pair(*self._marker(pair.source, pair.target))) for place, pair in training]
         sources = self.source_subwords.encode_batch([pair.source for _, pair in training])
         targets = self.target_subwords.encode_batch([pair.target for _, pair in training])
         places: list[int] = []

@@ -41,6 +41,10 @@ class Constraints:
     """what the tokens behind the prefix spell, which may go on: see nmt.search.prefix_end"""
     spelling: tuple[int, ...] = ()
     """ids that may spell it"""
+    marks: tuple[int, ...] = ()
+    """ids of the marks that the source has, for protected spans: each may come once, and no other at all"""
+    requires_marks: bool = False
+    """whether the translation may not end before it has them all"""
 
     def forces(self, length: int) -> bool:
         """Tell whether the token behind a prefix of `length` tokens is given, so that no rule is asked about it."""
@@ -49,12 +53,17 @@ class Constraints:
     @property
     def needed(self) -> tuple[int, ...]:
         """Target ids that the model must score, whatever its shortlist holds."""
-        return (*self.prefix, *self.spelling)
+        return self.prefix + self.spelling + self.marks
 
     @property
-    def least_length(self) -> int:
-        """How many tokens the prefix and its end may take."""
+    def begun(self) -> int:
+        """How many tokens the prefix and its end take at most."""
         return len(self.prefix) + len(self.end)
+
+    @property
+    def changes_scores(self) -> bool:
+        """Tell whether a processor has anything to do with this sentence, see nmt.search.processors."""
+        return bool(self.prefix or self.end) or self.requires_marks
 
 
 class StepLike(Protocol):

@@ -65,12 +65,12 @@ class PrefixEnd:
 
     def is_active(self, constraints: Sequence[Constraints], length: int) -> bool:
         """See `nmt.search.processors.Processor`; a token spells a character at least."""
-        return any(each.end and length < each.least_length for each in constraints)
+        return any(each.end and length < each.begun for each in constraints)
 
     def process(self, scores: Floats, ids: Ints | None, prefix: Prefix, constraints: Sequence[Constraints]) -> Floats:
         """See `nmt.search.processors.Processor`."""
         for row, each in enumerate(constraints):
-            if not each.end or not len(each.prefix) <= prefix.length < each.least_length:
+            if not each.end or not len(each.prefix) <= prefix.length < each.begun:
                 continue
             for place, tokens in enumerate(prefix.tokens[row, :, len(each.prefix) :].tolist()):
                 spelt = sum(len(self.spelling.pieces[token]) for token in tokens)

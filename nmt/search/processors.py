@@ -68,6 +68,30 @@ class ForcedPrefix:
         return np.zeros(len(constraints))
 
 
+class RequiredMarks:
+    """No translation ends before it has all of its sentence's `Constraints.marks`, where these are required."""
+
+    def __init__(self, *, eos_id: int) -> None:
+        self._eos_id = eos_id
+
+    def is_active(self, constraints: Sequence[Constraints], length: int) -> bool:
+        """See `Processor`."""
+        return any(each.requires_marks for each in constraints)
+
+    def process(self, scores: Floats, ids: Ints | None, prefix: Prefix, constraints: Sequence[Constraints]) -> Floats:
+        """See `Processor`."""
+        for row, each in enumerate(constraints):
+            if each.requires_marks and not each.forces(prefix.length):
+                has = (prefix.tokens[row][:, :, None] == np.array(each.marks)).any(1)  # (K, marks)
+                column = self._eos_id if ids is None else int((ids[row] == self._eos_id).argmax())
+                scores[row, ~has.all(1), column] = -np.inf
+        return scores
+
+    def most_added(self, constraints: Sequence[Constraints], length: int) -> Floats:
+        """See `Processor`: it only takes away."""
+        return np.zeros(len(constraints))
+
+
 def process(
     step: StepLike,
     processors: Sequence[Processor],

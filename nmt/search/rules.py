@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from nmt.search.arrays import Bools, Continuations, Ints
+from nmt.search.interface import Constraints
 
 
 @dataclass
@@ -24,6 +25,8 @@ class Prefix:
     """how many tokens every place has emitted, BOS not counted; all places move together"""
     read: Callable[[], Ints]
     """reads `tokens` from the back-pointers"""
+    constraints: Sequence[Constraints] = ()
+    """(B,) what each of these sentences is held to; empty: none is"""
     forced: Bools | None = None
     """(B,) the sentences whose next token is given, so that no rule is asked about it; None: none"""
 
@@ -99,6 +102,36 @@ class MinimumLength:
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """See `Rule`."""
         return self._eos_id not in tokens[: max(0, self._tokens - length)]
+
+
+class OwnMarks:
+    """Emit of the marks for protected spans only those of the source, `Constraints.marks`, and each once."""
+
+    def __init__(self, ids: range) -> None:
+        self._ids = ids
+
+    def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
+        """See `Rule`."""
+        marks = self._among(found.tokens)
+        if not len(marks):
+            return None
+        allowed = np.ones(len(found.tokens), dtype=np.bool_)
+        allowed[marks] = False
+        for row in marks.tolist() if prefix.constraints else ():
+            sentence, token = found.sentences[row], found.tokens[row]
+            if token in prefix.constraints[sentence].marks:
+                allowed[row] = token not in prefix.tokens[sentence, found.places[row]]
+        return allowed
+
+    def allows_all(self, tokens: Ints, length: int) -> bool:
+        """See `Rule`; what the source has is not known here."""
+        return not len(self._among(tokens.reshape(-1)))
+
+    def _among(self, tokens: Ints) -> Ints:
+        """Find the marks among tokens (M,): where they stand."""
+        if tokens.min(initial=self._ids.stop) >= self._ids.stop:  # they have low ids: nearly always
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero((tokens >= self._ids.start) & (tokens < self._ids.stop))
 
 
 class NoRepeatNgram:

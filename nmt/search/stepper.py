@@ -265,7 +265,8 @@ class Stepper:
     def _prefix(self, frontier: Frontier, taken: Sequence[tuple[Ints, Ints, Floats]] = ()) -> Prefix:
         """Say what has been emitted at the frontier, or after positions that were taken at once behind it."""
         read = partial(self._tokens, frontier, taken)
-        return Prefix(frontier.sentences, frontier.length + len(taken), read)
+        here = self._here(frontier) if self._constraints else ()
+        return Prefix(frontier.sentences, frontier.length + len(taken), read, here)
 
     def _tokens(self, frontier: Frontier, taken: Sequence[tuple[Ints, Ints, Floats]]) -> Ints:
         """Read these prefixes: (B', K, length)."""

@@ -9,12 +9,13 @@ import random
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import sentencepiece
 
 from nmt.errors import SubwordError
-from nmt.text.subwords import CONTROLS, NFC_NOTE, RESERVED, SPACE, SubwordModel, split_words
+from nmt.text.spans import without_spans
+from nmt.text.subwords import CONTROLS, MARKS, NFC_NOTE, RESERVED, SPACE, SubwordModel, split_words
 
 LEAST_COVERAGE = 0.98
 """Share of the characters' occurrences that SentencePiece gives an id at the least."""
@@ -33,6 +34,7 @@ def train_subwords(
     normalization: str = "identity",
     character_coverage: float | None = None,
     max_sentences: int = 500_000,
+    marks: int = 0,
     seed: int = 1,
 ) -> SubwordModel:
     """Train a subword model on raw text.
@@ -49,25 +51,27 @@ def train_subwords(
         character_coverage: share of the characters' occurrences that get an id. None covers every character, as
             long as they take no more than half of the vocabulary, and leaves out the rarest beyond that.
         max_sentences: bound on memory and time.
+        marks: symbols for protected spans, at most 64; spans that `nmt.text.spans` knows by their form then shape no
+            subword.
         seed: of the sample.
 
     Raises:
         SubwordError: no text, or a vocabulary too small for the characters.
     """
-    reserved = RESERVED + (_BYTES if byte_fallback else 0)
+    reserved = RESERVED + marks + (_BYTES if byte_fallback else 0)
     if vocabulary_size < reserved + 2:
         raise SubwordError(
             f"subwords.vocabulary_size={vocabulary_size} is too small: {reserved} ids are reserved"
             f"{' (256 for bytes)' if byte_fallback else ''}; set at least {reserved + 2}, usually 1000 or more"
         )
-    lines = _sample(_training_lines(sentences, normalization), max_sentences, seed)
+    lines = _sample(_training_lines(sentences, normalization, marks=marks), max_sentences, seed)
     if not lines:
         raise SubwordError("subwords cannot be trained: the training text has no words; check the corpus files")
     room = vocabulary_size - reserved
     coverage = character_coverage
     if coverage is None:
         coverage = max(LEAST_COVERAGE, _coverage(lines, room if kind == "char" else room // 2))
-    data = _train_bytes(lines, kind, vocabulary_size, byte_fallback, coverage)
+    data = _train_bytes(lines, kind, vocabulary_size, byte_fallback, coverage, MARKS[:marks])
     model = SubwordModel(data + (NFC_NOTE if normalization == "nfc" else b""))
     if model.vocabulary_size < vocabulary_size:
         logging.getLogger("nmt").warning(
@@ -78,8 +82,9 @@ def train_subwords(
     return model
 
 
-def _training_lines(sentences: Iterable[str], normalization: str) -> Iterable[str]:
+def _training_lines(sentences: Iterable[str], normalization: str, *, marks: int) -> Iterable[str]:
     for sentence in sentences:
+        sentence = without_spans(sentence) if marks else sentence
         # SentencePiece leaves out any line with U+2585, its spelling of the unknown
         line = sentence[:_MAX_TRAINING_CHARACTERS].replace("\u2585", " ").replace("\0", " ")
         line = _RESERVED_SPELLINGS.sub("< ", line)
@@ -108,7 +113,9 @@ def _coverage(lines: Iterable[str], room: int) -> float:
     return covered / sum(counts.values())
 
 
-def _train_bytes(lines: list[str], kind: str, size: int, byte_fallback: bool, coverage: float) -> bytes:
+def _train_bytes(
+    lines: list[str], kind: str, size: int, byte_fallback: bool, coverage: float, marks: Sequence[str]
+) -> bytes:
     writer = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -126,6 +133,7 @@ def _train_bytes(lines: list[str], kind: str, size: int, byte_fallback: bool, co
             bos_id=SubwordModel.bos_id,
             eos_id=SubwordModel.eos_id,
             control_symbols=list(CONTROLS),
+            user_defined_symbols=list(marks),
             num_threads=4,  # a constant: sums of floats depend on how the threads share them, and the model with them
             minloglevel=3,
         )

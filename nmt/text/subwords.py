@@ -9,6 +9,7 @@ import hashlib
 import random
 import unicodedata
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,9 @@ from nmt.text.segmentation import BpeSampler, Pieces, UnigramSampler
 SPACE = "\u2581"  # SentencePiece's visible space
 CONTROLS = tuple(f"<tag{i}>" for i in range(16))
 RESERVED = 4 + len(CONTROLS)
+MARKS = tuple(chr(0x10F700 + i) for i in range(64))
+"""What stands in a text for its protected spans, see `nmt.text.spans`: characters of Unicode's last private plane. A
+vocabulary has the first few as symbols of their own, which no other subword contains."""
 # The serialised model is a protocol buffer whose fields from 200 on are free for extensions. NFC models end with field
 # 1000 holding this note: SentencePiece skips it, we find it, and a saved model needs no second file.
 NFC_NOTE = b"\xc2\x3e\x07nmt:nfc"
@@ -32,7 +36,8 @@ class SubwordModel:
     """A trained subword vocabulary; immutable, and self-contained in `to_bytes()`.
 
     Ids 0–3 are pad, unk, bos and eos; ids 4–19 are control symbols reserved for tags. Encoding never produces any
-    of them but unk, not even from text that spells ``<s>`` or ``<tag0>``. Text is taken as it is, with two exceptions.
+    of them but unk, not even from text that spells ``<s>`` or ``<tag0>``. The ids behind them are those of MARKS, as
+    many as the vocabulary has. Text is taken as it is, with two exceptions.
     Runs of U+0020 count as one and are stripped at both ends. U+2581 (SentencePiece's mark) is read as a space.
     """
 
@@ -49,6 +54,7 @@ class SubwordModel:
         self.digest = hashlib.sha256(data).hexdigest()
         self._processor = _load_processor(data, origin)
         self.vocabulary_size: int = int(self._processor.vocab_size())
+        self.mark_ids = range(RESERVED, RESERVED + _count_marks(self._processor))
         self._sampler = _build_sampler(self._processor)
 
     @staticmethod
@@ -78,6 +84,17 @@ class SubwordModel:
         return [i for i in range(RESERVED, self.vocabulary_size) if self._processor.is_byte(i)]
 
     @property
+    def marks(self) -> str:
+        """The characters that stand for protected spans, one a symbol; empty in a vocabulary without them."""
+        return "".join(MARKS[: len(self.mark_ids)])
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """What it can spell: every character with an id, marks aside; of one that spells in bytes, those alone."""
+        pieces = (self._processor.id_to_piece(i) for i in range(self.mark_ids.stop, self.vocabulary_size))
+        return frozenset(piece for piece in pieces if len(piece) == 1 and piece != SPACE) | {" "}
+
+    @property
     def pieces(self) -> list[str]:
         """Every id's subword as SentencePiece spells it, U+2581 standing for a space."""
         return [self._processor.id_to_piece(i) for i in range(self.vocabulary_size)]
@@ -91,7 +108,7 @@ class SubwordModel:
 
     def encode(self, text: str) -> list[int]:
         """Most probable subword ids of one sentence, without bos or eos."""
-        ids: list[int] = self._processor.encode(self._normalized(text))
+        ids: list[int] = self._processor.encode(self.normalized(text))
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -99,12 +116,17 @@ class SubwordModel:
         if len(texts) < _ALONE_BELOW:
             return [self.encode(text) for text in texts]
         threads = 1 if len(texts) < _SERIAL_BELOW else -1
-        rows: list[list[int]] = self._processor.encode([self._normalized(text) for text in texts], num_threads=threads)
+        rows: list[list[int]] = self._processor.encode([self.normalized(text) for text in texts], num_threads=threads)
         return rows
+
+    def surfaces(self, text: str) -> list[str]:
+        """Return what each id of `encode` stands for in the text, U+2581 standing for a space."""
+        pieces: list[str] = self._processor.encode(self.normalized(text), out_type=str)
+        return pieces
 
     def unknown_characters(self, text: str) -> str:
         """Return the characters of a text that no subword spells, in their order, without invisible ones."""
-        text = self._normalized(text)
+        text = self.normalized(text)
         ids, pieces = self._processor.encode(text), self._processor.encode(text, out_type=str)
         unknown = "".join(piece for i, piece in zip(ids, pieces, strict=True) if i == self.unk_id)
         return "".join(c for c in unknown if unicodedata.category(c) not in ("Cc", "Cf", "Zs", "Zl", "Zp"))
@@ -119,7 +141,7 @@ class SubwordModel:
         if alpha <= 0 or self._sampler is None:
             return self.encode_batch(texts)
         draw = random.Random(seed).random
-        return [self._sampler.sample(split_words(self._normalized(text)), alpha, draw) for text in texts]
+        return [self._sampler.sample(split_words(self.normalized(text)), alpha, draw) for text in texts]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids, without a trace of pad, unk, bos, eos and control symbols."""
@@ -144,8 +166,16 @@ class SubwordModel:
         """Return the ids before a source with a tag: that of the control symbol (0 to 15), or none for -1."""
         return () if tag < 0 else (cls.control_ids[tag],)
 
-    def _normalized(self, text: str) -> str:
+    def normalized(self, text: str) -> str:
+        """Return the text that is segmented: as it is, or composed where the vocabulary is of composed text."""
         return unicodedata.normalize("NFC", text) if self.normalization == "nfc" else text
+
+
+def _count_marks(processor: Any) -> int:
+    """Count the marks that a vocabulary has behind its control symbols; those of before had none."""
+    last = min(int(processor.vocab_size()), RESERVED + len(MARKS))
+    pieces = [processor.id_to_piece(i) for i in range(RESERVED, last)]
+    return next((i for i, piece in enumerate(pieces) if piece != MARKS[i]), len(pieces))
 
 
 def _load_processor(data: bytes, origin: str) -> Any:

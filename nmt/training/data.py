@@ -21,6 +21,7 @@ from nmt.files import write_atomically
 from nmt.runs.log import LOG
 from nmt.tasks.task import Task
 from nmt.tasks.translation import TRANSLATION
+from nmt.text.spans import common_marks
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary
@@ -68,6 +69,14 @@ class TrainingData:
         """Sizes of the vocabularies, as `build_model` takes them."""
         source, target = self.source_subwords.vocabulary_size, self.target_subwords.vocabulary_size
         return {"source_vocabulary": source, "target_vocabulary": target}
+
+    @property
+    def marks(self) -> str:
+        """Marks for protected spans that both vocabularies have, see `nmt.text.spans`."""
+        source, target = self.source_subwords, self.target_subwords
+        if len(self.task.sides) == 2 and isinstance(source, SubwordModel) and isinstance(target, SubwordModel):
+            return common_marks(source, target)
+        return ""
 
     @property
     def valid_digest(self) -> str:
@@ -174,8 +183,9 @@ def subword_models(
         names = (config.model,) if config.model else (config.source_model, config.target_model)
         models = [SubwordModel.load(Path(name).expanduser()) for name in names]
         return models[0], models[-1]
-    how_to_sample = ("sampling_alpha", "sampled_sides")
+    how_to_sample = ("sampling_alpha", "sampled_sides", "mark_rate")
     settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
+    marks = settings["marks"] = config.marks if sides == 2 else 0
     key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
     directory = cache.cache_dir / "subwords"
 
@@ -185,11 +195,13 @@ def subword_models(
     lines = {"": (text for pair in pairs() for text in pair[:sides])}
     if not config.joint:
         lines = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
-    models = [_cached(config, texts, path=directory / f"{key}{side}.model") for side, texts in lines.items()]
+    models = [
+        _cached(config, texts, marks=marks, path=directory / f"{key}{side}.model") for side, texts in lines.items()
+    ]
     return models[0], models[-1]
 
 
-def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> SubwordModel:
+def _cached(config: SubwordsConfig, sentences: Iterator[str], *, marks: int, path: Path) -> SubwordModel:
     if path.exists():
         return SubwordModel.load(path)
     LOG.info(f"training {config.kind} subwords on the training text")
@@ -200,6 +212,7 @@ def _cached(config: SubwordsConfig, sentences: Iterator[str], *, path: Path) -> 
         byte_fallback=config.byte_fallback,
         normalization=config.normalization.value,
         character_coverage=config.character_coverage or None,
+        marks=marks,
     )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

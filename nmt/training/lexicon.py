@@ -13,7 +13,7 @@ from nmt.corpus.mixture import Mixture
 from nmt.model.lexicon import Lexicon, Offer, lay_out
 from nmt.runs.log import LOG
 from nmt.text.alignment import TranslationTable, cross_fit
-from nmt.text.subwords import SubwordModel
+from nmt.text.subwords import RESERVED, SubwordModel
 from nmt.text.vocabulary import subwords_of
 from nmt.training.data import TrainingData
 
@@ -21,6 +21,8 @@ _FOLDS = 10
 _DISCOUNT = 0.5
 _SAMPLED = 2
 """Sampled segmentations of each pair that are aligned beside the best one."""
+_SURE = 0.95
+"""Probability of a mark as its own translation."""
 _MAX_CELLS = 60_000_000
 """Bound on the memory and the time of aligning, see nmt.text.alignment. With sampled segmentations 60,000 pairs of 15
 subwords fit in, without them three times as many. Of more text a sample is taken."""
@@ -94,8 +96,17 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
         source_sampling=_sampling(config, "source", subwords_of(data.source_subwords)),
         target_sampling=_sampling(config, "target", subwords_of(data.target_subwords)),
     )
+    for each in (translations, *others):
+        _keep_marks(each, range(RESERVED, RESERVED + len(data.marks)))
     lexicon.fill(*translations)
     return Folds.of(others, epsilon=lexicon.epsilon)
+
+
+def _keep_marks(translations: Translations, marks: range) -> None:
+    """Let every mark for a protected span be its own translation, in place; training text has few or none."""
+    for mark in marks:
+        translations.targets[mark], translations.probabilities[mark] = 0, 0.0
+        translations.targets[mark, 0], translations.probabilities[mark, 0] = mark, _SURE
 
 
 def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Sampling | None:

@@ -76,6 +76,9 @@ class Trainer:
             seed=config.seed,
             sampling_alpha=config.subwords.sampling_alpha,
             sampled_sides=config.subwords.sampled_sides,
+            marks=data.marks,
+            # What an objective searches for has no marks.
+            mark_rate=0.0 if self.objective.has_reward else config.subwords.mark_rate,
             cache=data.cache,
         )
         self.reporter: Reporter | None = None

@@ -24,6 +24,10 @@ class Translating(Protocol):
         """The subwords that it writes."""
 
     @property
+    def source_language(self) -> str:
+        """What it translates from."""
+
+    @property
     def target_language(self) -> str:
         """What it translates into."""
 

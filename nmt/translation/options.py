@@ -4,8 +4,8 @@ from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.search.distribution import Sampling
 from nmt.search.options import SearchOptions
-from nmt.search.processors import ForcedPrefix
-from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, Rule
+from nmt.search.processors import ForcedPrefix, RequiredMarks
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, OwnMarks, Rule
 from nmt.search.scores import LengthNormalizer
 from nmt.text.subwords import SubwordModel
 from nmt.translation.prefixes import PrefixReader
@@ -23,7 +23,7 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
         n_best=n_best,
         normalizer=LengthNormalizer(search.length_penalty, str(search.normalization)),
         rules=_rules(subwords, search),
-        processors=(ForcedPrefix(), PrefixReader(subwords).end),
+        processors=(ForcedPrefix(), PrefixReader(subwords).end, RequiredMarks(eos_id=subwords.eos_id)),
         sampling=Sampling(search.temperature, search.top_k, search.top_p, search.seed) if search.sample else None,
         with_weights=with_weights,
     )
@@ -49,5 +49,9 @@ def _rules(subwords: SubwordModel, search: SearchConfig) -> tuple[Rule, ...]:
     always better.
     """
     forbidden = Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])
-    rules = (forbidden, MinimumLength(max(1, search.min_length), eos_id=subwords.eos_id))
-    return (*rules, NoRepeatNgram(search.no_repeat_ngram)) if search.no_repeat_ngram else rules
+    rules: list[Rule] = [forbidden, MinimumLength(max(1, search.min_length), eos_id=subwords.eos_id)]
+    if subwords.mark_ids:
+        rules.append(OwnMarks(subwords.mark_ids))
+    if search.no_repeat_ngram:
+        rules.append(NoRepeatNgram(search.no_repeat_ngram))
+    return tuple(rules)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nmt.search.interface import Constraints
 from nmt.search.prefix_end import PrefixEnd
-from nmt.text.subwords import RESERVED, SPACE, SubwordModel
+from nmt.text.subwords import MARKS, RESERVED, SPACE, SubwordModel
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 
 _FREE_SUBWORDS = 4
@@ -69,12 +69,20 @@ def continued(subwords: SubwordModel, prefix: str, tokens: Sequence[int]) -> str
     return prefix + (added.removeprefix(" ") if prefix.endswith(" ") else added)
 
 
+def beginning_with(prefix: str, untranslated: str) -> str:
+    """Put a prefix before marks that need no translation, without those that it has already."""
+    if untranslated.startswith(prefix):
+        return untranslated
+    return prefix + "".join(each for each in untranslated if each not in MARKS or each not in prefix)
+
+
 def without_source(request: Request) -> Translation:
     """Answer a line without a single subword: with its prefix alone, or with nothing."""
     return Translation([TextHypothesis(in_one_line(request.prefix), 0.0, 0.0, True, [])], id=request.id)
 
 
 def unread(subwords: SubwordModel, prefix: str) -> list[str]:
-    """Warn of characters of a prefix that the vocabulary lacks."""
+    """Warn of characters of a prefix that the vocabulary lacks, but for those that marks stand for."""
     lacking = "".join(dict.fromkeys(subwords.unknown_characters(prefix))) if prefix else ""
+    lacking = lacking.translate(dict.fromkeys(map(ord, MARKS)))
     return [f"the model does not know characters of the prefix ({lacking[:10]!r}), and read past them"] * bool(lacking)

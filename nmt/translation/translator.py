@@ -5,48 +5,41 @@ order.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from nmt.config.search import SearchConfig
-from nmt.corpus.padding import pad_rows
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
-from nmt.search.decode import decode
 from nmt.search.interface import Constraints, Hypothesis
-from nmt.search.sampling import Draw, key_of
-from nmt.search.stepper import Stepper
+from nmt.text.numbers import Number, localised, missing_numbers
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
-from nmt.translation.batching import WINDOW_BATCHES, cut_batches
+from nmt.translation.batching import WINDOW_BATCHES
 from nmt.translation.model import Translating
-from nmt.translation.options import require_places, scores_of_a_step, search_options
-from nmt.translation.prefixes import PrefixReader, continued, unread, without_source
+from nmt.translation.options import require_places
+from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
+from nmt.translation.protection import Decoded, ProtectedLine, Protector, with_marks
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
-from nmt.translation.tags import tag_number
+from nmt.translation.rows import Row, RowTranslator
+from nmt.translation.tags import refusal, tag_number
 
-_EXTRA_LENGTH = 10
-"""Target positions that every translation may have beyond what the length of its source allows."""
-
-_FREE = Constraints()
 _Tag = TypeVar("_Tag")
 
 
-class _Row(NamedTuple):
-    """All that a translation depends on; equal rows are translated once."""
+class _Attempt(NamedTuple):
+    """A line, and how it was translated."""
 
-    tag: tuple[int, ...]
-    """the control symbol before the source, or nothing"""
-    ids: tuple[int, ...]
-    """source subwords, without tag and EOS"""
-    constraints: Constraints
-    """what the translation is held to"""
-    draw: int
-    """number of the first sample"""
-    prefix: str
-    """the text that the translation begins with"""
+    line: ProtectedLine
+    ids: list[int]
+    """its subwords; empty where there is none to translate"""
+    hypotheses: list[TextHypothesis]
+    """with marks in their texts"""
+    is_whole: bool
+    """whether the model itself wrote all marks of the best one"""
 
 
 class Translator:
@@ -89,17 +82,16 @@ class Translator:
         """requests of a full window"""
         self.first_window = self.search.batch_size
         """requests of a window that need not wait for more"""
-        self._model = bundle.model
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._alignments, self._attention = alignments, attention
         self._n_best, self._rerank = n_best, rerank
-        self._options = search_options(
-            self._target,
+        self._rows = RowTranslator(
+            bundle,
             self.search,
             n_best=self.search.beam_size if rerank and not self.search.sample else n_best,
             with_weights=alignments or attention,
         )
-        self._prefixes = PrefixReader(self._target)
+        self._protector, self._prefixes = Protector(self._source, self._target), PrefixReader(self._target)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -182,68 +174,90 @@ class Translator:
 
     def _translate(self, requests: Sequence[Request]) -> list[Translation | ConfigError]:
         """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
-        written = [i for i, request in enumerate(requests) if not is_blank(request.text)]
-        encoded = dict(zip(written, self._source.encode_batch([requests[i].text for i in written]), strict=True))
-        refused = {i: error for i, request in enumerate(requests) if (error := self._refusal(request))}
-        rows = {i: self._row(requests[i], ids) for i, ids in encoded.items() if ids and i not in refused}
-        hypotheses = self._translate_rows(set(rows.values()))
+        protect = self._protector.protect if self.search.protect else ProtectedLine
+        lines = {i: protect(request.text) for i, request in enumerate(requests) if not is_blank(request.text)}
+        refused = {i: error for i, request in enumerate(requests) if (error := refusal(request.tag, self.bundle.tags))}
+        attempts = self._attempt(requests, {i: line for i, line in lines.items() if i not in refused})
+        warnings = self._check_numbers(requests, attempts) if self.search.check_numbers else {}
         results: list[Translation | ConfigError] = []
         for i, request in enumerate(requests):
             if i in refused:
                 results.append(refused[i])
-            elif i in rows:
-                results.append(self._translation(request, encoded[i], hypotheses[rows[i]]))
+            elif i in attempts:
+                results.append(self._translation(request, attempts[i], warnings.get(i, [])))
             else:
                 results.append(without_source(request))
         return results
 
-    def _row(self, request: Request, ids: Sequence[int]) -> _Row:
+    def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, _Attempt]:
+        """Translate the lines of some requests."""
+        encoded = dict(zip(lines, self._source.encode_batch([line.given for line in lines.values()]), strict=True))
+        rows = {i: self._row(requests[i], lines[i], ids) for i, ids in encoded.items() if ids}
+        found = self._rows.translate(set(rows.values()))
+        texts = {row: self._best([self._text(each, row) for each in those]) for row, those in found.items()}
+        attempts: dict[int, _Attempt] = {}
+        for i, line in lines.items():
+            # What has nothing but spans that the model does not know is its own translation.
+            text = beginning_with(line.with_marks(requests[i].prefix), line.marked if line.spans else "")
+            untranslated = TextHypothesis(text, 0.0, 0.0, True, [])
+            hypotheses = texts[rows[i]] if i in rows else [untranslated]
+            attempts[i] = _Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text))
+        return self._with_all_marks(attempts, rows)
+
+    def _row(self, request: Request, line: ProtectedLine, ids: Sequence[int]) -> Row:
         tag = self.search.source_tag if request.tag is None else tag_number(request.tag, self.bundle.tags)
-        constraints = self._prefixes.constraints(request.prefix) if request.prefix else _FREE
+        prefix = line.with_marks(request.prefix)
+        constraints = self._prefixes.constraints(prefix) if prefix else Constraints()
         source = tuple(ids[: self.search.max_source_tokens])
+        marks = tuple(i for i in source if i in self._source.mark_ids and i in self._target.mark_ids)
         draw = (request.draw or 1) if self.search.sample else 1
-        return _Row(self._source.tag_prefix(tag), source, constraints, draw, request.prefix)
+        return Row(self._source.tag_prefix(tag), source, replace(constraints, marks=marks), draw, prefix)
 
-    def _refusal(self, request: Request) -> ConfigError | None:
-        """Say why a request cannot be fulfilled."""
-        try:
-            tag_number(-1 if request.tag is None else request.tag, self.bundle.tags)
-        except ConfigError as error:
-            return error
-        return None
+    def _best(self, hypotheses: list[TextHypothesis]) -> list[TextHypothesis]:
+        return self._rerank(hypotheses)[: self._n_best] if self._rerank else hypotheses
 
-    def _translate_rows(self, rows: set[_Row]) -> dict[_Row, list[TextHypothesis]]:
-        """Translate different rows. The longest go first: what does not fit in memory fails at once.
+    def _with_all_marks(self, attempts: dict[int, _Attempt], rows: Mapping[int, Row]) -> dict[int, _Attempt]:
+        """Put the marks that translations lack where attention says."""
+        lacking = [
+            (i, number)
+            for i, attempt in attempts.items()
+            for number, each in enumerate(attempt.hypotheses)
+            if attempt.line.missing(each.text)
+        ]
+        weights = self._rows.attention([(rows[i], attempts[i].hypotheses[number].tokens) for i, number in lacking])
+        for (i, number), attention in zip(lacking, weights, strict=True):
+            line, hypotheses = attempts[i].line, list(attempts[i].hypotheses)
+            each = hypotheses[number]
+            surfaces = [*("" for _ in rows[i].tag), *self._source.surfaces(line.given)]
+            ends = [len(self._target.decode(each.tokens[: end + 1])) for end in range(len(each.tokens))]
+            shift, begun = len(each.text) - ends[-1], len(rows[i].prefix)  # of a prefix with other spaces
+            decoded = Decoded([end + shift for end in ends], surfaces, attention, begun)
+            hypotheses[number] = with_marks(each, line, decoded)
+            attempts[i] = attempts[i]._replace(hypotheses=hypotheses)
+        return attempts
 
-        Constrained rows have batches of their own, so that the others keep what is faster without constraints.
-        """
-        scores = scores_of_a_step(self._options, self._target.vocabulary_size)
-        hypotheses: dict[_Row, list[TextHypothesis]] = {}
-        for constrained in (False, True):
-            group = [row for row in rows if (row.constraints != _FREE) == constrained]
-            group.sort(key=lambda row: (-len(row.ids), row.ids, row.tag, row.draw))
-            for cut in cut_batches([len(row.ids) for row in group], self.search.batch_size, scores=scores):
-                hypotheses.update(zip(group[cut], self._translate_batch(group[cut]), strict=True))
-        return hypotheses
+    def _check_numbers(self, requests: Sequence[Request], attempts: dict[int, _Attempt]) -> dict[int, list[str]]:
+        """Translate lines again whose numbers are gone, with these protected; return what is to be told of lines."""
+        missing = {i: missing_numbers(each.line.marked, each.hypotheses[0].text) for i, each in attempts.items()}
+        missing = {i: numbers for i, numbers in missing.items() if numbers}
+        protected = {i: self._with_numbers(requests[i], attempts[i].line, missing[i]) for i in missing}
+        again = self._attempt(requests, protected)
+        warnings: dict[int, list[str]] = {}
+        for i, second in again.items():
+            if second.is_whole and not missing_numbers(second.line.marked, second.hypotheses[0].text):
+                attempts[i] = second
+            else:
+                gone = ", ".join(number.text for number in missing[i])
+                warnings[i] = [f"its translation lacks a number of the source ({gone})"]
+        return warnings
 
-    def _translate_batch(self, batch: Sequence[_Row]) -> list[list[TextHypothesis]]:
-        sources = [(*row.tag, *row.ids) for row in batch]
-        source, lengths = pad_rows(sources, pad_id=self._source.pad_id, eos_id=self._source.eos_id)
-        constraints = [row.constraints for row in batch] if batch[0].constraints != _FREE else []
-        limits = [self._max_length(row) for row in batch]
-        stepper = Stepper(
-            self._model, source, lengths, max_lengths=limits, options=self._options, constraints=constraints
-        )
-        sampled = batch if self.search.sample else ()
-        results = decode(stepper, [Draw(key_of(row.tag, row.ids, row.constraints.prefix), row.draw) for row in sampled])
-        texts = [[self._text(each, row) for each in hypotheses] for hypotheses, row in zip(results, batch, strict=True)]
-        return [self._rerank(each)[: self._n_best] for each in texts] if self._rerank else texts
+    def _with_numbers(self, request: Request, line: ProtectedLine, numbers: Sequence[Number]) -> ProtectedLine:
+        """Protect numbers of a line too."""
+        languages = {"source": self.bundle.source_language, "target": self.bundle.target_language}
+        also = [(line.origin(number.start, number.end), localised(number.text, **languages)) for number in numbers]
+        return self._protector.protect(request.text, also=also)
 
-    def _max_length(self, row: _Row) -> int:
-        by_source = int(self.search.max_length_ratio * len(row.ids))
-        return max(by_source, row.constraints.least_length) + _EXTRA_LENGTH
-
-    def _text(self, hypothesis: Hypothesis, row: _Row) -> TextHypothesis:
+    def _text(self, hypothesis: Hypothesis, row: Row) -> TextHypothesis:
         text = in_one_line(continued(self._target, row.prefix, hypothesis.tokens))
         weights = hypothesis.weights
         if weights is None and (self._alignments or self._attention):
@@ -261,9 +275,11 @@ class Translator:
             text, hypothesis.score, hypothesis.log_prob, hypothesis.finished, hypothesis.tokens, alignment, attention
         )
 
-    def _translation(self, request: Request, ids: Sequence[int], hypotheses: list[TextHypothesis]) -> Translation:
-        """Put together what became of a request whose source has these subwords."""
-        warnings, limit, best = unread(self._target, request.prefix), self.search.max_source_tokens, hypotheses[0]
+    def _translation(self, request: Request, attempt: _Attempt, warnings: list[str]) -> Translation:
+        """Put together what became of a request."""
+        line, ids, hypotheses, _ = attempt
+        limit, best = self.search.max_source_tokens, hypotheses[0]
+        warnings = [*unread(self._target, line.with_marks(request.prefix)), *warnings]
         if len(ids) > limit:
             warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:
@@ -273,5 +289,7 @@ class Translator:
                 f"(max_length_ratio={self.search.max_length_ratio:g}"
                 f"{impossible if self.search.min_length >= len(best.tokens) else ''})"
             )
-        unknown = self._source.unknown_characters(request.text) if self._source.unk_id in ids else ""
+        unknown = self._source.unknown_characters(line.given) if self._source.unk_id in ids else ""
+        if line.spans:
+            hypotheses = [replace(each, text=in_one_line(line.restored(each.text))) for each in hypotheses]
         return Translation(hypotheses, warnings, unknown, request.id)

@@ -332,3 +332,39 @@ def test_running_ahead_is_bounded():
     assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
     assert len(made) <= 5 + 3 + 1  # taken, queued, and one in the thread's hand
     assert list(ahead) == list(range(5, 100))
+
+
+@pytest.fixture(scope="module")
+def marked_subwords(pairs):
+    return train_subwords([text for pair in pairs for text in pair], kind="unigram", vocabulary_size=120, marks=4)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2], ids=["best", "sampled"])
+def test_some_pairs_get_marks_and_the_others_are_as_without(pairs, marked_subwords, alpha):
+    corpus = Mixture([Part(Encoder(marked_subwords, marked_subwords).encode(pairs))])
+    settings = {"sampling_alpha": alpha, "window_pairs": 10_000, "first_window_pairs": 0}
+    marks = marked_subwords.marks
+    source = make(corpus, marked_subwords, marks=marks, mark_rate=0.2, **settings)
+    assert_same(source.epoch(1), source.epoch(1))
+    assert_same(source.epoch(1, start=3), islice(source.epoch(1), 3, None))
+    plain = dict(zip(*read(make(corpus, marked_subwords, **settings).epoch(1), marked_subwords), strict=True))
+    lines, texts_of = read(source.epoch(1), marked_subwords)
+    with_marks = 0
+    for line, sides in zip(lines, texts_of, strict=True):
+        own = [sorted(set(side) & set(marks)) for side in sides]
+        assert own[0] == own[1]
+        assert all(side.count(mark) == 1 for side in sides for mark in own[0])
+        with_marks += bool(own[0])
+        if not own[0] and not alpha:
+            assert sides == plain[line]
+    assert 0.1 < with_marks / len(lines) < 0.3
+    others = read(
+        make(corpus, marked_subwords, marks=marks, mark_rate=0.2, seed=9, **settings).epoch(1), marked_subwords
+    )
+    assert sorted(others[1]) != sorted(texts_of)
+
+
+def read(batches, subwords):
+    """The lines of some batches, and the decoded pairs."""
+    batches = list(batches)
+    return [line for batch in batches for line in batch.lines.tolist()], texts(batches, subwords)

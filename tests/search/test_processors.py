@@ -11,8 +11,8 @@ import pytest
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.interface import Constraints
-from nmt.search.processors import ForcedPrefix
-from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram
+from nmt.search.processors import ForcedPrefix, RequiredMarks
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, OwnMarks
 
 
 class Bonus:
@@ -200,3 +200,34 @@ def test_many_positions_are_taken_once_the_prefixes_have_ended(tables, kind):
     tables.search(greedy_search, model, [0, 1], limits=12, **options)
     assert model.shapes == [(2, 1), (2, 1)]
     assert sum(model.looks) == 10
+
+
+def test_the_best_with_all_its_marks_is_that_of_brute_force(tables, kind):
+    marks, options = Constraints(marks=(2, 3), requires_marks=True), {"limits": 5, "length_penalty": 0}
+    lost = 0
+    for seed in range(10):
+        model = tables.random_model(seed, kind=kind, vocabulary=5)
+        found, free = (
+            tables.search(
+                beam_search,
+                model,
+                [2],
+                beam_size=600,
+                n_best=600,
+                rules=[OwnMarks(range(2, 5))],
+                processors=[RequiredMarks(eos_id=tables.EOS)],
+                constraints=[each],
+                **options,
+            )[0]
+            for each in (marks, Constraints(marks=(2, 3)))
+        )
+        endings = [
+            each
+            for each in tables.every_ending(model, model.node_after(2, []), limit=5)
+            if 4 not in each[0] and each[0].count(2) < 2 and each[0].count(3) < 2
+        ]
+        tables.assert_same(tables.plain(free), tables.ranked(endings, 0, "average"))
+        whole = [each for each in endings if {2, 3} <= {*each[0]} or not each[2]]
+        tables.assert_same(tables.plain(found), tables.ranked(whole, 0, "average"))
+        lost += not {2, 3} <= {*free[0].tokens}
+    assert lost

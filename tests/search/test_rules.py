@@ -8,7 +8,8 @@ import pytest
 from nmt.search.arrays import Continuations, TorchOperations
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
-from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, Prefix
+from nmt.search.interface import Constraints
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, OwnMarks, Prefix
 
 
 def decode(tables, model, starts, *, beam_size, rules, limit=12):
@@ -18,11 +19,11 @@ def decode(tables, model, starts, *, beam_size, rules, limit=12):
     return tables.search(beam_search, model, starts, limits=limit, rules=rules, beam_size=beam_size, n_best=beam_size)
 
 
-def excluded(rule, tokens, vocabulary=6):
+def excluded(rule, tokens, vocabulary=6, constraints=()):
     """The token ids that a rule takes from each place, after prefixes (B, K, T)."""
     tokens = np.array(tokens, dtype=np.int64)
     sentences, places, ids = (array.ravel() for array in np.indices((*tokens.shape[:2], vocabulary)))
-    prefix = Prefix(np.arange(len(tokens)), tokens.shape[2], lambda: tokens)
+    prefix = Prefix(np.arange(len(tokens)), tokens.shape[2], lambda: tokens, constraints)
     allowed = rule.allowed(Continuations(sentences, places, ids, np.zeros(len(ids))), prefix)
     if allowed is None:
         allowed = np.ones(len(ids), dtype=np.bool_)
@@ -51,6 +52,19 @@ def test_no_repeat_ngram():
     assert excluded(NoRepeatNgram(5), tokens) == [[[], []], [[1], []]]
     assert excluded(NoRepeatNgram(6), tokens) == [[[], []], [[], []]]
     assert excluded(NoRepeatNgram(1), [[[]]]) == [[[]]]
+
+
+def test_marks_come_from_the_source_and_once():
+    rule, own = OwnMarks(range(2, 5)), [Constraints(marks=(2, 4)), Constraints()]
+    assert excluded(rule, [[[]], [[]]]) == [[[2, 3, 4]], [[2, 3, 4]]]
+    assert excluded(rule, [[[]], [[]]], constraints=own) == [[[3]], [[2, 3, 4]]]
+    assert excluded(rule, [[[1, 2], [4, 2]], [[5, 5], [0, 1]]], constraints=own) == [
+        [[2, 3], [2, 3, 4]],
+        [[2, 3, 4]] * 2,
+    ]
+    assert excluded(OwnMarks(range(2, 2)), [[[1]]]) == [[[]]]
+    for tokens, expected in (([[5, 1]], True), ([[5, 4]], False), ([[5, 6]], True)):
+        assert rule.allows_all(np.array([tokens]), 3) is expected
 
 
 def test_forbidding_says_at_once_that_everything_is_allowed():

@@ -11,7 +11,7 @@ import sentencepiece
 
 from nmt.errors import SubwordError
 from nmt.text.subword_training import train_subwords
-from nmt.text.subwords import SubwordModel
+from nmt.text.subwords import MARKS, SubwordModel
 
 KINDS = ("unigram", "bpe", "char")
 WORDS = ["anna", "banana", "and", "brand", "an", "ban", "bandana", "cabana", "canned", "bean", "dean", "candor"]
@@ -61,6 +61,33 @@ def test_special_ids_are_where_the_house_has_them(model):
     assert (model.pad_id, model.unk_id, model.bos_id, model.eos_id) == (0, 1, 2, 3)
     assert model.control_ids == range(4, 20)
     assert model.vocabulary_size == processor.vocab_size()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_marks_are_symbols_of_their_own_that_nothing_else_contains(kind):
+    marked = [f"{line} {MARKS[i % 3]}{line[:3]}" for i, line in enumerate(TEXT)]
+    model = train(marked, kind=kind, marks=3)
+    assert model.marks == "".join(MARKS[:3])
+    assert model.mark_ids == range(20, 23)
+    assert [model.pieces[i] for i in model.mark_ids] == [*MARKS[:3]]
+    assert not any(mark in piece for piece in model.pieces[23:] for mark in MARKS)
+    text = f"{MARKS[1]} anna{MARKS[0]}, and {MARKS[2]}banana"
+    for ids in [model.encode(text), *model.sample_batch([text] * 5, alpha=0.3, seed=2)]:
+        assert [i for i in ids if i in model.mark_ids] == [21, 20, 22]
+        assert model.decode(ids) == text.replace(",", "")  # which no text had
+    assert model.characters == {" ", *"".join(WORDS)}
+    assert pickle.loads(pickle.dumps(model)).mark_ids == model.mark_ids
+
+
+def test_a_vocabulary_of_before_has_no_marks(model):
+    assert (model.marks, model.mark_ids) == ("", range(20, 20))
+    assert model.encode(MARKS[0])[-1] == model.unk_id
+
+
+def test_spans_that_are_known_by_their_form_shape_no_subword():
+    text = [f"{line} https://example.org/qqq" for line in TEXT]
+    assert not any("q" in piece for piece in train(text, marks=1).pieces)
+    assert any("q" in piece for piece in train(text).pieces)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -230,7 +257,7 @@ def test_sampling_is_the_same_in_another_process(kind, tmp_path):
     model = train(kind=kind)
     (tmp_path / "subwords.model").write_bytes(model.to_bytes())
     code = (
-        "import sys, pathlib; from nmt.text.subwords import SubwordModel\n"
+        "import sys, pathlib; from nmt.text.subwords import MARKS, SubwordModel\n"
         "model = SubwordModel.load(pathlib.Path(sys.argv[1]))\n"
         "print(model.sample_batch(sys.argv[2:], alpha=0.2, seed=7))"
     )

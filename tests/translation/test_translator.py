@@ -16,6 +16,7 @@ from nmt.model.seq2seq import build_model
 from nmt.text.subword_training import train_subwords
 from nmt.translation.batching import cut_batches, windows
 from nmt.translation.request import Request, Translation
+from nmt.translation.rows import RowTranslator
 from nmt.translation.translator import Translator
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
@@ -163,15 +164,15 @@ def test_a_long_source_is_cut_with_a_warning(bundle):
 @pytest.mark.parametrize("batch_size", [4, 8])
 def test_long_lines_make_smaller_batches(bundle, monkeypatch, batch_size):
     batches = []
-    translate = Translator._translate_batch
+    translate = RowTranslator._batch
 
-    def watching(self, batch):
+    def watching(self, batch, options):
         batches.append([len(row.ids) for row in batch])
-        return translate(self, batch)
+        return translate(self, batch, options)
 
-    monkeypatch.setattr(Translator, "_translate_batch", watching)
+    monkeypatch.setattr(RowTranslator, "_batch", watching)
     lines = [*sentences(20, seed=4), *(" ".join(sentences(count)) for count in range(2, 60, 3))]
-    search = SearchConfig(beam_size=1, batch_size=batch_size, max_source_tokens=500)
+    search = SearchConfig(beam_size=1, batch_size=batch_size, max_source_tokens=500, protect=False)
     together = texts(Translator(bundle, search=search).translate(lines))
     lengths = [length for batch in batches for length in batch]
     assert len(lengths) == len(set(lines))
@@ -330,7 +331,7 @@ def test_a_model_in_training_mode_is_refused(bundle):
     training = make_bundle()
     training.model.train()
     with pytest.raises(ValueError, match=r"the model is in training mode.* call model\.eval\(\) first"):
-        Translator(training).translate(["x"])
+        Translator(training).translate(["Red."])
 
 
 def test_translations_leave_no_trace_in_the_model(bundle):
@@ -365,7 +366,7 @@ def test_the_memory_of_a_batch_is_bounded(lengths, size, scores, rows):
 
 
 def test_what_the_vocabulary_lacks_is_kept_with_every_line_that_has_it(make_bundle):
-    translator = Translator(make_bundle())
+    translator = Translator(make_bundle(), search=SearchConfig(beam_size=3, protect=False))
     lines = ["the old river", "the 😀 old", "", "漢字", "the 😀 old"]
     assert [item.unknown for item in translator.translate(lines)] == ["", "😀", "", "漢字", "😀"]
     assert not any("vocabulary" in warning for item in translator.translate(lines) for warning in item.warnings)
@@ -565,3 +566,16 @@ def test_an_error_reaches_everyone_who_waits_and_a_cancelled_request_nobody(bund
     assert futures[1].cancelled()
     monkeypatch.undo()
     assert translator.translate(["Red."])[0].text  # it goes on
+
+
+@pytest.mark.parametrize("prefix", ["the {x}", "http://a.b", "Man", "the 😀 ", "😀", "  red {x} gr"])
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3}, {"sample": True}])
+def test_spans_come_back_once_behind_or_within_the_prefix(prefix, settings):
+    bundle, lines = make_bundle(end=1.0), ["{x} the 😀 river", "😀", "see http://a.b or {x} here", "old 😀 and 😀 {x}"]
+    translations = Translator(bundle, search=SearchConfig(**settings)).translate(
+        [Request(line, prefix=prefix) for line in lines]
+    )
+    for line, translation in zip(lines, translations, strict=True):
+        assert translation.text.startswith(prefix)
+        for span in ("{x}", "😀", "http://a.b"):
+            assert translation.text.count(span) == max(line.count(span), prefix.count(span))
