@@ -76,8 +76,9 @@ class PrefixEnd:
                 spelt = sum(len(self.spelling.pieces[token]) for token in tokens)
                 if spelt < len(each.end):
                     allowed = self._allowed(each.end[spelt:])
-                    allowed = allowed if ids is None else allowed[ids[row]]
-                    scores[row, place, ~allowed] = -np.inf
+                    allowed = allowed if ids is None else allowed[ids[row]] & (ids[row] >= 0)
+                    if allowed.any():  # a vocabulary may lack a character that only longer subwords have
+                        scores[row, place, ~allowed] = -np.inf
         return scores
 
     def most_added(self, constraints: Sequence[Constraints], length: int) -> Floats:

@@ -70,3 +70,14 @@ def test_a_shortlist_is_looked_up_by_its_ids():
 
     scores = processor.process(np.zeros((1, 2, 5)), ids, Emitted, [Constraints(end="_a")])
     assert np.isfinite(scores[0, 0, :4]).tolist() == [False, False, True, False]
+
+
+def test_a_dead_end_is_left_as_it_is():
+    """Of a vocabulary without b, what begins with a cannot be spelt to its end."""
+    processor = PrefixEnd(lambda: ["", "a", "abc", "c"], space="_", eos_id=0)
+
+    class Emitted:
+        length, tokens = 1, np.array([[[1], [3]]])
+
+    scores = processor.process(np.zeros((1, 2, 4)), None, Emitted, [Constraints(end="ab")])
+    assert np.isfinite(scores).all()
