@@ -1,4 +1,4 @@
-"""Several bundles loaded as one: what the first one says of languages and search, and the mean of all models."""
+"""Several bundles loaded as one ensemble, with the languages and the search settings of the first."""
 
 import dataclasses
 from collections.abc import Sequence

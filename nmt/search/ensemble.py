@@ -102,7 +102,7 @@ class Ensemble:
         )
 
     def _columns_of(self, steps: Sequence[StepLike]) -> _Columns:
-        """Find out what the columns of a step are, from what each model says of its own."""
+        """Unite the shortlists of a step: the ids of its columns, and where each model has them."""
         lists = [
             None if step.shortlist is None else operations.to_host(step.shortlist)
             for step, operations in zip(steps, self._operations, strict=True)

@@ -20,7 +20,7 @@ _PATIENCE = 6
 
 
 class ForcedTarget(NamedTuple):
-    """What a model says of one target."""
+    """The scores of one target."""
 
     log_probs: Floats
     """(T,) natural logarithm of the probability of each token after those before it"""

@@ -36,8 +36,8 @@ class PrefixReader:
             cut, end = len(ids), SPACE
         forced = tuple(each for each in ids[:cut] if each != self._subwords.unk_id)
         # A shortlist need not have what begins with a space: it has enough of that.
-        ways = spelling.within(end) | (spelling.beginning(end) if len(end) > 1 else set())
-        return Constraints(forced, end=end, spelling=tuple(sorted(ways)))
+        spellers = spelling.within(end) | (spelling.beginning(end) if len(end) > 1 else set())
+        return Constraints(forced, end=end, spelling=tuple(sorted(spellers)))
 
     def _spelt(self) -> list[str]:
         """Say what each subword spells: nothing where it is a symbol or a byte."""

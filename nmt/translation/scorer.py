@@ -1,6 +1,6 @@
-"""Scorer: pairs of a source and a target → what a model thinks of the target; same count, same order.
+"""Scorer: pairs of a source and a target → log-probabilities of the targets; same count, same order.
 
-It is what a search says of the same subwords. What is said of a pair depends on that pair alone (in fp32).
+A search gives the same subwords the same log-probability. A pair's score depends on that pair alone (in fp32).
 """
 
 from collections.abc import Iterable

@@ -38,5 +38,5 @@ def tag_number(tag: int | str, names: Mapping[str, int]) -> int:
         return tag
     if tag in names:
         return names[tag]
-    known = f"take one of {', '.join(names)}" if names else f"the model has no names, take a number (0 to {TAGS[-1]})"
-    raise ConfigError(f"there is no tag {tag!r}: {known}, or -1 for none")
+    advice = f"take one of {', '.join(names)}" if names else f"the model has no names, take a number (0 to {TAGS[-1]})"
+    raise ConfigError(f"there is no tag {tag!r}: {advice}, or -1 for none")

@@ -1,13 +1,16 @@
 """nmt score: a line for each pair, and an answer to whatever does not fit together."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+import nmt
 from nmt.bundle.weights import load_bundle
 from nmt.cli.score import main
 from nmt.translation.scorer import Scorer
 
+DOCS = Path(nmt.__file__).parent.parent / "docs"
 HOSTILE = ["", "  ", "a\0b", "The \u2028 river.", "漢字 🙂", "Many green trees. " * 60, "x\r"]
 
 
@@ -49,7 +52,9 @@ def test_each_pair_has_a_line(score, translate_here, bundle_path, files):
     assert (here.out, here.err) == (there.out, there.err)
     assert here.err == ""
     objects = score(bundle_path, "--source", source, "--target", target, "--format", "jsonl").lines[:-1]
+    schema = json.loads((DOCS / "schemas" / "score-output.json").read_text(encoding="utf-8"))
     for number, (line, row, one) in enumerate(zip(objects, here.lines, expected, strict=False), 1):
+        assert {*schema["required"]} <= json.loads(line).keys() <= schema["properties"].keys()
         log_prob, value = map(float, row.split("\t"))
         assert json.loads(line) == {"line": number, "log_prob": log_prob, "score": value, "tokens": one.target_tokens}
 
