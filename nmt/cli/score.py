@@ -78,6 +78,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     search_config(arguments)
     if arguments.tag is not None and arguments.source_tag is not None:
         raise ConfigError("--tag and --source-tag say the same: leave one of them out")
+    for option in ("source", "target"):
+        if getattr(arguments, option) == "":
+            raise ConfigError(f"--{option} is empty: name a file, or - for standard input")
     if arguments.source == arguments.target == "-":
         raise ConfigError("--source - and --target - cannot both be standard input: name a file for one of them")
     if arguments.target is None and arguments.source != "-" and not arguments.source.endswith(".tsv"):

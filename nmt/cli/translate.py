@@ -121,6 +121,8 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     if arguments.count is not None:
         check_count(arguments)
+    if arguments.prefixes == "":
+        raise ConfigError("--prefixes is empty: name a file with a line for each line of input")
     if arguments.prefixes is not None and arguments.input_format != "text":
         raise ConfigError("--prefixes is for lines of text: with --input-format jsonl each object has its own prefix")
     if arguments.tag is not None and arguments.source_tag is not None:

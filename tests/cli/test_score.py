@@ -107,6 +107,7 @@ def test_a_line_that_does_not_fit_is_told_after_all_before_it(score, bundle_path
             ("--source", "-", "--tag", "polite"),
             "there is no tag 'polite': the model has no names, take a number (0 to 15), or -1 for none",
         ),
+        (("--source", ""), "--source is empty: name a file, or - for standard input"),
         (("--source", "no/where.tsv"), "no/where.tsv: No such file or directory"),
         (("--source", "-", "--batch-size", "0"), "--batch-size 0 is not possible: it must be between 1 and 1000000"),
         ((), "the following arguments are required: --source; see nmt score --help"),

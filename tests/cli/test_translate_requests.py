@@ -241,6 +241,7 @@ def test_half_characters_and_wrong_bytes_in_json_are_replaced(translate_here, bu
         (("--tag", "1", "--source-tag", "1"), "--tag and --source-tag say the same: leave one of them out"),
         (("--tag", "polite"), "there is no tag 'polite': take one of formal, informal, or -1 for none"),
         (("--tag", "16"), "tag 16 is not possible: it must be between 0 and 15, or -1 for none"),
+        (("--prefixes", ""), "--prefixes is empty: name a file with a line for each line of input"),
         (("--prefixes", "no/where"), "no/where: No such file or directory"),
         (("--prefixes", "."), ".: Is a directory"),
     ],
