@@ -21,7 +21,7 @@ class Request:
     text: str
     """a sentence"""
     prefix: str = ""
-    """what the translation begins with"""
+    """what the translation begins with, exactly; it may end inside a word, or with a space that a new word follows"""
     tag: int | str | None = None
     """control symbol (0 to 15) put before the source, as corpus.tags did in training, or its name, where the bundle has
     names; -1: none; None: as the search settings say"""
