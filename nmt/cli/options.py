@@ -221,7 +221,7 @@ _TAKES: dict[TaskName, frozenset[str]] = {
     TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank", "prefixes", "tag"},
     TaskName.labelling: _OF_WORDS,
     TaskName.classification: _OF_WORDS | {"n_best", "attention"},
-    TaskName.generation: _ALL - {"max_length_ratio", "source_tag"} | {"n_best"},
+    TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers"} | {"n_best"},
 }
 """The options that each task takes, of those that not all take."""
 _WHOSE = {

@@ -24,10 +24,6 @@ class SearchConfig:
     """sentences decoded together, fewer where they have more than 128 subwords"""
     no_repeat_ngram: int = field(default=0, metadata=within(0, 1_000_000))
     """no sequence of this many subwords may occur twice in a translation; 0: off"""
-    protect: bool = True
-    """bring URLs, addresses, @names, #tags, placeholders and what the vocabulary cannot spell through as they are"""
-    check_numbers: bool = True
-    """translate a line again where a number of its source is gone, with that number protected"""
     source_tag: int = field(default=-1, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) put before every source, as corpus.tags did in training; -1: none"""
     max_new_tokens: int = field(default=500, metadata=within(1, 1_000_000))
@@ -42,6 +38,10 @@ class SearchConfig:
     """of sampling: draw from the likeliest subwords that have this probability in all (Holtzman et al. 2020); 1: all"""
     seed: int = field(default=1, metadata=within(0, 2**63 - 1))
     """of sampling: the same seed draws the same outputs of the same line"""
+    protect: bool = True
+    """bring URLs, addresses, @names, #tags, placeholders and what the vocabulary cannot spell through as they are"""
+    check_numbers: bool = True
+    """translate a line again where a number of its source is gone, with that number protected"""
     min_length: int = field(default=0, metadata=within(0, 1_000_000))
     """a translation has so many subwords at least, unless its length limit cuts it; 0: one"""
 

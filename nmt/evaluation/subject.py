@@ -17,7 +17,7 @@ from nmt.search.greedy import greedy_search
 from nmt.search.interface import Constraints, Hypothesis, StepLike, StepModel
 from nmt.search.stepper import Stepper
 from nmt.text.shortlist import Shortlist
-from nmt.text.subwords import RESERVED, SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.translation.options import search_options
 from nmt.translation.request import TextHypothesis
 from nmt.translation.translator import Translator
@@ -96,7 +96,10 @@ class Subject:
         """Translate all lines, perhaps in another order or by another model; hypotheses are in the lines' order."""
         order = order or range(len(self.lines))
         settings: SearchConfig = self.bundle.search
-        search = dataclasses.replace(settings, beam_size=beam, batch_size=batch, sample=False)
+        # Promises are about search: a translation is what it found, and no line is searched twice.
+        search = dataclasses.replace(
+            settings, beam_size=beam, batch_size=batch, sample=False, protect=False, check_numbers=False
+        )
         bundle = dataclasses.replace(self.bundle, model=model) if model else self.bundle
         translations = Translator(bundle, search=search).translate([self.lines[i] for i in order])
         by_line = dict(zip(order, translations, strict=True))
@@ -161,7 +164,7 @@ class Subject:
 def random_lines(subwords: SubwordModel, count: int, *, seed: int = 1) -> list[str]:
     """Make lines of 1 to 20 subwords each, drawn evenly from all that spell text, the same for the same seed."""
     draw, spelt_in_bytes = random.Random(seed), set(subwords.byte_ids)
-    ids = [i for i in range(RESERVED, subwords.vocabulary_size) if i not in spelt_in_bytes]
+    ids = [i for i in range(subwords.mark_ids.stop, subwords.vocabulary_size) if i not in spelt_in_bytes]
     return [subwords.decode(draw.choices(ids, k=draw.randint(1, _LONGEST))) for _ in range(count)]
 
 

@@ -78,7 +78,7 @@ class SubwordModel:
         """Whether it spells unknown characters in bytes."""
         return bool(self.byte_ids)
 
-    @property
+    @cached_property
     def byte_ids(self) -> list[int]:
         """Ids of the pieces that spell a byte."""
         return [i for i in range(RESERVED, self.vocabulary_size) if self._processor.is_byte(i)]

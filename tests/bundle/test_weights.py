@@ -177,6 +177,7 @@ def test_bundles_of_format_1_load_and_translate_as_they_always_did(name):
     bundle = load_bundle(path)
     assert json.loads((path / "config.json").read_text(encoding="utf-8"))["format"] == 1
     assert bundle.search.beam_size == 4
-    assert [found.text for found in Translator(bundle).translate(sources)] == list(beam)
-    search = replace(bundle.search, beam_size=1)
+    plain = replace(bundle.search, protect=False, check_numbers=False)
+    assert [found.text for found in Translator(bundle, search=plain).translate(sources)] == list(beam)
+    search = replace(plain, beam_size=1)
     assert [found.text for found in Translator(bundle, search=search).translate(sources)] == list(greedy)

@@ -197,6 +197,12 @@ def test_a_run_begins_with_the_lexicon_of_its_text_and_keeps_it(with_lexicon, tr
     )
     run_dir = train(config)
     assert (expected[1] > 0.2).sum() > 30
+    marks = data.source_subwords.mark_ids
+    assert len(marks) == 8
+    for each in (expected, *others):  # the text has no marks: each is its own translation
+        assert not each.probabilities[list(marks)].any()
+        for mark in marks:
+            each.targets[mark, 0], each.probabilities[mark, 0] = mark, 0.95
     for weights in (load_bundle(run_dir / "best").model.state_dict(), load_state(run_dir / "state.pt").model):
         assert torch.equal(weights["lexicon.targets"], expected[0])
         assert torch.equal(weights["lexicon.probabilities"], expected[1])

@@ -112,8 +112,8 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     load_seconds = time.time() - request["began"]
     # Engines compile and allocate for the first shapes that they meet.
     translator.translate(lines[: max(_WARM_UP_SENTENCES, _WARM_UP_BATCHES * translator.search.batch_size)])
-    counted = _Counted(translator._model, _read_config(Path(request["bundle"]), "subwords")["target_vocabulary"])
-    translator._model = counted  # type: ignore[assignment]
+    counted = _Counted(translator._rows._model, _read_config(Path(request["bundle"]), "subwords")["target_vocabulary"])
+    translator._rows._model = counted  # type: ignore[assignment]
     timed = translate_text(translator, lines)
     memory = peak_memory()  # before anything else takes some
     return {
