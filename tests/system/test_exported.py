@@ -1,5 +1,6 @@
 """What users run: the demo in int8, with and without a shortlist, from the commands and from Python."""
 
+import importlib
 import importlib.resources
 import os
 import re
@@ -114,3 +115,16 @@ def test_the_example_of_the_readme_runs(demo_bundle, tmp_path):
     assert all(re.fullmatch(r".+ -\d+\.\d+", line) for line in lines[:2])
     assert lines[2].startswith("Der Hund")
     assert lines[3].startswith("BLEU ")
+
+
+def test_what_is_put_into_real_text_comes_back(exported, monkeypatch):
+    """Odd characters, URLs and placeholders, each exactly once: by graphs, with a shortlist and without."""
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    changed_lines = importlib.import_module("verify_protection").changed_lines
+    changed = list(changed_lines(list(read_lines(CORPUS / "test.en")), count=200, seed=5))
+    translator = nmt.load(exported, precision="int8", threads=1)
+    found = translator.translate([each.text for each in changed])
+    for each, translation in zip(changed, found, strict=True):
+        assert all(translation.text.count(new) == 1 for new in each.inserted), each.text
+    # The model itself wrote nearly all.
+    assert sum(20 <= token < 28 for each in found for token in each.hypotheses[0].tokens) > 300
