@@ -44,7 +44,7 @@ __all__ += ["BundleError", "ConfigError", "CorpusError", "NmtError", "RunError"]
 
 def load(
     path: str | Path,
-    *,
+    *others: str | Path,
     precision: str | None = None,
     device: str = "auto",
     threads: int = 0,
@@ -57,6 +57,7 @@ def load(
 
     Args:
         path: a bundle, as ``runs/demo/best``.
+        others: bundles of the same subwords, which make one ensemble with it: the mean of their probabilities counts.
         precision: ``int8`` (exported), ``bf16`` or ``fp32``; None: the fastest that was exported and can run here.
         device: ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the CPU for an exported model, else a GPU if there is one.
         threads: of the CPU; 0: one for an exported model, else PyTorch's choice.
@@ -68,9 +69,9 @@ def load(
 
     Raises:
         BundleError: the model is missing or damaged.
-        ConfigError: a setting is unknown or impossible, or what it needs is not installed.
+        ConfigError: a setting is unknown or impossible, what it needs is not installed, or the bundles are no ensemble.
     """
-    from nmt.bundle.loading import load as load_bundle
+    from nmt.bundle.ensemble import load_all
     from nmt.config.choices import TaskName
     from nmt.config.schema import changed
     from nmt.errors import ConfigError
@@ -78,7 +79,7 @@ def load(
     from nmt.translation.translator import Translator
 
     set_kernel_caches()
-    bundle = load_bundle(path, precision=precision, device=device, threads=threads)
+    bundle = load_all([path, *others], precision=precision, device=device, threads=threads)
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     return Translator(

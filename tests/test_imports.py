@@ -225,6 +225,7 @@ def test_what_translates_an_exported_bundle_needs_three_packages():
     names = "nmt.cli.translate, nmt.bundle.loading, nmt.translation.translator, nmt.runtime.model"
     names += ", nmt.cli.predict, nmt.translation.labeller, nmt.runtime.tagger"
     names += ", nmt.translation.classifier, nmt.runtime.classifier"
+    names += ", nmt.cli.score, nmt.translation.scorer, nmt.translation.similarity, nmt.bundle.ensemble"
     code = f"import sys; {blocked}import {names}"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent)
     assert (finished.returncode, finished.stderr) == (0, "")

@@ -50,6 +50,8 @@ class Description:
     """what the model is for"""
     search: SearchConfig = field(default_factory=SearchConfig)
     """how to search unless the caller says otherwise"""
+    tags: dict[str, int] = field(default_factory=dict)
+    """name → control symbol (0 to 15) before the source; nothing in a bundle without names"""
     metadata: dict[str, Any] = field(default_factory=dict)
     """facts about the training: updates, minutes, scores with signatures"""
     variants: dict[str, dict[str, str]] = field(default_factory=lambda: {"fp32": {"weights": WEIGHTS}})
@@ -125,6 +127,7 @@ def read_description(path: Path) -> Description:
             source_language=languages["source"],
             target_language=languages["target"],
             search=search,
+            tags=_tags(path, config),
             metadata=config.get("metadata", {}),
             variants={name: {**parts} for name, parts in config["variants"].items()},
             files=manifest,
@@ -159,6 +162,7 @@ def written_config(description: Description) -> dict[str, Any]:
         "languages": {"source": description.source_language, "target": description.target_language},
         "model": to_dict(description.config),
         "search": to_dict(description.search),
+        "tags": description.tags,
         "subwords": {
             "joint": source is target,
             "source_vocabulary": source.vocabulary_size,
@@ -202,6 +206,14 @@ def _task(path: Path, config: dict[str, Any]) -> TaskName:
     if name not in TaskName.__members__:
         raise BundleError(f"{path} is of task {name}, which nmt {__version__} does not know; install a newer nmt")
     return TaskName[name]
+
+
+def _tags(path: Path, config: dict[str, Any]) -> dict[str, int]:
+    """Read the names of tags; bundles of before have none."""
+    tags = config.get("tags", {})
+    if not (isinstance(tags, dict) and all(type(number) is int and 0 <= number <= 15 for number in tags.values())):
+        raise BundleError(f"{path / CONFIG}: tags must be names with numbers from 0 to 15; copy the bundle again")
+    return tags
 
 
 def _vocabulary_names(task: TaskName, *, joint: bool) -> tuple[str, ...]:

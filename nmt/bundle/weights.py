@@ -120,6 +120,9 @@ def model_card(bundle: Bundle) -> str:
         "## Training",
         "",
     ]
+    if bundle.tags:
+        style = f"With --tag {' or --tag '.join(bundle.tags)} it writes in the style of a part of its text."
+        lines[-2:-2] = [style, ""]
     lines += [f"- {key}: {value}" for key, value in bundle.metadata.items()] or ["- nothing is recorded"]
     return "\n".join(lines) + "\n"
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import codecs
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from nmt.corpus.formats import HEAD_BYTES, recognise
-
-if TYPE_CHECKING:
-    from nmt.translation.request import Translation
+from nmt.errors import ConfigError
 
 PAUSE_SECONDS = 0.05
 MAX_LINE_BYTES = 1 << 20
@@ -46,6 +45,14 @@ class Text(NamedTuple):
     """what had to be changed, naming the line"""
 
 
+class HasUnknown(Protocol):
+    """What a line came to."""
+
+    @property
+    def unknown(self) -> str:
+        """Characters that the model's vocabulary lacks."""
+
+
 class Unknown(NamedTuple):
     """Lines with characters that a model's vocabulary lacks; all of a run in constant memory."""
 
@@ -56,7 +63,7 @@ class Unknown(NamedTuple):
     """of that line"""
 
     @staticmethod
-    def of(translations: Iterable[Translation], first_line: int) -> Unknown:
+    def of(translations: Iterable[HasUnknown], first_line: int) -> Unknown:
         """Collect the unknown characters of translations; the first is that of line `first_line`."""
         unknown = [(number, each.unknown) for number, each in enumerate(translations, first_line) if each.unknown]
         return Unknown(len(unknown), *unknown[0]) if unknown else Unknown()
@@ -68,19 +75,17 @@ class Unknown(NamedTuple):
     @property
     def warning(self) -> str:
         """The warning about them, in one line; empty if there are none."""
-        if not self.lines:
-            return ""
+        them = "the translations" if self.lines > 1 else "its translation"
+        return f"{self.named}; they are missing from {them}" if self.lines else ""
+
+    @property
+    def named(self) -> str:
+        """How many lines have such characters, and which the first ones are."""
         distinct = "".join(dict.fromkeys(self.characters))
         shown = distinct if len(distinct) <= _SHOWN_CHARACTERS else f"{distinct[:_SHOWN_CHARACTERS]}…"
-        what, of_which, them = (
-            (f"{self.lines:,} lines have", "the first is line", "the translations")
-            if self.lines > 1
-            else ("1 line has", "it is line", "its translation")
-        )
-        return (
-            f"{what} characters that the model's vocabulary lacks, {of_which} {self.first_line:,} ({shown!r}); "
-            f"they are missing from {them}"
-        )
+        several = f"{self.lines:,} lines have", "the first is line"
+        what, of_which = several if self.lines > 1 else ("1 line has", "it is line")
+        return f"{what} characters that the model's vocabulary lacks, {of_which} {self.first_line:,} ({shown!r})"
 
 
 def read_windows(
@@ -167,6 +172,24 @@ def decode(line: RawLine, number: int, *, is_text: bool = True) -> Text:
                 f"line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1}); such bytes were replaced"
             )
     return Text(text, warnings)
+
+
+def standard_input(name: str) -> Callable[[int], bytes | None]:
+    """Give what reads standard input for the command of this name; ConfigError if it is closed."""
+    if sys.stdin is None:
+        raise ConfigError(f"standard input is closed: give the text as in {name} MODEL < input.txt")
+    # Unbuffered: a thread that still waits in a buffered stream would bar Python's way out.
+    raw: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+    read: Callable[[int], bytes | None] = raw.read
+    return read
+
+
+def raw_lines(read: Callable[[int], bytes | None]) -> Iterator[RawLine]:
+    """Read a stream line by line, no further than its next line needs; OSError where reading failed."""
+    splitter = _Splitter()
+    while chunk := read(_CHUNK_BYTES):
+        yield from splitter.feed(chunk)
+    yield from splitter.finish()
 
 
 class _Splitter:

@@ -34,6 +34,7 @@ COMMANDS = (
     Command("translate", "nmt.cli.translate:main", "translate standard input line by line (nmt-translate)"),
     Command("predict", "nmt.cli.predict:main", "run a model of any task over standard input line by line"),
     Command("evaluate", "nmt.cli.evaluate:main", "score a model or translations (nmt-evaluate)"),
+    Command("score", "nmt.cli.score:main", "score given translations line by line, and align their words"),
     Command("export", "nmt.cli.export:main", "make a bundle fast on a CPU, also without PyTorch (nmt-export)"),
     Command("corpus fetch", "nmt.cli.corpus:fetch", "fetch a public corpus, verified"),
     Command("corpus split", "nmt.cli.corpus:split", "take a test set off the end of a training text"),

@@ -9,7 +9,7 @@ import argparse
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,13 +61,20 @@ class Asked(NamedTuple):
     """chooses among the hypotheses of the beam"""
     attention: bool = False
     """whether the weights of words shall be shown"""
+    prefixes: bool = False
+    """whether outputs have prefixes"""
+    tag: str | None = None
+    """number or name of the tag before every source; None: as the search settings say"""
+    others: Sequence[str] = ()
+    """bundles that make one ensemble with the first"""
 
 
-def add_search_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for every field of SearchConfig; one that is not given leaves the model's default."""
+def add_search_options(parser: argparse.ArgumentParser, *, only: Sequence[str] = _SEARCH) -> None:
+    """Add options for fields of SearchConfig, for all or some; one that is not given leaves the model's default."""
     group = parser.add_argument_group("search", "an option that you leave out is as the model was saved with")
     lines = describe(SearchConfig)
-    for item in dataclasses.fields(SearchConfig):
+    parser.set_defaults(**dict.fromkeys(_SEARCH))
+    for item in (item for item in dataclasses.fields(SearchConfig) if item.name in only):
         kind: dict[str, Any] = {"type": type(item.default), "metavar": "X" if item.type == "float" else "N"}
         if isinstance(item.default, Enum):
             kind = {"type": str, "choices": [word.name for word in type(item.default)]}
@@ -125,6 +132,13 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
     return search
 
 
+def chosen_tag(tag: str, names: Mapping[str, int]) -> int:
+    """Find the number of a tag that was typed, a number or one of the bundle's names; ConfigError: it is neither."""
+    from nmt.translation.tags import tag_number
+
+    return tag_number(int(tag) if tag.removeprefix("-").isdecimal() else tag, names)
+
+
 def task_of(model: str) -> TaskName:
     """Find out what a bundle is for; what is wrong with one is told when it is loaded, and until then it translates."""
     from nmt.bundle.description import read_description, read_whole
@@ -146,24 +160,29 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
         BundleError: the model cannot be loaded.
         ConfigError: an option is impossible, or the device is not there.
     """
-    from nmt.bundle.loading import load
+    from nmt.bundle.ensemble import load_all
 
     asked = asked or Asked()
     # Before the bundle is loaded, which would advise to export what cannot be exported.
     if arguments.precision == "int8" and (task := task_of(model)) not in _SEARCHING:
         raise ConfigError(f"{model} {task.does}, and there is no int8 of such a model: leave --precision int8 out")
-    bundle = load(model, precision=arguments.precision, device=arguments.device, threads=arguments.threads)
+    machine = {"device": arguments.device, "threads": arguments.threads}
+    bundle = load_all([model, *asked.others], precision=arguments.precision, **machine)
     search = search_config(arguments, bundle.search)
     _refuse_options(arguments, model, bundle, asked)
     if bundle.task in _SEARCHING:
         _check_search(arguments, search, asked)
+    if asked.tag is not None:
+        search = dataclasses.replace(search, source_tag=chosen_tag(asked.tag, bundle.tags))
     return Loaded(bundle, _ANSWERING[bundle.task](bundle, search, asked))
 
 
 def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
     from nmt.translation.translator import Translator
 
-    if asked.rerank and search.beam_size == 1:
+    if asked.rerank and search.sample and asked.n_best == 1:
+        raise ConfigError("--rerank needs several samples to choose from: set --n-best 16 or so (it is 1)")
+    if asked.rerank and search.beam_size == 1 and not search.sample:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
     return Translator(bundle, search=search, n_best=asked.n_best, alignments=asked.alignments, rerank=asked.rerank)
 
@@ -199,7 +218,7 @@ _ALL = frozenset(_SEARCH)
 _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
 """The settings of search that tasks without a search have too."""
 _TAKES: dict[TaskName, frozenset[str]] = {
-    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank"},
+    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank", "prefixes", "tag"},
     TaskName.labelling: _OF_WORDS,
     TaskName.classification: _OF_WORDS | {"n_best", "attention"},
     TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers"} | {"n_best"},
@@ -223,6 +242,8 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
         "alignments": asked.alignments,
         "rerank": asked.rerank is not None,
         "attention": asked.attention,
+        "prefixes": asked.prefixes,
+        "tag": asked.tag is not None,
     }
     options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in options.items():
@@ -238,9 +259,10 @@ def _check_search(arguments: argparse.Namespace, search: SearchConfig, asked: As
     for name in () if search.sample else _OF_SAMPLING:
         if getattr(arguments, name) is not None:
             raise ConfigError(f"{_option(name)} is for sampling: add --sample, or leave it out")
-    if search.sample and (asked.rerank or arguments.beam_size is not None):
-        option = "--rerank" if asked.rerank else "--beam-size"
-        raise ConfigError(f"{option} is for a beam, and outputs are sampled: leave it out, or add --no-sample")
+    if search.sample and arguments.beam_size is not None:
+        raise ConfigError("--beam-size is for a beam, and outputs are sampled: leave it out, or add --no-sample")
+    if search.sample and asked.rerank and not arguments.sample:
+        raise ConfigError("--rerank chooses among samples, or in a beam: say which with --sample or --no-sample")
     if asked.n_best > search.beam_size and not search.sample:
         raise ConfigError(
             f"--n-best {asked.n_best} is more than the beam holds: set --beam-size {asked.n_best} or more "

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
-from nmt.cli.lines import Unknown
+from nmt.cli.lines import Unknown, standard_input
 from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.requests import INPUT_FORMATS, asked, asking_of
 from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
@@ -36,12 +38,20 @@ examples:
   nmt-translate runs/demo/best < input.en > output.de
   echo "A dog runs." | nmt-translate runs/demo/best
   nmt-translate runs/demo/best --beam-size 1 --workers 0 < big.en > big.de      the fastest way: a process per core
+  nmt-translate runs/one/best runs/two/best < input.en > output.de              an ensemble
   nmt-translate runs/demo/best --scores < input.en | sort -n | cut -f 2-        the least certain ones first
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
+  nmt-translate runs/demo/best --prefixes begun.de < input.en                   each begins as its line of begun.de
+  nmt-translate runs/demo/best --input-format jsonl --format jsonl < requests.jsonl
+
+input:
+  text    a sentence a line
+  jsonl   an object a line: text, and where they are needed prefix (what its translation begins with), tag (a number or
+          a name) and id (a text or a whole number, which comes back with --format jsonl)
 
 formats:
   text    the translation; with --scores its score and a tab before it; with --alignments a tab and these behind it
-  jsonl   an object for each line of input: line (its number), text, score, log_prob, finished (false where the
+  jsonl   an object for each line of input: line (its number), id, text, score, log_prob, finished (false where the
           length limit cut it), and with --n-best above 1 all hypotheses, the best first; with --alignments
           alignment, a list of pairs (source word, word)
   moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score; with --alignments
@@ -72,10 +82,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> argparse.Namespace:
     """Parse the command line and check all that can be checked without the model; raises ConfigError."""
-    usage = f"{command.name} MODEL [options] < input > output"
+    usage = f"{command.name} MODEL [MODEL ...] [options] < input > output"
     command_line = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(command.name, usage=usage, description=command.description, epilog=command.examples)
-    parser.add_argument("model", metavar="MODEL", help="a bundle: a directory that nmt-train saved, as runs/demo/best")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a bundle: a directory that nmt-train saved, as runs/demo/best; "
+        "several, of the same subwords, translate together: the mean of their probabilities counts",
+    )
+    _add_input_options(parser)
     _add_output_options(parser, command)
     add_search_options(parser)
     add_machine_options(parser)
@@ -87,30 +103,53 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         help="processes that share the text, each with the model and, unless --threads says otherwise, one thread: "
         "for long texts; 0: one for each core (default: 1)",
     )
-    arguments, more = parser.parse_known_args(command_line)
-    if more:
-        right = f"{command.name} {arguments.model} < {more[0]}"
-        hint = "" if more[0].startswith("-") else f"; the text comes from standard input: {right}"
-        parser.error(f"unrecognized arguments: {' '.join(more)}{hint}")
+    arguments, others = parser.parse_known_args(command_line)
+    if wrong := [word for word in others if not os.path.isdir(word)]:
+        right = f"{command.name} {arguments.model} < {wrong[0]}"
+        hint = "" if wrong[0].startswith("-") else f"; the text comes from standard input: {right}"
+        parser.error(f"unrecognized arguments: {' '.join(wrong)}{hint}")
     from nmt.translation.workers import worker_count
 
     search_config(arguments)
-    arguments.words, arguments.command = command_line, command
+    arguments.words, arguments.command, arguments.others = command_line, command, others
     if arguments.attention and arguments.format != "text":
         advice = "leave it out" if arguments.format == "jsonl" else f"take that instead of {arguments.format}"
         raise ConfigError(f"--attention is for --format text, and jsonl has the weights anyway: {advice}")
     arguments.workers = worker_count(arguments.workers)
-    if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
-        raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
+    _check_sharpness(arguments)
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     if arguments.count is not None:
         check_count(arguments)
-    if arguments.n_best > 1 and arguments.format == "text":
+    if arguments.prefixes == "":
+        raise ConfigError("--prefixes is empty: name a file with a line for each line of input")
+    if arguments.prefixes is not None and arguments.input_format != "text":
+        raise ConfigError("--prefixes is for lines of text: with --input-format jsonl each object has its own prefix")
+    if arguments.tag is not None and arguments.source_tag is not None:
+        raise ConfigError("--tag and --source-tag say the same: leave one of them out")
+    if arguments.n_best > 1 and arguments.format == "text" and not (arguments.rerank and arguments.sample):
         raise ConfigError(
             f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
         )
     return arguments
+
+
+def _check_sharpness(arguments: argparse.Namespace) -> None:
+    """Take the default of ``--sharpness``; ConfigError: it is impossible, or means nothing."""
+    if arguments.sharpness is not None and arguments.sample:
+        raise ConfigError("--sharpness is for a beam, and samples count alike: leave it out")
+    arguments.sharpness = 0.5 if arguments.sharpness is None else arguments.sharpness
+    if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
+        raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
+
+
+def _add_input_options(parser: Parser) -> None:
+    text = parser.add_argument_group("input")
+    text.add_argument("--input-format", choices=INPUT_FORMATS, default="text", help="see below (default: text)")
+    text.add_argument(
+        "--prefixes", metavar="FILE", help="what each translation begins with: a line for each of input, or empty ones"
+    )
+    text.add_argument("--tag", metavar="TAG", help="name or number of the tag before every source, as --source-tag")
 
 
 def _add_output_options(parser: Parser, command: Filter) -> None:
@@ -127,15 +166,14 @@ def _add_output_options(parser: Parser, command: Filter) -> None:
     output.add_argument(
         "--rerank",
         choices=("mbr",),
-        help="choose among the hypotheses of the beam: mbr takes the one that resembles the others most (minimum Bayes "
-        "risk with chrF); use it with --beam-size 10; takes some milliseconds a line",
+        help="choose among the hypotheses of the beam, or among --n-best samples: mbr takes the one that resembles the "
+        "others most (minimum Bayes risk with chrF); use it with --beam-size 10, or --sample --n-best 16",
     )
     output.add_argument(
         "--sharpness",
         type=float,
-        default=0.5,
         metavar="X",
-        help="with --rerank mbr: how much the model's probabilities count; 0: not at all (default: 0.5)",
+        help="with --rerank mbr in a beam: how much the model's probabilities count; 0: not at all (default: 0.5)",
     )
     parser.set_defaults(count=None, attention=False)
     if TaskName.generation in command.tasks:
@@ -162,14 +200,15 @@ def translate(arguments: argparse.Namespace) -> None:
         OSError: a stream failed.
     """
     out, counted = standard_output(), arguments.count is not None
-    read = None if counted else _standard_input(arguments.command)
+    read = None if counted else standard_input(arguments.command.name)
     unknown = Unknown()
-    with _translator(arguments) as translator:
+    with asking_of(arguments) as asking, _translator(arguments) as translator:
         if read is None:
             windows = windows_from_nothing(arguments.count, translator.window)
         else:
             _hint(arguments)
             windows = text_windows(read, full=translator.window, first=translator.first_window)
+            windows = windows if asking is None else asked(windows, asking)
         for window, _, translations in translator.map((window, window.requests()) for window in windows):
             _write(out, window, translations, arguments)
             unknown = unknown.and_then(Unknown.of(translations, window.first_line))
@@ -195,12 +234,14 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
     """Load the model; raises NmtError where the model or an option is wrong."""
     rerank = None
     if arguments.rerank:
-        from nmt.evaluation.metrics import sentence_chrf
         from nmt.translation.rerank import MinimumBayesRisk
+        from nmt.translation.similarity import chrf_matrix
 
-        rerank = MinimumBayesRisk(sentence_chrf, arguments.sharpness)
-    asked = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
-    loaded = load_translator(arguments, arguments.model, asked)
+        # Samples count alike: the probable ones are drawn more often.
+        rerank = MinimumBayesRisk(chrf_matrix, 0.0 if arguments.sample else arguments.sharpness)
+    wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
+    wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
+    loaded = load_translator(arguments, arguments.model, wanted)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")
     if arguments.count is not None:
@@ -244,15 +285,6 @@ def _hint(arguments: argparse.Namespace) -> None:
     if sys.stdin.isatty() and not arguments.quiet:
         end = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
         report(arguments.command.name, f"type a sentence and press Enter; {end} ends")
-
-
-def _standard_input(command: Filter) -> Callable[[int], bytes | None]:
-    if sys.stdin is None:
-        raise ConfigError(f"standard input is closed: give the text as in {command.name} MODEL < input.txt")
-    # Unbuffered: a thread that still waits in a buffered stream would bar Python's way out.
-    raw: Any = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-    read: Callable[[int], bytes | None] = raw.read
-    return read
 
 
 if __name__ == "__main__":

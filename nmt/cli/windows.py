@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from nmt.cli.lines import Text, decode, no_text, read_windows
@@ -22,9 +22,13 @@ class Window(NamedTuple):
     lines: list[Text]
     is_counted: bool = False
     """whether each line, which is blank, is a sample by its number"""
+    asked: Sequence[Request] | None = None
+    """what is asked for each line; None: its translation alone"""
 
     def requests(self) -> list[Request]:
         """Ask for the translation of each line."""
+        if self.asked is not None:
+            return list(self.asked)
         draws = itertools.count(self.first_line) if self.is_counted else itertools.repeat(None)
         return [Request(line.text, draw=draw) for line, draw in zip(self.lines, draws, strict=False)]
 
@@ -54,6 +58,9 @@ def check_count(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"--count {arguments.count} is not possible: it must be 1 or more")
     if arguments.n_best > 1:
         raise ConfigError("--count says how many lines are made: leave --n-best out")
+    for option in ("prefixes", "input_format"):
+        if getattr(arguments, option) not in (None, "text"):
+            raise ConfigError(f"--count reads nothing: leave --{option.replace('_', '-')} out")
 
 
 def require_samples(arguments: argparse.Namespace, loaded: Loaded) -> None:

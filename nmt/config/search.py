@@ -42,6 +42,8 @@ class SearchConfig:
     """bring URLs, addresses, @names, #tags, placeholders and what the vocabulary cannot spell through as they are"""
     check_numbers: bool = True
     """translate a line again where a number of its source is gone, with that number protected"""
+    min_length: int = field(default=0, metadata=within(0, 1_000_000))
+    """a translation has so many subwords at least, unless its length limit cuts it; 0: one"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""

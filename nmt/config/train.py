@@ -18,6 +18,9 @@ from nmt.errors import ConfigError, require
 MOST_THREADS = 1024
 """More threads are a mistake, and the errors of PyTorch and ONNX Runtime are hard to read."""
 
+MOST_TAGS = 16
+"""So many control symbols does every subword model have."""
+
 
 @dataclass
 class CorpusConfig:
@@ -36,6 +39,9 @@ class CorpusConfig:
     """how many times an epoch goes through corpus.train and each of corpus.extra; empty: once through each"""
     tags: list[int] = field(default_factory=list, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
+    tag_names: list[str] = field(default_factory=list)
+    """names of the control symbols 0, 1 and so on, as in corpus.tag_names=[formal,informal] for nmt-translate --tag
+    formal; empty: they have numbers alone"""
     source: str = ""
     """source language, the suffix of the source files"""
     target: str = ""
@@ -91,6 +97,14 @@ class CorpusConfig:
                     f"corpus.{key}={values} has {len(values)} entries for {corpora} training texts: give one for "
                     "corpus.train and one for each of corpus.extra, or none"
                 )
+        names = [name for name in self.tag_names if name]
+        if len(self.tag_names) > MOST_TAGS or len(set(names)) < len(names):
+            raise ConfigError(
+                f"corpus.tag_names={self.tag_names} is not possible: give different names, {MOST_TAGS} at most"
+            )
+        for name in names:
+            if name.removeprefix("-").isdigit() or name != name.strip() or not name.isprintable():
+                raise ConfigError(f"corpus.tag_names has {name!r}: a name is a word, and no number; choose another")
 
 
 @dataclass

@@ -92,6 +92,11 @@ class Operations:
         sentences, slots = np.divmod(numbers, places)
         return Continuations(sentences, slots, tokens, offsets[numbers, 0] + rows.reshape(-1)[reaching])
 
+    def log_softmax(self, logits: Array) -> Array:
+        """Normalise logits (B, K, V), in fp32 at least."""
+        rows = _single_at_least(logits).reshape(-1, logits.shape[-1])
+        return (rows - _log_normalizers(rows)).astype(rows.dtype).reshape(logits.shape)
+
     def draw(
         self, logits: Array, uniforms: Floats, *, temperature: float = 1.0, normalized: bool = False
     ) -> tuple[Ints, Floats]:
@@ -225,10 +230,14 @@ class TorchOperations(Operations):
         """See `Operations`."""
         return self._torch.no_grad()
 
+    def log_softmax(self, logits: Array) -> Array:
+        """See `Operations`."""
+        return logits.log_softmax(-1, dtype=self._torch.promote_types(logits.dtype, self._torch.float32))
+
     def continuations(self, logits: Array, log_probs: Floats, count: int, *, normalized: bool = False) -> Continuations:
         """See `Operations`; torch normalises all logits faster than NumPy takes their logsumexp."""
         if not normalized:
-            logits = logits.log_softmax(-1, dtype=self._torch.promote_types(logits.dtype, self._torch.float32))
+            logits = self.log_softmax(logits)
         if self._device.type == "cpu":
             return super().continuations(self.to_host(logits), log_probs, count, normalized=True)
         return self.continuations_on_device(logits, log_probs, count)
@@ -260,7 +269,7 @@ class TorchOperations(Operations):
         """See `Operations`; what is V wide stays on the device."""
         torch = self._torch
         if not normalized:
-            logits = logits.log_softmax(-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+            logits = self.log_softmax(logits)
         _check(self.to_host(logits.amax(-1)))
         sums = (logits / temperature).softmax(-1).cumsum(-1, dtype=torch.float64)
         thresholds = torch.from_numpy(uniforms).to(sums.device).unsqueeze(-1) * sums[..., -1:]

@@ -37,6 +37,10 @@ class Constraints:
 
     prefix: tuple[int, ...] = ()
     """target ids that the translation begins with"""
+    end: str = ""
+    """what the tokens behind the prefix spell, which may go on: see nmt.search.prefix_end"""
+    spelling: tuple[int, ...] = ()
+    """ids that may spell it"""
     marks: tuple[int, ...] = ()
     """ids of the marks that the source has, for protected spans: each may come once, and no other at all"""
     requires_marks: bool = False
@@ -49,12 +53,17 @@ class Constraints:
     @property
     def needed(self) -> tuple[int, ...]:
         """Target ids that the model must score, whatever its shortlist holds."""
-        return self.prefix + self.marks
+        return self.prefix + self.spelling + self.marks
+
+    @property
+    def begun(self) -> int:
+        """How many tokens the prefix and its end take at most."""
+        return len(self.prefix) + len(self.end)
 
     @property
     def changes_scores(self) -> bool:
         """Tell whether a processor has anything to do with this sentence, see nmt.search.processors."""
-        return bool(self.prefix) or self.requires_marks
+        return bool(self.prefix or self.end) or self.requires_marks
 
 
 class StepLike(Protocol):

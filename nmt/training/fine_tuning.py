@@ -25,7 +25,10 @@ from nmt.text.vocabulary import subwords_of
 _SETTLED = {
     "model": tuple(item.name for item in dataclasses.fields(ModelConfig)),
     "subwords": ("kind", "vocabulary_size", "joint", "byte_fallback", "normalization"),
+    "corpus": ("tag_names",),
 }
+_CHILDS_OWN = ("dropout", "tag_names")
+"""Of these, what the child's user may choose otherwise."""
 
 
 def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainConfig, Bundle]:
@@ -87,7 +90,9 @@ def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
         "byte_fallback": source.byte_fallback,
         "normalization": source.normalization,
     }
-    return {"model": to_dict(parent.config), "subwords": subwords}
+    named = {tag: name for name, tag in parent.tags.items()}
+    names = [named.get(tag, "") for tag in range(max(named, default=-1) + 1)]
+    return {"model": to_dict(parent.config), "subwords": subwords, "corpus": {"tag_names": names}}
 
 
 def _filled(config: TrainConfig, values: dict[str, Any], chosen: Set[str]) -> TrainConfig:
@@ -108,7 +113,7 @@ def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> 
         for key, found in settled.items():
             value = wanted[group][key]
             fits = value >= found if key == "vocabulary_size" else value == found
-            if not fits and key != "dropout" and f"{group}.{key}" in chosen:
+            if not fits and key not in _CHILDS_OWN and f"{group}.{key}" in chosen:
                 conflicts.append((f"{group}.{key}={as_typed(value)}", as_typed(found)))
     if conflicts:
         keys, found = zip(*conflicts, strict=True)

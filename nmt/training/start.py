@@ -26,7 +26,7 @@ _ANEW = "choose another run_dir, or add trainer.overwrite=true to start anew"
 _HARMLESS = {
     *("name", "run_dir"),
     # The training text itself is compared by its digest.
-    *("corpus.train", "corpus.extra", "corpus.test", "corpus.cache_dir"),
+    *("corpus.train", "corpus.extra", "corpus.test", "corpus.tag_names", "corpus.cache_dir"),
     *("trainer.max_epochs", "trainer.max_minutes", "trainer.patience", "trainer.max_skipped"),
     # The gradients of a batch's parts have the same sum, dropout's masks aside.
     *("trainer.accumulation", "trainer.device", "trainer.threads", "trainer.deterministic"),

@@ -261,6 +261,7 @@ class Trainer:
             source_language=languages.get("source", ""),
             target_language=languages["target"],
             search=config.search,
+            tags={name: tag for tag, name in enumerate(config.corpus.tag_names) if name},
             metadata={
                 "experiment": config.name,
                 "corpus": config.corpus.train,

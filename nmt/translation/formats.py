@@ -40,9 +40,10 @@ def text(line: Line) -> Iterator[str]:
 
 
 def jsonl(line: Line) -> Iterator[str]:
-    """Write an object with the line's number, the best translation and, where there are several, all hypotheses."""
+    """Write an object with the line's number, its id, the best translation and, where there are several, all."""
     hypotheses = line.translation.hypotheses
-    values: dict[str, Any] = {"line": line.number} | _plain(hypotheses[0], line)
+    own = {} if line.translation.id is None else {"id": line.translation.id}
+    values: dict[str, Any] = {"line": line.number, **own} | _plain(hypotheses[0], line)
     if line.translation.decision is not None:
         values |= _decided(hypotheses[0].text, line.translation.decision)
     if line.several or len(hypotheses) > 1:

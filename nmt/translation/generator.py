@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from nmt.config.search import SearchConfig
 from nmt.corpus.padding import pad_rows
 from nmt.corpus.reader import is_blank
+from nmt.errors import ConfigError
 from nmt.search.decode import decode
 from nmt.search.interface import Constraints, Hypothesis
 from nmt.search.sampling import Draw, key_of
@@ -21,6 +22,7 @@ from nmt.text.vocabulary import subwords_of
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
 from nmt.translation.model import Translating
 from nmt.translation.options import require_places, scores_of_a_step, search_options
+from nmt.translation.prefixes import added_text
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 
 _Tag = TypeVar("_Tag")
@@ -55,6 +57,11 @@ class Generator:
         self.bundle, self.search = bundle, search or bundle.search
         self.search.validate()
         require_places(self.search, n_best)
+        if self.search.min_length >= self.search.max_new_tokens:
+            raise ConfigError(
+                f"search.min_length={self.search.min_length} is not possible with "
+                f"search.max_new_tokens={self.search.max_new_tokens}: it must be below that"
+            )
         self.window = self.search.batch_size * WINDOW_BATCHES
         """requests of a full window"""
         self.first_window = self.search.batch_size
@@ -139,10 +146,7 @@ class Generator:
 
     def _text(self, hypothesis: Hypothesis, row: _Row, prompt: str) -> TextHypothesis:
         """Write a line: its prompt as it was given, and what the model added."""
-        decode = self._subwords.decode
-        begun, whole = decode(row.ids), decode(hypothesis.tokens)
-        # Bytes of a character that is spelt in bytes read otherwise when more follow.
-        added = whole[len(begun) :] if whole.startswith(begun) else decode(hypothesis.tokens[len(row.ids) :])
+        added = added_text(self._subwords, row.ids, hypothesis.tokens)
         if is_blank(prompt):
             prompt = ""
         elif self._space == () or not added:

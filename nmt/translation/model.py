@@ -1,5 +1,6 @@
 """What a translator needs to know of a trained model, whatever computes it."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from nmt.config.search import SearchConfig
@@ -29,6 +30,10 @@ class Translating(Protocol):
     @property
     def target_language(self) -> str:
         """What it translates into."""
+
+    @property
+    def tags(self) -> Mapping[str, int]:
+        """The names of its control symbols, with their numbers; nothing where they have none."""
 
     @property
     def search(self) -> SearchConfig:

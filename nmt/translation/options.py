@@ -8,6 +8,7 @@ from nmt.search.processors import ForcedPrefix, RequiredMarks
 from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, OwnMarks, Rule
 from nmt.search.scores import LengthNormalizer
 from nmt.text.subwords import SubwordModel
+from nmt.translation.prefixes import PrefixReader
 
 _SAMPLED = 8
 """Copies of a step's scores that sampling needs, in units of single precision."""
@@ -22,7 +23,7 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
         n_best=n_best,
         normalizer=LengthNormalizer(search.length_penalty, str(search.normalization)),
         rules=_rules(subwords, search),
-        processors=(ForcedPrefix(), RequiredMarks(eos_id=subwords.eos_id)),
+        processors=(ForcedPrefix(), PrefixReader(subwords).end, RequiredMarks(eos_id=subwords.eos_id)),
         sampling=Sampling(search.temperature, search.top_k, search.top_p, search.seed) if search.sample else None,
         with_weights=with_weights,
     )
@@ -48,7 +49,7 @@ def _rules(subwords: SubwordModel, search: SearchConfig) -> tuple[Rule, ...]:
     always better.
     """
     forbidden = Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])
-    rules: list[Rule] = [forbidden, MinimumLength(1, eos_id=subwords.eos_id)]
+    rules: list[Rule] = [forbidden, MinimumLength(max(1, search.min_length), eos_id=subwords.eos_id)]
     if subwords.mark_ids:
         rules.append(OwnMarks(subwords.mark_ids))
     if search.no_repeat_ngram:

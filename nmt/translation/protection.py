@@ -31,7 +31,7 @@ class ProtectedLine:
     @cached_property
     def given(self) -> str:
         """What the model is given: the line without the marks that it does not know."""
-        return _without(self.marked, MARKS[self.known : len(self.spans)])
+        return self.without_unknown(self.marked)
 
     def origin(self, start: int, end: int) -> Place:
         """Say where characters of the marked line, none of them a mark, stand in the line without marks."""
@@ -43,11 +43,20 @@ class ProtectedLine:
         """List the marks that a translation lacks."""
         return [mark for mark in MARKS[: len(self.spans)] if mark not in translation]
 
-    def with_marks(self, prefix: str) -> str:
-        """Put the marks that the model knows into what a translation shall begin with."""
-        for mark, span in zip(MARKS[: self.known], self.spans, strict=False):
-            prefix = prefix.replace(span, mark, 1)
-        return prefix
+    def with_marks(self, text: str) -> str:
+        """Put marks into a text of the target, such as what a translation shall begin with."""
+        for mark, span in zip(MARKS, self.spans, strict=False):
+            text = text.replace(span, mark, 1)
+        return text
+
+    def without_unknown(self, text: str) -> str:
+        """Take the marks that the model does not know out of a text."""
+        return _without(text, self.unknown)
+
+    @property
+    def unknown(self) -> Sequence[str]:
+        """The marks that the model does not know."""
+        return MARKS[self.known : len(self.spans)]
 
     def restored(self, translation: str) -> str:
         """Put the spans back into a translation, in the place of their marks."""
@@ -93,6 +102,8 @@ class Decoded(NamedTuple):
     """(S,) text of each source position, empty for a tag"""
     weights: npt.NDArray[np.floating[Any]] | None
     """(T, S) attention; None where the model has none"""
+    begun: int = 0
+    """characters at the start of the translation that stay as they are: its prefix"""
 
 
 def with_marks(hypothesis: TextHypothesis, line: ProtectedLine, decoded: Decoded) -> TextHypothesis:
@@ -104,10 +115,10 @@ def with_marks(hypothesis: TextHypothesis, line: ProtectedLine, decoded: Decoded
     """
     text, links = hypothesis.text, hypothesis.alignment
     if links is not None:
-        words = _words_of(line.marked, MARKS[line.known : len(line.spans)])
+        words = words_left(line.marked, line.unknown)
         links = [(words[source], target) for source, target in links if source < len(words)]
     # From the end, so that offsets stay right; marks are in the order of the source.
-    missing = [(_offset(line, mark, hypothesis.text, decoded), mark) for mark in line.missing(text)]
+    missing = [(_behind_prefix(text, _offset(line, mark, text, decoded), decoded), mark) for mark in line.missing(text)]
     for offset, mark in sorted(missing, reverse=True):
         left, right = text[:offset], text[offset:]
         text = left + _spaced(line.marked, mark, left, right) + right
@@ -116,7 +127,7 @@ def with_marks(hypothesis: TextHypothesis, line: ProtectedLine, decoded: Decoded
     return replace(hypothesis, text=text, alignment=links)
 
 
-def _words_of(text: str, left_out: Sequence[str]) -> list[int]:
+def words_left(text: str, left_out: Sequence[str]) -> list[int]:
     """Say which words of a text have something left without these marks."""
     return [number for number, word in enumerate(text.split()) if _without(word, left_out)]
 
@@ -153,6 +164,13 @@ def _offset(line: ProtectedLine, mark: str, text: str, decoded: Decoded) -> int:
         return float((weights[gap - 1, left] if gap else 0) + (weights[gap, left + 1] if gap < len(weights) else 0))
 
     return max(gaps, key=lambda gap: evidence(gap[0]))[1]
+
+
+def _behind_prefix(text: str, offset: int, decoded: Decoded) -> int:
+    """Move an offset inside the prefix to the first gap behind that."""
+    if offset >= decoded.begun:
+        return offset
+    return next(end for end in range(decoded.begun, len(text) + 1) if _is_gap(text, end))
 
 
 def _is_gap(text: str, offset: int) -> bool:

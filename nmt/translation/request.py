@@ -5,9 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nmt.errors import ConfigError
-
-_TAGS = range(-1, 16)
-"""None at all, and the control symbols that every subword model reserves."""
+from nmt.translation.tags import check_tag
 
 
 @dataclass(frozen=True)
@@ -23,10 +21,10 @@ class Request:
     text: str
     """a sentence"""
     prefix: str = ""
-    """what the translation begins with"""
-    tag: int | None = None
-    """control symbol (0 to 15) put before the source, as corpus.tags did in training; -1: none; None: as the search
-    settings say"""
+    """what the translation begins with, exactly; it may end inside a word, or with a space that a new word follows"""
+    tag: int | str | None = None
+    """control symbol (0 to 15) put before the source, as corpus.tags did in training, or its name, where the bundle has
+    names; -1: none; None: as the search settings say"""
     draw: int | None = None
     """with sampling, the number of the first sample, counted from 1; None: 1. A language model makes a line from
     nothing where a blank text has a number"""
@@ -34,8 +32,8 @@ class Request:
     """comes back with the translation"""
 
     def __post_init__(self) -> None:
-        if self.tag is not None and self.tag not in _TAGS:
-            raise ConfigError(f"tag {self.tag} is not possible: it must be between 0 and {_TAGS[-1]}, or -1 for none")
+        if self.tag is not None:
+            check_tag(self.tag)
         if self.draw is not None and self.draw < 1:
             raise ConfigError(f"draw {self.draw} is not possible: samples are counted from 1")
 

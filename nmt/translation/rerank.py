@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 from nmt.translation.request import TextHypothesis
 
 Rerank: TypeAlias = Callable[[Sequence[TextHypothesis]], list[TextHypothesis]]
@@ -19,10 +22,10 @@ class MinimumBayesRisk:
     alike count as one, with the sum of their probabilities. What was cut comes last.
     """
 
-    similarity: Callable[[str, str], float]
-    """how alike a text and a reference are"""
+    similarity: Callable[[Sequence[str]], npt.NDArray[np.float64]]
+    """how alike each of N different texts is to each as its reference: (N, N)"""
     sharpness: float = 0.5
-    """the power; 0: all count alike"""
+    """the power; 0: all count alike, as samples do, which are drawn as often as they are probable"""
 
     def __call__(self, hypotheses: Sequence[TextHypothesis]) -> list[TextHypothesis]:
         """Put them in order, of equals the likelier first; of those that read alike the first stays."""
@@ -31,9 +34,8 @@ class MinimumBayesRisk:
         weights: dict[str, float] = {}
         for each in counted:
             weights[each.text] = weights.get(each.text, 0.0) + math.exp(self.sharpness * (each.log_prob - largest))
-        expected = {
-            text: sum(weight * self.similarity(text, other) for other, weight in weights.items()) for text in weights
-        }
+        gains = self.similarity([*weights]) @ np.array([*weights.values()])
+        expected = dict(zip(weights, gains.tolist(), strict=True))
         first = {each.text: each for each in reversed(counted)}
         ranked = sorted(weights, key=lambda text: -expected[text])  # stable
         return [first[text] for text in ranked]

@@ -37,6 +37,8 @@ class Row:
     """what the translation is held to"""
     draw: int
     """number of the first sample"""
+    prefix: str = ""
+    """the text that the translation begins with, with marks"""
 
     def lacks_marks(self, tokens: Collection[int]) -> bool:
         """Tell whether a translation lacks a mark of the source."""
@@ -121,4 +123,4 @@ class RowTranslator:
 
     def _max_length(self, row: Row) -> int:
         by_source = int(self.search.max_length_ratio * len(row.ids))
-        return max(by_source, len(row.constraints.needed)) + _EXTRA_LENGTH
+        return max(by_source, row.constraints.begun + len(row.constraints.marks)) + _EXTRA_LENGTH

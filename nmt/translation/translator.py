@@ -20,10 +20,12 @@ from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
 from nmt.translation.model import Translating
 from nmt.translation.options import require_places
+from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
 from nmt.translation.protection import Decoded, ProtectedLine, Protector, with_marks
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
 from nmt.translation.rows import Row, RowTranslator
+from nmt.translation.tags import refusal, tag_number
 
 _Tag = TypeVar("_Tag")
 
@@ -66,18 +68,15 @@ class Translator:
             n_best: how many hypotheses to return for each request: samples, or at most `search.beam_size` of a beam.
             alignments: say for each hypothesis which source word each of its words translates.
             attention: return the attention of each hypothesis.
-            rerank: chooses among all hypotheses of the beam; None: the search's order stands.
+            rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
         Raises:
-            ConfigError: a search setting is impossible, more hypotheses are asked for than the beam has places, or
-                samples shall be reranked.
+            ConfigError: a search setting is impossible, or more hypotheses are asked for than the beam has places.
         """
         self.search = search or bundle.search
         self.search.validate()
         require_places(self.search, n_best)
-        if rerank and self.search.sample:
-            raise ConfigError("reranking chooses among the hypotheses of a beam: leave it out, or set sample=false")
         self.bundle = bundle
         self.window = self.search.batch_size * WINDOW_BATCHES
         """requests of a full window"""
@@ -89,10 +88,10 @@ class Translator:
         self._rows = RowTranslator(
             bundle,
             self.search,
-            n_best=self.search.beam_size if rerank else n_best,
+            n_best=self.search.beam_size if rerank and not self.search.sample else n_best,
             with_weights=alignments or attention,
         )
-        self._protector = Protector(self._source, self._target)
+        self._protector, self._prefixes = Protector(self._source, self._target), PrefixReader(self._target)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -117,9 +116,9 @@ class Translator:
     def translate(self, requests: Iterable[Request | str]) -> list[Translation]:
         """Translate requests, or lines of text, in their order.
 
-        A blank line's translation is empty, and so is that of a line without a single subword. A source of more than
-        `search.max_source_tokens` subwords is cut there, with a warning. The tag before a source counts neither there
-        nor for the length of the translation.
+        A blank line's translation is empty, or its prefix, and so is that of a line without a single subword. A source
+        of more than `search.max_source_tokens` subwords is cut there, with a warning. The tag before a source counts
+        neither there nor for the length of the translation.
 
         Raises:
             ConfigError: a request cannot be fulfilled.
@@ -177,7 +176,7 @@ class Translator:
         """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
         protect = self._protector.protect if self.search.protect else ProtectedLine
         lines = {i: protect(request.text) for i, request in enumerate(requests) if not is_blank(request.text)}
-        refused = {i: error for i, line in lines.items() if (error := self._refusal(requests[i], line))}
+        refused = {i: error for i, request in enumerate(requests) if (error := refusal(request.tag, self.bundle.tags))}
         attempts = self._attempt(requests, {i: line for i, line in lines.items() if i not in refused})
         warnings = self._check_numbers(requests, attempts) if self.search.check_numbers else {}
         results: list[Translation | ConfigError] = []
@@ -187,19 +186,8 @@ class Translator:
             elif i in attempts:
                 results.append(self._translation(request, attempts[i], warnings.get(i, [])))
             else:
-                results.append(Translation(id=request.id))
+                results.append(without_source(request))
         return results
-
-    def _refusal(self, request: Request, line: ProtectedLine) -> ConfigError | None:
-        """Say why a request cannot be fulfilled."""
-        prefix = line.with_marks(request.prefix)
-        lacking = self._target.unknown_characters(prefix) if prefix else ""
-        if not lacking:
-            return None
-        return ConfigError(
-            f"the prefix {request.prefix!r} has characters that the model's vocabulary lacks ({lacking!r}); "
-            "leave them out"
-        )
 
     def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, _Attempt]:
         """Translate the lines of some requests."""
@@ -210,18 +198,20 @@ class Translator:
         attempts: dict[int, _Attempt] = {}
         for i, line in lines.items():
             # What has nothing but spans that the model does not know is its own translation.
-            untranslated = TextHypothesis(line.marked if line.spans else "", 0.0, 0.0, True, [])
+            text = beginning_with(line.with_marks(requests[i].prefix), line.marked if line.spans else "")
+            untranslated = TextHypothesis(text, 0.0, 0.0, True, [])
             hypotheses = texts[rows[i]] if i in rows else [untranslated]
             attempts[i] = _Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text))
         return self._with_all_marks(attempts, rows)
 
     def _row(self, request: Request, line: ProtectedLine, ids: Sequence[int]) -> Row:
-        tag = self.search.source_tag if request.tag is None else request.tag
-        prefix = tuple(self._target.encode(line.with_marks(request.prefix))) if request.prefix else ()
+        tag = self.search.source_tag if request.tag is None else tag_number(request.tag, self.bundle.tags)
+        prefix = line.with_marks(request.prefix)
+        constraints = self._prefixes.constraints(prefix) if prefix else Constraints()
         source = tuple(ids[: self.search.max_source_tokens])
         marks = tuple(i for i in source if i in self._source.mark_ids and i in self._target.mark_ids)
         draw = (request.draw or 1) if self.search.sample else 1
-        return Row(self._source.tag_prefix(tag), source, Constraints(prefix, marks), draw)
+        return Row(self._source.tag_prefix(tag), source, replace(constraints, marks=marks), draw, prefix)
 
     def _best(self, hypotheses: list[TextHypothesis]) -> list[TextHypothesis]:
         return self._rerank(hypotheses)[: self._n_best] if self._rerank else hypotheses
@@ -240,7 +230,9 @@ class Translator:
             each = hypotheses[number]
             surfaces = [*("" for _ in rows[i].tag), *self._source.surfaces(line.given)]
             ends = [len(self._target.decode(each.tokens[: end + 1])) for end in range(len(each.tokens))]
-            hypotheses[number] = with_marks(each, line, Decoded(ends, surfaces, attention))
+            shift, begun = len(each.text) - ends[-1], len(rows[i].prefix)  # of a prefix with other spaces
+            decoded = Decoded([end + shift for end in ends], surfaces, attention, begun)
+            hypotheses[number] = with_marks(each, line, decoded)
             attempts[i] = attempts[i]._replace(hypotheses=hypotheses)
         return attempts
 
@@ -266,7 +258,7 @@ class Translator:
         return self._protector.protect(request.text, also=also)
 
     def _text(self, hypothesis: Hypothesis, row: Row) -> TextHypothesis:
-        text = in_one_line(self._target.decode(hypothesis.tokens))
+        text = in_one_line(continued(self._target, row.prefix, hypothesis.tokens))
         weights = hypothesis.weights
         if weights is None and (self._alignments or self._attention):
             raise ConfigError(
@@ -287,12 +279,15 @@ class Translator:
         """Put together what became of a request."""
         line, ids, hypotheses, _ = attempt
         limit, best = self.search.max_source_tokens, hypotheses[0]
+        warnings = [*unread(self._target, line.with_marks(request.prefix)), *warnings]
         if len(ids) > limit:
             warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:
+            impossible = f", too little for min_length={self.search.min_length}"
             warnings.append(
                 f"the translation did not end and was cut after {len(best.tokens)} subwords "
-                f"(max_length_ratio={self.search.max_length_ratio:g})"
+                f"(max_length_ratio={self.search.max_length_ratio:g}"
+                f"{impossible if self.search.min_length >= len(best.tokens) else ''})"
             )
         unknown = self._source.unknown_characters(line.given) if self._source.unk_id in ids else ""
         if line.spans:

@@ -1,5 +1,6 @@
 """Bundles: what is saved loads again, wherever it is moved, and no interruption or full disk costs the old one."""
 
+import dataclasses
 import json
 import pickle
 import shutil
@@ -120,6 +121,15 @@ def test_config_json_says_what_another_program_needs(make_bundle, tmp_path):
     assert config["search"]["beam_size"] == 3
     assert config["variants"] == {"fp32": {"weights": "model.safetensors"}}
     assert config["metadata"]["score"] == "BLEU 12.3 (größer ist besser)"
+
+
+def test_names_of_tags_are_kept(make_bundle, tmp_path):
+    named = dataclasses.replace(make_bundle(), tags={"formal": 0, "informal": 4})
+    save_bundle(named, tmp_path / "best")
+    assert load_bundle(tmp_path / "best").tags == named.tags
+    config = json.loads((tmp_path / "best" / "config.json").read_text(encoding="utf-8"))
+    assert config["tags"] == {"formal": 0, "informal": 4}
+    assert "--tag formal or --tag informal" in (tmp_path / "best" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_model_card_tells_what_it_is(make_bundle, tmp_path):

@@ -1,8 +1,10 @@
+import io
 import os
 import random
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -95,3 +97,18 @@ def nmt_evaluate():
 @pytest.fixture(scope="session")
 def make_sentences():
     return sentences
+
+
+@pytest.fixture
+def translate_here(monkeypatch, capsysbinary):
+    """A function that runs nmt-translate, or another command, in this process: its exit code, bytes and messages."""
+    from nmt.cli import translate
+
+    def call(*words, text=b"", main=translate.main):
+        text = text.encode("utf-8") if isinstance(text, str) else text
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False))
+        code = main([str(word) for word in words])
+        out, err = capsysbinary.readouterr()
+        return Finished(code, out, err.decode("utf-8"))
+
+    return call

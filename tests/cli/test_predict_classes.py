@@ -268,3 +268,19 @@ def test_only_a_classifier_has_coarse_labels(capsys, bundle_path, tmp_path):
     expected = "nmt-evaluate: error: --coarse-labels is for a model that classifies: leave it out"
     assert message(capsys, evaluate.main, *words, "--coarse-labels") == expected
     assert "give the source text with --source FILE" in message(capsys, evaluate.main, *words)
+
+
+def test_models_that_do_not_translate_have_no_prefixes_and_tags(translate_here, classifier, tmp_path):
+    (tmp_path / "prefixes").write_text("a\n")
+    for words in (("--prefixes", tmp_path / "prefixes"), ("--tag", "0")):
+        found = translate_here(classifier, *words, text="x\n", main=predict.main)
+        told = f"{words[0]} is for translations, and {classifier} classifies lines: leave it out"
+        assert (found.code, found.err) == (2, f"nmt predict: error: {told}\n")
+    text = '{"text": "x", "id": 3}\n{"text": "x", "prefix": "y"}\n'
+    options = ("--input-format", "jsonl", "--format", "jsonl")
+    found = translate_here(classifier, *options, text=text, main=predict.main)
+    assert json.loads(found.lines[0])["id"] == 3
+    told = f"line 2: 'prefix' is for translations, and {classifier} classifies lines: leave it out"
+    assert (found.code, found.err) == (2, f"nmt predict: error: {told}\n")
+    found = translate_here(classifier, "--count", 2, *options[:2], main=predict.main)
+    assert (found.code, found.err) == (2, "nmt predict: error: --count reads nothing: leave --input-format out\n")

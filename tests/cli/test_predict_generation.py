@@ -235,7 +235,7 @@ def test_options_that_would_change_nothing_are_refused(capsys, model, bundle_pat
         f"--max-new-tokens is for a language model, and {bundle_path} translates: leave it out"
     )
     assert message(capsys, translate.main, bundle_path, "--sample", "--rerank", "mbr") == (
-        "--rerank is for a beam, and outputs are sampled: leave it out, or add --no-sample"
+        "--rerank needs several samples to choose from: set --n-best 16 or so (it is 1)"
     )
     assert "--count" in message(capsys, translate.main, bundle_path, "--count", 2)
 

@@ -12,10 +12,10 @@ import nmt
 from nmt.bundle.weights import load_bundle
 from nmt.cli.translate import main
 from nmt.config.search import SearchConfig
-from nmt.evaluation.metrics import sentence_chrf
 from nmt.translation import formats
 from nmt.translation.request import TextHypothesis
 from nmt.translation.rerank import MinimumBayesRisk
+from nmt.translation.similarity import chrf_matrix
 from nmt.translation.translator import Translator
 
 
@@ -298,22 +298,50 @@ def test_rerank_chooses_among_the_hypotheses_of_the_beam(nmt_translate, bundle_p
     changed = 0
     for one, several in zip(chosen, lists, strict=True):
         found = [TextHypothesis(**each, tokens=[]) for each in several["hypotheses"]]
-        assert one["text"] == MinimumBayesRisk(sentence_chrf)(found)[0].text
+        assert one["text"] == MinimumBayesRisk(chrf_matrix)(found)[0].text
         changed += one["text"] != several["text"]
     assert changed
 
 
-def test_rerank_needs_something_to_choose_from(nmt_translate, bundle_path):
-    for words, told in (
+def test_rerank_chooses_among_samples_that_count_alike(translate_here, bundle_path, make_sentences):
+    text, words = "\n".join(make_sentences(6)), ("--sample", "--n-best", 12, "--temperature", 0.7)
+    drawn = translate_here(bundle_path, *words, "--format", "jsonl", text=text)
+    lists = [[TextHypothesis(**each, tokens=[]) for each in json.loads(row)["hypotheses"]] for row in drawn.lines[:-1]]
+    chosen = translate_here(bundle_path, *words, "--rerank", "mbr", text=text)
+    best = [MinimumBayesRisk(chrf_matrix, 0.0)(each) for each in lists]
+    assert chosen.lines[:-1] == [ranked[0].text for ranked in best]
+    assert any(ranked[0].text != each[0].text for ranked, each in zip(best, lists, strict=True))
+    rows = translate_here(bundle_path, *words, "--rerank", "mbr", "--format", "jsonl", text=text).lines[:-1]
+    for row, ranked in zip(rows, best, strict=True):
+        assert [each["text"] for each in json.loads(row)["hypotheses"]] == [each.text for each in ranked]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
         (
             ("--beam-size", 1, "--rerank", "mbr"),
             "--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)",
         ),
         (("--rerank", "mbr", "--sharpness", "-1"), "--sharpness -1 is not possible: it must be 0 or more"),
         (("--sharpness", "nan"), "--sharpness nan is not possible: it must be 0 or more"),
-    ):
-        result = nmt_translate(bundle_path, *words, text="x\n")
-        assert (result.code, result.out, result.err) == (2, b"", f"nmt-translate: error: {told}\n")
+        (
+            ("--sample", "--rerank", "mbr"),
+            "--rerank needs several samples to choose from: set --n-best 16 or so (it is 1)",
+        ),
+        (
+            ("--sample", "--rerank", "mbr", "--sharpness", 1),
+            "--sharpness is for a beam, and samples count alike: leave it out",
+        ),
+        (
+            ("--rerank", "mbr", "--n-best", 2),
+            "--n-best 2 needs --format jsonl or --format moses: text has one line for each of input",
+        ),
+    ],
+)
+def test_rerank_needs_something_to_choose_from(translate_here, bundle_path, words, told):
+    result = translate_here(bundle_path, *words, text="x\n")
+    assert (result.code, result.out, result.err) == (2, b"", f"nmt-translate: error: {told}\n")
 
 
 def test_alignments_stand_behind_the_text(nmt_translate, bundle_path, make_sentences):

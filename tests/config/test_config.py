@@ -188,3 +188,23 @@ def test_every_corpus_has_its_weight_and_tag_or_none_has(key):
         "corpus.extra, or none"
     )
     possible(corpus__extra=["a", "b"], **{f"corpus__{key}": [1, 2, 3]}).validate()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["a", "b", "a"], "=['a', 'b', 'a'] is not possible: give different names, 16 at most"),
+        (
+            [f"t{i}" for i in range(17)],
+            f"={[f't{i}' for i in range(17)]} is not possible: give different names, 16 at most",
+        ),
+        (["3"], " has '3': a name is a word, and no number; choose another"),
+        (["-1"], " has '-1': a name is a word, and no number; choose another"),
+        (["a\n"], " has 'a\\n': a name is a word, and no number; choose another"),
+    ],
+)
+def test_names_of_tags_are_words(names, message):
+    with pytest.raises(ConfigError) as error:
+        possible(corpus__tag_names=names).validate()
+    assert str(error.value) == f"corpus.tag_names{message}"
+    possible(corpus__tag_names=["formal", "", "in formal", "", "höflich"]).validate()

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from nmt.config.choices import Sides, Tying
@@ -280,10 +282,12 @@ def test_a_training_on_several_corpora_goes_on_exactly_where_it_was_stopped(
     command, interrupted, extra, saved, same, tmp_path
 ):
     settings = {"corpus__extra": f"[{extra[0]}]", "corpus__weights": "[0.5,1.5]", "corpus__tags": "[-1,3]"}
-    settings |= {"subwords__sampling_alpha": 0.2, "search__source_tag": 3}
+    settings |= {"subwords__sampling_alpha": 0.2, "search__source_tag": 3, "corpus__tag_names": "[a,b,c,other]"}
     assert command(run_dir=tmp_path / "whole", **settings).code == 0
     stopped = interrupted(**settings)
     assert command(**settings).code == 0
     assert same(saved(stopped), saved(tmp_path / "whole"))
+    bundle = json.loads((tmp_path / "whole" / "best" / "config.json").read_text(encoding="utf-8"))
+    assert bundle["tags"] == {"a": 0, "b": 1, "c": 2, "other": 3}
     changed = command(**(settings | {"corpus__weights": "[0.5,1]"}))
     assert "another configuration: corpus.weights ([0.5, 1.5] → [0.5, 1.0])" in changed.mistake

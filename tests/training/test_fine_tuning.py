@@ -47,6 +47,14 @@ def test_what_nobody_chose_is_the_parents(parent, assert_same_bundle):
     assert {key: to_dict(adopted)[key] for key in others} == {key: to_dict(config)[key] for key in others}
 
 
+def test_names_of_tags_are_the_parents_unless_the_child_has_its_own(make_bundle, tmp_path):
+    save_bundle(dataclasses.replace(make_bundle(), tags={"formal": 0, "informal": 2}), tmp_path / "parent")
+    for own in ([], ["a", "b", "c"]):
+        config, chosen = child(tmp_path / "parent", **({"corpus__tag_names": own} if own else {}))
+        adopted, _ = inherit_settings(config, chosen=chosen)
+        assert adopted.corpus.tag_names == (own or ["formal", "", "informal"])
+
+
 def test_separate_subword_models_are_taken_over(make_bundle, tmp_path):
     save_bundle(make_bundle(1, joint=False, tying=Tying.target), tmp_path / "parent")
     config, chosen = child(tmp_path / "parent")

@@ -1,5 +1,6 @@
 """The generator: lines that begin as prompted, and samples that depend on nothing but their own prompt."""
 
+import dataclasses
 import random
 
 import pytest
@@ -12,6 +13,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.model.log_probs import sequence_log_probs
+from nmt.search.ensemble import Ensemble
 from nmt.text.subword_training import train_subwords
 from nmt.translation.generator import Generator
 from nmt.translation.request import Request
@@ -168,3 +170,25 @@ def test_samples_are_counted_from_one():
 def test_invisible_characters_are_no_unknown_ones(bundle):
     [found] = Generator(bundle).translate(["a\u200b\x1b small"])
     assert not [each for each in found.warnings if "does not know" in each]
+
+
+@pytest.mark.parametrize("settings", SEARCHES[:3])
+def test_a_line_has_the_least_length(bundle, settings):
+    found = Generator(bundle, search=changed(bundle, min_length=15, **settings)).translate(PROMPTS)
+    assert all(
+        len(each.hypotheses[0].tokens) >= 15 for each, prompt in zip(found, PROMPTS, strict=True) if prompt.strip()
+    )
+    with pytest.raises(ConfigError) as caught:
+        Generator(bundle, search=changed(bundle, min_length=20, **settings))
+    assert str(caught.value) == (
+        "search.min_length=20 is not possible with search.max_new_tokens=20: it must be below that"
+    )
+
+
+def test_language_models_are_one_ensemble(bundle):
+    several = dataclasses.replace(bundle, model=Ensemble([bundle.model] * 2))
+    for settings in SEARCHES[:3]:
+        one, two = (
+            Generator(each, search=changed(bundle, **settings)).translate(PROMPTS) for each in (bundle, several)
+        )
+        assert [each.text for each in two] == [each.text for each in one]

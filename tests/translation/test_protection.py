@@ -64,7 +64,8 @@ def test_a_line_has_marks_for_its_spans_and_gets_them_back():
     assert line.given == "the {} sees {}, not {} or .".format(*marks[:3])
     assert line.missing(f"die {marks[1]} {marks[3]}") == [marks[0], marks[2]]
     assert line.restored("{1} und {3}, {0}{2}".format(*marks)) == "{x} und %s, 😀http://a.b"
-    assert line.with_marks("die {x} %s") == f"die {marks[1]} %s"
+    assert line.with_marks("die {x} %s") == f"die {marks[1]} {marks[3]}"
+    assert line.without_unknown(line.with_marks("die {x} %s")) == f"die {marks[1]} "
 
 
 def test_further_places_are_protected_where_they_touch_no_span():

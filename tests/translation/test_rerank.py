@@ -1,12 +1,16 @@
 """Of the hypotheses that of the highest expected similarity comes first, as computed by hand."""
 
 import math
+import random
 
+import numpy as np
 import pytest
 
 from nmt.evaluation.metrics import chrf, sentence_chrf
+from nmt.translation import similarity as similarity_module
 from nmt.translation.request import TextHypothesis
 from nmt.translation.rerank import MinimumBayesRisk
+from nmt.translation.similarity import chrf_matrix
 
 
 def hypotheses(*rows):
@@ -14,7 +18,10 @@ def hypotheses(*rows):
 
 
 def ranked(found, similarity, sharpness):
-    return [each.text for each in MinimumBayesRisk(similarity, sharpness)(found)]
+    def of_all(texts):
+        return np.array([[similarity(one, other) for other in texts] for one in texts])
+
+    return [each.text for each in MinimumBayesRisk(of_all, sharpness)(found)]
 
 
 def similarity(one, other):
@@ -57,3 +64,26 @@ def test_what_was_cut_counts_only_where_all_was():
 
 def test_sentence_chrf_is_chrf_of_one_sentence():
     assert sentence_chrf("a cat sleeps", "the cat sleeps") == chrf(["a cat sleeps"], ["the cat sleeps"]).value
+
+
+def test_the_matrix_is_chrf_of_each_pair():
+    draw = random.Random(1)
+    alphabet = "aab c  漢\u2028🙂\ud800"
+    lists = [["".join(draw.choices(alphabet, k=draw.randint(0, 30))) for _ in range(n)] for n in (1, 2, 5, 9)]
+    lists += [["", ""], ["a" * 300, "ab" * 200, "aa"], ["A dog runs.", "A dog ran.", "Dogs run", "A dog runs."]]
+    for texts in lists:
+        expected = [[sentence_chrf(one, other) / 100 for other in texts] for one in texts]
+        np.testing.assert_allclose(chrf_matrix(texts), expected, atol=1e-12)
+    assert chrf_matrix([]).shape == (0, 0)
+
+
+def test_many_n_grams_are_counted_in_parts(monkeypatch):
+    texts = ["a small red house", "the small red mouse", "red red red"]
+    expected = chrf_matrix(texts)
+    monkeypatch.setattr(similarity_module, "_MOST", 10)
+    np.testing.assert_allclose(chrf_matrix(texts), expected, atol=1e-12)
+
+
+def test_samples_that_were_drawn_twice_count_twice():
+    found = hypotheses(("a", -9.0, True), ("b", -0.1, True), ("a", -9.0, True), ("b", -0.1, False))
+    assert ranked(found, same, 0) == ["a", "b"]

@@ -6,7 +6,6 @@ import random
 import numpy as np
 import pytest
 
-from nmt.errors import ConfigError
 from nmt.evaluation.rescoring import target_ids, token_log_probs
 from nmt.search.decode import decode
 from nmt.search.distribution import Sampling
@@ -18,6 +17,7 @@ from nmt.search.stepper import Stepper
 from nmt.text.shortlist import Shortlist
 from nmt.translation.request import Request
 from nmt.translation.rerank import MinimumBayesRisk
+from nmt.translation.similarity import chrf_matrix
 from nmt.translation.translator import Translator
 
 LINES = ["the old river", "a small red house", "", "a river near the house", "red red red", "the old river"]
@@ -86,10 +86,13 @@ def test_alignments_come_with_samples_too(bundle):
     assert found.hypotheses[0].alignment is not None
 
 
-def test_samples_are_not_reranked(bundle):
-    search = dataclasses.replace(bundle.search, sample=True)
-    with pytest.raises(ConfigError, match="reranking chooses among the hypotheses of a beam: leave it out, or set sam"):
-        Translator(bundle, search=search, rerank=MinimumBayesRisk(lambda one, other: 1.0))
+def test_samples_are_reranked_all_of_them(bundle):
+    search, rerank = dataclasses.replace(bundle.search, sample=True), MinimumBayesRisk(chrf_matrix, 0.0)
+    drawn = Translator(bundle, search=search, n_best=6).translate(LINES)
+    for one, other in zip(
+        Translator(bundle, search=search, n_best=6, rerank=rerank).translate(LINES), drawn, strict=True
+    ):
+        assert one.hypotheses == rerank(other.hypotheses)
 
 
 def test_an_exported_model_with_a_shortlist_draws_from_its_ids(make_models):

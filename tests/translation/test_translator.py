@@ -1,6 +1,7 @@
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -93,6 +94,7 @@ def test_blank_lines_never_reach_the_model(bundle):
         source_subwords=bundle.source_subwords,
         target_subwords=bundle.target_subwords,
         search=bundle.search,
+        tags={},
     )
     lines = ["", " ", "\t", "\u3000", "\u2028", "\xa0 ", "\r"]
     translations = Translator(failing, n_best=2).translate(lines)
@@ -127,6 +129,25 @@ def test_a_translation_that_does_not_end_is_warned_of():
     assert translations[0].warnings == []
     assert translations[1].warnings == [
         f"the translation did not end and was cut after {tokens} subwords (max_length_ratio=2)"
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3}, {"sample": True}])
+def test_a_translation_has_the_least_length_or_says_that_it_cannot(settings):
+    bundle, lines = make_bundle(end=8.0), sentences(8)
+    short, long = (
+        Translator(bundle, search=SearchConfig(min_length=least, **settings)).translate(lines) for least in (0, 12)
+    )
+    assert any(len(each.hypotheses[0].tokens) < 12 for each in short)
+    for each in long:
+        best = each.hypotheses[0]
+        assert len(best.tokens) >= 12
+        assert best.finished or each.warnings
+    [cut] = Translator(bundle, search=SearchConfig(min_length=80, **settings)).translate(["Red."])
+    length = len(cut.hypotheses[0].tokens)
+    assert cut.warnings == [
+        f"the translation did not end and was cut after {length} subwords (max_length_ratio=2, too little for "
+        "min_length=80)"
     ]
 
 
@@ -285,6 +306,7 @@ def test_line_ends_inside_a_translation_become_spaces(bundle):
         source_subwords=bundle.source_subwords,
         target_subwords=Spelling(),
         search=bundle.search,
+        tags={},
     )
     assert Translator(spelling).translate(["Red."])[0].text == "a b c d"
 
@@ -370,15 +392,17 @@ def test_a_request_may_have_a_prefix_that_its_translation_begins_with(bundle):
 
 
 def test_what_a_translation_begins_with_by_itself_changes_nothing_as_its_prefix(bundle):
-    translator = Translator(bundle, search=SearchConfig(beam_size=1))
-    for line in sentences(8):
+    translator, same = Translator(bundle, search=SearchConfig(beam_size=1)), 0
+    for line in sentences(30):
         [free] = translator.translate([line])
-        if not free.hypotheses[0].finished:
-            continue
-        [forced] = translator.translate([Request(line, prefix=free.text)])
-        assert forced.text == free.text
-        if forced.hypotheses[0].tokens == free.hypotheses[0].tokens:
-            assert forced.hypotheses[0].log_prob == pytest.approx(free.hypotheses[0].log_prob, abs=1e-5)
+        if free.hypotheses[0].finished:
+            [forced] = translator.translate([Request(line, prefix=free.text)])
+            assert forced.text.startswith(free.text)
+            if free.hypotheses[0].tokens == bundle.target_subwords.encode(free.text):
+                assert forced.hypotheses[0].tokens == free.hypotheses[0].tokens
+                assert forced.hypotheses[0].log_prob == pytest.approx(free.hypotheses[0].log_prob, abs=1e-5)
+                same += 1
+    assert same
 
 
 def test_a_long_prefix_leaves_room_for_a_translation(bundle):
@@ -388,16 +412,39 @@ def test_a_long_prefix_leaves_room_for_a_translation(bundle):
     assert len(translation.hypotheses[0].tokens) > len(bundle.target_subwords.encode(prefix))
 
 
-def test_a_prefix_that_the_vocabulary_cannot_spell_is_refused_alone(bundle):
-    translator = Translator(bundle)
-    futures = [translator.submit(each) for each in (Request("Red."), Request("Red.", prefix="漢"), Request("Red."))]
-    translator.flush()
-    assert futures[0].result() == futures[2].result()
-    with pytest.raises(ConfigError) as caught:
-        futures[1].result()
-    assert str(caught.value) == (
-        "the prefix '漢' has characters that the model's vocabulary lacks ('漢'); leave them out"
-    )
+@pytest.mark.parametrize("prefix", ["Man", "Many ", "", " ", " Many", "Many  green", "Many 漢 ", "漢", "Many\t"])
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3}, {"sample": True}])
+def test_a_translation_begins_with_exactly_its_prefix(bundle, prefix, settings):
+    translator = Translator(bundle, search=SearchConfig(**settings), n_best=3 if settings != {"beam_size": 1} else 1)
+    requests = [Request(line, prefix=prefix) for line in ["", *sentences(6)]]
+    subwords = bundle.target_subwords
+    for translation in translator.translate(requests):
+        for each in translation.hypotheses:
+            assert each.text.startswith(prefix)
+            begun = subwords.decode(subwords.encode(prefix))
+            if each.finished and each.tokens:  # what stands behind the prefix is what the model took
+                rest = subwords.decode(each.tokens).removeprefix(begun)
+                assert each.text.removeprefix(prefix).split() == rest.split()
+                assert not (prefix.endswith(" ") and begun and rest) or rest.startswith(" ")
+        if "漢" in prefix and translation.hypotheses[0].tokens:
+            assert translation.warnings[0] == (
+                "the model does not know characters of the prefix ('漢'), and read past them"
+            )
+    assert translator.translate([Request("", prefix=prefix)])[0].text == prefix
+
+
+def test_a_prefix_may_end_inside_a_word(bundle):
+    """The word goes on, or another begins; the model may take a subword that is longer than what was given."""
+    translator, line = Translator(bundle, search=SearchConfig(sample=True, temperature=3), n_best=40), sentences(1)[0]
+    [found] = translator.translate([Request(line, prefix="the gr")])
+    rests = [each.text.removeprefix("the gr") for each in found.hypotheses]
+    assert {rest[:1] == " " for rest in rests if rest} == {True, False}
+    whole = bundle.target_subwords.encode("the green")
+    begun = bundle.target_subwords.encode("the gr")
+    assert len(whole) == 2 < len(begun)
+    starts = [each.tokens[:2] for each in found.hypotheses]
+    assert whole in starts
+    assert begun[:2] in starts
 
 
 def test_a_request_may_have_a_tag_of_its_own(bundle, seen):
@@ -409,6 +456,24 @@ def test_a_request_may_have_a_tag_of_its_own(bundle, seen):
         assert seen == [[*expected, *subwords.encode("Red."), subwords.eos_id]]
     with pytest.raises(ConfigError, match="tag 16 is not possible: it must be between 0 and 15, or -1 for none"):
         Request("Red.", tag=16)
+
+
+def test_a_tag_may_have_a_name(bundle, seen):
+    named = replace(bundle, tags={"formal": 0, "informal": 4})
+    translator = Translator(named, search=SearchConfig(beam_size=1))
+    translator.translate([Request("Red.", tag="informal")])
+    assert seen == [[8, *bundle.source_subwords.encode("Red."), 3]]
+    futures = [translator.submit(Request("Red.", tag=tag)) for tag in ("polite", "formal")]
+    translator.flush()
+    assert futures[1].result().text
+    with pytest.raises(ConfigError) as caught:
+        futures[0].result()
+    assert str(caught.value) == "there is no tag 'polite': take one of formal, informal, or -1 for none"
+    with pytest.raises(ConfigError) as caught:
+        Translator(bundle).translate([Request("Red.", tag="formal")])
+    assert str(caught.value) == (
+        "there is no tag 'formal': the model has no names, take a number (0 to 15), or -1 for none"
+    )
 
 
 def test_the_id_comes_back_and_equal_requests_are_translated_once(bundle, seen):
@@ -501,3 +566,16 @@ def test_an_error_reaches_everyone_who_waits_and_a_cancelled_request_nobody(bund
     assert futures[1].cancelled()
     monkeypatch.undo()
     assert translator.translate(["Red."])[0].text  # it goes on
+
+
+@pytest.mark.parametrize("prefix", ["the {x}", "http://a.b", "Man", "the 😀 ", "😀", "  red {x} gr"])
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3}, {"sample": True}])
+def test_spans_come_back_once_behind_or_within_the_prefix(prefix, settings):
+    bundle, lines = make_bundle(end=1.0), ["{x} the 😀 river", "😀", "see http://a.b or {x} here", "old 😀 and 😀 {x}"]
+    translations = Translator(bundle, search=SearchConfig(**settings)).translate(
+        [Request(line, prefix=prefix) for line in lines]
+    )
+    for line, translation in zip(lines, translations, strict=True):
+        assert translation.text.startswith(prefix)
+        for span in ("{x}", "😀", "http://a.b"):
+            assert translation.text.count(span) == max(line.count(span), prefix.count(span))

@@ -17,7 +17,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
         """
         --format --n-best --scores --quiet --beam-size --length-penalty --normalization --max-length-ratio
         --threads --max-source-tokens --batch-size --no-repeat-ngram --source-tag --precision --device
-        --workers --help -h --version
+        --workers --help -h --version --prefixes --input-format --tag --min-length --sample --rerank --sharpness
+        --alignments
         """
     ),
     "nmt-evaluate": words_of(
