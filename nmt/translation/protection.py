@@ -72,7 +72,8 @@ class Protector:
         """Take the vocabularies of both sides."""
         self._source = source
         self._characters = spelt_by(source)
-        self._known = len(common_marks(source, target))
+        self.known = len(common_marks(source, target))
+        """how many marks the model knows"""
 
     def protect(self, line: str, *, also: Sequence[tuple[Place, str]] = ()) -> ProtectedLine:
         """Put marks into a line; of more than 64 spans the rest stays text.
@@ -90,7 +91,7 @@ class Protector:
         places = sorted(spans)
         if not places:
             return ProtectedLine(text)
-        return ProtectedLine(put_marks(text, places, MARKS), tuple(spans[place] for place in places), self._known)
+        return ProtectedLine(put_marks(text, places, MARKS), tuple(spans[place] for place in places), self.known)
 
 
 class Decoded(NamedTuple):

@@ -230,7 +230,8 @@ class Translator:
             each = hypotheses[number]
             surfaces = [*("" for _ in rows[i].tag), *self._source.surfaces(line.given)]
             ends = [len(self._target.decode(each.tokens[: end + 1])) for end in range(len(each.tokens))]
-            shift, begun = len(each.text) - ends[-1], len(rows[i].prefix)  # of a prefix with other spaces
+            # A prefix may have other spaces than its subwords.
+            shift, begun = len(each.text) - (ends[-1] if ends else 0), len(rows[i].prefix)
             decoded = Decoded([end + shift for end in ends], surfaces, attention, begun)
             hypotheses[number] = with_marks(each, line, decoded)
             attempts[i] = attempts[i]._replace(hypotheses=hypotheses)
@@ -241,15 +242,14 @@ class Translator:
         missing = {i: missing_numbers(each.line.marked, each.hypotheses[0].text) for i, each in attempts.items()}
         missing = {i: numbers for i, numbers in missing.items() if numbers}
         protected = {i: self._with_numbers(requests[i], attempts[i].line, missing[i]) for i in missing}
-        again = self._attempt(requests, protected)
-        warnings: dict[int, list[str]] = {}
+        # A model that knows no marks would translate the line without its numbers.
+        again = self._attempt(requests, protected) if self._protector.known else {}
         for i, second in again.items():
             if second.is_whole and not missing_numbers(second.line.marked, second.hypotheses[0].text):
                 attempts[i] = second
-            else:
-                gone = ", ".join(number.text for number in missing[i])
-                warnings[i] = [f"its translation lacks a number of the source ({gone})"]
-        return warnings
+                del missing[i]
+        gone = {i: ", ".join(number.text for number in numbers) for i, numbers in missing.items()}
+        return {i: [f"its translation lacks a number of the source ({numbers})"] for i, numbers in gone.items()}
 
     def _with_numbers(self, request: Request, line: ProtectedLine, numbers: Sequence[Number]) -> ProtectedLine:
         """Protect numbers of a line too."""
