@@ -1,8 +1,11 @@
 """Fixtures that tests of several folders share."""
 
+import functools
+import importlib.util
 import itertools
 import json
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -51,6 +54,30 @@ def pytest_collection_modifyitems(items):
     for item in items:
         group = "demo" if "demo_bundle" in item.fixturenames else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def load_helpers(path):
+    # pytest's importlib mode puts no test folder on sys.path, so the helpers are loaded by their path.
+    specification = importlib.util.spec_from_file_location(f"nmt_{path.stem}", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+commands = load_helpers(Path(__file__).with_name("commands.py"))
+
+
+@pytest.fixture(scope="session")
+def new_command():
+    """A function that makes a command, which is forked where that is as good as a start."""
+    with commands.Server() as server:
+        yield functools.partial(commands.Command, server)
+
+
+@pytest.fixture(scope="session")
+def start_command():
+    """A function that makes a command which is started anew each time."""
+    return functools.partial(commands.Command, None)
 
 
 @pytest.fixture(scope="session")
