@@ -9,6 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from nmt.machine import set_kernel_caches
+
+# As commands do before PyTorch is imported: here too a thread soon gives up waiting for another in a loop, and commands
+# have one environment whether or not another ran in this process.
+set_kernel_caches()
+
 import torch
 import yaml
 
