@@ -27,7 +27,15 @@ ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = ("torch", "hydra.core.plugins", "nmt.training.run", "nmt.cli.hydra.train", "nmt.evaluation.metrics")
 # What commands read when they run, not when a library loads.
 MAY_DIFFER = {"PYTEST_CURRENT_TEST", "NMT_CACHE", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
-MAY_FORK = sys.platform == "linux" and os.environ.get("NMT_TESTS_FORK") != "0"
+
+
+def may_fork():
+    """Whether the system tells of the end of a process by a handle, and nobody asked for starts."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return os.environ.get("NMT_TESTS_FORK") != "0"
 
 
 class Finished(NamedTuple):
@@ -104,7 +112,7 @@ class Server:
     def can_fork(self, words, options):
         """Whether a forked command is as good as one that is started."""
         plain = options.keys() <= {"env", "cwd", "encoding", "stdin", "stdout", "stderr"}
-        if not MAY_FORK or not plain or words[0] != sys.executable or not words[1].endswith((".py", "-m")):
+        if not may_fork() or not plain or words[0] != sys.executable or not words[1].endswith((".py", "-m")):
             return False
         if not self._process:
             self._start()

@@ -46,7 +46,6 @@ class Group:
         context.set_forkserver_preload(
             [
                 "torch",
-                "torch._dynamo",
                 "torch.distributed",
                 "hydra.core.plugins",
                 "nmt.cli.hydra.train",
