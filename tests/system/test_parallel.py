@@ -46,6 +46,7 @@ class Group:
         context.set_forkserver_preload(
             [
                 "torch",
+                "torch._dynamo",  # which DistributedDataParallel imports
                 "torch.distributed",
                 "hydra.core.plugins",
                 "nmt.cli.hydra.train",
