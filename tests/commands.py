@@ -25,8 +25,9 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = ("torch", "hydra.core.plugins", "nmt.training.run", "nmt.cli.hydra.train", "nmt.evaluation.metrics")
-# What commands read when they run, not when a library loads.
-MAY_DIFFER = {"PYTEST_CURRENT_TEST", "NMT_CACHE", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+# What commands read, or set, when they run, not when a library loads.
+MAY_DIFFER = {"PYTEST_CURRENT_TEST", "HYDRA_FULL_ERROR", "CUBLAS_WORKSPACE_CONFIG", "NMT_CACHE"}
+MAY_DIFFER |= {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
 
 def may_fork():
@@ -131,12 +132,9 @@ class Server:
         self._environment = environment()
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            handle = theirs.fileno()
-            words, pipes = (
-                [sys.executable, __file__, str(handle)],
-                {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE},
-            )
-            self._process = subprocess.Popen(words, env=self._environment, pass_fds=[handle], **pipes)
+            words = [sys.executable, __file__, str(theirs.fileno())]
+            options = {"pass_fds": [theirs.fileno()], "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._process = subprocess.Popen(words, env=self._environment, **options)
 
 
 class Forked(subprocess.Popen):
