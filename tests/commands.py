@@ -26,8 +26,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 PRELOADED = ("torch", "hydra.core.plugins", "nmt.training.run", "nmt.cli.hydra.train", "nmt.evaluation.metrics")
 # What commands read, or set, when they run, not when a library loads.
-MAY_DIFFER = {"PYTEST_CURRENT_TEST", "HYDRA_FULL_ERROR", "CUBLAS_WORKSPACE_CONFIG", "NMT_CACHE"}
-MAY_DIFFER |= {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+MAY_DIFFER = {"PYTEST_CURRENT_TEST", "HYDRA_FULL_ERROR", "CUBLAS_WORKSPACE_CONFIG", "TORCHINDUCTOR_CACHE_DIR"}
+MAY_DIFFER |= {"NMT_CACHE", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
 
 def may_fork():

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import itertools
 import json
+import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -49,6 +50,15 @@ def hears_interrupts():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def leaves_no_environment():
+    """What a command set in this process ends with its test, so that what later tests start has one environment."""
+    before = set(os.environ)
+    yield
+    for name in set(os.environ) - before:
+        del os.environ[name]
+
+
 LONG = ("tests/system/", "tests/recipes/", "tests/test_wheel.py", "tests/tools/", "tests/training/")
 
 
@@ -79,6 +89,12 @@ def new_command():
     """A function that makes a command, which is forked where that is as good as a start."""
     with commands.Server() as server:
         yield functools.partial(commands.Command, server)
+
+
+@pytest.fixture(scope="session")
+def may_fork():
+    """Whether a command is ever forked here."""
+    return commands.may_fork()
 
 
 @pytest.fixture(scope="session")
