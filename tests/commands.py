@@ -3,8 +3,8 @@
 A forked command is a process like any other: its number, streams, signals, environment, directory and end are its own.
 It runs its module or script as Python does, and ends as Python does. It does not show how a command starts: what it
 imports, what a library reads as it loads, that hashes differ from process to process. Tests of that start Python
-themselves. So does every command here with $NMT_TESTS_FORK=0, where the environment differs in more than `MAY_DIFFER`,
-and where something else is to start it, such as nohup.
+themselves. A command is started too where its environment differs in more than `MAY_DIFFER`, or where something else
+is to start it, such as nohup. With $NMT_TESTS_FORK=0 every one is.
 
 This file run as a script is the process that is forked. It computes nothing, for threads are lost in a fork.
 """
@@ -31,7 +31,7 @@ MAY_DIFFER |= {"NMT_CACHE", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "
 
 
 def may_fork():
-    """Whether the system tells of the end of a process by a handle, and nobody asked for starts."""
+    """Whether this system has handles of processes, and nobody asked for starts."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):

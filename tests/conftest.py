@@ -13,8 +13,8 @@ import pytest
 
 from nmt.machine import set_kernel_caches
 
-# As commands do before PyTorch is imported: here too a thread soon gives up waiting for another in a loop, and commands
-# have one environment whether or not another ran in this process.
+# As commands do before PyTorch is imported. Here too a thread soon gives up waiting for another in a loop. What a test
+# starts has the same environment, whether or not a command ran in this process before.
 set_kernel_caches()
 
 import torch
