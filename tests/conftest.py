@@ -1,11 +1,22 @@
 """Fixtures that tests of several folders share."""
 
+import functools
+import importlib.util
 import itertools
 import json
+import os
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from nmt.machine import set_kernel_caches
+
+# As commands do before PyTorch is imported. Here too a thread soon gives up waiting for another in a loop. What a test
+# starts has the same environment, whether or not a command ran in this process before.
+set_kernel_caches()
+
 import torch
 import yaml
 
@@ -39,6 +50,15 @@ def hears_interrupts():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def leaves_no_environment():
+    """What a command set in this process ends with its test, so that what later tests start has one environment."""
+    before = set(os.environ)
+    yield
+    for name in set(os.environ) - before:
+        del os.environ[name]
+
+
 LONG = ("tests/system/", "tests/recipes/", "tests/test_wheel.py", "tests/tools/", "tests/training/")
 
 
@@ -51,6 +71,42 @@ def pytest_collection_modifyitems(items):
     for item in items:
         group = "demo" if "demo_bundle" in item.fixturenames else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def load_helpers(path):
+    # pytest's importlib mode puts no test folder on sys.path, so the helpers are loaded by their path.
+    specification = importlib.util.spec_from_file_location(f"nmt_{path.stem}", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+commands = load_helpers(Path(__file__).with_name("commands.py"))
+
+
+@pytest.fixture(scope="session")
+def finished():
+    """How a command ended, as a value to be made."""
+    return commands.Finished
+
+
+@pytest.fixture(scope="session")
+def new_command():
+    """A function that makes a command, which is forked where that is as good as a start."""
+    with commands.Server() as server:
+        yield functools.partial(commands.Command, server)
+
+
+@pytest.fixture(scope="session")
+def may_fork():
+    """Whether a command is ever forked here."""
+    return commands.may_fork()
+
+
+@pytest.fixture(scope="session")
+def start_command():
+    """A function that makes a command which is started anew each time."""
+    return functools.partial(commands.Command, None)
 
 
 @pytest.fixture(scope="session")

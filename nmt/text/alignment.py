@@ -161,10 +161,18 @@ def _distinct(parts: Iterator[Ints]) -> Ints:
     """Collect the distinct numbers of all parts, ascending, with little more memory than they take."""
     found, rest = np.zeros(0, np.int64), [np.zeros(0, np.int64)]
     for part in parts:
-        rest.append(np.unique(part))
+        rest.append(_ascending(part))
         if sum(map(len, rest)) > max(len(found), _CHUNK_CELLS):
-            found, rest = np.unique(np.concatenate([found, *rest])), []
-    return np.unique(np.concatenate([found, *rest]))
+            found, rest = _ascending(np.concatenate([found, *rest])), []
+    return _ascending(np.concatenate([found, *rest]))
+
+
+def _ascending(numbers: Ints) -> Ints:
+    """Do as np.unique, which puts all in a hash table since NumPy 2.3: with millions of them that takes far longer."""
+    numbers = np.sort(numbers)
+    first = np.ones(len(numbers), dtype=bool)
+    first[1:] = numbers[1:] != numbers[:-1]
+    return numbers[first]
 
 
 def _maximise(cells: list[_Cells], pairs: tuple[Ints, Ints]) -> tuple[TranslationTable, Floats]:

@@ -1,16 +1,11 @@
 import io
-import os
 import random
-import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import pytest
 import torch
 
-import nmt
 from nmt.bundle.weights import Bundle, save_bundle
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
@@ -19,16 +14,6 @@ from nmt.model.seq2seq import build_model
 from nmt.text.subword_training import train_subwords
 
 TEXT = "a small red house stands near the old river and many green trees grow behind it in spring"
-
-
-class Finished(NamedTuple):
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def lines(self):
-        return self.out.decode("utf-8").split("\n")
 
 
 def sentences(count, *, seed=1):
@@ -63,35 +48,20 @@ def bundle_path(tmp_path_factory):
     return path
 
 
-class Command:
-    """One of the commands as a process of its own."""
-
-    def __init__(self, module):
-        self.words = [sys.executable, "-m", f"nmt.cli.{module}"]
-        root = str(Path(nmt.__file__).parent.parent)
-        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        self.environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
-
-    def start(self, *arguments, **options):
-        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        return subprocess.Popen([*self.words, *map(str, arguments)], env=self.environment, **options)
-
-    def __call__(self, *arguments, text=b"", **options):
-        if isinstance(text, str):
-            text = text.encode("utf-8")
-        process = self.start(*arguments, **options)
-        out, err = process.communicate(text, timeout=120)
-        return Finished(process.returncode, out or b"", (err or b"").decode("utf-8"))
+@pytest.fixture(scope="session")
+def nmt_translate(start_command):
+    """The command with what was exported: it starts without PyTorch, and so it is started."""
+    return start_command("translate")
 
 
 @pytest.fixture(scope="session")
-def nmt_translate():
-    return Command("translate")
+def nmt_evaluate(start_command):
+    return start_command("evaluate")
 
 
 @pytest.fixture(scope="session")
-def nmt_evaluate():
-    return Command("evaluate")
+def nmt_predict(new_command):
+    return new_command("predict")
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +70,7 @@ def make_sentences():
 
 
 @pytest.fixture
-def translate_here(monkeypatch, capsysbinary):
+def translate_here(monkeypatch, capsysbinary, finished):
     """A function that runs nmt-translate, or another command, in this process: its exit code, bytes and messages."""
     from nmt.cli import translate
 
@@ -109,6 +79,6 @@ def translate_here(monkeypatch, capsysbinary):
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text), isatty=lambda: False))
         code = main([str(word) for word in words])
         out, err = capsysbinary.readouterr()
-        return Finished(code, out, err.decode("utf-8"))
+        return finished(code, out, err.decode("utf-8"))
 
     return call

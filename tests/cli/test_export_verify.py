@@ -53,15 +53,15 @@ def test_every_promise_has_a_line_and_nothing_is_written(exported):
     assert contents(exported) == before
 
 
-def test_a_broken_promise_is_exit_code_1(exported, tmp_path):
+def test_a_broken_promise_is_exit_code_1(exported, new_command, tmp_path):
     path = tmp_path / "damaged"
     shutil.copytree(exported, path)
     step = path / "int8" / "step.onnx"
     step.write_bytes(step.read_bytes()[:100])
-    finished = run("nmt", "export", path, "--verify", "--variant", "int8", "--quiet")
-    assert finished.returncode == 1
-    assert finished.stderr == "nmt-export: error: promises broken: 2 of 2; see FAILED above, and report the first\n"
-    lines = finished.stdout.splitlines()
+    finished = new_command("nmt")("export", path, "--verify", "--variant", "int8", "--quiet")
+    assert finished.code == 1
+    assert finished.err == "nmt-export: error: promises broken: 2 of 2; see FAILED above, and report the first\n"
+    lines = finished.lines[:-1]
     assert [line.partition(": ")[0] for line in lines] == [
         "FAILED  bundle   files are as they were written",
         "FAILED  int8     loads",

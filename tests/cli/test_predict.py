@@ -40,11 +40,6 @@ def labeller(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def nmt_predict(nmt_translate):
-    return type(nmt_translate)("predict")
-
-
 def test_each_line_is_answered_in_order_whatever_it_holds(nmt_predict, labeller):
     finished = nmt_predict(labeller, text="\n".join(HOSTILE) + "\n" + "a b", stdin=-1)
     assert finished.code == 0, finished.err

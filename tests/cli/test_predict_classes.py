@@ -51,11 +51,6 @@ def exported(classifier):
     return path
 
 
-@pytest.fixture(scope="module")
-def nmt_predict(nmt_translate):
-    return type(nmt_translate)("predict")
-
-
 def message(capsys, main, *words):
     assert main([str(word) for word in words]) == 2
     out, err = capsys.readouterr()

@@ -42,12 +42,6 @@ def model(tmp_path_factory, make_sentences):
     return path
 
 
-@pytest.fixture(scope="module")
-def nmt_predict(nmt_translate):
-    """nmt predict as a process of its own."""
-    return type(nmt_translate)("predict")
-
-
 @pytest.fixture
 def predicted(capsys, monkeypatch):
     """A function that runs nmt predict in this process: its lines, and what it told."""

@@ -1,70 +1,35 @@
 """Trains the demo once, through the real command; everything here tests what came out of it."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import corpora
-import nmt
 from nmt.bundle.weights import load_bundle
 
 DEMO = Path(corpora.__file__).parent / "demo"
-ROOT = Path(nmt.__file__).parent.parent
-
-
-class Finished(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Command:
-    """One of the commands as a process of its own, away from the repository."""
-
-    def __init__(self, module, directory, threads=1):
-        self.words = [sys.executable, "-m", f"nmt.cli.{module}"]
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        self.environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
-        self.directory = directory
-
-    def start(self, *arguments):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        words = [*self.words, *map(str, arguments)]
-        return subprocess.Popen(words, env=self.environment, cwd=self.directory, encoding="utf-8", **pipes)
-
-    def __call__(self, *arguments, text="", timeout=300):
-        with self.start(*arguments) as process:
-            try:
-                out, err = process.communicate(text, timeout=timeout)
-            except BaseException:
-                process.kill()
-                raise
-        return Finished(process.returncode, out, err)
 
 
 @pytest.fixture
-def make_command(tmp_path):
-    """A function that makes the command of a module of nmt.cli."""
-    return lambda module: Command(module, tmp_path)
+def make_command(new_command, tmp_path):
+    """A function that makes the command of a module of nmt.cli, away from the repository."""
+    return lambda module: new_command(module, cwd=tmp_path, encoding="utf-8")
 
 
 @pytest.fixture
-def nmt_train(tmp_path):
-    return Command("hydra.train", tmp_path)
+def nmt_train(make_command):
+    return make_command("hydra.train")
 
 
 @pytest.fixture
-def nmt_translate(tmp_path):
-    return Command("translate", tmp_path)
+def nmt_translate(make_command):
+    return make_command("translate")
 
 
 @pytest.fixture
-def nmt_evaluate(tmp_path):
-    return Command("evaluate", tmp_path)
+def nmt_evaluate(make_command):
+    return make_command("evaluate")
 
 
 @pytest.fixture(scope="session")
@@ -74,14 +39,15 @@ def demo():
 
 
 @pytest.fixture(scope="session")
-def demo_bundle(tmp_path_factory):
+def demo_bundle(tmp_path_factory, new_command):
     """The demo's best bundle; $NMT_DEMO_BUNDLE names one that was trained before."""
     if os.environ.get("NMT_DEMO_BUNDLE"):
         return Path(os.environ["NMT_DEMO_BUNDLE"]).absolute()
     directory = tmp_path_factory.mktemp("demo")
     # Beside other tests a second thread would only wait for the first.
     threads = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
-    train = Command("hydra.train", directory, threads=threads)
+    train = new_command("hydra.train", cwd=directory, encoding="utf-8")
+    train.environment |= {"OMP_NUM_THREADS": str(threads)}
     finished = train("experiment=demo", f"trainer.threads={threads}", "corpus.cache_dir=cache", timeout=1200)
     assert finished.code == 0, finished.err
     return directory / "runs" / "demo" / "best"
@@ -112,4 +78,5 @@ def tiny(tmp_path):
         *("corpus.train=train", "corpus.valid=valid", "corpus.source=en", "corpus.target=de", "corpus.cache_dir=cache"),
         *("subwords.vocabulary_size=160", "model=tiny", *(f"model.{key}={size}" for key, size in sizes.items())),
         *("trainer.batch_tokens=400", "trainer.threads=1", "trainer.precision=fp32", "run_dir=run"),
+        "search.max_length_ratio=0.5",  # what was hardly trained translates as long as it may
     ]

@@ -22,7 +22,6 @@ from pathlib import Path
 
 # The launcher's process is to have all loaded that nmt-train needs, now or at its first update.
 import hydra.core.plugins  # noqa: F401
-import torch._dynamo  # noqa: F401
 
 import nmt.cli.common
 import nmt.cli.hydra.chosen

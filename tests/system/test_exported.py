@@ -71,25 +71,12 @@ def test_a_forced_prefix_holds_whatever_the_shortlist_has(exported):
             assert translation.hypotheses[0].finished
 
 
-def test_the_promises_are_kept(exported, tmp_path):
+def test_the_promises_are_kept(exported, new_command, tmp_path):
     source = tmp_path / "test.en"
     source.write_text("".join(f"{line}\n" for line in list(read_lines(CORPUS / "test.en"))[:20]), encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    words = [
-        sys.executable,
-        "-m",
-        "nmt",
-        "export",
-        str(exported),
-        "--verify",
-        "--variant",
-        "int8",
-        "--source",
-        str(source),
-    ]
-    finished = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    lines = finished.stdout.splitlines()
+    finished = new_command("nmt")("export", exported, "--verify", "--variant", "int8", "--source", source)
+    assert finished.code == 0, finished
+    lines = finished.lines[:-1]
     assert all(line.startswith("ok ") for line in lines)
     [close] = [line for line in lines if "is close to pytorch" in line]
     difference = re.search(r"differ by (\d\.\d+) \(root mean square\); (\d+) of 20 lines", close)

@@ -35,7 +35,7 @@ PROGRAMS = ("nmt", *NMT, "make", "pip", "torchrun", "python")
 # What is at other people's, or takes hours: such commands are parsed alone.
 NOT_HERE = re.compile(r"\bexperiment=(?!mine)|corpora/|multi30k|\b3am\b|\bdiversify\b|\blab gradients runs/gradients")
 SHORT = ["trainer.max_updates=2", "trainer.validate_every=2", "trainer.batch_tokens=400", "trainer.threads=1"]
-SHORT += ["trainer.precision=fp32"]
+SHORT += ["trainer.precision=fp32", "search.max_length_ratio=0.5"]
 SMALL = ["model.embedding_size=16", "model.encoder_hidden_size=16", "model.decoder_hidden_size=32"]
 SMALL += ["model.attentional_size=0", "subwords.vocabulary_size=160"]
 SETTING = re.compile(r"[a-z_]+(\.[a-z0-9_]+)?=.*")
@@ -343,7 +343,9 @@ def run_program(words, given):
     words = [*NMT.get(words[0], []), *words[1:]]
     words = words[1:] if words[0] == "nmt" else words
     if "--verify" in words and "--source" not in words:
-        words = [*words, "--source", "input.en", "--variant", "pytorch"]
+        # The commands that this starts do so without PyTorch.
+        run_nmt(["export", words[1], "--precision", "int8", "--quiet"], b"")
+        words = [*words, "--source", "input.en", "--variant", "int8"]
     if words[0] != "train" or {"--help", "--cfg"} & set(words):
         return run_nmt(words, given)
     small = [] if any(word.startswith("init_from=") for word in words) else SMALL
@@ -418,7 +420,8 @@ def test_the_blocks_for_python_print_what_they_say(room, monkeypatch):
             key, _, value = setting.partition("=")
             group, _, name = key.partition(".")
             if name != "precision":
-                setattr(getattr(config, group), name, int(value))
+                part = getattr(config, group)
+                setattr(part, name, type(getattr(part, name))(value))
         return train(config)
 
     monkeypatch.setattr(nmt, "train", train_shortly)

@@ -46,7 +46,7 @@ class Group:
         context.set_forkserver_preload(
             [
                 "torch",
-                "torch._dynamo",
+                "torch._dynamo",  # which DistributedDataParallel imports
                 "torch.distributed",
                 "hydra.core.plugins",
                 "nmt.cli.hydra.train",
@@ -248,7 +248,7 @@ def test_a_world_without_a_rank_is_refused(nmt_train, tiny):
     assert "start several processes with torchrun, or unset WORLD_SIZE" in finished.err
 
 
-def test_torchrun_trains_and_passes_a_signal_on(nmt_train, endless, tmp_path):
+def test_torchrun_trains_and_passes_a_signal_on(nmt_train, group, endless, tmp_path):
     words = [
         sys.executable,
         "-m",
@@ -271,12 +271,5 @@ def test_torchrun_trains_and_passes_a_signal_on(nmt_train, endless, tmp_path):
     assert process.returncode != 0
     stopped = load_state(tmp_path / "run" / "state.pt").position.update
     assert stopped >= 3
-    finished = subprocess.run(
-        [*words, *endless, "trainer.max_minutes=0.0001"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        timeout=120,
-    )
-    assert finished.returncode == 0, finished.stderr
+    assert group([*endless, "trainer.max_minutes=0.0001"], 2).wait() == [0, 0]
     assert load_bundle(tmp_path / "run" / "best").metadata["updates"] == stopped

@@ -1,8 +1,6 @@
 """Fixtures of the tests of tools: a tool as a module, and a tool as a command."""
 
 import importlib
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,18 +19,10 @@ def load_tool():
 
 
 @pytest.fixture(scope="session")
-def run_tool():
+def run_tool(new_command):
     """A function that runs a tool as a command with one thread, and returns what it printed and its exit code."""
 
-    def run(name, *words, **environment):
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        return subprocess.run(
-            [sys.executable, TOOLS / f"{name}.py", *map(str, words)],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=300,
-            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"} | environment,
-        )
+    def run(name, *words):
+        return new_command(TOOLS / f"{name}.py", encoding="utf-8")(*words)
 
     return run

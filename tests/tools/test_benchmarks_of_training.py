@@ -91,10 +91,10 @@ def toolkit(tmp_path, monkeypatch):
 
 def test_training_is_measured_as_a_whole_and_by_parts(settings, run_tool):
     done = run_tool("benchmark_training", "--threads", "1", "--updates", "4", "--warm-up", "1", "--", *settings)
-    assert done.returncode == 0, done.stderr
-    assert "## 1 thread, fp32, " in done.stdout
-    assert " real target tokens/s, " in done.stdout
-    rows = table(done.stdout)[1:]
+    assert done.code == 0, done.err
+    assert "## 1 thread, fp32, " in done.out
+    assert " real target tokens/s, " in done.out
+    rows = table(done.out)[1:]
     assert [row[0] for row in rows] == ["encoder", "decoder", "attention", "output and loss", "optimiser", "data"]
     assert all(float(row[1]) > 0 for row in rows)
 
@@ -102,15 +102,15 @@ def test_training_is_measured_as_a_whole_and_by_parts(settings, run_tool):
 def test_input_feeding_beside_a_peer(settings, run_tool, toolkit):
     words = ["--threads", "1", "--updates", "3", "--warm-up", "1", "--rounds", "1", "--peer", "onmt"]
     done = run_tool("benchmark_training", *words, "--", *settings, "model.input_feeding=true")
-    assert done.returncode == 0, done.stderr
-    rows = table(done.stdout)
+    assert done.code == 0, done.err
+    rows = table(done.out)
     # With input feeding the attention is part of every step of the decoder.
     assert [row[0] for row in rows[1:6]] == ["encoder", "decoder", "output and loss", "optimiser", "data"]
     assert [row[0] for row in rows[7:]] == ["nmt", "OpenNMT-py 0.5"]
     assert rows[8][1] == "16"
     assert rows[8][4].endswith(", 16.7%")  # one of six target positions
     assert 0 < float(rows[8][2]) < 500  # five real target tokens in a hundredth of a second at least
-    assert "times the target tokens/s of OpenNMT-py 0.5" in done.stdout
+    assert "times the target tokens/s of OpenNMT-py 0.5" in done.out
 
 
 def test_the_peers_text_is_our_subwords(settings, load_tool, tmp_path):
@@ -183,8 +183,8 @@ def test_peers_that_cannot_be_run_are_told_of_in_one_line(load_tool, toolkit, tm
 
 def test_settings_that_nmt_train_refuses_are_refused(settings, run_tool):
     done = run_tool("benchmark_training", *settings, "model.cel=gru")
-    assert done.returncode == 2
-    assert done.stderr == "benchmark_training.py: error: unknown key model.cel; did you mean model.cell?\n"
+    assert done.code == 2
+    assert done.err == "benchmark_training.py: error: unknown key model.cel; did you mean model.cell?\n"
 
 
 @pytest.mark.parametrize("cell", list(Cell))
@@ -226,15 +226,15 @@ def test_the_weights_of_all_products_are_counted(load_tool, cell, kind, layers, 
 def test_processes_are_compared(settings, run_tool):
     words = ["--processes", "1", "--updates", "4", "--skip", "2", "--repeats", "1", "--"]
     done = run_tool("benchmark_processes", *words, *settings)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("| 1 | ")
-    assert done.stdout.splitlines()[-1].endswith(" | 1.00 |")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].startswith("| 1 | ")
+    assert done.out.splitlines()[-1].endswith(" | 1.00 |")
 
 
 def test_a_training_that_ends_before_it_is_measured_is_told_of(settings, run_tool):
     done = run_tool("benchmark_processes", "--processes", "1", "--", *settings, "trainer.max_updates=3")
-    assert done.returncode == 1
-    assert "nmt-train ended after 3 updates" in done.stderr
+    assert done.code == 1
+    assert "nmt-train ended after 3 updates" in done.err
     refused = run_tool("benchmark_processes", "--updates", "3", "--skip", "3", "--", *settings)
-    assert refused.returncode == 2
-    assert refused.stderr == ("benchmark_processes.py: error: --skip 3 leaves none of --updates 3; lower it\n")
+    assert refused.code == 2
+    assert refused.err == ("benchmark_processes.py: error: --skip 3 leaves none of --updates 3; lower it\n")

@@ -13,6 +13,7 @@ import corpora
 from nmt.cli.hydra.train import main
 from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
+from nmt.config.search import SearchConfig
 from nmt.config.train import OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.training import trainer as trainer_module
 from nmt.training.run import run
@@ -66,6 +67,7 @@ def make_config(tmp_path, corpus, cache):
             subwords=SubwordsConfig(vocabulary_size=160, sampling_alpha=0.3),
             model=ModelConfig(embedding_size=16, encoder_hidden_size=16, decoder_hidden_size=32, dropout=0.2),
             optimizer=OptimizerConfig(lr=5e-3, warmup_updates=5),
+            search=SearchConfig(max_length_ratio=0.5),  # what was hardly trained translates as long as it may
             trainer=TrainerConfig(
                 max_updates=24,
                 batch_tokens=800,

@@ -18,9 +18,9 @@ TEXT = ["corpus.source=en", "corpus.target=de"]
 
 
 @pytest.fixture
-def nmt_train(nmt_translate, tmp_path):
+def nmt_train(new_command, tmp_path):
     """A function that runs the command in an empty directory: exit code, stdout, stderr."""
-    command = type(nmt_translate)("hydra.train")
+    command = new_command("hydra.train")
 
     def run(*words):
         finished = command(*words, cwd=tmp_path)
