@@ -74,16 +74,25 @@ class Protector:
         self._characters = spelt_by(source)
         self._known = len(common_marks(source, target))
 
-    def protect(self, line: str, *, also: Sequence[tuple[Place, str]] = ()) -> ProtectedLine:
+    def protect(
+        self, line: str, *, also: Sequence[tuple[Place, str]] = (), terms: Sequence[tuple[Place, str, bool]] = ()
+    ) -> ProtectedLine:
         """Put marks into a line; of more than 64 spans the rest stays text.
 
         Args:
             line: what shall be translated.
             also: further places of the normalised line, and what shall come back of each. A place that touches a
                 span is left out.
+            terms: places of terms, what shall come back of each, and whether the model can write that. What it can
+                write is protected only in the place of whole spans.
         """
         text = self._source.normalized(line)
         spans = {place: text[place.start : place.end] for place in find_spans(text, self._characters)[: len(MARKS)]}
+        for place, target, can_be_written in terms:
+            touched = [span for span in spans if place.start < span.end and span.start < place.end]
+            covers = all(place.start <= start and end <= place.end for start, end in touched)
+            if covers and (touched or not can_be_written) and len(spans) - len(touched) < len(MARKS):
+                spans = {span: text for span, text in spans.items() if span not in touched} | {place: target}
         for place, span in also:
             if len(spans) < len(MARKS) and all(place.end <= start or end <= place.start for start, end in spans):
                 spans[place] = span

@@ -10,11 +10,13 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
+from nmt.config.choices import AttentionKind
 from nmt.config.search import SearchConfig
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.interface import Constraints, Hypothesis
 from nmt.text.numbers import Number, localised, missing_numbers
+from nmt.text.terms import Term
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
@@ -26,6 +28,7 @@ from nmt.translation.request import Request, TextHypothesis, Translation, in_one
 from nmt.translation.rerank import Rerank
 from nmt.translation.rows import Row, RowTranslator
 from nmt.translation.tags import refusal, tag_number
+from nmt.translation.terms import TermReader
 
 _Tag = TypeVar("_Tag")
 
@@ -40,6 +43,8 @@ class _Attempt(NamedTuple):
     """with marks in their texts"""
     is_whole: bool
     """whether the model itself wrote all marks of the best one"""
+    warnings: list[str]
+    """what is to be told of it"""
 
 
 class Translator:
@@ -58,6 +63,7 @@ class Translator:
         alignments: bool = False,
         attention: bool = False,
         rerank: Rerank | None = None,
+        glossary: Sequence[Term] = (),
         deadline: float | None = None,
     ) -> None:
         """Prepare to translate.
@@ -69,10 +75,12 @@ class Translator:
             alignments: say for each hypothesis which source word each of its words translates.
             attention: return the attention of each hypothesis.
             rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
+            glossary: terms of all lines; those of a request count before them.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
         Raises:
-            ConfigError: a search setting is impossible, or more hypotheses are asked for than the beam has places.
+            ConfigError: a search setting is impossible, also with a glossary, or more hypotheses are asked for than the
+                beam has places.
         """
         self.search = search or bundle.search
         self.search.validate()
@@ -92,6 +100,8 @@ class Translator:
             with_weights=alignments or attention,
         )
         self._protector, self._prefixes = Protector(self._source, self._target), PrefixReader(self._target)
+        attends = bundle.config.attention is not AttentionKind.none
+        self._terms = TermReader(self._source, self._target, self.search, glossary=glossary, attends=attends)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -174,9 +184,9 @@ class Translator:
 
     def _translate(self, requests: Sequence[Request]) -> list[Translation | ConfigError]:
         """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
-        protect = self._protector.protect if self.search.protect else ProtectedLine
-        lines = {i: protect(request.text) for i, request in enumerate(requests) if not is_blank(request.text)}
-        refused = {i: error for i, request in enumerate(requests) if (error := refusal(request.tag, self.bundle.tags))}
+        lines = {i: self._protected(request) for i, request in enumerate(requests) if not is_blank(request.text)}
+        refusals = [refusal(request.tag, self.bundle.tags) or self._terms.refusal(request) for request in requests]
+        refused = {i: error for i, error in enumerate(refusals) if error}
         attempts = self._attempt(requests, {i: line for i, line in lines.items() if i not in refused})
         warnings = self._check_numbers(requests, attempts) if self.search.check_numbers else {}
         results: list[Translation | ConfigError] = []
@@ -188,6 +198,9 @@ class Translator:
             else:
                 results.append(without_source(request))
         return results
+
+    def _protected(self, request: Request) -> ProtectedLine:
+        return self._terms.protect(self._protector, request) if self.search.protect else ProtectedLine(request.text)
 
     def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, _Attempt]:
         """Translate the lines of some requests."""
@@ -201,7 +214,8 @@ class Translator:
             text = beginning_with(line.with_marks(requests[i].prefix), line.marked if line.spans else "")
             untranslated = TextHypothesis(text, 0.0, 0.0, True, [])
             hypotheses = texts[rows[i]] if i in rows else [untranslated]
-            attempts[i] = _Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text))
+            missing = self._terms.missing(self._rows.missing_terms(rows[i], found[rows[i]])) if i in rows else []
+            attempts[i] = _Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text), missing)
         return self._with_all_marks(attempts, rows)
 
     def _row(self, request: Request, line: ProtectedLine, ids: Sequence[int]) -> Row:
@@ -211,7 +225,9 @@ class Translator:
         source = tuple(ids[: self.search.max_source_tokens])
         marks = tuple(i for i in source if i in self._source.mark_ids and i in self._target.mark_ids)
         draw = (request.draw or 1) if self.search.sample else 1
-        return Row(self._source.tag_prefix(tag), source, replace(constraints, marks=marks), draw, prefix)
+        before = self._source.tag_prefix(tag)
+        terms = self._terms.constraints(request, line, shift=len(before), length=len(source))
+        return Row(before, source, replace(constraints, marks=marks, terms=terms), draw, prefix)
 
     def _best(self, hypotheses: list[TextHypothesis]) -> list[TextHypothesis]:
         return self._rerank(hypotheses)[: self._n_best] if self._rerank else hypotheses
@@ -238,24 +254,30 @@ class Translator:
 
     def _check_numbers(self, requests: Sequence[Request], attempts: dict[int, _Attempt]) -> dict[int, list[str]]:
         """Translate lines again whose numbers are gone, with these protected; return what is to be told of lines."""
-        missing = {i: missing_numbers(each.line.marked, each.hypotheses[0].text) for i, each in attempts.items()}
+        missing = {i: self._missing_numbers(requests[i], each) for i, each in attempts.items()}
         missing = {i: numbers for i, numbers in missing.items() if numbers}
         protected = {i: self._with_numbers(requests[i], attempts[i].line, missing[i]) for i in missing}
         again = self._attempt(requests, protected)
         warnings: dict[int, list[str]] = {}
         for i, second in again.items():
-            if second.is_whole and not missing_numbers(second.line.marked, second.hypotheses[0].text):
+            if second.is_whole and not self._missing_numbers(requests[i], second):
                 attempts[i] = second
             else:
                 gone = ", ".join(number.text for number in missing[i])
                 warnings[i] = [f"its translation lacks a number of the source ({gone})"]
         return warnings
 
+    def _missing_numbers(self, request: Request, attempt: _Attempt) -> list[Number]:
+        """List the numbers of a line that its translation lacks, but for those that are part of a term."""
+        numbers = missing_numbers(attempt.line.marked, attempt.hypotheses[0].text)
+        terms = self._terms.find(request, attempt.line.marked) if numbers else []
+        return [each for each in numbers if not any(term.start <= each.start < term.end for term in terms)]
+
     def _with_numbers(self, request: Request, line: ProtectedLine, numbers: Sequence[Number]) -> ProtectedLine:
         """Protect numbers of a line too."""
         languages = {"source": self.bundle.source_language, "target": self.bundle.target_language}
         also = [(line.origin(number.start, number.end), localised(number.text, **languages)) for number in numbers]
-        return self._protector.protect(request.text, also=also)
+        return self._terms.protect(self._protector, request, also=also)
 
     def _text(self, hypothesis: Hypothesis, row: Row) -> TextHypothesis:
         text = in_one_line(continued(self._target, row.prefix, hypothesis.tokens))
@@ -277,9 +299,9 @@ class Translator:
 
     def _translation(self, request: Request, attempt: _Attempt, warnings: list[str]) -> Translation:
         """Put together what became of a request."""
-        line, ids, hypotheses, _ = attempt
+        line, ids, hypotheses, _, own = attempt
         limit, best = self.search.max_source_tokens, hypotheses[0]
-        warnings = [*unread(self._target, line.with_marks(request.prefix)), *warnings]
+        warnings = [*unread(self._target, line.with_marks(request.prefix)), *own, *warnings]
         if len(ids) > limit:
             warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:
