@@ -137,10 +137,8 @@ def measure(arguments: argparse.Namespace) -> None:
         has, should = written(terms, test[0], texts)
         of_all = bleu(texts, test[1]).value
         of_touched = bleu([texts[i] for i in touched], [test[1][i] for i in touched]).value
-        print(
-            f"{mode or 'none':<7} {100 * has / max(1, should):5.1f} % of {should:<6} {of_all:5.2f}   {of_touched:24.2f}   "
-            f"{len(touched) / seconds:6.0f}"
-        )
+        share, speed = 100 * has / max(1, should), len(touched) / seconds
+        print(f"{mode or 'none':<7} {share:5.1f} % of {should:<6} {of_all:5.2f}   {of_touched:24.2f}   {speed:6.0f}")
     many = [*glossary, *(Term(f"word{i}", (f"Wort{i}",)) for i in range(1000 - len(glossary)))]
     for name, loaded in (("no", ()), (f"{len(many):,}", many)):
         translator = _translator(bundle, arguments.beam_size, loaded, TermMode.soft)

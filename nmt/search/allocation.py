@@ -14,7 +14,7 @@ import numpy as np
 from nmt.search.arrays import Floats, Ints
 from nmt.search.candidates import Candidates, not_numbers
 from nmt.search.distribution import forbid
-from nmt.search.interface import Constraints, Step, Term
+from nmt.search.interface import Constraints, StepLike, Term
 from nmt.search.rules import Prefix, Rule
 from nmt.search.terms import TermSpelling
 
@@ -23,7 +23,7 @@ _LOOKED_AT = 100
 
 
 def allocated_candidates(
-    step: Step, totals: Floats, widths: Ints, *, rules: Sequence[Rule], prefix: Prefix, spelling: TermSpelling
+    step: StepLike, totals: Floats, widths: Ints, rules: Sequence[Rule], prefix: Prefix, *, spelling: TermSpelling
 ) -> Candidates:
     """Take continuations of every sentence, from every bank as many; without terms these are the best.
 

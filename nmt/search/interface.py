@@ -38,7 +38,7 @@ class Term(NamedTuple):
     """of the source, in which it stands"""
     forms: tuple[tuple[int, ...], ...]
     """target ids of each form that is allowed"""
-    count: int = 1
+    times: int = 1
     """how often it stands there"""
 
 

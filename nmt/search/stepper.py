@@ -128,19 +128,19 @@ class Stepper:
         options, operations, added = self.options, self._operations, frontier.added
         places = frontier.tokens.shape[1]
         step, weights = self._step(frontier, state)
-        active, change = self._active(frontier), None
-        prefix = self._prefix(frontier)
+        active, prefix, change = self._active(frontier), self._prefix(frontier), None
         if active:
             here, prefix.weights = self._here(frontier), weights
             prefix.forced = np.array([each.forces(frontier.length) for each in here])
             step, change = process(step, active, prefix, here, operations)
             operations = Operations()  # the processed scores are on the host
-        told = {"rules": options.rules, "prefix": prefix}
         if options.terms is not None and any(each.requires_terms for each in prefix.constraints):
             widths = np.minimum(options.beam_size - self.pool.counts[frontier.sentences], count)
-            best = allocated_candidates(step, frontier.totals, widths, spelling=options.terms, **told)
+            best = allocated_candidates(step, frontier.totals, widths, options.rules, prefix, spelling=options.terms)
         else:
-            best = best_candidates(step, frontier.totals, count, operations=operations, **told)
+            best = best_candidates(
+                step, frontier.totals, count, rules=options.rules, prefix=prefix, operations=operations
+            )
         if change is not None:
             added = best.added(change, added, step.shortlist)
         elif added is not None:

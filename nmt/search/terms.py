@@ -74,7 +74,7 @@ class FavouredTerms:
     """Adds to the next token of each term, as far as attention reads the term's source, until the term is written.
 
     Attention decides where, as with a lexicon in the model (Arthur et al. 2016). A token that goes on with a term gets
-    all that one can get. The probabilities of all tokens sum to one again, so that to begin a term is no gain by itself.
+    all that one can get. Probabilities sum to one again, so that to begin a term is no gain by itself.
     """
 
     def __init__(self, spelling: TermSpelling) -> None:
@@ -96,7 +96,7 @@ class FavouredTerms:
             for place, tokens in enumerate(map(tuple, prefix.tokens[row].tolist())):
                 gains: dict[int, float] = {}
                 for term in each.terms:
-                    if self._spelling.written(term.forms, tokens, False) >= term.count:
+                    if self._spelling.written(term.forms, tokens, False) >= term.times:
                         continue
                     read = float(prefix.weights[row, place, list(term.positions)].sum())
                     for token, begun in self._spelling.next_tokens(term.forms, tokens):

@@ -127,7 +127,9 @@ def checked_terms(terms: Iterable[tuple[str, Sequence[str]]]) -> tuple[Term, ...
     for source, forms in terms:
         term = Term(_plain(source), tuple(map(_plain, [forms] if isinstance(forms, str) else forms)))
         if not (term.source and term.forms and all(term.forms)):
-            raise ConfigError(f"the term {source!r}: {forms!r} is empty: give a source, and one form of its target or more")
+            raise ConfigError(
+                f"the term {source!r}: {forms!r} is empty: give a source, and one form of its target or more"
+            )
         made.append(term)
     return tuple(made)
 

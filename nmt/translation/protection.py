@@ -115,6 +115,20 @@ class Decoded(NamedTuple):
     """characters at the start of the translation that stay as they are: its prefix"""
 
 
+class Attempt(NamedTuple):
+    """A line, and how it was translated."""
+
+    line: ProtectedLine
+    ids: list[int]
+    """its subwords; empty where there is none to translate"""
+    hypotheses: list[TextHypothesis]
+    """with marks in their texts"""
+    is_whole: bool
+    """whether the model itself wrote all marks of the best one"""
+    warnings: list[str]
+    """what is to be told of it"""
+
+
 def with_marks(hypothesis: TextHypothesis, line: ProtectedLine, decoded: Decoded) -> TextHypothesis:
     """Put the marks that a translation lacks where attention says that their neighbours went.
 

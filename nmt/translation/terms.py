@@ -4,14 +4,16 @@ import functools
 from collections.abc import Sequence
 from itertools import accumulate
 
-from nmt.config.choices import TermMode
+from nmt.config.choices import AttentionKind, TermMode
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.search.interface import Term
 from nmt.text.spans import Place
-from nmt.text.subwords import MARKS, SPACE, SubwordModel
+from nmt.text.subwords import MARKS
 from nmt.text.terms import Match, Terms, joins
 from nmt.text.terms import Term as Asked
+from nmt.text.vocabulary import subwords_of
+from nmt.translation.model import Translating
 from nmt.translation.protection import ProtectedLine, Protector
 from nmt.translation.request import Request
 
@@ -19,53 +21,42 @@ from nmt.translation.request import Request
 class TermReader:
     """Finds the terms of a glossary, and those of each request, in its line."""
 
-    def __init__(
-        self,
-        source: SubwordModel,
-        target: SubwordModel,
-        search: SearchConfig,
-        *,
-        glossary: Sequence[Asked] = (),
-        attends: bool = True,
-    ) -> None:
+    def __init__(self, bundle: Translating, search: SearchConfig, *, glossary: Sequence[Asked] = ()) -> None:
         """Prepare.
 
         Args:
-            source: the subwords that the model reads.
-            target: those that it writes.
+            bundle: the model, with its subwords.
             search: how to search.
             glossary: terms of all lines.
-            attends: whether the model has attention.
 
         Raises:
             ConfigError: there is a glossary, and this search cannot keep to it.
         """
-        self._source, self._target = source, target
+        self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
+        self._protector, self._protects = Protector(self._source, self._target), search.protect
         self._glossary = tuple(glossary)
-        self._reason = _reason(search, attends=attends)
-        self._is_hard = search.terms is TermMode.hard
+        self._reason = _reason(search, attends=bundle.config.attention is not AttentionKind.none)
         self._terms_of = functools.lru_cache(maxsize=256)(self._read)
         self._ids = functools.lru_cache(maxsize=4096)(self._encoded)
-        if glossary:
-            self.require_possible()
-            self._terms_of(())
-
-    def require_possible(self) -> None:
-        """Raise ConfigError where this search cannot keep to terms."""
-        if self._reason:
+        if glossary and self._reason:
             raise ConfigError(self._reason)
 
     def refusal(self, request: Request) -> ConfigError | None:
         """Say why the terms of a request are impossible, if they are."""
         return ConfigError(self._reason) if request.terms and self._reason else None
 
-    def protect(self, protector: Protector, request: Request, *, also: Sequence[tuple[Place, str]] = ()) -> ProtectedLine:
-        """Protect a line. A term whose target the model cannot write is protected too, and comes back as its target."""
+    def protect(self, request: Request, *, also: Sequence[tuple[Place, str]] = ()) -> ProtectedLine:
+        """Protect a line, where the search says so, and further places of it.
+
+        A term whose target the model cannot write is protected too, and comes back as its target.
+        """
+        if not (also or self._protects):
+            return ProtectedLine(request.text)
         terms = [
             (Place(match.start, match.end), match.forms[0], bool(self._ids(match.forms)))
             for match in self.find(request, self._source.normalized(request.text))
         ]
-        return protector.protect(request.text, also=also, terms=terms)
+        return self._protector.protect(request.text, also=also, terms=terms)
 
     def find(self, request: Request, text: str) -> list[Match]:
         """Find what a request asks for, and the glossary, in a text, which may be the request's with marks."""
@@ -106,9 +97,7 @@ class TermReader:
         byte_ids = {*self._source.byte_ids}
         pairs = zip(self._source.encode(text)[:length], self._source.surfaces(text), strict=False)
         # Of a character in bytes the first counts. The text begins with a space that nobody typed.
-        sizes = (
-            int(not 0x80 <= int(piece[1:-1], 16) < 0xC0) if i in byte_ids else len(piece) for i, piece in pairs
-        )
+        sizes = (int(not 0x80 <= int(piece[1:-1], 16) < 0xC0) if i in byte_ids else len(piece) for i, piece in pairs)
         return [max(0, end - 1) for end in accumulate(sizes)]
 
     def _read(self, own: Sequence[Asked]) -> Terms:

@@ -8,22 +8,21 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from nmt.config.choices import AttentionKind
 from nmt.config.search import SearchConfig
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.interface import Constraints, Hypothesis
-from nmt.text.numbers import Number, localised, missing_numbers
 from nmt.text.terms import Term
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
 from nmt.translation.model import Translating
+from nmt.translation.numbers import NumberCheck
 from nmt.translation.options import require_places
 from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
-from nmt.translation.protection import Decoded, ProtectedLine, Protector, with_marks
+from nmt.translation.protection import Attempt, Decoded, ProtectedLine, with_marks
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
 from nmt.translation.rows import Row, RowTranslator
@@ -31,20 +30,6 @@ from nmt.translation.tags import refusal, tag_number
 from nmt.translation.terms import TermReader
 
 _Tag = TypeVar("_Tag")
-
-
-class _Attempt(NamedTuple):
-    """A line, and how it was translated."""
-
-    line: ProtectedLine
-    ids: list[int]
-    """its subwords; empty where there is none to translate"""
-    hypotheses: list[TextHypothesis]
-    """with marks in their texts"""
-    is_whole: bool
-    """whether the model itself wrote all marks of the best one"""
-    warnings: list[str]
-    """what is to be told of it"""
 
 
 class Translator:
@@ -99,9 +84,8 @@ class Translator:
             n_best=self.search.beam_size if rerank and not self.search.sample else n_best,
             with_weights=alignments or attention,
         )
-        self._protector, self._prefixes = Protector(self._source, self._target), PrefixReader(self._target)
-        attends = bundle.config.attention is not AttentionKind.none
-        self._terms = TermReader(self._source, self._target, self.search, glossary=glossary, attends=attends)
+        self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
+        self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -184,7 +168,7 @@ class Translator:
 
     def _translate(self, requests: Sequence[Request]) -> list[Translation | ConfigError]:
         """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
-        lines = {i: self._protected(request) for i, request in enumerate(requests) if not is_blank(request.text)}
+        lines = {i: self._terms.protect(request) for i, request in enumerate(requests) if not is_blank(request.text)}
         refusals = [refusal(request.tag, self.bundle.tags) or self._terms.refusal(request) for request in requests]
         refused = {i: error for i, error in enumerate(refusals) if error}
         attempts = self._attempt(requests, {i: line for i, line in lines.items() if i not in refused})
@@ -199,23 +183,20 @@ class Translator:
                 results.append(without_source(request))
         return results
 
-    def _protected(self, request: Request) -> ProtectedLine:
-        return self._terms.protect(self._protector, request) if self.search.protect else ProtectedLine(request.text)
-
-    def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, _Attempt]:
+    def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, Attempt]:
         """Translate the lines of some requests."""
         encoded = dict(zip(lines, self._source.encode_batch([line.given for line in lines.values()]), strict=True))
         rows = {i: self._row(requests[i], lines[i], ids) for i, ids in encoded.items() if ids}
         found = self._rows.translate(set(rows.values()))
         texts = {row: self._best([self._text(each, row) for each in those]) for row, those in found.items()}
-        attempts: dict[int, _Attempt] = {}
+        attempts: dict[int, Attempt] = {}
         for i, line in lines.items():
             # What has nothing but spans that the model does not know is its own translation.
             text = beginning_with(line.with_marks(requests[i].prefix), line.marked if line.spans else "")
             untranslated = TextHypothesis(text, 0.0, 0.0, True, [])
             hypotheses = texts[rows[i]] if i in rows else [untranslated]
             missing = self._terms.missing(self._rows.missing_terms(rows[i], found[rows[i]])) if i in rows else []
-            attempts[i] = _Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text), missing)
+            attempts[i] = Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text), missing)
         return self._with_all_marks(attempts, rows)
 
     def _row(self, request: Request, line: ProtectedLine, ids: Sequence[int]) -> Row:
@@ -232,7 +213,7 @@ class Translator:
     def _best(self, hypotheses: list[TextHypothesis]) -> list[TextHypothesis]:
         return self._rerank(hypotheses)[: self._n_best] if self._rerank else hypotheses
 
-    def _with_all_marks(self, attempts: dict[int, _Attempt], rows: Mapping[int, Row]) -> dict[int, _Attempt]:
+    def _with_all_marks(self, attempts: dict[int, Attempt], rows: Mapping[int, Row]) -> dict[int, Attempt]:
         """Put the marks that translations lack where attention says."""
         lacking = [
             (i, number)
@@ -252,32 +233,20 @@ class Translator:
             attempts[i] = attempts[i]._replace(hypotheses=hypotheses)
         return attempts
 
-    def _check_numbers(self, requests: Sequence[Request], attempts: dict[int, _Attempt]) -> dict[int, list[str]]:
+    def _check_numbers(self, requests: Sequence[Request], attempts: dict[int, Attempt]) -> dict[int, list[str]]:
         """Translate lines again whose numbers are gone, with these protected; return what is to be told of lines."""
-        missing = {i: self._missing_numbers(requests[i], each) for i, each in attempts.items()}
+        missing = {i: self._numbers.missing(requests[i], each) for i, each in attempts.items()}
         missing = {i: numbers for i, numbers in missing.items() if numbers}
-        protected = {i: self._with_numbers(requests[i], attempts[i].line, missing[i]) for i in missing}
+        protected = {i: self._numbers.protect(requests[i], attempts[i].line, missing[i]) for i in missing}
         again = self._attempt(requests, protected)
         warnings: dict[int, list[str]] = {}
         for i, second in again.items():
-            if second.is_whole and not self._missing_numbers(requests[i], second):
+            if second.is_whole and not self._numbers.missing(requests[i], second):
                 attempts[i] = second
             else:
                 gone = ", ".join(number.text for number in missing[i])
                 warnings[i] = [f"its translation lacks a number of the source ({gone})"]
         return warnings
-
-    def _missing_numbers(self, request: Request, attempt: _Attempt) -> list[Number]:
-        """List the numbers of a line that its translation lacks, but for those that are part of a term."""
-        numbers = missing_numbers(attempt.line.marked, attempt.hypotheses[0].text)
-        terms = self._terms.find(request, attempt.line.marked) if numbers else []
-        return [each for each in numbers if not any(term.start <= each.start < term.end for term in terms)]
-
-    def _with_numbers(self, request: Request, line: ProtectedLine, numbers: Sequence[Number]) -> ProtectedLine:
-        """Protect numbers of a line too."""
-        languages = {"source": self.bundle.source_language, "target": self.bundle.target_language}
-        also = [(line.origin(number.start, number.end), localised(number.text, **languages)) for number in numbers]
-        return self._terms.protect(self._protector, request, also=also)
 
     def _text(self, hypothesis: Hypothesis, row: Row) -> TextHypothesis:
         text = in_one_line(continued(self._target, row.prefix, hypothesis.tokens))
@@ -297,7 +266,7 @@ class Translator:
             text, hypothesis.score, hypothesis.log_prob, hypothesis.finished, hypothesis.tokens, alignment, attention
         )
 
-    def _translation(self, request: Request, attempt: _Attempt, warnings: list[str]) -> Translation:
+    def _translation(self, request: Request, attempt: Attempt, warnings: list[str]) -> Translation:
         """Put together what became of a request."""
         line, ids, hypotheses, _, own = attempt
         limit, best = self.search.max_source_tokens, hypotheses[0]
