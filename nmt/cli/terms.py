@@ -31,8 +31,7 @@ def check_terms(arguments: argparse.Namespace) -> None:
     """Refuse what means nothing, and warn of what is odd in a glossary.
 
     Raises:
-        ConfigError: an option means nothing, or a line of the glossary is no term.
-        OSError: the glossary cannot be read.
+        ConfigError: an option means nothing, the glossary cannot be read, or a line of it is no term.
     """
     if arguments.glossary == "":
         raise ConfigError("--glossary is empty: name a file of terms")

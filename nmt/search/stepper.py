@@ -126,7 +126,7 @@ class Stepper:
     def take_one(self, frontier: Frontier, state: State, *, count: int) -> Growth:
         """Take the best continuations of every sentence at one position: `count`, or fewer if none has as many."""
         options, operations, added = self.options, self._operations, frontier.added
-        places = frontier.tokens.shape[1]
+        places, rules = frontier.tokens.shape[1], options.rules
         step, weights = self._step(frontier, state)
         active, prefix, change = self._active(frontier), self._prefix(frontier), None
         if active:
@@ -136,11 +136,10 @@ class Stepper:
             operations = Operations()  # the processed scores are on the host
         if options.terms is not None and any(each.requires_terms for each in prefix.constraints):
             widths = np.minimum(options.beam_size - self.pool.counts[frontier.sentences], count)
-            best = allocated_candidates(step, frontier.totals, widths, options.rules, prefix, spelling=options.terms)
+            sizes = frontier.totals, widths, self.limits[frontier.sentences] - frontier.length - 1
+            best = allocated_candidates(step, *sizes, rules=rules, prefix=prefix, terms=options.terms)
         else:
-            best = best_candidates(
-                step, frontier.totals, count, rules=options.rules, prefix=prefix, operations=operations
-            )
+            best = best_candidates(step, frontier.totals, count, rules=rules, prefix=prefix, operations=operations)
         if change is not None:
             added = best.added(change, added, step.shortlist)
         elif added is not None:

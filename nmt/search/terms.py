@@ -21,15 +21,19 @@ _GAIN = 16.0
 class TermSpelling:
     """Says how far terms are written."""
 
-    def __init__(self, pieces: Callable[[], Sequence[str]], *, space: str, count: Callable[..., int]) -> None:
+    def __init__(
+        self, pieces: Callable[[], Sequence[str]], *, space: str, eos_id: int, count: Callable[..., int]
+    ) -> None:
         """Prepare.
 
         Args:
             pieces: says what each id spells; it is asked when a sentence first has a term.
             space: how a space is spelt.
+            eos_id: what ends a translation.
             count: counts how often a word stands in a text, see `nmt.text.terms.count_words`.
         """
         self._pieces_of, self._space, self._count = pieces, space, count
+        self.eos_id = eos_id
         self.written = functools.lru_cache(maxsize=4096)(self._find_written)
         self.next_tokens = functools.lru_cache(maxsize=4096)(self._find_next)
 
@@ -37,11 +41,12 @@ class TermSpelling:
         """Tell whether a form of a term is written as whole words."""
         return self.written(term.forms, tuple(tokens)) > 0
 
-    def progress(self, terms: Sequence[Term], tokens: tuple[int, ...]) -> int:
-        """Count the tokens of terms that are written: of a whole one those of its longest form."""
+    def lacking(self, terms: Sequence[Term], tokens: tuple[int, ...]) -> int:
+        """Count the tokens of terms that are still to be written, of each in the form that takes the fewest."""
+        forms = (term.forms for term in terms if not self.has(term, tokens))
         return sum(
-            max(map(len, term.forms)) if self.has(term, tokens) else max(map(len, self._begun(term.forms, tokens)))
-            for term in terms
+            min(len(form) - len(begun) for form, begun in zip(each, self._begun(each, tokens), strict=True))
+            for each in forms
         )
 
     def _find_written(self, forms: tuple[tuple[int, ...], ...], tokens: tuple[int, ...], whole: bool = True) -> int:
@@ -114,9 +119,9 @@ class FavouredTerms:
 class RequiredTerms:
     """No translation ends before it has a form of each of its sentence's terms, where these are required."""
 
-    def __init__(self, spelling: TermSpelling, *, eos_id: int) -> None:
-        """Take what tells how far terms are written, and what ends a translation."""
-        self._spelling, self._eos_id = spelling, eos_id
+    def __init__(self, spelling: TermSpelling) -> None:
+        """Take what tells how far terms are written."""
+        self._spelling = spelling
 
     def is_active(self, constraints: Sequence[Constraints], length: int) -> bool:
         """See `nmt.search.processors.Processor`."""
@@ -126,7 +131,8 @@ class RequiredTerms:
         """See `nmt.search.processors.Processor`."""
         for row, each in enumerate(constraints):
             if each.requires_terms and not each.forces(prefix.length):
-                column = self._eos_id if ids is None else int((ids[row] == self._eos_id).argmax())
+                eos_id = self._spelling.eos_id
+                column = eos_id if ids is None else int((ids[row] == eos_id).argmax())
                 for place, tokens in enumerate(prefix.tokens[row].tolist()):
                     if not all(self._spelling.has(term, tokens) for term in each.terms):
                         scores[row, place, column] = -np.inf

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.errors import ConfigError
+from nmt.files import read_regular
 from nmt.text.terms import Term
 
 
@@ -22,10 +23,12 @@ def read_glossary(path: Path) -> Glossary:
     may become any of their targets.
 
     Raises:
-        ConfigError: a line is no term, with its number.
-        OSError: the file cannot be read.
+        ConfigError: the file cannot be read, or a line is no term, with its number.
     """
-    lines, warnings = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), []
+    try:
+        lines, warnings = read_regular(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), []
+    except OSError as error:
+        raise ConfigError(f"cannot read the glossary {path} ({error.strerror}): name a file of terms") from None
     terms: list[Term] = []
     first: dict[str, int] = {}
     for number, raw in enumerate(lines, 1):

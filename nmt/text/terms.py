@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nmt.errors import ConfigError
 from nmt.text.scripts import CHINESE, KANA, OTHERS
 
-_SPACED = rf"[^\W{CHINESE}{KANA}{OTHERS}]"
+_SPACED = rf"[^\W_{CHINESE}{KANA}{OTHERS}]"
 _UNSPACED = re.compile(f"[{CHINESE}{KANA}{OTHERS}]")
 _WORD = re.compile(f"{_SPACED}+")
 _SENTENCE_BEGINS = re.compile(r"(?:^|[.!?…:](?:[\"'”’»)\]]*)\s)[\s\"'“”‘’«»„‚(\[¿¡–—-]*$")

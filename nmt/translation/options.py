@@ -18,7 +18,7 @@ _SAMPLED = 8
 
 def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int, with_weights: bool) -> SearchOptions:
     """Make the options of every search from the settings."""
-    spelling = TermSpelling(lambda: subwords.pieces, space=SPACE, count=count_words)
+    spelling = TermSpelling(lambda: subwords.pieces, space=SPACE, eos_id=subwords.eos_id, count=count_words)
     return SearchOptions(
         bos_id=subwords.bos_id,
         eos_id=subwords.eos_id,
@@ -31,7 +31,7 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
             ForcedPrefix(),
             PrefixReader(subwords).end,
             RequiredMarks(eos_id=subwords.eos_id),
-            RequiredTerms(spelling, eos_id=subwords.eos_id),
+            RequiredTerms(spelling),
         ),
         terms=spelling,
         sampling=Sampling(search.temperature, search.top_k, search.top_p, search.seed) if search.sample else None,

@@ -83,9 +83,9 @@ class RowTranslator:
         again = {row: required for row in rows if (required := self._required(row, found[row])) != row}
         whole = self._search(again.values(), self.options)
         for row, required in again.items():
-            best = whole[required][0]
-            if best.finished and not row.lacks_marks(best.tokens) and not self.missing_terms(row, whole[required]):
-                found[row] = whole[required]
+            fit = [each for each in whole[required] if each.finished and not self.missing_terms(row, [each])]
+            if fit and not row.lacks_marks(fit[0].tokens):
+                found[row] = fit if required.constraints.requires_terms else whole[required]
         return found
 
     def missing_terms(self, row: Row, hypotheses: Sequence[Hypothesis]) -> list[Term]:

@@ -10,7 +10,7 @@ from nmt.errors import ConfigError
 from nmt.search.interface import Term
 from nmt.text.spans import Place
 from nmt.text.subwords import MARKS
-from nmt.text.terms import Match, Terms, joins
+from nmt.text.terms import Match, Terms, checked_terms, joins
 from nmt.text.terms import Term as Asked
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.model import Translating
@@ -30,11 +30,11 @@ class TermReader:
             glossary: terms of all lines.
 
         Raises:
-            ConfigError: there is a glossary, and this search cannot keep to it.
+            ConfigError: there is a glossary, and this search cannot keep to it, or a term is empty.
         """
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._protector, self._protects = Protector(self._source, self._target), search.protect
-        self._glossary = tuple(glossary)
+        self._glossary = checked_terms(glossary)
         self._reason = _reason(search, attends=bundle.config.attention is not AttentionKind.none)
         self._terms_of = functools.lru_cache(maxsize=256)(self._read)
         self._ids = functools.lru_cache(maxsize=4096)(self._encoded)
