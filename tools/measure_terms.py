@@ -2,8 +2,8 @@
 
     python tools/measure_terms.py runs/mine/best --train data/train --test data/test
 
-The terms are the least frequent nouns of the test text: capitalised words of the reference, not at the start of a
-sentence, each with the word that it is aligned with in the training and test text. A term's forms are what the
+The terms are the least frequent nouns of the test text. A noun is a capitalised word of the reference, not at the start
+of a sentence. Its source is the word that it is aligned with in the training and test text. A term's forms are what the
 references have for that word. A term counts as written where one of them is a whole word of the translation.
 
 A line without a term has to be translated as without a glossary; the exit code is 1 where one is not.

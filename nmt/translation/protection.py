@@ -111,6 +111,8 @@ class Decoded(NamedTuple):
     """(S,) text of each source position, empty for a tag"""
     weights: npt.NDArray[np.floating[Any]] | None
     """(T, S) attention; None where the model has none"""
+    terms: Sequence[str] = ()
+    """what no mark may stand within"""
     begun: int = 0
     """characters at the start of the translation that stay as they are: its prefix"""
 
@@ -173,7 +175,7 @@ def _offset(line: ProtectedLine, mark: str, text: str, decoded: Decoded) -> int:
     before, behind = (len(_without(part, unknown).replace(" ", "")) for part in line.marked.split(mark, 1))
     if not before or not behind:
         return len(text) if before else 0
-    gaps = [(i, end) for i, end in enumerate([0, *decoded.ends]) if _is_gap(text, end)]
+    gaps = [(i, end) for i, end in enumerate([0, *decoded.ends]) if _is_gap(text, end, decoded.terms)]
     if decoded.weights is None or not gaps:
         share = place / len(line.marked)
         return min((end for _, end in gaps), key=lambda end: abs(end - share * len(text)), default=len(text))
@@ -193,12 +195,14 @@ def _behind_prefix(text: str, offset: int, decoded: Decoded) -> int:
     """Move an offset inside the prefix to the first gap behind that."""
     if offset >= decoded.begun:
         return offset
-    return next(end for end in range(decoded.begun, len(text) + 1) if _is_gap(text, end))
+    return next(end for end in range(decoded.begun, len(text) + 1) if _is_gap(text, end, decoded.terms))
 
 
-def _is_gap(text: str, offset: int) -> bool:
-    """Tell whether something may stand at this offset without breaking a word or a number."""
-    return not (0 < offset < len(text) and _is_inside(text[offset - 1]) and _is_inside(text[offset]))
+def _is_gap(text: str, offset: int, terms: Sequence[str]) -> bool:
+    """Tell whether something may stand at this offset without breaking a word, a number or a term."""
+    if 0 < offset < len(text) and _is_inside(text[offset - 1]) and _is_inside(text[offset]):
+        return False
+    return not any(term in text[max(0, offset - len(term) + 1) : offset + len(term) - 1] for term in terms)
 
 
 def _is_inside(character: str) -> bool:

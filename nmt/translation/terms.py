@@ -96,7 +96,7 @@ class TermReader:
         """Say where each of the first subwords of a text ends: behind so many characters of it."""
         byte_ids = {*self._source.byte_ids}
         pairs = zip(self._source.encode(text)[:length], self._source.surfaces(text), strict=False)
-        # Of a character in bytes the first counts. The text begins with a space that nobody typed.
+        # Of a character in bytes the first counts. The first subword begins with a space that the text lacks.
         sizes = (int(not 0x80 <= int(piece[1:-1], 16) < 0xC0) if i in byte_ids else len(piece) for i, piece in pairs)
         return [max(0, end - 1) for end in accumulate(sizes)]
 

@@ -228,7 +228,8 @@ class Translator:
             surfaces = [*("" for _ in rows[i].tag), *self._source.surfaces(line.given)]
             ends = [len(self._target.decode(each.tokens[: end + 1])) for end in range(len(each.tokens))]
             shift, begun = len(each.text) - ends[-1], len(rows[i].prefix)  # of a prefix with other spaces
-            decoded = Decoded([end + shift for end in ends], surfaces, attention, begun)
+            terms = [self._target.decode(form) for term in rows[i].constraints.terms for form in term.forms]
+            decoded = Decoded([end + shift for end in ends], surfaces, attention, terms, begun)
             hypotheses[number] = with_marks(each, line, decoded)
             attempts[i] = attempts[i]._replace(hypotheses=hypotheses)
         return attempts
