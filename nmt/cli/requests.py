@@ -22,11 +22,19 @@ from nmt.translation.tags import tag_number
 INPUT_FORMATS = ("text", "jsonl")
 
 _EXAMPLE = '{"text": "A dog runs.", "id": 1}'
-_TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "prefix": (str,), "tag": (int, str), "id": (int, str)}
-_TYPES |= {"terms": (dict,)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "prefix": (str,),
+    "terms": (dict,),
+    "tag": (int, str),
+    "id": (int, str),
+}
 """The keys of a line of JSON; docs/schemas/translate-input.json says the same."""
-_IN_WORDS: dict[tuple[type, ...], str] = {(str,): "a text", (int, str): "a text or a whole number"}
-_IN_WORDS |= {(dict,): 'an object from words to their targets, as {"dog": "Hund", "cat": ["Katze", "Kater"]}'}
+_IN_WORDS: dict[tuple[type, ...], str] = {
+    (str,): "a text",
+    (int, str): "a text or a whole number",
+    (dict,): 'an object from words to their targets, as {"dog": "Hund", "cat": ["Katze", "Kater"]}',
+}
 _OF_TRANSLATIONS = ("prefix", "tag", "terms")
 
 

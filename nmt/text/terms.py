@@ -17,6 +17,9 @@ _WORD = re.compile(f"{_SPACED}+")
 _SENTENCE_BEGINS = re.compile(r"(?:^|[.!?…:](?:[\"'”’»)\]]*)\s)[\s\"'“”‘’«»„‚(\[¿¡–—-]*$")
 """What stands before the first word of a sentence; a colon too, behind which many languages begin one."""
 
+_NEAR = 20
+"""Characters before a word that tell whether a sentence begins with it."""
+
 
 class Term(NamedTuple):
     """What a user asks for."""
@@ -105,7 +108,7 @@ class Terms:
                     forms = self.targets.get(source)
                     if forms is not None:
                         yield Match(start, end, forms)
-                    elif _SENTENCE_BEGINS.search(text[:start]):
+                    elif _SENTENCE_BEGINS.search(text, max(0, start - _NEAR), start):
                         forms = self.targets[source[0].lower() + source[1:]]
                         yield Match(start, end, tuple(dict.fromkeys((*map(_capital, forms), *forms))))
 

@@ -242,7 +242,8 @@ class Translator:
         again = self._attempt(requests, protected)
         warnings: dict[int, list[str]] = {}
         for i, second in again.items():
-            if second.is_whole and not self._numbers.missing(requests[i], second):
+            keeps_terms = len(second.warnings) <= len(attempts[i].warnings)
+            if second.is_whole and keeps_terms and not self._numbers.missing(requests[i], second):
                 attempts[i] = second
             else:
                 gone = ", ".join(number.text for number in missing[i])
