@@ -48,7 +48,7 @@ SETS = [
 @pytest.mark.parametrize("constraints", SETS)
 def test_the_best_with_all_its_terms_is_that_of_brute_force(tables, kind, constraints):
     changed = 0
-    for seed in range(3):
+    for seed in range(1, 3):
         model = tables.random_model(seed, kind=kind, vocabulary=6)
         processors = [ForcedPrefix(), REQUIRED]
         options = {"limits": 4, "length_penalty": 0, "processors": processors, "terms": SPELLING}
