@@ -50,6 +50,7 @@ def load(
     threads: int = 0,
     n_best: int = 1,
     alignments: bool = False,
+    glossary: str | Path | None = None,
     deadline: float | None = 0.05,
     **search: Any,
 ) -> Translator:
@@ -63,6 +64,7 @@ def load(
         threads: of the CPU; 0: one for an exported model, else PyTorch's choice.
         n_best: how many hypotheses to return for each line.
         alignments: say which source word each word translates.
+        glossary: a file of terms, see `nmt.text.glossary.read_glossary`; None: there are none.
         deadline: seconds after which what was submitted is translated; None: it waits for `Translator.flush`.
         search: settings of the search, as ``beam_size=1``; those of `nmt.config.search.SearchConfig`. What is not given
             is as the model was saved with.
@@ -76,6 +78,7 @@ def load(
     from nmt.config.schema import changed
     from nmt.errors import ConfigError
     from nmt.machine import set_kernel_caches
+    from nmt.text.glossary import read_glossary
     from nmt.translation.translator import Translator
 
     set_kernel_caches()
@@ -83,7 +86,12 @@ def load(
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     return Translator(
-        bundle, search=changed(bundle.search, search), n_best=n_best, alignments=alignments, deadline=deadline
+        bundle,
+        search=changed(bundle.search, search),
+        n_best=n_best,
+        alignments=alignments,
+        glossary=read_glossary(Path(glossary)).terms if glossary is not None else (),
+        deadline=deadline,
     )
 
 

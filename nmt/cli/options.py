@@ -1,6 +1,6 @@
 """Options that translating commands share: how to search, and on which machine; what each task takes of them.
 
-Every field of SearchConfig is an option, with the field's own docstring as its help; imports nothing heavy.
+Every field of SearchConfig but terms is an option, with the field's own docstring as its help; imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from nmt.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
     from nmt.bundle.loading import LoadedBundle
+    from nmt.text.terms import Term
     from nmt.translation.rerank import Rerank
 
 
 _SEARCH = tuple(item.name for item in dataclasses.fields(SearchConfig))
+_SHARED = tuple(name for name in _SEARCH if name != "terms")
+"""Those that every command with a search has; for terms see nmt.cli.terms."""
 _OF_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
 
@@ -63,13 +66,15 @@ class Asked(NamedTuple):
     """whether the weights of words shall be shown"""
     prefixes: bool = False
     """whether outputs have prefixes"""
+    glossary: Sequence[Term] = ()
+    """terms of all lines"""
     tag: str | None = None
     """number or name of the tag before every source; None: as the search settings say"""
     others: Sequence[str] = ()
     """bundles that make one ensemble with the first"""
 
 
-def add_search_options(parser: argparse.ArgumentParser, *, only: Sequence[str] = _SEARCH) -> None:
+def add_search_options(parser: argparse.ArgumentParser, *, only: Sequence[str] = _SHARED) -> None:
     """Add options for fields of SearchConfig, for all or some; one that is not given leaves the model's default."""
     group = parser.add_argument_group("search", "an option that you leave out is as the model was saved with")
     lines = describe(SearchConfig)
@@ -184,7 +189,14 @@ def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any
         raise ConfigError("--rerank needs several samples to choose from: set --n-best 16 or so (it is 1)")
     if asked.rerank and search.beam_size == 1 and not search.sample:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
-    return Translator(bundle, search=search, n_best=asked.n_best, alignments=asked.alignments, rerank=asked.rerank)
+    return Translator(
+        bundle,
+        search=search,
+        n_best=asked.n_best,
+        alignments=asked.alignments,
+        rerank=asked.rerank,
+        glossary=asked.glossary,
+    )
 
 
 def _generator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
@@ -218,10 +230,10 @@ _ALL = frozenset(_SEARCH)
 _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
 """The settings of search that tasks without a search have too."""
 _TAKES: dict[TaskName, frozenset[str]] = {
-    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank", "prefixes", "tag"},
+    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank", "prefixes", "tag", "glossary"},
     TaskName.labelling: _OF_WORDS,
     TaskName.classification: _OF_WORDS | {"n_best", "attention"},
-    TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers"} | {"n_best"},
+    TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers", "terms"} | {"n_best"},
 }
 """The options that each task takes, of those that not all take."""
 _WHOSE = {
@@ -244,6 +256,7 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
         "attention": asked.attention,
         "prefixes": asked.prefixes,
         "tag": asked.tag is not None,
+        "glossary": bool(asked.glossary),
     }
     options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in options.items():

@@ -22,10 +22,20 @@ from nmt.translation.tags import tag_number
 INPUT_FORMATS = ("text", "jsonl")
 
 _EXAMPLE = '{"text": "A dog runs.", "id": 1}'
-_TYPES: dict[str, tuple[type, ...]] = {"text": (str,), "prefix": (str,), "tag": (int, str), "id": (int, str)}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "prefix": (str,),
+    "terms": (dict,),
+    "tag": (int, str),
+    "id": (int, str),
+}
 """The keys of a line of JSON; docs/schemas/translate-input.json says the same."""
-_IN_WORDS: dict[tuple[type, ...], str] = {(str,): "a text", (int, str): "a text or a whole number"}
-_OF_TRANSLATIONS = ("prefix", "tag")
+_IN_WORDS: dict[tuple[type, ...], str] = {
+    (str,): "a text",
+    (int, str): "a text or a whole number",
+    (dict,): 'an object from words to their targets, as {"dog": "Hund", "cat": ["Katze", "Kater"]}',
+}
+_OF_TRANSLATIONS = ("prefix", "tag", "terms")
 
 
 class Asking(Protocol):
@@ -142,6 +152,9 @@ class Objects:
                 raise ConfigError(f"{key!r} is for translations, and {self._model} {self._task.does}: leave it out")
             if isinstance(value, bool) or not isinstance(value, _TYPES[key]):
                 raise ConfigError(f"{key!r} is {json.dumps(value)}: it must be {_IN_WORDS[_TYPES[key]]}")
+        for forms in values.get("terms", {}).values():
+            if not all(isinstance(each, str) for each in (forms if isinstance(forms, list) else [forms])):
+                raise ConfigError(f"a target in 'terms' is {json.dumps(forms)}: it must be a text, or a list of texts")
         if "text" not in values:
             raise ConfigError(f"'text' is missing: write {_EXAMPLE}")
         if "tag" in values:
@@ -168,6 +181,10 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _well_formed(value: str | int) -> str | int:
-    r"""Replace half characters, which JSON can write ("\ud800") but no text can hold."""
+def _well_formed(value: Any) -> Any:
+    r"""Replace half characters, which JSON can write ("\ud800") but no text can hold; an object becomes its pairs."""
+    if isinstance(value, dict):
+        return tuple((_well_formed(key), _well_formed(each)) for key, each in value.items())
+    if isinstance(value, list):
+        return tuple(map(_well_formed, value))
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value

@@ -15,6 +15,7 @@ from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard
 from nmt.cli.lines import Unknown, standard_input
 from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
 from nmt.cli.requests import INPUT_FORMATS, asked, asking_of
+from nmt.cli.terms import add_term_options, check_terms, glossary_of
 from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
@@ -42,12 +43,14 @@ examples:
   nmt-translate runs/demo/best --scores < input.en | sort -n | cut -f 2-        the least certain ones first
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
   nmt-translate runs/demo/best --prefixes begun.de < input.en                   each begins as its line of begun.de
+  nmt-translate runs/demo/best --glossary terms.tsv < input.en                  "dog<tab>Hund" on a line of terms.tsv
   nmt-translate runs/demo/best --input-format jsonl --format jsonl < requests.jsonl
 
 input:
   text    a sentence a line
   jsonl   an object a line: text, and where they are needed prefix (what its translation begins with), tag (a number or
-          a name) and id (a text or a whole number, which comes back with --format jsonl)
+          a name), terms (an object from words to their targets) and id (a text or a whole number, which comes back
+          with --format jsonl)
 
 formats:
   text    the translation; with --scores its score and a tab before it; with --alignments a tab and these behind it
@@ -149,6 +152,7 @@ def _add_input_options(parser: Parser) -> None:
     text.add_argument(
         "--prefixes", metavar="FILE", help="what each translation begins with: a line for each of input, or empty ones"
     )
+    add_term_options(text)
     text.add_argument("--tag", metavar="TAG", help="name or number of the tag before every source, as --source-tag")
 
 
@@ -202,6 +206,7 @@ def translate(arguments: argparse.Namespace) -> None:
     out, counted = standard_output(), arguments.count is not None
     read = None if counted else standard_input(arguments.command.name)
     unknown = Unknown()
+    check_terms(arguments)
     with asking_of(arguments) as asking, _translator(arguments) as translator:
         if read is None:
             windows = windows_from_nothing(arguments.count, translator.window)
@@ -241,6 +246,7 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
         rerank = MinimumBayesRisk(chrf_matrix, 0.0 if arguments.sample else arguments.sharpness)
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
     wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
+    wanted = wanted._replace(glossary=glossary_of(arguments))
     loaded = load_translator(arguments, arguments.model, wanted)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")

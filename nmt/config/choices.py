@@ -70,6 +70,13 @@ class Initialization(Word):
     truncated_normal = "truncated_normal"
 
 
+class TermMode(Word):
+    """What terms are to a search."""
+
+    soft = "soft"
+    hard = "hard"
+
+
 class Tying(Word):
     """Which embedding matrices are one."""
 

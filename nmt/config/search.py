@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from nmt.config.choices import LengthNormalization
+from nmt.config.choices import LengthNormalization, TermMode
 from nmt.config.schema import check_ranges, within
 
 
@@ -42,6 +42,8 @@ class SearchConfig:
     """bring URLs, addresses, @names, #tags, placeholders and what the vocabulary cannot spell through as they are"""
     check_numbers: bool = True
     """translate a line again where a number of its source is gone, with that number protected"""
+    terms: TermMode = TermMode.soft
+    """what a glossary is: soft (its targets are favoured, and may inflect) or hard (each is written in a given form)"""
     min_length: int = field(default=0, metadata=within(0, 1_000_000))
     """a translation has so many subwords at least, unless its length limit cuts it; 0: one"""
 

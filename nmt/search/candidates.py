@@ -26,6 +26,21 @@ class Candidates(NamedTuple):
     tokens: Ints
     """(B, C) ids"""
 
+    def added(self, change: Floats, before: Floats | None, ids: Ints | None) -> Floats | None:
+        """Sum up what processors added to each continuation, (B, C); None where it is nothing.
+
+        Args:
+            change: (B, K, V) what they added at this position.
+            before: (B, K) what they added to the prefixes; None: nothing.
+            ids: (B, V) the id of each column; None: column and id are the same.
+        """
+        rows = np.arange(len(self.tokens))[:, None]
+        columns = self.tokens if ids is None else (ids[:, None, :] == self.tokens[:, :, None]).argmax(2)
+        added = change[rows, self.parents, columns]
+        if before is not None:
+            added = added + before[rows, self.parents]
+        return added if added.any() else None
+
 
 def best_candidates(
     step: StepLike, totals: Floats, count: int, *, rules: Sequence[Rule], prefix: Prefix, operations: Operations

@@ -31,6 +31,17 @@ class State(Protocol):
         """Stay with these sentences only: (B',) row numbers below B, ascending, without repeats."""
 
 
+class Term(NamedTuple):
+    """A term that the source of a sentence has."""
+
+    positions: tuple[int, ...]
+    """of the source, in which it stands"""
+    forms: tuple[tuple[int, ...], ...]
+    """target ids of each form that is allowed"""
+    times: int = 1
+    """how often it stands there"""
+
+
 @dataclass(frozen=True)
 class Constraints:
     """What the translation of one sentence has to keep to, in ids; made from a `nmt.translation.request.Request`."""
@@ -45,6 +56,10 @@ class Constraints:
     """ids of the marks that the source has, for protected spans: each may come once, and no other at all"""
     requires_marks: bool = False
     """whether the translation may not end before it has them all"""
+    terms: tuple[Term, ...] = ()
+    """what shall be in the translation, see nmt.search.terms"""
+    requires_terms: bool = False
+    """whether the translation may not end before it has a form of each"""
 
     def forces(self, length: int) -> bool:
         """Tell whether the token behind a prefix of `length` tokens is given, so that no rule is asked about it."""
@@ -53,7 +68,8 @@ class Constraints:
     @property
     def needed(self) -> tuple[int, ...]:
         """Target ids that the model must score, whatever its shortlist holds."""
-        return self.prefix + self.spelling + self.marks
+        terms = (i for term in self.terms for form in term.forms for i in form)
+        return (*self.prefix, *self.spelling, *self.marks, *terms)
 
     @property
     def begun(self) -> int:
@@ -63,7 +79,7 @@ class Constraints:
     @property
     def changes_scores(self) -> bool:
         """Tell whether a processor has anything to do with this sentence, see nmt.search.processors."""
-        return bool(self.prefix or self.end) or self.requires_marks
+        return bool(self.prefix or self.end or self.terms) or self.requires_marks
 
 
 class StepLike(Protocol):

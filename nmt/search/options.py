@@ -6,6 +6,7 @@ from nmt.search.distribution import Sampling
 from nmt.search.processors import Processor
 from nmt.search.rules import Rule
 from nmt.search.scores import LengthNormalizer
+from nmt.search.terms import TermSpelling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class SearchOptions:
     """what may be emitted, see nmt.search.rules"""
     processors: tuple[Processor, ...] = ()
     """what changes scores before the best are chosen, see nmt.search.processors"""
+    terms: TermSpelling | None = None
+    """says how far required terms are written, by which a beam shares out its places; None: no term is required"""
     sampling: Sampling | None = None
     """how outputs are drawn; None: the best are searched for"""
     with_weights: bool = False

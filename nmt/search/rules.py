@@ -6,9 +6,10 @@ Shapes: B sentences, K places, T positions, M continuations over all sentences.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from nmt.search.arrays import Bools, Continuations, Ints
 from nmt.search.interface import Constraints
@@ -29,6 +30,8 @@ class Prefix:
     """(B,) what each of these sentences is held to; empty: none is"""
     forced: Bools | None = None
     """(B,) the sentences whose next token is given, so that no rule is asked about it; None: none"""
+    weights: npt.NDArray[np.floating[Any]] | None = None
+    """(B, K, S) attention of this step, where a sentence has terms and the model attends; else None"""
 
     @cached_property
     def tokens(self) -> Ints:

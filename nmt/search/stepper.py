@@ -8,11 +8,14 @@ Shapes: B sentences of the batch, B' those that are still here, K places of each
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from nmt.search.allocation import allocated_candidates
 from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations, operations_for
-from nmt.search.candidates import Candidates, best_candidates, not_numbers
+from nmt.search.candidates import best_candidates, not_numbers
 from nmt.search.distribution import draw, forbid, probabilities
 from nmt.search.frontier import Frontier, Growth, Pool
 from nmt.search.history import History
@@ -56,7 +59,8 @@ class Stepper:
         self._operations, self._history = operations_for(model.device), History(len(source))
         self.without_gradients = self._operations.without_gradients
         self._constraints = constraints if options.processors else ()
-        self._multi_step = None if options.with_weights else model.multi_step
+        self._with_weights = options.with_weights or any(each.terms for each in self._constraints)
+        self._multi_step = None if self._with_weights else model.multi_step
         self._declined = sys.maxsize
         """The model declined many positions for this many sentences. It is asked again when there are fewer."""
 
@@ -122,21 +126,22 @@ class Stepper:
     def take_one(self, frontier: Frontier, state: State, *, count: int) -> Growth:
         """Take the best continuations of every sentence at one position: `count`, or fewer if none has as many."""
         options, operations, added = self.options, self._operations, frontier.added
-        places = frontier.tokens.shape[1]
-        step: StepLike = self._model.step(
-            operations.from_host(frontier.tokens), state, with_weights=options.with_weights
-        )
-        weights = operations.to_host(step.weights) if step.weights is not None else None
-        active, change = self._active(frontier), None
-        prefix = self._prefix(frontier)
+        places, rules = frontier.tokens.shape[1], options.rules
+        step, weights = self._step(frontier, state)
+        active, prefix, change = self._active(frontier), self._prefix(frontier), None
         if active:
-            here = self._here(frontier)
+            here, prefix.weights = self._here(frontier), weights
             prefix.forced = np.array([each.forces(frontier.length) for each in here])
             step, change = process(step, active, prefix, here, operations)
             operations = Operations()  # the processed scores are on the host
-        best = best_candidates(step, frontier.totals, count, rules=options.rules, prefix=prefix, operations=operations)
+        if options.terms is not None and any(each.requires_terms for each in prefix.constraints):
+            widths = np.minimum(options.beam_size - self.pool.counts[frontier.sentences], count)
+            sizes = frontier.totals, widths, self.limits[frontier.sentences] - frontier.length - 1
+            best = allocated_candidates(step, *sizes, rules=rules, prefix=prefix, terms=options.terms)
+        else:
+            best = best_candidates(step, frontier.totals, count, rules=rules, prefix=prefix, operations=operations)
         if change is not None:
-            added = _added(frontier, best, change, step.shortlist)
+            added = best.added(change, added, step.shortlist)
         elif added is not None:
             added = np.take_along_axis(added, best.parents, axis=1)
         follows = places == best.parents.shape[1] == 1
@@ -181,11 +186,9 @@ class Stepper:
         """
         options = self.options
         assert options.sampling is not None
-        step: StepLike = self._model.step(
-            self._operations.from_host(frontier.tokens), state, with_weights=options.with_weights
-        )
-        weights = None if step.weights is None else self._operations.to_host(step.weights)
+        step, weights = self._step(frontier, state)
         prefix, here = self._prefix(frontier), self._here(frontier) if self._constraints else []
+        prefix.weights = weights
         prefix.forced = np.array([each.forces(frontier.length) for each in here]) if here else None
         processed, added = process(step, self._active(frontier), prefix, here, self._operations)
         scores: Floats = processed.logits
@@ -251,6 +254,12 @@ class Stepper:
         bounds = [each.most_added(here, frontier.length) for each in self.options.processors]
         return np.asarray(sum(bounds, np.zeros(len(here))))
 
+    def _step(self, frontier: Frontier, state: State) -> tuple[StepLike, npt.NDArray[Any] | None]:
+        """Ask the model for a position; with its attention (B', K, S) where that is wanted, and the model has some."""
+        previous = self._operations.from_host(frontier.tokens)
+        step: StepLike = self._model.step(previous, state, with_weights=self._with_weights)
+        return step, None if step.weights is None else self._operations.to_host(step.weights)
+
     def _here(self, frontier: Frontier) -> list[Constraints]:
         """Return the constraints of the sentences that are still here."""
         return [self._constraints[sentence] for sentence in frontier.sentences.tolist()]
@@ -288,13 +297,3 @@ class Stepper:
                 return True
             over = over | (tokens == self.options.eos_id).any(1)
         return False
-
-
-def _added(frontier: Frontier, best: Candidates, change: Floats, ids: Ints | None) -> Floats | None:
-    """Sum up what processors added to each continuation, (B', K'); None where it is nothing."""
-    rows = np.arange(len(best.tokens))[:, None]
-    columns = best.tokens if ids is None else (ids[:, None, :] == best.tokens[:, :, None]).argmax(2)
-    added = change[rows, best.parents, columns]
-    if frontier.added is not None:
-        added = added + frontier.added[rows, best.parents]
-    return added if added.any() else None

@@ -1,7 +1,7 @@
 """What a translator needs to know of a trained model, whatever computes it."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from nmt.config.search import SearchConfig
 from nmt.search.interface import StepModel
@@ -14,6 +14,10 @@ class Translating(Protocol):
     @property
     def model(self) -> StepModel:
         """A step model, in evaluation mode."""
+
+    @property
+    def config(self) -> Any:
+        """The network's settings."""
 
     @property
     def source_subwords(self) -> Vocabulary:

@@ -7,7 +7,9 @@ from nmt.search.options import SearchOptions
 from nmt.search.processors import ForcedPrefix, RequiredMarks
 from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, OwnMarks, Rule
 from nmt.search.scores import LengthNormalizer
-from nmt.text.subwords import SubwordModel
+from nmt.search.terms import FavouredTerms, RequiredTerms, TermSpelling
+from nmt.text.subwords import SPACE, SubwordModel
+from nmt.text.terms import count_words
 from nmt.translation.prefixes import PrefixReader
 
 _SAMPLED = 8
@@ -16,6 +18,7 @@ _SAMPLED = 8
 
 def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int, with_weights: bool) -> SearchOptions:
     """Make the options of every search from the settings."""
+    spelling = TermSpelling(lambda: subwords.pieces, space=SPACE, eos_id=subwords.eos_id, count=count_words)
     return SearchOptions(
         bos_id=subwords.bos_id,
         eos_id=subwords.eos_id,
@@ -23,7 +26,14 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
         n_best=n_best,
         normalizer=LengthNormalizer(search.length_penalty, str(search.normalization)),
         rules=_rules(subwords, search),
-        processors=(ForcedPrefix(), PrefixReader(subwords).end, RequiredMarks(eos_id=subwords.eos_id)),
+        processors=(
+            FavouredTerms(spelling),
+            ForcedPrefix(),
+            PrefixReader(subwords).end,
+            RequiredMarks(eos_id=subwords.eos_id),
+            RequiredTerms(spelling),
+        ),
+        terms=spelling,
         sampling=Sampling(search.temperature, search.top_k, search.top_p, search.seed) if search.sample else None,
         with_weights=with_weights,
     )

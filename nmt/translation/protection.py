@@ -72,26 +72,34 @@ class Protector:
         """Take the vocabularies of both sides."""
         self._source = source
         self._characters = spelt_by(source)
-        self.known = len(common_marks(source, target))
-        """how many marks the model knows"""
+        self._known = len(common_marks(source, target))
 
-    def protect(self, line: str, *, also: Sequence[tuple[Place, str]] = ()) -> ProtectedLine:
+    def protect(
+        self, line: str, *, also: Sequence[tuple[Place, str]] = (), terms: Sequence[tuple[Place, str, bool]] = ()
+    ) -> ProtectedLine:
         """Put marks into a line; of more than 64 spans the rest stays text.
 
         Args:
             line: what shall be translated.
             also: further places of the normalised line, and what shall come back of each. A place that touches a
                 span is left out.
+            terms: places of terms, what shall come back of each, and whether the model can write that. What it can
+                write is protected only in the place of whole spans.
         """
         text = self._source.normalized(line)
         spans = {place: text[place.start : place.end] for place in find_spans(text, self._characters)[: len(MARKS)]}
+        for place, target, can_be_written in terms:
+            touched = [span for span in spans if place.start < span.end and span.start < place.end]
+            covers = all(place.start <= start and end <= place.end for start, end in touched)
+            if covers and (touched or not can_be_written) and len(spans) - len(touched) < len(MARKS):
+                spans = {span: text for span, text in spans.items() if span not in touched} | {place: target}
         for place, span in also:
             if len(spans) < len(MARKS) and all(place.end <= start or end <= place.start for start, end in spans):
                 spans[place] = span
         places = sorted(spans)
         if not places:
             return ProtectedLine(text)
-        return ProtectedLine(put_marks(text, places, MARKS), tuple(spans[place] for place in places), self.known)
+        return ProtectedLine(put_marks(text, places, MARKS), tuple(spans[place] for place in places), self._known)
 
 
 class Decoded(NamedTuple):
@@ -103,8 +111,24 @@ class Decoded(NamedTuple):
     """(S,) text of each source position, empty for a tag"""
     weights: npt.NDArray[np.floating[Any]] | None
     """(T, S) attention; None where the model has none"""
+    terms: Sequence[str] = ()
+    """what no mark may stand within"""
     begun: int = 0
     """characters at the start of the translation that stay as they are: its prefix"""
+
+
+class Attempt(NamedTuple):
+    """A line, and how it was translated."""
+
+    line: ProtectedLine
+    ids: list[int]
+    """its subwords; empty where there is none to translate"""
+    hypotheses: list[TextHypothesis]
+    """with marks in their texts"""
+    is_whole: bool
+    """whether the model itself wrote all marks of the best one"""
+    warnings: list[str]
+    """what is to be told of it"""
 
 
 def with_marks(hypothesis: TextHypothesis, line: ProtectedLine, decoded: Decoded) -> TextHypothesis:
@@ -151,7 +175,7 @@ def _offset(line: ProtectedLine, mark: str, text: str, decoded: Decoded) -> int:
     before, behind = (len(_without(part, unknown).replace(" ", "")) for part in line.marked.split(mark, 1))
     if not before or not behind:
         return len(text) if before else 0
-    gaps = [(i, end) for i, end in enumerate([0, *decoded.ends]) if _is_gap(text, end)]
+    gaps = [(i, end) for i, end in enumerate([0, *decoded.ends]) if _is_gap(text, end, decoded.terms)]
     if decoded.weights is None or not gaps:
         share = place / len(line.marked)
         return min((end for _, end in gaps), key=lambda end: abs(end - share * len(text)), default=len(text))
@@ -171,12 +195,14 @@ def _behind_prefix(text: str, offset: int, decoded: Decoded) -> int:
     """Move an offset inside the prefix to the first gap behind that."""
     if offset >= decoded.begun:
         return offset
-    return next(end for end in range(decoded.begun, len(text) + 1) if _is_gap(text, end))
+    return next(end for end in range(decoded.begun, len(text) + 1) if _is_gap(text, end, decoded.terms))
 
 
-def _is_gap(text: str, offset: int) -> bool:
-    """Tell whether something may stand at this offset without breaking a word or a number."""
-    return not (0 < offset < len(text) and _is_inside(text[offset - 1]) and _is_inside(text[offset]))
+def _is_gap(text: str, offset: int, terms: Sequence[str]) -> bool:
+    """Tell whether something may stand at this offset without breaking a word, a number or a term."""
+    if 0 < offset < len(text) and _is_inside(text[offset - 1]) and _is_inside(text[offset]):
+        return False
+    return not any(term in text[max(0, offset - len(term) + 1) : offset + len(term) - 1] for term in terms)
 
 
 def _is_inside(character: str) -> bool:

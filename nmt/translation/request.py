@@ -1,10 +1,11 @@
 """What goes in and what comes out of a translator: plain values that JSON carries."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nmt.errors import ConfigError
+from nmt.text.terms import checked_terms
 from nmt.translation.tags import check_tag
 
 
@@ -15,7 +16,7 @@ class Request:
     Equal requests, which may have different ids, are translated once.
 
     Raises:
-        ConfigError: the tag or the number is impossible.
+        ConfigError: the tag, the number or a term is impossible.
     """
 
     text: str
@@ -28,6 +29,8 @@ class Request:
     draw: int | None = None
     """with sampling, the number of the first sample, counted from 1; None: 1. A language model makes a line from
     nothing where a blank text has a number"""
+    terms: Sequence[tuple[str, Sequence[str]]] = ()
+    """what becomes of words of the source: pairs of these words, and their target in every form that is allowed"""
     id: str | int | None = field(default=None, compare=False)
     """comes back with the translation"""
 
@@ -36,10 +39,12 @@ class Request:
             check_tag(self.tag)
         if self.draw is not None and self.draw < 1:
             raise ConfigError(f"draw {self.draw} is not possible: samples are counted from 1")
+        if self.terms:
+            object.__setattr__(self, "terms", checked_terms(self.terms))
 
     def to_dict(self) -> dict[str, Any]:
         """Turn it into plain values; what is as always is left out."""
-        return {key: value for key, value in asdict(self).items() if value not in ("", None) or key == "text"}
+        return {key: value for key, value in asdict(self).items() if value not in ("", None, ()) or key == "text"}
 
 
 def in_one_line(text: str) -> str:

@@ -7,10 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from nmt.config.choices import TermMode
 from nmt.config.search import SearchConfig
 from nmt.corpus.padding import pad_rows
 from nmt.search.decode import decode
-from nmt.search.interface import Constraints, Hypothesis
+from nmt.search.interface import Constraints, Hypothesis, Term
 from nmt.search.options import SearchOptions
 from nmt.search.sampling import Draw, key_of
 from nmt.search.stepper import Stepper
@@ -44,9 +45,9 @@ class Row:
         """Tell whether a translation lacks a mark of the source."""
         return not set(self.constraints.marks).issubset(tokens)
 
-    def with_required_marks(self) -> "Row":
-        """Return the row whose translation may not end without its marks."""
-        return replace(self, constraints=replace(self.constraints, requires_marks=True))
+    def requiring(self, *, marks: bool, terms: bool) -> "Row":
+        """Return the row whose translation may not end without its marks, or its terms."""
+        return replace(self, constraints=replace(self.constraints, requires_marks=marks, requires_terms=terms))
 
     def forced(self, tokens: Sequence[int]) -> "Row":
         """Return the row whose translation begins with these tokens."""
@@ -76,15 +77,28 @@ class RowTranslator:
         """Translate different rows. What does not fit in memory fails at once, since the longest go first.
 
         A row that lost a mark is translated again with its marks required; where that does not end, the first
-        translation stays.
+        translation stays. So it is with terms, where these are hard.
         """
         found = self._search(rows, self.options)
-        again = {row: row.with_required_marks() for row in rows if row.lacks_marks(found[row][0].tokens)}
+        again = {row: required for row in rows if (required := self._required(row, found[row])) != row}
         whole = self._search(again.values(), self.options)
         for row, required in again.items():
-            if whole[required][0].finished and not row.lacks_marks(whole[required][0].tokens):
-                found[row] = whole[required]
+            fit = [each for each in whole[required] if each.finished and not self.missing_terms(row, [each])]
+            if fit and not row.lacks_marks(fit[0].tokens):
+                found[row] = fit if required.constraints.requires_terms else whole[required]
         return found
+
+    def missing_terms(self, row: Row, hypotheses: Sequence[Hypothesis]) -> list[Term]:
+        """List the terms that a translation must have, and one of these lacks."""
+        spelling, terms = self.options.terms, row.constraints.terms
+        if spelling is None or self.search.terms is TermMode.soft:
+            return []
+        return [term for term in terms if not all(spelling.has(term, each.tokens) for each in hypotheses)]
+
+    def _required(self, row: Row, hypotheses: Sequence[Hypothesis]) -> Row:
+        """Require of a row what its translations lack."""
+        lacks_terms = bool(self.missing_terms(row, hypotheses))
+        return row.requiring(marks=row.lacks_marks(hypotheses[0].tokens), terms=lacks_terms)
 
     def attention(self, pairs: Sequence[tuple[Row, Sequence[int]]]) -> list[Weights | None]:
         """Attend with given translations: for each pair of a row and T tokens their weights (T, S).
@@ -123,4 +137,5 @@ class RowTranslator:
 
     def _max_length(self, row: Row) -> int:
         by_source = int(self.search.max_length_ratio * len(row.ids))
-        return max(by_source, row.constraints.begun + len(row.constraints.marks)) + _EXTRA_LENGTH
+        terms = sum(max(map(len, term.forms)) for term in row.constraints.terms)
+        return max(by_source, row.constraints.begun + len(row.constraints.marks) + terms) + _EXTRA_LENGTH

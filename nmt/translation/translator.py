@@ -8,38 +8,28 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from nmt.config.search import SearchConfig
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError
 from nmt.search.interface import Constraints, Hypothesis
-from nmt.text.numbers import Number, localised, missing_numbers
+from nmt.text.terms import Term
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
 from nmt.translation.model import Translating
+from nmt.translation.numbers import NumberCheck
 from nmt.translation.options import require_places
 from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
-from nmt.translation.protection import Decoded, ProtectedLine, Protector, with_marks
+from nmt.translation.protection import Attempt, Decoded, ProtectedLine, with_marks
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
 from nmt.translation.rows import Row, RowTranslator
 from nmt.translation.tags import refusal, tag_number
+from nmt.translation.terms import TermReader
 
 _Tag = TypeVar("_Tag")
-
-
-class _Attempt(NamedTuple):
-    """A line, and how it was translated."""
-
-    line: ProtectedLine
-    ids: list[int]
-    """its subwords; empty where there is none to translate"""
-    hypotheses: list[TextHypothesis]
-    """with marks in their texts"""
-    is_whole: bool
-    """whether the model itself wrote all marks of the best one"""
 
 
 class Translator:
@@ -58,6 +48,7 @@ class Translator:
         alignments: bool = False,
         attention: bool = False,
         rerank: Rerank | None = None,
+        glossary: Sequence[Term] = (),
         deadline: float | None = None,
     ) -> None:
         """Prepare to translate.
@@ -69,10 +60,12 @@ class Translator:
             alignments: say for each hypothesis which source word each of its words translates.
             attention: return the attention of each hypothesis.
             rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
+            glossary: terms of all lines; those of a request count before them.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
         Raises:
-            ConfigError: a search setting is impossible, or more hypotheses are asked for than the beam has places.
+            ConfigError: a search setting is impossible, also with a glossary, or more hypotheses are asked for than the
+                beam has places.
         """
         self.search = search or bundle.search
         self.search.validate()
@@ -91,7 +84,8 @@ class Translator:
             n_best=self.search.beam_size if rerank and not self.search.sample else n_best,
             with_weights=alignments or attention,
         )
-        self._protector, self._prefixes = Protector(self._source, self._target), PrefixReader(self._target)
+        self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
+        self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
         self._deadline = deadline
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
@@ -174,9 +168,9 @@ class Translator:
 
     def _translate(self, requests: Sequence[Request]) -> list[Translation | ConfigError]:
         """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
-        protect = self._protector.protect if self.search.protect else ProtectedLine
-        lines = {i: protect(request.text) for i, request in enumerate(requests) if not is_blank(request.text)}
-        refused = {i: error for i, request in enumerate(requests) if (error := refusal(request.tag, self.bundle.tags))}
+        lines = {i: self._terms.protect(request) for i, request in enumerate(requests) if not is_blank(request.text)}
+        refusals = [refusal(request.tag, self.bundle.tags) or self._terms.refusal(request) for request in requests]
+        refused = {i: error for i, error in enumerate(refusals) if error}
         attempts = self._attempt(requests, {i: line for i, line in lines.items() if i not in refused})
         warnings = self._check_numbers(requests, attempts) if self.search.check_numbers else {}
         results: list[Translation | ConfigError] = []
@@ -189,19 +183,20 @@ class Translator:
                 results.append(without_source(request))
         return results
 
-    def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, _Attempt]:
+    def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, Attempt]:
         """Translate the lines of some requests."""
         encoded = dict(zip(lines, self._source.encode_batch([line.given for line in lines.values()]), strict=True))
         rows = {i: self._row(requests[i], lines[i], ids) for i, ids in encoded.items() if ids}
         found = self._rows.translate(set(rows.values()))
         texts = {row: self._best([self._text(each, row) for each in those]) for row, those in found.items()}
-        attempts: dict[int, _Attempt] = {}
+        attempts: dict[int, Attempt] = {}
         for i, line in lines.items():
             # What has nothing but spans that the model does not know is its own translation.
             text = beginning_with(line.with_marks(requests[i].prefix), line.marked if line.spans else "")
             untranslated = TextHypothesis(text, 0.0, 0.0, True, [])
             hypotheses = texts[rows[i]] if i in rows else [untranslated]
-            attempts[i] = _Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text))
+            missing = self._terms.missing(self._rows.missing_terms(rows[i], found[rows[i]])) if i in rows else []
+            attempts[i] = Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text), missing)
         return self._with_all_marks(attempts, rows)
 
     def _row(self, request: Request, line: ProtectedLine, ids: Sequence[int]) -> Row:
@@ -211,12 +206,14 @@ class Translator:
         source = tuple(ids[: self.search.max_source_tokens])
         marks = tuple(i for i in source if i in self._source.mark_ids and i in self._target.mark_ids)
         draw = (request.draw or 1) if self.search.sample else 1
-        return Row(self._source.tag_prefix(tag), source, replace(constraints, marks=marks), draw, prefix)
+        before = self._source.tag_prefix(tag)
+        terms = self._terms.constraints(request, line, shift=len(before), length=len(source))
+        return Row(before, source, replace(constraints, marks=marks, terms=terms), draw, prefix)
 
     def _best(self, hypotheses: list[TextHypothesis]) -> list[TextHypothesis]:
         return self._rerank(hypotheses)[: self._n_best] if self._rerank else hypotheses
 
-    def _with_all_marks(self, attempts: dict[int, _Attempt], rows: Mapping[int, Row]) -> dict[int, _Attempt]:
+    def _with_all_marks(self, attempts: dict[int, Attempt], rows: Mapping[int, Row]) -> dict[int, Attempt]:
         """Put the marks that translations lack where attention says."""
         lacking = [
             (i, number)
@@ -232,30 +229,26 @@ class Translator:
             ends = [len(self._target.decode(each.tokens[: end + 1])) for end in range(len(each.tokens))]
             # A prefix may have other spaces than its subwords.
             shift, begun = len(each.text) - (ends[-1] if ends else 0), len(rows[i].prefix)
-            decoded = Decoded([end + shift for end in ends], surfaces, attention, begun)
+            terms = [self._target.decode(form) for term in rows[i].constraints.terms for form in term.forms]
+            decoded = Decoded([end + shift for end in ends], surfaces, attention, terms, begun)
             hypotheses[number] = with_marks(each, line, decoded)
             attempts[i] = attempts[i]._replace(hypotheses=hypotheses)
         return attempts
 
-    def _check_numbers(self, requests: Sequence[Request], attempts: dict[int, _Attempt]) -> dict[int, list[str]]:
+    def _check_numbers(self, requests: Sequence[Request], attempts: dict[int, Attempt]) -> dict[int, list[str]]:
         """Translate lines again whose numbers are gone, with these protected; return what is to be told of lines."""
-        missing = {i: missing_numbers(each.line.marked, each.hypotheses[0].text) for i, each in attempts.items()}
+        missing = {i: self._numbers.missing(requests[i], each) for i, each in attempts.items()}
         missing = {i: numbers for i, numbers in missing.items() if numbers}
-        protected = {i: self._with_numbers(requests[i], attempts[i].line, missing[i]) for i in missing}
+        protected = {i: self._numbers.protect(requests[i], attempts[i].line, missing[i]) for i in missing}
         # A model that knows no marks would translate the line without its numbers.
-        again = self._attempt(requests, protected) if self._protector.known else {}
+        again = self._attempt(requests, protected) if self._source.marks and self._target.marks else {}
         for i, second in again.items():
-            if second.is_whole and not missing_numbers(second.line.marked, second.hypotheses[0].text):
+            keeps_terms = len(second.warnings) <= len(attempts[i].warnings)
+            if second.is_whole and keeps_terms and not self._numbers.missing(requests[i], second):
                 attempts[i] = second
                 del missing[i]
         gone = {i: ", ".join(number.text for number in numbers) for i, numbers in missing.items()}
         return {i: [f"its translation lacks a number of the source ({numbers})"] for i, numbers in gone.items()}
-
-    def _with_numbers(self, request: Request, line: ProtectedLine, numbers: Sequence[Number]) -> ProtectedLine:
-        """Protect numbers of a line too."""
-        languages = {"source": self.bundle.source_language, "target": self.bundle.target_language}
-        also = [(line.origin(number.start, number.end), localised(number.text, **languages)) for number in numbers]
-        return self._protector.protect(request.text, also=also)
 
     def _text(self, hypothesis: Hypothesis, row: Row) -> TextHypothesis:
         text = in_one_line(continued(self._target, row.prefix, hypothesis.tokens))
@@ -275,11 +268,11 @@ class Translator:
             text, hypothesis.score, hypothesis.log_prob, hypothesis.finished, hypothesis.tokens, alignment, attention
         )
 
-    def _translation(self, request: Request, attempt: _Attempt, warnings: list[str]) -> Translation:
+    def _translation(self, request: Request, attempt: Attempt, warnings: list[str]) -> Translation:
         """Put together what became of a request."""
-        line, ids, hypotheses, _ = attempt
+        line, ids, hypotheses, _, own = attempt
         limit, best = self.search.max_source_tokens, hypotheses[0]
-        warnings = [*unread(self._target, line.with_marks(request.prefix)), *warnings]
+        warnings = [*unread(self._target, line.with_marks(request.prefix)), *own, *warnings]
         if len(ids) > limit:
             warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:

@@ -28,6 +28,8 @@ OPTIONS = {
     "no repeat": ("--no-repeat-ngram", 2),
     "alignments": ("--alignments",),
     "unprotected": ("--no-protect",),
+    "glossary": ("--glossary", "GLOSSARY"),
+    "hard terms": ("--glossary", "GLOSSARY", "--terms", "hard"),
 }
 REFUSED = {
     ("prefixes", "jsonl in"): "--prefixes is for lines of text",
@@ -39,6 +41,8 @@ REFUSED = {
     ("greedy", "rerank"): "--rerank needs several hypotheses",
     ("sample", "rerank"): "--rerank needs several samples",
     ("sample", "sharpness"): "--sharpness is for a beam",
+    ("greedy", "hard terms"): "terms=hard needs a beam",
+    ("sample", "hard terms"): "terms=hard is for a beam",
 }
 
 
@@ -50,7 +54,8 @@ def loads_once(monkeypatch):
 
 def test_all_pairs_of_options(translate_here, loads_once, bundle_path, tmp_path):
     (tmp_path / "prefixes").write_text("Man\n\nthe 😀 \n", encoding="utf-8")
-    words = {"MODEL": bundle_path, "PREFIXES": tmp_path / "prefixes"}
+    (tmp_path / "glossary").write_text("river\tred men\nx\ty\n", encoding="utf-8")
+    words = {"MODEL": bundle_path, "PREFIXES": tmp_path / "prefixes", "GLOSSARY": tmp_path / "glossary"}
     for pair in itertools.combinations(OPTIONS, 2):
         options = [words.get(word, word) for name in pair for word in OPTIONS[name]]
         objects = [json.dumps({"text": line, "prefix": "Man", "id": 7}) for line in LINES]
@@ -66,6 +71,8 @@ def test_all_pairs_of_options(translate_here, loads_once, bundle_path, tmp_path)
         if "prefixes" in pair:
             assert texts[0].startswith("Man"), pair
             assert texts[2].startswith("the 😀 "), pair
+        if "hard terms" in pair:
+            assert "red men" in texts[0], pair
         if "jsonl in" in pair:
             assert all(each.startswith("Man") for each in texts), pair
 

@@ -24,23 +24,25 @@ def fits(value, schema, root=None):
     root = root or schema
     if "$ref" in schema:
         schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    if "anyOf" in schema and not any(fits(value, each, root) for each in schema["anyOf"]):
+        return False
     kinds = schema.get("type", list(KINDS))
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if not any(isinstance(value, KINDS[kind]) and isinstance(value, bool) <= (kind == "boolean") for kind in kinds):
         return False
     if isinstance(value, dict):
-        known = schema.get("properties", {})
+        known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
         return (
             all(key in value for key in schema.get("required", ()))
-            and (schema.get("additionalProperties", True) or value.keys() <= known.keys())
-            and all(fits(each, known.get(key, {}), root) for key, each in value.items())
+            and (others is not False or value.keys() <= known.keys())
+            and all(fits(each, known.get(key, others), root) for key, each in value.items())
         )
     if isinstance(value, list):
         least, most = schema.get("minItems", 0), schema.get("maxItems", len(value))
         return least <= len(value) <= most and all(fits(each, schema.get("items", {}), root) for each in value)
-    if isinstance(value, (int, float)) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
-        return False
-    return any(fits(value, each, root) for each in schema["anyOf"]) if "anyOf" in schema else True
+    if isinstance(value, (int, float)):
+        return schema.get("minimum", value) <= value <= schema.get("maximum", value)
+    return True
 
 
 def schema(name):
@@ -163,6 +165,7 @@ def test_lines_of_json_ask_for_all_that_a_request_has(translate_here, named_path
         {"text": "The old river.", "tag": "informal"},
         {"text": "The old river.", "tag": 3},
         {"text": "The old river.", "tag": -1},
+        {"text": "The old river.", "terms": {"river": "red", "old": ["men", "dogs"]}},
         {"text": "a\nb\0 漢", "tag": 15, "prefix": "", "id": -(10**30)},
     ]
     assert all(fits(each, schema("translate-input")) for each in asked)
@@ -184,6 +187,8 @@ def test_lines_of_json_ask_for_all_that_a_request_has(translate_here, named_path
     assert json.loads(by_number[6])["text"] == rows[6]["text"]
 
 
+TERMS = 'from words to their targets, as {"dog": "Hund", "cat": ["Katze", "Kater"]}'
+EMPTY = "is empty: give a source, and one form of its target or more"
 EXAMPLE = 'write {"text": "A dog runs.", "id": 1}'
 
 
@@ -198,12 +203,16 @@ EXAMPLE = 'write {"text": "A dog runs.", "id": 1}'
         ('{"text": ' + "1" * 5000 + "}", None),
         ("{}", f"'text' is missing: {EXAMPLE}"),
         ('{"text": "a", "text": "b"}', f"it cannot be read (a key stands in it twice): {EXAMPLE}"),
-        ('{"text": "a", "prefx": "b"}', "the key 'prefx' is unknown: take text, prefix, tag, id"),
+        ('{"text": "a", "prefx": "b"}', "the key 'prefx' is unknown: take text, prefix, terms, tag, id"),
         ('{"text": 1}', "'text' is 1: it must be a text"),
         ('{"text": null}', "'text' is null: it must be a text"),
         ('{"text": "a", "prefix": ["b"]}', "'prefix' is [\"b\"]: it must be a text"),
         ('{"text": "a", "tag": 1.0}', "'tag' is 1.0: it must be a text or a whole number"),
         ('{"text": "a", "tag": true}', "'tag' is true: it must be a text or a whole number"),
+        ('{"text": "a", "terms": ["b"]}', f"'terms' is [\"b\"]: it must be an object {TERMS}"),
+        ('{"text": "a", "terms": {"b": 1}}', "a target in 'terms' is 1: it must be a text, or a list of texts"),
+        ('{"text": "a", "terms": {"b": [1]}}', "a target in 'terms' is [1]: it must be a text, or a list of texts"),
+        ('{"text": "a", "terms": {"b": []}}', f"the term 'b': () {EMPTY}"),
         ('{"text": "a", "id": NaN}', "'id' is NaN: it must be a text or a whole number"),
         ('{"text": "a", "tag": 16}', "tag 16 is not possible: it must be between 0 and 15, or -1 for none"),
         ('{"text": "a", "tag": "polite"}', "there is no tag 'polite': take one of formal, informal, or -1 for none"),

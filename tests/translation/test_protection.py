@@ -135,6 +135,17 @@ def test_marks_that_the_model_knows_are_source_positions_too():
     assert placed(f"one {A} two", "eins zwei", weights, known=1) == f"eins {A} zwei"
 
 
+def test_no_mark_breaks_a_term():
+    line = ProtectedLine(f"one {A} two", ("x",))
+    hypothesis = TextHypothesis("so zwei eins", 0.0, 0.0, True, [1, 2, 3])
+    decoded = Decoded([2, 7, 12], ["▁one", "▁two"], np.array(CROSSED))
+    assert with_marks(hypothesis, line, decoded).text == f"so {A} zwei eins"
+    for terms in (["so zwei"], ["gar", "so zwei eins"]):
+        found = with_marks(hypothesis, line, decoded._replace(terms=terms)).text
+        assert terms[-1] in found
+        assert A in found
+
+
 def test_no_mark_breaks_a_word():
     line = ProtectedLine(f"ab {A} c", ("x",))
     hypothesis = TextHypothesis("wort ende", 0.0, 0.0, True, [1, 2, 3])

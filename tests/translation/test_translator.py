@@ -95,6 +95,9 @@ def test_blank_lines_never_reach_the_model(bundle):
         target_subwords=bundle.target_subwords,
         search=bundle.search,
         tags={},
+        config=bundle.config,
+        source_language="en",
+        target_language="de",
     )
     lines = ["", " ", "\t", "\u3000", "\u2028", "\xa0 ", "\r"]
     translations = Translator(failing, n_best=2).translate(lines)
@@ -307,6 +310,9 @@ def test_line_ends_inside_a_translation_become_spaces(bundle):
         target_subwords=Spelling(),
         search=bundle.search,
         tags={},
+        config=bundle.config,
+        source_language="en",
+        target_language="de",
     )
     assert Translator(spelling).translate(["Red."])[0].text == "a b c d"
 
