@@ -136,7 +136,7 @@ class SubwordsConfig:
     marks: int = field(default=8, metadata=within(0, 64))
     """symbols that stand for URLs, placeholders, emoji and the like, which are brought through a translation as they
     are: so many of a line go through the model"""
-    mark_rate: float = field(default=0.05, metadata=within(0, 1))
+    mark_rate: float = field(default=0.03, metadata=within(0, 1))
     """share of the training pairs in which marks are put at random, so that the model learns to bring them through"""
 
     def validate(self) -> None:
