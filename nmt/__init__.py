@@ -51,6 +51,7 @@ def load(
     n_best: int = 1,
     alignments: bool = False,
     deadline: float | None = 0.05,
+    split_sentences: bool = False,
     **search: Any,
 ) -> Translator:
     """Load a trained model, ready to translate; threads may share it.
@@ -64,6 +65,7 @@ def load(
         n_best: how many hypotheses to return for each line.
         alignments: say which source word each word translates.
         deadline: seconds after which what was submitted is translated; None: it waits for `Translator.flush`.
+        split_sentences: translate each sentence of a line by itself, so that none is lost; needs sentencex.
         search: settings of the search, as ``beam_size=1``; those of `nmt.config.search.SearchConfig`. What is not given
             is as the model was saved with.
 
@@ -76,15 +78,16 @@ def load(
     from nmt.config.schema import changed
     from nmt.errors import ConfigError
     from nmt.machine import set_kernel_caches
+    from nmt.translation.layers import layers_of
     from nmt.translation.translator import Translator
 
     set_kernel_caches()
     bundle = load_all([path, *others], precision=precision, device=device, threads=threads)
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
-    return Translator(
-        bundle, search=changed(bundle.search, search), n_best=n_best, alignments=alignments, deadline=deadline
-    )
+    settings = changed(bundle.search, search)
+    layers = layers_of(bundle, settings, n_best=n_best, split_sentences=split_sentences)
+    return Translator(bundle, search=settings, n_best=n_best, alignments=alignments, deadline=deadline, layers=layers)
 
 
 def train(config: TrainConfig) -> RunResults:

@@ -47,6 +47,7 @@ ONLY = {
     "sentencepiece": {"nmt.text.subwords", "nmt.text.subword_training"},
     "sacrebleu": {"nmt.evaluation.metrics"},
     "langcodes": {"nmt.evaluation.metrics"},
+    "sentencex": {"nmt.text.sentences"},
     "nervaluate": {"nmt.evaluation.labelling"},
     "hydra": {"nmt.cli.hydra"},
     "omegaconf": {"nmt.cli.hydra"},

@@ -65,6 +65,8 @@ class Asked(NamedTuple):
     """whether outputs have prefixes"""
     tag: str | None = None
     """number or name of the tag before every source; None: as the search settings say"""
+    split_sentences: bool = False
+    """whether each sentence of a line is translated by itself"""
     others: Sequence[str] = ()
     """bundles that make one ensemble with the first"""
 
@@ -178,13 +180,23 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
 
 
 def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
+    from nmt.translation.layers import layers_of
     from nmt.translation.translator import Translator
 
     if asked.rerank and search.sample and asked.n_best == 1:
         raise ConfigError("--rerank needs several samples to choose from: set --n-best 16 or so (it is 1)")
     if asked.rerank and search.beam_size == 1 and not search.sample:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
-    return Translator(bundle, search=search, n_best=asked.n_best, alignments=asked.alignments, rerank=asked.rerank)
+    n_best = 1 if asked.rerank and search.sample else asked.n_best  # the samples are of each sentence
+    layers = layers_of(bundle, search, n_best=n_best, split_sentences=asked.split_sentences)
+    return Translator(
+        bundle,
+        search=search,
+        n_best=asked.n_best,
+        alignments=asked.alignments,
+        rerank=asked.rerank,
+        layers=layers,
+    )
 
 
 def _generator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
@@ -218,7 +230,9 @@ _ALL = frozenset(_SEARCH)
 _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
 """The settings of search that tasks without a search have too."""
 _TAKES: dict[TaskName, frozenset[str]] = {
-    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank", "prefixes", "tag"},
+    TaskName.translation: _ALL - {"max_new_tokens"}
+    | {"n_best", "alignments", "rerank", "prefixes", "tag"}
+    | {"split_sentences"},
     TaskName.labelling: _OF_WORDS,
     TaskName.classification: _OF_WORDS | {"n_best", "attention"},
     TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers"} | {"n_best"},
@@ -244,6 +258,7 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
         "attention": asked.attention,
         "prefixes": asked.prefixes,
         "tag": asked.tag is not None,
+        "split_sentences": asked.split_sentences,
     }
     options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in options.items():

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
+from nmt.cli.layers import add_layer_options, check_layers
 from nmt.cli.lines import Unknown, standard_input
 from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
 from nmt.cli.requests import INPUT_FORMATS, asked, asking_of
@@ -125,6 +126,7 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError("--prefixes is empty: name a file with a line for each line of input")
     if arguments.prefixes is not None and arguments.input_format != "text":
         raise ConfigError("--prefixes is for lines of text: with --input-format jsonl each object has its own prefix")
+    check_layers(arguments)
     if arguments.tag is not None and arguments.source_tag is not None:
         raise ConfigError("--tag and --source-tag say the same: leave one of them out")
     if arguments.n_best > 1 and arguments.format == "text" and not (arguments.rerank and arguments.sample):
@@ -149,6 +151,7 @@ def _add_input_options(parser: Parser) -> None:
     text.add_argument(
         "--prefixes", metavar="FILE", help="what each translation begins with: a line for each of input, or empty ones"
     )
+    add_layer_options(text)
     text.add_argument("--tag", metavar="TAG", help="name or number of the tag before every source, as --source-tag")
 
 
@@ -240,7 +243,8 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
         # Samples count alike: the probable ones are drawn more often.
         rerank = MinimumBayesRisk(chrf_matrix, 0.0 if arguments.sample else arguments.sharpness)
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
-    wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
+    wanted = wanted._replace(split_sentences=arguments.split_sentences, prefixes=arguments.prefixes is not None)
+    wanted = wanted._replace(tag=arguments.tag, others=arguments.others)
     loaded = load_translator(arguments, arguments.model, wanted)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")

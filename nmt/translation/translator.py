@@ -18,6 +18,7 @@ from nmt.text.numbers import Number, localised, missing_numbers
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
+from nmt.translation.layers import Layer, layered
 from nmt.translation.model import Translating
 from nmt.translation.options import require_places
 from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
@@ -59,6 +60,7 @@ class Translator:
         attention: bool = False,
         rerank: Rerank | None = None,
         deadline: float | None = None,
+        layers: Sequence[Layer] = (),
     ) -> None:
         """Prepare to translate.
 
@@ -70,6 +72,7 @@ class Translator:
             attention: return the attention of each hypothesis.
             rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
+            layers: of `nmt.translation.layers`, what is done to lines around this, the innermost first.
 
         Raises:
             ConfigError: a search setting is impossible, or more hypotheses are asked for than the beam has places.
@@ -92,7 +95,7 @@ class Translator:
             with_weights=alignments or attention,
         )
         self._protector, self._prefixes = Protector(self._source, self._target), PrefixReader(self._target)
-        self._deadline = deadline
+        self._deadline, self._answer = deadline, layered(self._translate, layers)
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
         self._timer: threading.Timer | None = None
@@ -159,7 +162,7 @@ class Translator:
             return
         try:
             with self._computing:
-                translations = self._translate([request for request, _ in waiting])
+                translations = self._answer([request for request, _ in waiting])
         except BaseException as error:
             for _, future in waiting:
                 future.set_exception(error)

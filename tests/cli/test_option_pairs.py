@@ -9,7 +9,7 @@ import pytest
 import nmt.bundle.ensemble
 from nmt.cli.score import main as score
 
-LINES = ["The old river {x} 12.", "", "Many green trees 😀"]
+LINES = ["The old river {x} 12. A house.", "", "Many green trees 😀"]
 
 OPTIONS = {
     "prefixes": ("--prefixes", "PREFIXES"),
@@ -28,6 +28,7 @@ OPTIONS = {
     "no repeat": ("--no-repeat-ngram", 2),
     "alignments": ("--alignments",),
     "unprotected": ("--no-protect",),
+    "sentences": ("--split-sentences",),
 }
 REFUSED = {
     ("prefixes", "jsonl in"): "--prefixes is for lines of text",
@@ -39,6 +40,7 @@ REFUSED = {
     ("greedy", "rerank"): "--rerank needs several hypotheses",
     ("sample", "rerank"): "--rerank needs several samples",
     ("sample", "sharpness"): "--sharpness is for a beam",
+    ("n-best", "sentences"): "--n-best is for whole lines",
 }
 
 
