@@ -52,6 +52,7 @@ def load(
     alignments: bool = False,
     deadline: float | None = 0.05,
     split_sentences: bool = False,
+    markup: str | None = None,
     **search: Any,
 ) -> Translator:
     """Load a trained model, ready to translate; threads may share it.
@@ -66,6 +67,7 @@ def load(
         alignments: say which source word each word translates.
         deadline: seconds after which what was submitted is translated; None: it waits for `Translator.flush`.
         split_sentences: translate each sentence of a line by itself, so that none is lost; needs sentencex.
+        markup: ``html`` or ``tags``: take tags out of lines, and put them back where their words went.
         search: settings of the search, as ``beam_size=1``; those of `nmt.config.search.SearchConfig`. What is not given
             is as the model was saved with.
 
@@ -86,7 +88,7 @@ def load(
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     settings = changed(bundle.search, search)
-    layers = layers_of(bundle, settings, n_best=n_best, split_sentences=split_sentences)
+    layers = layers_of(bundle, settings, n_best=n_best, split_sentences=split_sentences, markup=markup)
     return Translator(bundle, search=settings, n_best=n_best, alignments=alignments, deadline=deadline, layers=layers)
 
 

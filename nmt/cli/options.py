@@ -67,6 +67,8 @@ class Asked(NamedTuple):
     """number or name of the tag before every source; None: as the search settings say"""
     split_sentences: bool = False
     """whether each sentence of a line is translated by itself"""
+    markup: str | None = None
+    """of lines, which is taken out and put back"""
     others: Sequence[str] = ()
     """bundles that make one ensemble with the first"""
 
@@ -188,7 +190,7 @@ def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any
     if asked.rerank and search.beam_size == 1 and not search.sample:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
     n_best = 1 if asked.rerank and search.sample else asked.n_best  # the samples are of each sentence
-    layers = layers_of(bundle, search, n_best=n_best, split_sentences=asked.split_sentences)
+    layers = layers_of(bundle, search, n_best=n_best, split_sentences=asked.split_sentences, markup=asked.markup)
     return Translator(
         bundle,
         search=search,
@@ -232,7 +234,7 @@ _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
 _TAKES: dict[TaskName, frozenset[str]] = {
     TaskName.translation: _ALL - {"max_new_tokens"}
     | {"n_best", "alignments", "rerank", "prefixes", "tag"}
-    | {"split_sentences"},
+    | {"split_sentences", "markup"},
     TaskName.labelling: _OF_WORDS,
     TaskName.classification: _OF_WORDS | {"n_best", "attention"},
     TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers"} | {"n_best"},
@@ -259,6 +261,7 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
         "prefixes": asked.prefixes,
         "tag": asked.tag is not None,
         "split_sentences": asked.split_sentences,
+        "markup": asked.markup is not None,
     }
     options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in options.items():

@@ -43,6 +43,7 @@ examples:
   nmt-translate runs/demo/best --scores < input.en | sort -n | cut -f 2-        the least certain ones first
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
   nmt-translate runs/demo/best --prefixes begun.de < input.en                   each begins as its line of begun.de
+  nmt-translate runs/demo/best --markup html --split-sentences < lines.html     tags come back, no sentence is lost
   nmt-translate runs/demo/best --input-format jsonl --format jsonl < requests.jsonl
 
 input:
@@ -243,8 +244,8 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
         # Samples count alike: the probable ones are drawn more often.
         rerank = MinimumBayesRisk(chrf_matrix, 0.0 if arguments.sample else arguments.sharpness)
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
-    wanted = wanted._replace(split_sentences=arguments.split_sentences, prefixes=arguments.prefixes is not None)
-    wanted = wanted._replace(tag=arguments.tag, others=arguments.others)
+    wanted = wanted._replace(split_sentences=arguments.split_sentences, markup=arguments.markup)
+    wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
     loaded = load_translator(arguments, arguments.model, wanted)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")

@@ -5,7 +5,8 @@ from typing import Protocol, TypeAlias
 
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
-from nmt.text.vocabulary import subwords_of
+from nmt.text.markup import KINDS
+from nmt.translation.markup import Markup
 from nmt.translation.model import Translating
 from nmt.translation.request import Request, Translation
 from nmt.translation.sentences import Sentences
@@ -22,7 +23,7 @@ class Layer(Protocol):
 
 
 def layers_of(
-    bundle: Translating, search: SearchConfig, *, n_best: int, split_sentences: bool = False
+    bundle: Translating, search: SearchConfig, *, n_best: int, split_sentences: bool = False, markup: str | None = None
 ) -> tuple[Layer, ...]:
     """Make the layers that were asked for, the innermost first.
 
@@ -31,16 +32,19 @@ def layers_of(
         search: how it searches.
         n_best: hypotheses that are wanted of each line.
         split_sentences: translate each sentence of a line by itself.
+        markup: take tags out and put them back: one of `nmt.text.markup.KINDS`.
 
     Raises:
-        ConfigError: a library is not installed, or several hypotheses are wanted.
+        ConfigError: a library is not installed, several hypotheses are wanted, or there is no such markup.
     """
-    if split_sentences and n_best > 1:
-        raise ConfigError(f"n_best={n_best} is for whole lines, and split_sentences has only the best of each sentence")
-    layers: list[Layer] = []
-    if split_sentences:
-        layers.append(Sentences(bundle.source_language, subwords_of(bundle.source_subwords), search))
-    return tuple(layers)
+    if markup is not None and markup not in KINDS:
+        raise ConfigError(f"markup={markup} is not possible: it must be {' or '.join(KINDS)}")
+    for option, is_on in (("split_sentences", split_sentences), ("markup", markup is not None)):
+        if is_on and n_best > 1:
+            raise ConfigError(f"n_best={n_best} is for whole lines, and {option} has only the best of each part")
+    if markup is not None:
+        return (Markup(bundle, search, markup, split_sentences=split_sentences),)
+    return (Sentences(bundle, search),) if split_sentences else ()
 
 
 def layered(inner: Answer, layers: Sequence[Layer]) -> Answer:

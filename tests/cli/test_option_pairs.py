@@ -29,6 +29,7 @@ OPTIONS = {
     "alignments": ("--alignments",),
     "unprotected": ("--no-protect",),
     "sentences": ("--split-sentences",),
+    "markup": ("--markup", "html"),
 }
 REFUSED = {
     ("prefixes", "jsonl in"): "--prefixes is for lines of text",
@@ -41,6 +42,10 @@ REFUSED = {
     ("sample", "rerank"): "--rerank needs several samples",
     ("sample", "sharpness"): "--sharpness is for a beam",
     ("n-best", "sentences"): "--n-best is for whole lines",
+    ("n-best", "markup"): "--n-best is for whole lines",
+    ("prefixes", "markup"): "--prefixes is for lines without tags",
+    ("jsonl in", "markup"): "a prefix is for lines without markup",
+    ("alignments", "markup"): "--alignments counts the words of lines without tags",
 }
 
 

@@ -1,5 +1,7 @@
 """The layer of sentences: what becomes of a line is put together from what became of its sentences."""
 
+from dataclasses import replace
+
 import pytest
 
 from nmt.config.choices import LengthNormalization
@@ -31,7 +33,7 @@ class Told:
 
 
 def answer(make_bundle, requests, *, told=None, language="en"):
-    layer = Sentences(language, make_bundle().source_subwords, SEARCH)
+    layer = Sentences(replace(make_bundle(), source_language=language), SEARCH)
     return layer.translate([Request(each) if isinstance(each, str) else each for each in requests], told or Told())
 
 
@@ -103,6 +105,8 @@ def test_a_translator_with_this_layer_translates_each_sentence_as_if_alone(make_
 
 
 def test_several_hypotheses_are_refused(make_bundle):
-    with pytest.raises(ConfigError, match=r"^n_best=2 is for whole lines, and split_sentences has only"):
+    with pytest.raises(
+        ConfigError, match=r"^n_best=2 is for whole lines, and split_sentences has only the best of each part$"
+    ):
         layers_of(make_bundle(), SEARCH, n_best=2, split_sentences=True)
     assert layers_of(make_bundle(), SEARCH, n_best=2) == ()
