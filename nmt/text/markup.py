@@ -38,6 +38,7 @@ _TOKEN = re.compile(
         (?P<rest>(?:"(?:[^"<]*+"|[^"]{0,1000}+")|'(?:[^'<]*+'|[^']{0,1000}+')|[^"'<>])*+)>""",
     re.VERBOSE | re.DOTALL,
 )
+_SPACES = dict.fromkeys(map(ord, "\t\n\f\r"), " ")
 _NOT_TRANSLATED = re.compile(r"""\stranslate\s*=\s*["']?no\b""", re.IGNORECASE)
 _BREAK = re.compile(r"""<br\b|<[^<>]*\sctype\s*=\s*["']lb["']""", re.IGNORECASE)
 _ID = re.compile(r"""\s(?:rid|startRef|id|i)\s*=\s*["']([^"']*)""")
@@ -224,7 +225,7 @@ def _segment(tokens: Sequence[Token]) -> Segment:
                 own.is_single = token.role in ("open", "close")
             parts.append(" " if token.is_break and not any(own.space) else "")
         length += len(parts[-1])
-    text = "".join(parts)
+    text = "".join(parts).translate(_SPACES)
     root.end = length
     first, last = (tokens[end].raw if tokens[end].role == "text" else "" for end in (0, -1))
     lead, trail = first[: len(first) - len(first.lstrip())], last[len(last.rstrip()) :]
