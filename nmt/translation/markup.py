@@ -77,14 +77,14 @@ class Markup:
         tagged = {
             number
             for number, (work, (text, _)) in enumerate(zip(works, joined, strict=True))
-            if work.segment.root.children and text.split() != work.segment.text.split()
+            if work.places and work.segment.root.children and text.split() != work.segment.text.split()
         }
         pairs = [pair for number in sorted(tagged) for pair in _pairs(works[number])]
         links = iter(self._linker.link(pairs))
         results = []
         for number, (work, (text, starts)) in enumerate(zip(works, joined, strict=True)):
             segment = work.segment
-            if text.split() == segment.text.split():
+            if not work.places or text.split() == segment.text.split():
                 results.append(segment.raw)
                 continue
             if number in tagged:

@@ -1,6 +1,8 @@
 """Documents: their text is translated, all else stays; what is broken or hostile is one error."""
 
+import contextlib
 import itertools
+import random
 import re
 import sys
 from pathlib import Path
@@ -230,3 +232,14 @@ def test_a_library_is_imported_when_it_is_asked_for(tmp_path, monkeypatch, name,
     with pytest.raises(ModuleNotFoundError):
         translated(name, "", tmp_path=tmp_path)
     assert FORMATS[".txt"](Document(tmp_path / "a.txt", b"a"), same) == b"a"
+
+
+def test_a_damaged_file_is_translated_or_refused(tmp_path):
+    draw = random.Random(1)
+    for name, content in (("a.po", PO), ("a.xlf", XLIFF), ("a.xliff", XLIFF_2), ("a.srt", SRT)) * 40:
+        damaged = bytearray(content.encode())
+        for _ in range(draw.randint(1, 3)):
+            place = draw.randrange(len(damaged))
+            damaged[place : place + draw.randint(0, 9)] = draw.choices(range(128), k=draw.randint(0, 3))
+        with contextlib.suppress(ConfigError):
+            translated(name, bytes(damaged), tmp_path=tmp_path, translates_all=True)

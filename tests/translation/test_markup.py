@@ -120,6 +120,7 @@ def test_tags_go_where_their_words_went(marked_up, line, straight, turned):
         ("one & two < three", "drei < zwei & eins"),
         ("<code>one two", "<code>zwei eins"),
         ("<b></b><p> </p>", "<b></b><p> </p>"),
+        ("<b>\u2028\u200b</b>", "<b>\u2028\u200b</b>"),
         ("", ""),
     ],
 )
