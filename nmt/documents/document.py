@@ -1,5 +1,6 @@
 """A document that was read, and what its text needs in every format."""
 
+import codecs
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -24,14 +25,18 @@ class Document(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The content as text; ConfigError: it is not UTF-8."""
+        """The content as text, without a byte order mark; ConfigError: it is not UTF-8."""
         try:
-            return self.content.decode("utf-8")
+            return self.content.decode("utf-8").removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise ConfigError(
                 f"{self.path} is not UTF-8 (byte 0x{self.content[error.start]:02x} at position {error.start}): "
                 "convert it, as with iconv"
             ) from None
+
+    def encoded(self, text: str) -> bytes:
+        """Encode the new text as the content was."""
+        return text.encode("utf-8-sig" if self.content.startswith(codecs.BOM_UTF8) else "utf-8")
 
     def broken(self, reason: object) -> ConfigError:
         """Make the error of a file that is not of its format."""
@@ -49,9 +54,10 @@ def in_its_space(source: str, translation: str) -> str:
 def translated(texts: Sequence[str], translate: TranslatesTexts) -> list[str]:
     """Translate texts of several lines, line by line; those with tags keep them."""
     lines = [text.split("\n") for text in texts]
-    flat = [line for each in lines for line in each]
+    flat = [line for each in lines for line in each if line.strip()]
     found: dict[str, str] = {}
-    for markup, chosen in (("tags", True), (None, False)):
-        own = list(dict.fromkeys(line for line in flat if ("<" in line) is chosen and line.strip()))
-        found |= {line: in_its_space(line, new) for line, new in zip(own, translate(own, markup=markup), strict=True)}
+    for markup in ("tags", None):
+        own = list(dict.fromkeys(line for line in flat if ("<" in line) is (markup is not None)))
+        answers = translate([line.strip() for line in own], markup=markup)
+        found |= {line: in_its_space(line, answer) for line, answer in zip(own, answers, strict=True)}
     return ["\n".join(found.get(line, line) for line in each) for each in lines]

@@ -20,12 +20,12 @@ def format_of(path: Path) -> Callable[[Document, TranslatesTexts], bytes]:
 
 def _text(document: Document, translate: TranslatesTexts) -> bytes:
     lines = document.text.split("\n")
-    found = translate(lines)
-    return "\n".join(in_its_space(line, new) for line, new in zip(lines, found, strict=True)).encode()
+    answers = translate([line.strip() for line in lines])
+    return document.encoded("\n".join(map(in_its_space, lines, answers)))
 
 
 def _html(document: Document, translate: TranslatesTexts) -> bytes:
-    return translate([document.text], markup="html")[0].encode()
+    return document.encoded(translate([document.text], markup="html")[0])
 
 
 def _gettext(document: Document, translate: TranslatesTexts) -> bytes:

@@ -16,7 +16,7 @@ def translated_subtitles(document: Document, translate: TranslatesTexts) -> byte
     Raises:
         ConfigError: the file is broken, or not UTF-8.
     """
-    text = document.text.removeprefix("\ufeff")
+    text = document.text
     try:
         subtitles = pysubs2.SSAFile.from_string(text, format_="srt", keep_html_tags=True, keep_unknown_html_tags=True)
     except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
@@ -34,8 +34,7 @@ def translated_subtitles(document: Document, translate: TranslatesTexts) -> byte
     if not changed:
         return document.content
     written = subtitles.to_string("srt", keep_ssa_tags=True).rstrip() + (text[len(text.rstrip()) :] or "\n")
-    mark = "\ufeff" if document.text.startswith("\ufeff") else ""
-    return (mark + (re.sub("\r?\n", "\r\n", written) if "\r\n" in text else written)).encode()
+    return document.encoded(re.sub("\r?\n", "\r\n", written) if "\r\n" in text else written)
 
 
 def _parts(text: str) -> list[list[str]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.text.markup import Segment, take_apart
-from nmt.text.spans import Place
+from nmt.text.spans import Place, without_spans
 from nmt.translation.links import Linker
 from nmt.translation.model import Translating
 from nmt.translation.placing import Part, Placement, escaped
@@ -50,7 +50,7 @@ class Markup:
         asked: list[Request] = []
         for request, pieces in zip(requests, apart, strict=True):
             segments = [piece for piece in pieces if isinstance(piece, Segment)]
-            works.append([_Work(segment, self._sentences.places(segment.text), []) for segment in segments])
+            works.append([_Work(segment, self._places(segment), []) for segment in segments])
             for work in works[-1]:
                 asked += [replace(request, text=work.segment.text[start:end], prefix="") for start, end in work.places]
         found = iter(inner(asked))
@@ -68,6 +68,11 @@ class Markup:
             error or self._joined(request, pieces, own, written)
             for request, pieces, own, error in zip(requests, apart, works, errors, strict=True)
         ]
+
+    def _places(self, segment: Segment) -> list[Place]:
+        """Find the sentences of a segment; one without letters and digits has none, and comes back as it is."""
+        has_words = any(map(str.isalnum, without_spans(segment.text)))
+        return self._sentences.places(segment.text) if has_words else []
 
     def _written(self, works: Sequence[_Work]) -> list[str]:
         """Write the translations of segments with their tags; one forced pass for all of them that have any."""

@@ -105,6 +105,7 @@ BOMB = """<!DOCTYPE lolz [<!ENTITY a "lol">{}]>
     ("name", "content"),
     [
         ("a.txt", "\ufeffone  two \r\n\r\n three\n"),
+        ("a.html", "\ufeff<p>one</p>"),
         ("a.html", "<!DOCTYPE html>\n<p class='x'>one <b>two</b>\n three &amp; &nbsp;</P>\r\n<script>a<b</script>\n"),
         ("a.po", PO.replace('"a dog %s"\nmsgstr ""', '"a dog %s"\nmsgstr "x"').replace("fuzzy", "range: 0..1")),
         ("a.xlf", XLIFF),
@@ -137,6 +138,7 @@ def test_a_document_that_is_translated_to_itself_is_the_same(tmp_path, name, con
 
 def test_text_and_html(tmp_path):
     assert translated("a.txt", " one\r\n\ntwo", tmp_path=tmp_path) == b" ONE\r\n\nTWO"
+    assert translated("a.txt", "\ufeffone", tmp_path=tmp_path) == "\ufeffONE".encode()
     assert translated("a.HTM", "<p>one</p>", tmp_path=tmp_path) == b"<p>ONE</p>"
     with pytest.raises(ConfigError, match=r"a\.txt is not UTF-8 \(byte 0xff at position 1\): convert it"):
         translated("a.txt", b"a\xff", tmp_path=tmp_path)
