@@ -132,8 +132,7 @@ def take_apart(line: str, kind: str) -> list[str | Segment]:
 
 def _tokens(line: str, *, is_html: bool) -> Iterator[Token]:
     place, unclosed = 0, set[str]()
-    search = 0
-    while match := _TOKEN.search(line, search):
+    while match := _TOKEN.search(line, place):
         if match.start() > place:
             yield Token(line[place : match.start()], "text")
         raw, name = match[0], match["name"] or ""
@@ -147,7 +146,7 @@ def _tokens(line: str, *, is_html: bool) -> Iterator[Token]:
         elif is_kept:
             unclosed.add(key)
         yield _token(raw, name, key, is_html=is_html, is_whole=end >= 0, is_end=bool(match["end"]))
-        place = search = match.start() + len(raw)
+        place = match.start() + len(raw)
     if place < len(line):
         yield Token(line[place:], "text")
 

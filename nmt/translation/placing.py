@@ -223,7 +223,8 @@ def _in_gap(points: Sequence[Element], space: str, *, begins: bool, ends: bool) 
     parts = [points[0].rendered()]
     for left, right in pairwise(points):
         parts += [" " * (left.space[1] and right.space[0]), right.rendered()]
-    inner, before, behind = "".join(parts), points[0].space[0], points[-1].space[1]
+    inner, before = "".join(parts), points[0].space[0]
+    behind = points[-1].space[1] and points[-1].start == points[-1].end  # one whose words are gone needs no space more
     if begins or ends:
         return " " * (before and not begins) + inner + " " * (behind and not ends)
     if not space:
