@@ -1,9 +1,10 @@
 """Puts the tags of a segment into its translation, where the links of their units say.
 
-An element goes around the densest run of units that became of its own: at each place in it, units of the element count
-for it, others against it. A point goes into a gap: the unit before it has most of what stood before the point, the unit
-behind it most of what stood behind. Elements stay around what they were around, and never overlap. So what was nested
-well is nested well.
+An element goes around a run of units. Units that became of its own count for a run, and others against it. Where no
+unit became of it, an element goes around the word beside its place.
+
+A point goes into a gap. The unit before that has most of what stood before the point, the unit behind it most of what
+stood behind. Elements stay around what they were around, and never overlap, so what was nested well is nested well.
 
 Shapes: U units of the translation. Gap i stands before unit i, gap U behind the last.
 """
@@ -13,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
+from typing import TypeAlias
 
 import numpy as np
 
@@ -23,6 +25,8 @@ from nmt.translation.links import Links
 _BARE = re.compile(r"&(?!(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});)")
 _TURNED = 0.9
 """How much a gap counts whose neighbours are those of the source in the other order."""
+_Run: TypeAlias = tuple[int, int]
+"""First unit, and the one behind the last."""
 _LIKE_A_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -77,19 +81,33 @@ class Placement:
             low, high = self._spans[parent]
             taken: list[tuple[int, int]] = []
             around = [child for child in parent.children if child.end > child.start]
-            for child in sorted(around, key=lambda each: each.start - each.end):
-                run = _densest(self._units_in(child), low, high, taken)
-                if run:
-                    self._spans[child] = run
-                    taken.insert(bisect_left(taken, run), run)
+            around.sort(key=lambda each: each.start - each.end)
+            for find in (self._densest, self._beside):
+                for child in (each for each in around if each not in self._spans):
+                    if run := find(child, low, high, taken):
+                        self._spans[child] = run
+                        taken.insert(bisect_left(taken, run), run)
             self._inside[parent] = sorted(
                 (child for child in around if child in self._spans), key=lambda each: self._spans[each]
             )
 
-    def _units_in(self, element: Element) -> list[int]:
-        """List the target units that became of an element's words; a word is of the deepest element in it."""
-        first, last = bisect_left(self._places, element.start), bisect_left(self._places, element.end)
-        return sorted(unit for targets in self._became[first:last] for unit in targets)
+    def _sources(self, element: Element) -> tuple[int, int]:
+        """Find the source units of an element; a unit is of the deepest element in it."""
+        return bisect_left(self._places, element.start), bisect_left(self._places, element.end)
+
+    def _densest(self, element: Element, low: int, high: int, taken: Sequence[_Run]) -> _Run | None:
+        """Find the run in which most units became of an element's own."""
+        first, last = self._sources(element)
+        units = sorted(unit for targets in self._became[first:last] for unit in targets)
+        return _densest(units, low, high, taken)
+
+    def _beside(self, element: Element, low: int, high: int, taken: Sequence[_Run]) -> _Run | None:
+        """Find the word beside the gap of an element that no unit became of: without a word, a link is no link."""
+        gap = self._gap(self._segment.root, element, range(low, high + 1))
+        for unit in (gap, gap - 1):
+            if low <= unit < high and not _is_taken(unit, taken) and self._text[self._units[unit].start].isalnum():
+                return unit, unit + 1
+        return None
 
     def _place_points(self) -> None:
         """Find a gap for each point, and for each element without a run, in the order of the source."""
@@ -193,7 +211,12 @@ def _growing(elements: dict[Element, tuple[int, int]]) -> Iterator[Element]:
             yield element
 
 
-def _densest(units: Iterable[int], low: int, high: int, taken: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+def _is_taken(unit: int, taken: Sequence[_Run]) -> bool:
+    number = bisect_right(taken, unit, key=lambda run: run[0]) - 1
+    return number >= 0 and unit < taken[number][1]
+
+
+def _densest(units: Iterable[int], low: int, high: int, taken: Sequence[_Run]) -> _Run | None:
     """Find the run with the most units in it over those that are not, outside of what is taken.
 
     It is Kadane's algorithm, over units alone: between two of them, each other one costs as much as a unit gains.
@@ -203,9 +226,9 @@ def _densest(units: Iterable[int], low: int, high: int, taken: Sequence[tuple[in
     for unit in units:
         if not low <= unit < high:
             continue
-        number = bisect_right(taken, (unit, high + 1)) - 1
-        if number >= 0 and taken[number][0] <= unit < taken[number][1]:
+        if _is_taken(unit, taken):
             continue
+        number = bisect_right(taken, (unit, high + 1)) - 1
         is_cut = number >= 0 and taken[number][1] > last
         gain -= unit - last
         if gain <= 0 or is_cut:

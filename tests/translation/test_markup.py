@@ -33,7 +33,7 @@ class Table:
         ]
 
     def text(self, source):
-        words = [self.table.get(word, word) for word in source.split()]
+        words = [word for word in (self.table.get(word, word) for word in source.split()) if word]
         return " ".join(reversed(words) if self.turn else words)
 
 
@@ -67,7 +67,7 @@ def marked_up(make_bundle):
     return translate
 
 
-WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "unable": "unfähig"}
+WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "unable": "unfähig", "does": ""}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,7 @@ WORDS = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "unable"
         ("  <b> one </b>  two ", "  <b>eins</b> zwei ", "  zwei <b>eins</b> "),
         ('one<x ctype="lb"/>two', 'eins<x ctype="lb"/>zwei', None),
         ("one <b></b> two", "eins <b></b> zwei", None),
+        ("one <a>does</a> two", "eins <a>zwei</a>", "zwei <a>eins</a>"),
         (
             "<bpt id='1'>{\\b</bpt>one<ept id='1'>}</ept> two",
             "<bpt id='1'>{\\b</bpt>eins<ept id='1'>}</ept> zwei",
