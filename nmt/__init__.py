@@ -88,7 +88,9 @@ def load(
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     settings = changed(bundle.search, search)
-    layers = layers_of(bundle, settings, n_best=n_best, split_sentences=split_sentences, markup=markup)
+    layers = layers_of(
+        bundle, settings, n_best=n_best, alignments=alignments, split_sentences=split_sentences, markup=markup
+    )
     return Translator(bundle, search=settings, n_best=n_best, alignments=alignments, deadline=deadline, layers=layers)
 
 

@@ -23,7 +23,13 @@ class Layer(Protocol):
 
 
 def layers_of(
-    bundle: Translating, search: SearchConfig, *, n_best: int, split_sentences: bool = False, markup: str | None = None
+    bundle: Translating,
+    search: SearchConfig,
+    *,
+    n_best: int,
+    alignments: bool = False,
+    split_sentences: bool = False,
+    markup: str | None = None,
 ) -> tuple[Layer, ...]:
     """Make the layers that were asked for, the innermost first.
 
@@ -31,14 +37,17 @@ def layers_of(
         bundle: the model inside.
         search: how it searches.
         n_best: hypotheses that are wanted of each line.
+        alignments: whether they shall have alignments.
         split_sentences: translate each sentence of a line by itself.
         markup: take tags out and put them back: one of `nmt.text.markup.KINDS`.
 
     Raises:
-        ConfigError: a library is not installed, several hypotheses are wanted, or there is no such markup.
+        ConfigError: a library is not installed, there is no such markup, or what is wanted is not possible with it.
     """
     if markup is not None and markup not in KINDS:
         raise ConfigError(f"markup={markup} is not possible: it must be {' or '.join(KINDS)}")
+    if markup is not None and alignments:
+        raise ConfigError("alignments count the words of lines without tags: leave alignments or markup out")
     for option, is_on in (("split_sentences", split_sentences), ("markup", markup is not None)):
         if is_on and n_best > 1:
             raise ConfigError(f"n_best={n_best} is for whole lines, and {option} has only the best of each part")

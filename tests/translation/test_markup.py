@@ -337,6 +337,8 @@ def test_what_is_refused(make_bundle):
         layers_of(bundle, bundle.search, n_best=2, markup="html")
     with pytest.raises(ConfigError, match=r"^markup=xml is not possible: it must be html or tags$"):
         layers_of(bundle, bundle.search, n_best=1, markup="xml")
+    with pytest.raises(ConfigError, match=r"^alignments count the words of lines without tags"):
+        layers_of(bundle, bundle.search, n_best=1, alignments=True, markup="html")
     layers = layers_of(bundle, bundle.search, n_best=1, markup="html")
     with pytest.raises(ConfigError, match=r"^a prefix is for lines without markup"):
         Translator(bundle, layers=layers).translate([Request("a house", prefix="x")])
