@@ -1,7 +1,5 @@
 """--split-sentences and --markup: the same from Python, and one line of output for each line of input."""
 
-import re
-
 import nmt
 
 LINES = [
@@ -25,7 +23,7 @@ def test_lines_in_parts_are_the_same_from_python(translate_here, bundle_path):
         assert (found.code, found.err) == (0, "")
         assert found.lines[:-1] == texts
         if "markup" in options:
-            assert re.findall("<[^<>]+>", texts[2]) == ["<p>", "<b>", "</b>", "<br>", "</p>", "<p>", "</p>"]
+            assert [texts[2].count(tag) for tag in ("<p>", "<b>", "</b>", "<br>", "</p>")] == [2, 1, 1, 1, 2]
             assert texts[3:] == ["<x/>", " \t"]
 
 
