@@ -52,6 +52,8 @@ def load(
     alignments: bool = False,
     glossary: str | Path | None = None,
     deadline: float | None = 0.05,
+    split_sentences: bool = False,
+    markup: str | None = None,
     **search: Any,
 ) -> Translator:
     """Load a trained model, ready to translate; threads may share it.
@@ -66,6 +68,8 @@ def load(
         alignments: say which source word each word translates.
         glossary: a file of terms, see `nmt.text.glossary.read_glossary`; None: there are none.
         deadline: seconds after which what was submitted is translated; None: it waits for `Translator.flush`.
+        split_sentences: translate each sentence of a line by itself, so that none is lost; needs sentencex.
+        markup: ``html`` or ``tags``: take tags out of lines, and put them back where their words went.
         search: settings of the search, as ``beam_size=1``; those of `nmt.config.search.SearchConfig`. What is not given
             is as the model was saved with.
 
@@ -79,19 +83,25 @@ def load(
     from nmt.errors import ConfigError
     from nmt.machine import set_kernel_caches
     from nmt.text.glossary import read_glossary
+    from nmt.translation.layers import layers_of
     from nmt.translation.translator import Translator
 
     set_kernel_caches()
     bundle = load_all([path, *others], precision=precision, device=device, threads=threads)
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
+    settings = changed(bundle.search, search)
+    layers = layers_of(
+        bundle, settings, n_best=n_best, alignments=alignments, split_sentences=split_sentences, markup=markup
+    )
     return Translator(
         bundle,
-        search=changed(bundle.search, search),
+        search=settings,
         n_best=n_best,
         alignments=alignments,
         glossary=read_glossary(Path(glossary)).terms if glossary is not None else (),
         deadline=deadline,
+        layers=layers,
     )
 
 

@@ -37,7 +37,7 @@ _MOST_CHARACTERS = 2000
 
 # What pip calls the packages whose modules have other names.
 _PACKAGES = {"hydra": "hydra-core", "omegaconf": "hydra-core", "yaml": "pyyaml"}
-_FOR_EXPORT = ("onnx", "onnxruntime")
+_EXTRAS = {"onnx": "export", "onnxruntime": "export", "lxml": "files", "polib": "files", "pysubs2": "files"}
 
 _USER_CAN_FIX = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 _MENDED_BY_USER = {errno.ENAMETOOLONG, errno.ELOOP}
@@ -223,7 +223,7 @@ def _missing(module: str) -> str:
     """Say what to install: nmt-translate can do with less than the other commands."""
     package = _PACKAGES.get(module, module)
     # From its directory: what the package index has under the name nmt is another project.
-    everything = "'.[export]'" if module in _FOR_EXPORT else "."
+    everything = f"'.[{_EXTRAS[module]}]'" if module in _EXTRAS else "."
     return (
         f"{package} is not installed: pip install {package}, or, in nmt's own directory, "
         f"pip install {everything} for all this command needs"

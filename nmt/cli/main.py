@@ -32,6 +32,7 @@ COMMANDS = (
         "train a model that translates, labels, classifies or continues text (nmt-train)",
     ),
     Command("translate", "nmt.cli.translate:main", "translate standard input line by line (nmt-translate)"),
+    Command("translate-file", "nmt.cli.translate_file:main", "translate a document: .txt, .html, .po, .xliff, .srt"),
     Command("predict", "nmt.cli.predict:main", "run a model of any task over standard input line by line"),
     Command("evaluate", "nmt.cli.evaluate:main", "score a model or translations (nmt-evaluate)"),
     Command("score", "nmt.cli.score:main", "score given translations line by line, and align their words"),

@@ -70,6 +70,10 @@ class Asked(NamedTuple):
     """terms of all lines"""
     tag: str | None = None
     """number or name of the tag before every source; None: as the search settings say"""
+    split_sentences: bool = False
+    """whether each sentence of a line is translated by itself"""
+    markup: str | None = None
+    """of lines, which is taken out and put back"""
     others: Sequence[str] = ()
     """bundles that make one ensemble with the first"""
 
@@ -183,12 +187,15 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
 
 
 def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:
+    from nmt.translation.layers import layers_of
     from nmt.translation.translator import Translator
 
     if asked.rerank and search.sample and asked.n_best == 1:
         raise ConfigError("--rerank needs several samples to choose from: set --n-best 16 or so (it is 1)")
     if asked.rerank and search.beam_size == 1 and not search.sample:
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
+    n_best = 1 if asked.rerank and search.sample else asked.n_best  # the samples are of each sentence
+    layers = layers_of(bundle, search, n_best=n_best, split_sentences=asked.split_sentences, markup=asked.markup)
     return Translator(
         bundle,
         search=search,
@@ -196,6 +203,7 @@ def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any
         alignments=asked.alignments,
         rerank=asked.rerank,
         glossary=asked.glossary,
+        layers=layers,
     )
 
 
@@ -230,7 +238,9 @@ _ALL = frozenset(_SEARCH)
 _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
 """The settings of search that tasks without a search have too."""
 _TAKES: dict[TaskName, frozenset[str]] = {
-    TaskName.translation: _ALL - {"max_new_tokens"} | {"n_best", "alignments", "rerank", "prefixes", "tag", "glossary"},
+    TaskName.translation: _ALL - {"max_new_tokens"}
+    | {"n_best", "alignments", "rerank", "prefixes", "tag", "glossary"}
+    | {"split_sentences", "markup"},
     TaskName.labelling: _OF_WORDS,
     TaskName.classification: _OF_WORDS | {"n_best", "attention"},
     TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers", "terms"} | {"n_best"},
@@ -257,6 +267,8 @@ def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBun
         "prefixes": asked.prefixes,
         "tag": asked.tag is not None,
         "glossary": bool(asked.glossary),
+        "split_sentences": asked.split_sentences,
+        "markup": asked.markup is not None,
     }
     options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
     for name, is_given in options.items():

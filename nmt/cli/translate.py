@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
+from nmt.cli.layers import add_layer_options, check_layers
 from nmt.cli.lines import Unknown, standard_input
 from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
 from nmt.cli.requests import INPUT_FORMATS, asked, asking_of
@@ -44,21 +45,20 @@ examples:
   nmt-translate runs/demo/best --n-best 5 --format jsonl < input.en             five translations of each line
   nmt-translate runs/demo/best --prefixes begun.de < input.en                   each begins as its line of begun.de
   nmt-translate runs/demo/best --glossary terms.tsv < input.en                  "dog<tab>Hund" on a line of terms.tsv
+  nmt-translate runs/demo/best --markup html --split-sentences < lines.html     tags come back, no sentence is lost
   nmt-translate runs/demo/best --input-format jsonl --format jsonl < requests.jsonl
 
 input:
   text    a sentence a line
-  jsonl   an object a line: text, and where they are needed prefix (what its translation begins with), tag (a number or
-          a name), terms (an object from words to their targets) and id (a text or a whole number, which comes back
-          with --format jsonl)
+  jsonl   an object a line: text, and perhaps prefix (of its translation), tag (a number or a name), terms (an object
+          from words to their targets) and id (a text or a whole number, which --format jsonl gives back)
 
 formats:
   text    the translation; with --scores its score and a tab before it; with --alignments a tab and these behind it
   jsonl   an object for each line of input: line (its number), id, text, score, log_prob, finished (false where the
           length limit cut it), and with --n-best above 1 all hypotheses, the best first; with --alignments
           alignment, a list of pairs (source word, word)
-  moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score; with --alignments
-          ||| and these
+  moses   a line for each hypothesis: line number from 0 ||| text ||| log_prob= ... ||| score, ||| and alignments
 
 exit codes: 0 done, 1 failed, 2 wrong use, 129, 130 or 143 stopped by a signal"""
 
@@ -128,6 +128,7 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         raise ConfigError("--prefixes is empty: name a file with a line for each line of input")
     if arguments.prefixes is not None and arguments.input_format != "text":
         raise ConfigError("--prefixes is for lines of text: with --input-format jsonl each object has its own prefix")
+    check_layers(arguments)
     if arguments.tag is not None and arguments.source_tag is not None:
         raise ConfigError("--tag and --source-tag say the same: leave one of them out")
     if arguments.n_best > 1 and arguments.format == "text" and not (arguments.rerank and arguments.sample):
@@ -153,6 +154,7 @@ def _add_input_options(parser: Parser) -> None:
         "--prefixes", metavar="FILE", help="what each translation begins with: a line for each of input, or empty ones"
     )
     add_term_options(text)
+    add_layer_options(text)
     text.add_argument("--tag", metavar="TAG", help="name or number of the tag before every source, as --source-tag")
 
 
@@ -245,6 +247,7 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
         # Samples count alike: the probable ones are drawn more often.
         rerank = MinimumBayesRisk(chrf_matrix, 0.0 if arguments.sample else arguments.sharpness)
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
+    wanted = wanted._replace(split_sentences=arguments.split_sentences, markup=arguments.markup)
     wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
     wanted = wanted._replace(glossary=glossary_of(arguments))
     loaded = load_translator(arguments, arguments.model, wanted)

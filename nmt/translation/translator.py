@@ -18,6 +18,7 @@ from nmt.text.terms import Term
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
+from nmt.translation.layers import Layer, layered
 from nmt.translation.model import Translating
 from nmt.translation.numbers import NumberCheck
 from nmt.translation.options import require_places
@@ -50,6 +51,7 @@ class Translator:
         rerank: Rerank | None = None,
         glossary: Sequence[Term] = (),
         deadline: float | None = None,
+        layers: Sequence[Layer] = (),
     ) -> None:
         """Prepare to translate.
 
@@ -62,6 +64,7 @@ class Translator:
             rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
             glossary: terms of all lines; those of a request count before them.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
+            layers: of `nmt.translation.layers`, what is done to lines around this, the innermost first.
 
         Raises:
             ConfigError: a search setting is impossible, also with a glossary, or more hypotheses are asked for than the
@@ -86,7 +89,7 @@ class Translator:
         )
         self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
         self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
-        self._deadline = deadline
+        self._deadline, self._answer = deadline, layered(self._translate, layers)
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
         self._timer: threading.Timer | None = None
@@ -153,7 +156,7 @@ class Translator:
             return
         try:
             with self._computing:
-                translations = self._translate([request for request, _ in waiting])
+                translations = self._answer([request for request, _ in waiting])
         except BaseException as error:
             for _, future in waiting:
                 future.set_exception(error)

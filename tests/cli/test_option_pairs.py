@@ -9,7 +9,7 @@ import pytest
 import nmt.bundle.ensemble
 from nmt.cli.score import main as score
 
-LINES = ["The old river {x} 12.", "", "Many green trees 😀"]
+LINES = ["The old river {x} 12. A house.", "", "Many green trees 😀"]
 
 OPTIONS = {
     "prefixes": ("--prefixes", "PREFIXES"),
@@ -30,6 +30,8 @@ OPTIONS = {
     "unprotected": ("--no-protect",),
     "glossary": ("--glossary", "GLOSSARY"),
     "hard terms": ("--glossary", "GLOSSARY", "--terms", "hard"),
+    "sentences": ("--split-sentences",),
+    "markup": ("--markup", "html"),
 }
 REFUSED = {
     ("prefixes", "jsonl in"): "--prefixes is for lines of text",
@@ -43,6 +45,11 @@ REFUSED = {
     ("sample", "sharpness"): "--sharpness is for a beam",
     ("greedy", "hard terms"): "terms=hard needs a beam",
     ("sample", "hard terms"): "terms=hard is for a beam",
+    ("n-best", "sentences"): "--n-best is for whole lines",
+    ("n-best", "markup"): "--n-best is for whole lines",
+    ("prefixes", "markup"): "--prefixes is for lines without tags",
+    ("jsonl in", "markup"): "a prefix is for lines without markup",
+    ("alignments", "markup"): "--alignments counts the words of lines without tags",
 }
 
 
