@@ -52,8 +52,7 @@ def load(
     alignments: bool = False,
     glossary: str | Path | None = None,
     deadline: float | None = 0.05,
-    split_sentences: bool = False,
-    markup: str | None = None,
+    layers: Sequence[str] = (),
     **search: Any,
 ) -> Translator:
     """Load a trained model, ready to translate; threads may share it.
@@ -68,8 +67,8 @@ def load(
         alignments: say which source word each word translates.
         glossary: a file of terms, see `nmt.text.glossary.read_glossary`; None: there are none.
         deadline: seconds after which what was submitted is translated; None: it waits for `Translator.flush`.
-        split_sentences: translate each sentence of a line by itself, so that none is lost; needs sentencex.
-        markup: ``html`` or ``tags``: take tags out of lines, and put them back where their words went.
+        layers: what is done to lines: ``sentences`` translates each sentence of a line by itself, so that none is lost,
+            and needs sentencex; ``html`` or ``tags`` takes tags out, and puts them back where their words went.
         search: settings of the search, as ``beam_size=1``; those of `nmt.config.search.SearchConfig`. What is not given
             is as the model was saved with.
 
@@ -91,18 +90,19 @@ def load(
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     settings = changed(bundle.search, search)
-    layers = layers_of(
+    split_sentences, markup = "sentences" in layers, next((each for each in layers if each != "sentences"), None)
+    around = layers_of(
         bundle, settings, n_best=n_best, alignments=alignments, split_sentences=split_sentences, markup=markup
     )
-    return Translator(
+    translator = Translator(
         bundle,
         search=settings,
         n_best=n_best,
         alignments=alignments,
         glossary=read_glossary(Path(glossary)).terms if glossary is not None else (),
         deadline=deadline,
-        layers=layers,
     )
+    return translator.add_layers(around)
 
 
 def train(config: TrainConfig) -> RunResults:

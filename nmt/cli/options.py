@@ -196,15 +196,15 @@ def _translator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any
         raise ConfigError("--rerank needs several hypotheses to choose from: set --beam-size 2 or more (it is 1)")
     n_best = 1 if asked.rerank and search.sample else asked.n_best  # the samples are of each sentence
     layers = layers_of(bundle, search, n_best=n_best, split_sentences=asked.split_sentences, markup=asked.markup)
-    return Translator(
+    translator = Translator(
         bundle,
         search=search,
         n_best=asked.n_best,
         alignments=asked.alignments,
         rerank=asked.rerank,
         glossary=asked.glossary,
-        layers=layers,
     )
+    return translator.add_layers(layers)
 
 
 def _generator(bundle: LoadedBundle, search: SearchConfig, asked: Asked) -> Any:

@@ -115,7 +115,7 @@ class _Translate:
             search = loaded.translator.search
             options = {"split_sentences": arguments.split_sentences, "markup": markup}
             layers = layers_of(loaded.bundle, search, n_best=1, **options)
-            return Translator(loaded.bundle, search=search, layers=layers).translate
+            return Translator(loaded.bundle, search=search).add_layers(layers).translate
 
         self._make, self._arguments = make, arguments
 

@@ -51,7 +51,6 @@ class Translator:
         rerank: Rerank | None = None,
         glossary: Sequence[Term] = (),
         deadline: float | None = None,
-        layers: Sequence[Layer] = (),
     ) -> None:
         """Prepare to translate.
 
@@ -64,7 +63,6 @@ class Translator:
             rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
             glossary: terms of all lines; those of a request count before them.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
-            layers: of `nmt.translation.layers`, what is done to lines around this, the innermost first.
 
         Raises:
             ConfigError: a search setting is impossible, also with a glossary, or more hypotheses are asked for than the
@@ -89,10 +87,15 @@ class Translator:
         )
         self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
         self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
-        self._deadline, self._answer = deadline, layered(self._translate, layers)
+        self._deadline, self._answer = deadline, layered(self._translate, ())
         self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
         self._timer: threading.Timer | None = None
+
+    def add_layers(self, layers: Sequence[Layer]) -> "Translator":
+        """Do to lines what these do around a translator, the innermost first; return the translator."""
+        self._answer = layered(self._answer, layers)
+        return self
 
     def submit(self, request: Request) -> Future[Translation]:
         """Queue a request; its translation, or the error that it ran into, comes with the future."""

@@ -51,6 +51,8 @@ def count_batches(config, epochs):
         batch_tokens=config.trainer.batch_tokens,
         seed=config.seed,
         sampling_alpha=config.subwords.sampling_alpha,
+        marks=data.marks,
+        mark_rate=config.subwords.mark_rate,
         prefetch=0,
     )
     return [sum(1 for _ in source.epoch(epoch)) for epoch in range(epochs)]

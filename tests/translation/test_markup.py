@@ -296,7 +296,7 @@ def test_a_model_translates_lines_with_tags(make_bundle, attention):
         "<x/>",
         'the <g id="1">old</g> river. A red house',
     ]
-    found = Translator(bundle, layers=layers).translate(lines)
+    found = Translator(bundle).add_layers(layers).translate(lines)
     for line, each in zip(lines, found, strict=True):
         assert Counter(TAG.findall(each.text)) == Counter(TAG.findall(line))
     alone = Translator(bundle).translate(["a small red house 🎉", "the old {y} river", ""])
@@ -341,6 +341,6 @@ def test_what_is_refused(make_bundle):
         layers_of(bundle, bundle.search, n_best=1, alignments=True, markup="html")
     layers = layers_of(bundle, bundle.search, n_best=1, markup="html")
     with pytest.raises(ConfigError, match=r"^a prefix is for lines without markup"):
-        Translator(bundle, layers=layers).translate([Request("a house", prefix="x")])
+        Translator(bundle).add_layers(layers).translate([Request("a house", prefix="x")])
     with pytest.raises(ConfigError, match="tag"):
-        Translator(bundle, layers=layers).translate([Request("<b>a</b> house", tag="nothing")])
+        Translator(bundle).add_layers(layers).translate([Request("<b>a</b> house", tag="nothing")])

@@ -97,7 +97,7 @@ def test_a_translator_with_this_layer_translates_each_sentence_as_if_alone(make_
     bundle = make_bundle()
     layers = layers_of(bundle, bundle.search, n_best=1, split_sentences=True)
     alone = Translator(bundle, alignments=True)
-    whole, one = Translator(bundle, alignments=True, layers=layers).translate(["a red house. The old river.", "a"])
+    whole, one = Translator(bundle, alignments=True).add_layers(layers).translate(["a red house. The old river.", "a"])
     first, second, last = alone.translate(["a red house.", "The old river.", "a"])
     assert whole.text == f"{first.text} {second.text}"
     assert whole.hypotheses[0].log_prob == pytest.approx(first.hypotheses[0].log_prob + second.hypotheses[0].log_prob)
