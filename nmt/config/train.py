@@ -40,7 +40,7 @@ class CorpusConfig:
     tags: list[int] = field(default_factory=list, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
     tag_names: list[str] = field(default_factory=list)
-    """names of the control symbols 0, 1 and so on, such as [formal,informal], which --tag takes; empty: numbers alone"""
+    """names of the control symbols from 0 on, such as [formal,informal], which --tag takes; empty: numbers alone"""
     source: str = ""
     """source language, the suffix of the source files"""
     target: str = ""
