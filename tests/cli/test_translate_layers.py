@@ -12,17 +12,17 @@ LINES = [
 
 
 def test_lines_in_parts_are_the_same_from_python(translate_here, bundle_path):
-    for options, words in (
-        ({"split_sentences": True}, ("--split-sentences",)),
-        ({"markup": "html"}, ("--markup", "html")),
-        ({"markup": "tags", "split_sentences": True}, ("--markup", "tags", "--split-sentences")),
+    for layers, words in (
+        (["sentences"], ("--split-sentences",)),
+        (["html"], ("--markup", "html")),
+        (["tags", "sentences"], ("--markup", "tags", "--split-sentences")),
     ):
-        translator = nmt.load(bundle_path, **options)
+        translator = nmt.load(bundle_path, layers=layers)
         texts = [each.text for each in translator.translate(LINES)]
         found = translate_here(bundle_path, *words, "--quiet", text="\n".join(LINES) + "\n")
         assert (found.code, found.err) == (0, "")
         assert found.lines[:-1] == texts
-        if "markup" in options:
+        if layers != ["sentences"]:
             assert [texts[2].count(tag) for tag in ("<p>", "<b>", "</b>", "<br>", "</p>")] == [2, 1, 1, 1, 2]
             assert texts[3:] == ["<x/>", " \t"]
 

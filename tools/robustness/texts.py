@@ -129,7 +129,7 @@ def random_text(draw: Random) -> tuple[bytes, str]:
     whole: dict[int, tuple[bytes, str]] = {
         0: (b"", "nothing"),
         1: (b"\n" * draw.choice((1, 5, 3000)), "blank lines"),
-        2: (gzip.compress(plain), "a gzip file"),
+        2: (gzip.compress(plain, mtime=0), "a gzip file"),
         3: (plain.decode().encode(draw.choice(("utf-16", "utf-16-le", "utf-16-be", "utf-32"))), "UTF-16 or UTF-32"),
         4: (draw.randbytes(5000), "random bytes"),
         5: (b"A dog.\n" * draw.choice((700, 2000)), "many lines"),
@@ -209,7 +209,7 @@ def _trained(draw: Random, number: int, model: Model) -> Case:
         parts = [_file(draw, "text.tsv", b"\n".join(pairs), "pairs in a table")]
         words += ("corpus.train=text.tsv",)
     elif way == 3:
-        packed = gzip.compress(b"A dog runs.\n" * 300)
+        packed = gzip.compress(b"A dog runs.\n" * 300, mtime=0)
         packed = draw.choice((packed[: len(packed) // 2], packed + b"x" * 50, packed + packed, b"\x1f\x8b", text, b""))
         parts = [_file(draw, "packed.en.gz", packed, "gzip, whole or not"), _file(draw, "packed.de", text, what)]
         words += ("corpus.train=packed",)
