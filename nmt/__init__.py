@@ -90,9 +90,16 @@ def load(
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     settings = changed(bundle.search, search)
-    split_sentences, markup = "sentences" in layers, next((each for each in layers if each != "sentences"), None)
+    markup = [each for each in layers if each != "sentences"]
+    if isinstance(layers, str) or len(markup) > 1 or not {*markup} <= {"html", "tags"}:
+        raise ConfigError(f"layers={layers!r} is not possible: give a list of sentences, and one of html and tags")
     around = layers_of(
-        bundle, settings, n_best=n_best, alignments=alignments, split_sentences=split_sentences, markup=markup
+        bundle,
+        settings,
+        n_best=n_best,
+        alignments=alignments,
+        split_sentences="sentences" in layers,
+        markup=markup[0] if markup else None,
     )
     translator = Translator(
         bundle,

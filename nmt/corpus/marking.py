@@ -1,6 +1,6 @@
 """Marks put into training pairs at random: so a model learns to bring protected spans through, see nmt.text.spans.
 
-Real text has few of them. A mark takes the place of a name that both sides write alike, or it is put between words, at
+Real text has few of them. A mark takes the place of a name that both sides write alike. Or it is put between words, at
 about the same place on both sides.
 """
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-from nmt.text.scripts import CHINESE, KANA, OTHERS
+from nmt.text.scripts import is_unspaced
 
 Draw = Callable[[], float]
 """A random number from 0 to below 1."""
@@ -16,12 +16,14 @@ Draw = Callable[[], float]
 _NAME = re.compile(r"(?<!\w)(?:[^\W\d_a-z]\w+|\w*\d\w*|\w{5,})(?!\w)")
 """Words that both sides may write alike: names, numbers and long ones, not short words that mean something else."""
 _ENDING = re.compile(r"[.!?。！？…]*$")
-_UNSPACED = re.compile(f"[{CHINESE}{KANA}{OTHERS}]")
 _SECOND, _THIRD = 0.4, 0.15
 """Shares of the pairs with a second mark, and with a third."""
-_REPLACED, _START, _END, _ATTACHED = 0.5, 0.15, 0.35, 0.1
-"""Share of the marks that take a name's place where there is one; of the others, below which number one begins the
-line, and below which it ends it; share of those that touch a word."""
+_REPLACED = 0.5
+"""Share of the marks that take a name's place, where there is one."""
+_START, _END = 0.15, 0.35
+"""Of the others: a number below the first begins the line with the mark, below the second ends it."""
+_ATTACHED = 0.1
+"""Share of the others that touch a word."""
 
 
 def marked_pair(source: str, target: str, *, marks: str, draw: Draw) -> tuple[str, str]:
@@ -66,15 +68,15 @@ def _inserted(sides: tuple[str, str], mark: str, draw: Draw) -> tuple[str, str]:
     behind_ending = draw() < 0.5
     texts: list[str] = []
     for text in sides:
-        is_unspaced = " " not in text.strip() and _UNSPACED.search(text) is not None
-        space = "" if touches or is_unspaced else " "
+        unspaced = " " not in text.strip() and any(map(is_unspaced, text))
+        space = "" if touches or unspaced else " "
         if place < _START:
             texts.append(f"{mark}{space}{text}")
         elif place < _END:
             end = len(text) if behind_ending else _ENDING.search(text).start()  # type: ignore[union-attr]
             texts.append(f"{text[:end]}{space}{mark}{text[end:]}")
         else:
-            gaps = range(1, len(text)) if is_unspaced else [match.start() for match in re.finditer(" ", text)]
+            gaps = range(1, len(text)) if unspaced else [match.start() for match in re.finditer(" ", text)]
             at = gaps[int(inside * len(gaps))] if len(gaps) else len(text)
             texts.append(f"{text[:at]}{space}{mark}{text[at:]}")
     return texts[0], texts[1]

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from nmt.text.scripts import CHINESE, KANA, OTHERS
+from nmt.text.scripts import UNSPACED, is_unspaced
 from nmt.text.subwords import MARKS, SubwordModel
 
-_UNSPACED = CHINESE + KANA + OTHERS
-_NAME = rf"[^\W{_UNSPACED}]"  # names end where a script without spaces begins
+_NAME = rf"[^\W{UNSPACED}]"  # names end where a script without spaces begins
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _MAYBE = re.compile(rf"[@#%{{&{MARKS[0]}-{MARKS[-1]}]|://|www\.")
 """What every span has that is known by its form; looking for it is faster."""
@@ -111,14 +110,14 @@ def spelt_by(subwords: SubwordModel) -> frozenset[str] | None:
 def _forms() -> re.Pattern[str]:
     """Compile the pattern of all forms when a line first may have one, since that takes a tenth of a second."""
     return re.compile(
-        rf"""(?P<url> (?<![A-Za-z0-9])(?:https?|ftps?|file|wss?)://[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+
-                    | (?<![A-Za-z0-9])www\.[^\s<>"{_UNSPACED}\u3000-\u303f\uff00-\uffef]+)
+        rf"""(?P<url> (?<![A-Za-z0-9])(?:https?|ftps?|file|wss?)://[^\s<>"{UNSPACED}\u3000-\u303f\uff00-\uffef]+
+                    | (?<![A-Za-z0-9])www\.[^\s<>"{UNSPACED}\u3000-\u303f\uff00-\uffef]+)
           | (?P<mail> (?<![\w.+-])[\w.+-]{{0,63}}\w@\w[\w-]*(?:\.\w[\w-]*)+ )
           | (?P<braces> [$\#%]?\{{\{{[^\s{{}}]{{0,64}}\}}\}} | [$\#%]?\{{[^\s{{}}]{{0,64}}\}} )
           | (?P<printf> (?<![\d%])%(?:\(\w+\)|\d+\$)?[-+\#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|q|j|z|t)?[diouxXeEfFgGcrsap@]
                         (?![^\W\d_]) )
           | (?P<entity> &(?:\#\d{{1,7}}|\#x[0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}}); )
-          | (?P<name> (?<![\w@.])@{_NAME}(?:[\w.-]*{_NAME})? | (?<![\w\#&])\#{_NAME}*[^\W\d_{_UNSPACED}]{_NAME}* )
+          | (?P<name> (?<![\w@.])@{_NAME}(?:[\w.-]*{_NAME})? | (?<![\w\#&])\#{_NAME}*[^\W\d_{UNSPACED}]{_NAME}* )
           | (?P<mark> [{MARKS[0]}-{MARKS[-1]}] )""",
         re.VERBOSE,
     )
@@ -191,8 +190,3 @@ def _belong_together(text: str, border: int) -> bool:
 def _is_of_word(character: str) -> bool:
     """Tell whether it is a letter of a script with spaces, or an accent."""
     return unicodedata.category(character)[0] in "LM" and not is_unspaced(character)
-
-
-def is_unspaced(character: str) -> bool:
-    """Tell whether it is of a script that writes no spaces between words."""
-    return re.match(f"[{_UNSPACED}]", character) is not None

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from nmt.errors import ConfigError
-from nmt.text.scripts import CHINESE, KANA, OTHERS
+from nmt.text.scripts import UNSPACED, is_unspaced
 
-_SPACED = rf"[^\W_{CHINESE}{KANA}{OTHERS}]"
-_UNSPACED = re.compile(f"[{CHINESE}{KANA}{OTHERS}]")
+_SPACED = rf"[^\W_{UNSPACED}]"
 _WORD = re.compile(f"{_SPACED}+")
 _SENTENCE_BEGINS = re.compile(r"(?:^|[.!?…:](?:[\"'”’»)\]]*)\s)[\s\"'“”‘’«»„‚(\[¿¡–—-]*$")
 """What stands before the first word of a sentence; a colon too, behind which many languages begin one."""
@@ -41,7 +40,7 @@ class Match(NamedTuple):
 
 def joins(character: str) -> bool:
     """Tell whether a character is part of a word that may go on with another such character."""
-    return (character.isalnum() or unicodedata.category(character)[0] == "M") and not _UNSPACED.match(character)
+    return (character.isalnum() or unicodedata.category(character)[0] == "M") and not is_unspaced(character)
 
 
 def count_words(word: str, text: str, *, whole: bool = True) -> int:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from nmt.config.search import SearchConfig
 from nmt.search.interface import Constraints
-from nmt.text.spans import Place, find_spans, is_unspaced
+from nmt.text.scripts import is_unspaced
+from nmt.text.spans import Place, find_spans
 from nmt.text.subwords import MARKS, SPACE, SubwordModel
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.model import Translating

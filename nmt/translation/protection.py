@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nmt.text.spans import Place, common_marks, find_spans, is_unspaced, put_marks, spelt_by
+from nmt.text.scripts import is_unspaced
+from nmt.text.spans import Place, common_marks, find_spans, put_marks, spelt_by
 from nmt.text.subwords import MARKS, SPACE, SubwordModel
 from nmt.translation.request import TextHypothesis
 
@@ -195,7 +196,9 @@ def _behind_prefix(text: str, offset: int, decoded: Decoded) -> int:
     """Move an offset inside the prefix to the first gap behind that."""
     if offset >= decoded.begun:
         return offset
-    return next(end for end in range(decoded.begun, len(text) + 1) if _is_gap(text, end, decoded.terms))
+    ends = range(decoded.begun, len(text) + 1)
+    # A prefix with line ends is longer than what stands in the text for it.
+    return next((end for end in ends if _is_gap(text, end, decoded.terms)), len(text))
 
 
 def _is_gap(text: str, offset: int, terms: Sequence[str]) -> bool:

@@ -1,6 +1,9 @@
 """--split-sentences and --markup: the same from Python, and one line of output for each line of input."""
 
+import pytest
+
 import nmt
+from nmt.errors import ConfigError
 
 LINES = [
     "The old river {x}. A small  house.",
@@ -25,6 +28,12 @@ def test_lines_in_parts_are_the_same_from_python(translate_here, bundle_path):
         if layers != ["sentences"]:
             assert [texts[2].count(tag) for tag in ("<p>", "<b>", "</b>", "<br>", "</p>")] == [2, 1, 1, 1, 2]
             assert texts[3:] == ["<x/>", " \t"]
+
+
+@pytest.mark.parametrize("layers", ["html", ["html", "tags"], ["xml"], ["sentences", "markup"]])
+def test_layers_that_there_are_not_are_refused(bundle_path, layers):
+    with pytest.raises(ConfigError, match=r"layers=.* is not possible: give a list of sentences, and one of html and"):
+        nmt.load(bundle_path, layers=layers)
 
 
 def test_sentences_are_translated_as_if_each_had_its_line(translate_here, bundle_path):
