@@ -1,7 +1,7 @@
 """Numbers of a source that its translation must have, in the ways in which languages write them.
 
-Digits are compared, not their punctuation: 1,000.5 and 1.000,5 are one number. Some numbers may be written otherwise:
-small ones as words, hours of the afternoon by the clock of twelve hours, and large ones in units of ten thousand.
+Digits are compared, not their punctuation: 1,000.5 and 1.000,5 are one number. Some numbers may be written otherwise.
+Small ones are words, hours of the afternoon may follow the clock of twelve, and large ones units of ten thousand.
 """
 
 import re
