@@ -15,13 +15,15 @@ import sentencepiece
 
 from nmt.errors import SubwordError
 from nmt.text.spans import without_spans
-from nmt.text.subwords import CONTROLS, MARKS, NFC_NOTE, RESERVED, SPACE, SubwordModel, split_words
+from nmt.text.subwords import CONTROLS, MARKS, NFC_NOTE, RESERVED, SPACE, SubwordModel, language_symbol, split_words
 
 LEAST_COVERAGE = 0.98
 """Share of the characters' occurrences that SentencePiece gives an id at the least."""
 _BYTES = 256
+_SEED = 1
+"""Of the sample of lines."""
 # SentencePiece would learn nothing of the characters in text that spells one of its reserved pieces.
-_RESERVED_SPELLINGS = re.compile(r"<(?=(?:pad|unk|s|/s|tag\d+)>)")
+_RESERVED_SPELLINGS = re.compile(r"<(?=(?:pad|unk|s|/s|tag\d+|to:[^>]+)>)")
 _MAX_TRAINING_CHARACTERS = 4000  # of one sentence; SentencePiece drops lines that exceed its limit altogether
 
 
@@ -35,14 +37,14 @@ def train_subwords(
     character_coverage: float | None = None,
     max_sentences: int = 500_000,
     marks: int = 0,
-    seed: int = 1,
+    languages: Sequence[str] = (),
 ) -> SubwordModel:
     """Train a subword model on raw text.
 
     The same sentences and settings give the same bytes on every run and core count.
 
     Args:
-        sentences: raw lines; blank ones are skipped, and of more than `max_sentences` a seeded sample is taken.
+        sentences: raw lines; blank ones are skipped, and of more than `max_sentences` a sample is taken.
         kind: "unigram", "bpe" or "char".
         vocabulary_size: number of ids, the 20 reserved ones included; lowered with a warning to what the text
             supports.
@@ -53,25 +55,26 @@ def train_subwords(
         max_sentences: bound on memory and time.
         marks: symbols for protected spans, at most 64; spans that `nmt.text.spans` knows by their form then shape no
             subword.
-        seed: of the sample.
+        languages: target languages that get a control symbol each.
 
     Raises:
         SubwordError: no text, or a vocabulary too small for the characters.
     """
-    reserved = RESERVED + marks + (_BYTES if byte_fallback else 0)
+    reserved = RESERVED + len(languages) + marks + (_BYTES if byte_fallback else 0)
     if vocabulary_size < reserved + 2:
         raise SubwordError(
             f"subwords.vocabulary_size={vocabulary_size} is too small: {reserved} ids are reserved"
             f"{' (256 for bytes)' if byte_fallback else ''}; set at least {reserved + 2}, usually 1000 or more"
         )
-    lines = _sample(_training_lines(sentences, normalization, marks=marks), max_sentences, seed)
+    lines = _sample(_training_lines(sentences, normalization, marks=marks), max_sentences)
     if not lines:
         raise SubwordError("subwords cannot be trained: the training text has no words; check the corpus files")
     room = vocabulary_size - reserved
     coverage = character_coverage
     if coverage is None:
         coverage = max(LEAST_COVERAGE, _coverage(lines, room if kind == "char" else room // 2))
-    data = _train_bytes(lines, kind, vocabulary_size, byte_fallback, coverage, MARKS[:marks])
+    controls = (*CONTROLS, *map(language_symbol, languages))
+    data = _train_bytes(lines, kind, vocabulary_size, byte_fallback, coverage, (controls, MARKS[:marks]))
     model = SubwordModel(data + (NFC_NOTE if normalization == "nfc" else b""))
     if model.vocabulary_size < vocabulary_size:
         logging.getLogger("nmt").warning(
@@ -92,10 +95,10 @@ def _training_lines(sentences: Iterable[str], normalization: str, *, marks: int)
             yield unicodedata.normalize("NFC", line) if normalization == "nfc" else line
 
 
-def _sample(lines: Iterable[str], count: int, seed: int) -> list[str]:
+def _sample(lines: Iterable[str], count: int) -> list[str]:
     """At most `count` lines, each with the same chance (reservoir sampling; Vitter 1985, algorithm R)."""
     chosen: list[str] = []
-    draw = random.Random(seed).randrange
+    draw = random.Random(_SEED).randrange
     for index, line in enumerate(lines):
         if index < count:
             chosen.append(line)
@@ -114,8 +117,14 @@ def _coverage(lines: Iterable[str], room: int) -> float:
 
 
 def _train_bytes(
-    lines: list[str], kind: str, size: int, byte_fallback: bool, coverage: float, marks: Sequence[str]
+    lines: list[str],
+    kind: str,
+    size: int,
+    byte_fallback: bool,
+    coverage: float,
+    symbols: tuple[Sequence[str], Sequence[str]],
 ) -> bytes:
+    """Train a model whose `symbols` are control symbols, which no text makes, and marks, which text has."""
     writer = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -132,8 +141,8 @@ def _train_bytes(
             unk_id=SubwordModel.unk_id,
             bos_id=SubwordModel.bos_id,
             eos_id=SubwordModel.eos_id,
-            control_symbols=list(CONTROLS),
-            user_defined_symbols=list(marks),
+            control_symbols=list(symbols[0]),
+            user_defined_symbols=list(symbols[1]),
             num_threads=4,  # a constant: sums of floats depend on how the threads share them, and the model with them
             minloglevel=3,
         )

@@ -7,6 +7,7 @@ resumed training would see other segmentations than an uninterrupted one.
 
 import hashlib
 import random
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 
 import sentencepiece
 
-from nmt.errors import SubwordError
+from nmt.errors import ConfigError, SubwordError
 from nmt.files import read_regular
 from nmt.text.segmentation import BpeSampler, Pieces, UnigramSampler
 
@@ -25,6 +26,7 @@ RESERVED = 4 + len(CONTROLS)
 MARKS = tuple(chr(0x10F700 + i) for i in range(64))
 """What stands in a text for its protected spans, see `nmt.text.spans`: characters of Unicode's last private plane. A
 vocabulary has the first few as symbols of their own, which no other subword contains."""
+_LANGUAGE = re.compile(r"<to:(.+)>")
 # The serialised model is a protocol buffer whose fields from 200 on are free for extensions. NFC models end with field
 # 1000 holding this note: SentencePiece skips it, we find it, and a saved model needs no second file.
 NFC_NOTE = b"\xc2\x3e\x07nmt:nfc"
@@ -35,9 +37,10 @@ _ALONE_BELOW = 16  # sentences; SentencePiece starts a thread for any list, up t
 class SubwordModel:
     """A trained subword vocabulary; immutable, and self-contained in `to_bytes()`.
 
-    Ids 0–3 are pad, unk, bos and eos; ids 4–19 are control symbols reserved for tags. Encoding never produces any
-    of them but unk, not even from text that spells ``<s>`` or ``<tag0>``. The ids behind them are those of MARKS, as
-    many as the vocabulary has. Text is taken as it is, with two exceptions.
+    Ids 0–3 are pad, unk, bos and eos; ids 4–19 are control symbols reserved for tags. Behind them are control symbols
+    of target languages, where the vocabulary has some. Encoding never produces any of them but unk, not even from text
+    that spells ``<s>`` or ``<tag0>``. The ids behind them are those of MARKS, as many as the vocabulary has. Text is
+    taken as it is, with two exceptions.
     Runs of U+0020 count as one and are stripped at both ends. U+2581 (SentencePiece's mark) is read as a space.
     """
 
@@ -54,8 +57,11 @@ class SubwordModel:
         self.digest = hashlib.sha256(data).hexdigest()
         self._processor = _load_processor(data, origin)
         self.vocabulary_size: int = int(self._processor.vocab_size())
-        self.mark_ids = range(RESERVED, RESERVED + _count_marks(self._processor))
-        self._sampler = _build_sampler(self._processor)
+        self.languages = _languages(self._processor)
+        """those that have a symbol, which says before a source what it is translated into"""
+        self.language_ids = range(RESERVED, RESERVED + len(self.languages))
+        self.mark_ids = _mark_ids(self._processor, self.language_ids.stop)
+        self._sampler = _build_sampler(self._processor, self.language_ids.stop)
 
     @staticmethod
     def load(path: Path) -> "SubwordModel":
@@ -145,7 +151,7 @@ class SubwordModel:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of the ids, without a trace of pad, unk, bos, eos and control symbols."""
-        text: str = self._processor.decode([int(i) for i in ids if i >= RESERVED])
+        text: str = self._processor.decode([int(i) for i in ids if i >= self.language_ids.stop])
         return " ".join(_split(text))
 
     def words_of(self, ids: Sequence[int]) -> list[int]:
@@ -166,16 +172,45 @@ class SubwordModel:
         """Return the ids before a source with a tag: that of the control symbol (0 to 15), or none for -1."""
         return () if tag < 0 else (cls.control_ids[tag],)
 
+    def language_prefix(self, language: str) -> tuple[int, ...]:
+        """Return the ids before a source that is translated into a language; none where languages have no symbols.
+
+        Raises:
+            ConfigError: others have symbols, and this one has none.
+        """
+        if not self.languages:
+            return ()
+        if language not in self.languages:
+            what = f"{language!r} is no target language of the model" if language else "no target language is named"
+            raise ConfigError(f"{what}: take one of {', '.join(self.languages)}")
+        return (self.language_ids[self.languages.index(language)],)
+
     def normalized(self, text: str) -> str:
         """Return the text that is segmented: as it is, or composed where the vocabulary is of composed text."""
         return unicodedata.normalize("NFC", text) if self.normalization == "nfc" else text
 
 
-def _count_marks(processor: Any) -> int:
-    """Count the marks that a vocabulary has behind its control symbols; those of before had none."""
-    last = min(int(processor.vocab_size()), RESERVED + len(MARKS))
-    pieces = [processor.id_to_piece(i) for i in range(RESERVED, last)]
-    return next((i for i, piece in enumerate(pieces) if piece != MARKS[i]), len(pieces))
+def language_symbol(language: str) -> str:
+    """Spell the control symbol of a target language."""
+    return f"<to:{language}>"
+
+
+def _languages(processor: Any) -> tuple[str, ...]:
+    """List the languages whose symbols are behind the control symbols of a vocabulary."""
+    languages: list[str] = []
+    for i in range(RESERVED, int(processor.vocab_size())):
+        match = _LANGUAGE.fullmatch(processor.id_to_piece(i)) if processor.is_control(i) else None
+        if match is None:
+            break
+        languages.append(match[1])
+    return tuple(languages)
+
+
+def _mark_ids(processor: Any, first: int) -> range:
+    """Find the marks that a vocabulary has behind its control symbols; those of before had none."""
+    last = min(int(processor.vocab_size()), first + len(MARKS))
+    pieces = [processor.id_to_piece(i) for i in range(first, last)]
+    return range(first, first + next((i for i, piece in enumerate(pieces) if piece != MARKS[i]), len(pieces)))
 
 
 def _load_processor(data: bytes, origin: str) -> Any:
@@ -208,9 +243,12 @@ def split_words(text: str) -> list[str]:
     return [SPACE + word for word in _split(text.replace(SPACE, " "))]
 
 
-def _build_sampler(processor: Any) -> UnigramSampler | BpeSampler | None:
-    """Make the sampler of the model's kind: BPE scores are whole, minus a merge's rank; characters leave no choice."""
-    ids = range(RESERVED, int(processor.vocab_size()))
+def _build_sampler(processor: Any, first: int) -> UnigramSampler | BpeSampler | None:
+    """Make the sampler of the model's kind: BPE scores are whole, minus a merge's rank; characters leave no choice.
+
+    The ids before `first` spell no text.
+    """
+    ids = range(first, int(processor.vocab_size()))
     table = {processor.id_to_piece(i): (i, float(processor.get_score(i))) for i in ids if not processor.is_byte(i)}
     if max(map(len, table), default=0) < 2:
         return None

@@ -58,7 +58,8 @@ def _rules(subwords: SubwordModel, search: SearchConfig) -> tuple[Rule, ...]:
     The unknown symbol is forbidden too, because it decodes to nothing. The second-best subword, which a reader sees, is
     always better.
     """
-    forbidden = Forbidden([subwords.pad_id, subwords.unk_id, subwords.bos_id, *subwords.control_ids])
+    special = [subwords.pad_id, subwords.unk_id, subwords.bos_id]
+    forbidden = Forbidden([*special, *subwords.control_ids, *subwords.language_ids])
     rules: list[Rule] = [forbidden, MinimumLength(max(1, search.min_length), eos_id=subwords.eos_id)]
     if subwords.mark_ids:
         rules.append(OwnMarks(subwords.mark_ids))

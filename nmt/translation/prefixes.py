@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nmt.search.interface import Constraints
 from nmt.search.prefix_end import PrefixEnd
-from nmt.text.subwords import MARKS, RESERVED, SPACE, SubwordModel
+from nmt.text.subwords import MARKS, SPACE, SubwordModel
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 
 _FREE_SUBWORDS = 4
@@ -41,7 +41,7 @@ class PrefixReader:
 
     def _spelt(self) -> list[str]:
         """Say what each subword spells: nothing where it is a symbol or a byte."""
-        silent = {*range(RESERVED), *self._subwords.byte_ids}
+        silent = {*range(self._subwords.language_ids.stop), *self._subwords.byte_ids}
         return ["" if i in silent else piece for i, piece in enumerate(self._subwords.pieces)]
 
 
