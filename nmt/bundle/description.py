@@ -16,6 +16,7 @@ from nmt.bundle.manifest import CONFIG, Manifest, manifest_of, require_whole
 from nmt.bundle.replacement import find_whole, identity
 from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
+from nmt.config.pairs import LanguagePair
 from nmt.config.schema import from_dict, to_dict
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError, SubwordError
@@ -24,8 +25,10 @@ from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary, read_vocabulary
 from nmt.version import __version__
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older nmt can no longer read what a newer one writes."""
+_FORMAT_OF_ONE_PAIR = 1
+"""Of bundles that an older nmt can read: it would leave out what says into which language a line is translated."""
 
 WEIGHTS = "model.safetensors"
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z")
@@ -50,6 +53,9 @@ class Description:
     """what the model is for"""
     search: SearchConfig = field(default_factory=SearchConfig)
     """how to search unless the caller says otherwise"""
+    pairs: tuple[LanguagePair, ...] = ()
+    """the directions that a model of several languages was trained in; nothing where there is one direction. Where
+    pairs have several sources, or targets, `source_language`, or `target_language`, is empty"""
     tags: dict[str, int] = field(default_factory=dict)
     """name → control symbol (0 to 15) before the source; nothing in a bundle without names"""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -126,6 +132,7 @@ def read_description(path: Path) -> Description:
             target_subwords=target,
             source_language=languages["source"],
             target_language=languages["target"],
+            pairs=_pairs(path, languages),
             search=search,
             tags=_tags(path, config),
             metadata=config.get("metadata", {}),
@@ -155,11 +162,14 @@ def subword_files(description: Description) -> Iterator[tuple[str, bytes]]:
 def written_config(description: Description) -> dict[str, Any]:
     """Make config.json, still without the manifest."""
     source, target = description.source_subwords, description.target_subwords
+    languages: dict[str, Any] = {"source": description.source_language, "target": description.target_language}
+    if description.pairs:
+        languages["pairs"] = [list(pair) for pair in description.pairs]
     return {
-        "format": FORMAT,
+        "format": FORMAT if description.pairs else _FORMAT_OF_ONE_PAIR,
         "nmt_version": __version__,
         "task": str(description.task),
-        "languages": {"source": description.source_language, "target": description.target_language},
+        "languages": languages,
         "model": to_dict(description.config),
         "search": to_dict(description.search),
         "tags": description.tags,
@@ -206,6 +216,19 @@ def _task(path: Path, config: dict[str, Any]) -> TaskName:
     if name not in TaskName.__members__:
         raise BundleError(f"{path} is of task {name}, which nmt {__version__} does not know; install a newer nmt")
     return TaskName[name]
+
+
+def _pairs(path: Path, languages: dict[str, Any]) -> tuple[LanguagePair, ...]:
+    """Read the directions of a model of several languages; other bundles have none."""
+    pairs = languages.get("pairs", [])
+    if not (
+        isinstance(pairs, list)
+        and all(
+            isinstance(pair, list) and len(pair) == 2 and all(isinstance(each, str) for each in pair) for pair in pairs
+        )
+    ):
+        raise BundleError(f"{path / CONFIG}: pairs must be lists of two languages each; copy the bundle again")
+    return tuple(LanguagePair(*pair) for pair in pairs)
 
 
 def _tags(path: Path, config: dict[str, Any]) -> dict[str, int]:

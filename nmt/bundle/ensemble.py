@@ -49,5 +49,8 @@ def _require_alike(here: Path | str, first: LoadedBundle, there: Path | str, oth
                 f"{both}: their {side} subwords differ; train models of one ensemble with the same subword model "
                 "(subwords.model)"
             )
+    if set(first.pairs) != set(other.pairs):
+        named = [", ".join(map(str, bundle.pairs)) or "one direction" for bundle in (first, other)]
+        raise ConfigError(f"{both}: they were trained in other directions ({named[0]}; and {named[1]})")
     if first.tags != other.tags:
         raise ConfigError(f"{both}: their tags have different names ({[*first.tags]} and {[*other.tags]})")

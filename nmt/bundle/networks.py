@@ -11,7 +11,7 @@ from nmt.model.language_model import build_language_model, build_language_model_
 from nmt.model.seq2seq import build_model, build_shapes
 from nmt.model.tagger import build_tagger, build_tagger_shapes
 from nmt.model.words import WordSizes
-from nmt.text.vocabulary import Vocabulary
+from nmt.text.vocabulary import Vocabulary, subwords_of
 from nmt.text.words import ClassVocabulary, LabelVocabulary, WordVocabulary
 
 _OfWords = tuple[type[LabelVocabulary] | type[ClassVocabulary], Callable[..., Any], Callable[..., Any]]
@@ -46,5 +46,10 @@ def build_network(
             raise ConfigError(f"a model of task={task} needs a vocabulary of words and one of labels")
         sizes = WordSizes(source.first_word, source.words, source.rare, len(target.labels))
         return (build_shapes_only if shapes_only else build)(config, sizes)
-    build = build_shapes if shapes_only else build_model
-    return build(config, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size)
+    build_translator: Callable[..., Any] = build_shapes if shapes_only else build_model
+    return build_translator(
+        config,
+        source_vocabulary=source.vocabulary_size,
+        target_vocabulary=target.vocabulary_size,
+        languages=subwords_of(source).language_ids,
+    )

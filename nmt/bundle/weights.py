@@ -109,17 +109,22 @@ def model_card(bundle: Bundle) -> str:
     """Write the model card: languages, size, scores with signatures, how to use it."""
     parameters = sum(p.numel() for p in bundle.model.parameters())
     what = _CARDS[bundle.task]
+    one_pair = " → ".join(filter(None, (bundle.source_language, bundle.target_language)))
+    to = f" --to {bundle.pairs[0].target}" if bundle.pairs and not bundle.target_language else ""
     lines = [
-        f"# {' → '.join(filter(None, (bundle.source_language, bundle.target_language)))}",
+        f"# {', '.join(map(str, bundle.pairs)) or one_pair}",
         "",
         f"A {what.name} trained with nmt {__version__}: {what.kind(bundle.config)}, "
         f"{parameters / 1e6:.1f} million parameters, {bundle.target_subwords.vocabulary_size} {what.units}.",
         "",
-        f"    {what.command} THIS_DIRECTORY < input.txt > output.txt",
+        f"    {what.command} THIS_DIRECTORY{to} < input.txt > output.txt",
         "",
         "## Training",
         "",
     ]
+    if bundle.pairs:
+        directions = f"It was trained to translate {', '.join(map(str, bundle.pairs))}; --to names the target language."
+        lines[-2:-2] = [directions, ""]
     if bundle.tags:
         style = f"With --tag {' or --tag '.join(bundle.tags)} it writes in the style of a part of its text."
         lines[-2:-2] = [style, ""]

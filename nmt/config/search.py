@@ -26,6 +26,11 @@ class SearchConfig:
     """no sequence of this many subwords may occur twice in a translation; 0: off"""
     source_tag: int = field(default=-1, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) put before every source, as corpus.tags did in training; -1: none"""
+    to: str = ""
+    """target language of a model of several languages, as es-gn has gn; empty: the model's only one"""
+    source_language: str = ""
+    """source language of a model of several languages, which splits sentences and is compared with the pairs of its
+    training; empty: the one that was trained with the target language, if it is only one"""
     max_new_tokens: int = field(default=500, metadata=within(1, 1_000_000))
     """with task=generation, so many subwords may follow a prompt, the end of the line counted"""
     sample: bool = False

@@ -7,7 +7,7 @@ from nmt.config.schema import as_typed
 from nmt.errors import ConfigError
 
 _OF_WORDS = (
-    *("init_from", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model"),
+    *("init_from", "corpus.pairs", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model"),
     *("subwords.sampling_alpha", "subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
 )
 """What tasks whose lines are words have no use for."""
@@ -20,7 +20,7 @@ MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
     TaskName.labelling: (*_OF_WORDS, "corpus.coarse_labels", "model.pooling"),
     TaskName.classification: (*_OF_WORDS, "corpus.repair_bio", "corpus.strip_token_digits"),
     TaskName.generation: (
-        *("init_from", "corpus.source", "corpus.tags", "corpus.tag_names", "corpus.repair_bio"),
+        *("init_from", "corpus.pairs", "corpus.source", "corpus.tags", "corpus.tag_names", "corpus.repair_bio"),
         *("corpus.strip_token_digits", "corpus.coarse_labels", "subwords.joint", "subwords.source_model"),
         *("subwords.marks", "subwords.mark_rate", "objective.kind"),
         *("model.pooling", "model.word_dropout", "model.window"),

@@ -3,13 +3,15 @@
 Those of the model and of its search are files of their own, because a trained bundle has them too.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, TaskName, Tying
+from nmt.config.choices import Normalization, Precision, Sides, SubwordKind, TaskName, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.objective import ObjectiveConfig
+from nmt.config.optimizer import OptimizerConfig
+from nmt.config.pairs import LanguagePair, parse_pairs
 from nmt.config.schema import MOST_COUNTED, check_ranges, flatten, to_dict, within
 from nmt.config.search import SearchConfig
 from nmt.config.tasks import refuse_meaningless
@@ -41,6 +43,12 @@ class CorpusConfig:
     """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
     tag_names: list[str] = field(default_factory=list)
     """names of the control symbols from 0 on, such as [formal,informal], which --tag takes; empty: numbers alone"""
+    pairs: list[str] = field(default_factory=list)
+    """pairs of languages for one model, such as [es-gn,es-shp], instead of corpus.source and corpus.target; with them
+    corpus.train=data/train means data/es-gn/train and so on, and {pair}, {source}, {target} may stand in a name"""
+    temperature: float = field(default=5.0, metadata=within(1, 1000))
+    """of corpus.pairs: a pair with n sentence pairs has a share in proportion to n^(1/T) (Arivazhagan et al. 2019); 1:
+    as they are, more: alike"""
     source: str = ""
     """source language, the suffix of the source files"""
     target: str = ""
@@ -72,7 +80,9 @@ class CorpusConfig:
             )
         for key in ("source", "target"):
             value = getattr(self, key)
-            if not value and languages:
+            if value and self.pairs:
+                raise ConfigError(f"corpus.{key}={value} and corpus.pairs both name languages: leave corpus.{key} out")
+            if not value and languages and not self.pairs:
                 raise ConfigError(
                     f"corpus.{key} is not set: name the {key} language, the suffix of its files, as in corpus.{key}=en"
                 )
@@ -84,7 +94,30 @@ class CorpusConfig:
         if self.source == self.target != "":
             raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
         check_ranges(self, "corpus.")
+        parse_pairs(self.pairs)
+        if not self.pairs and self.temperature != CorpusConfig.temperature:
+            raise ConfigError(
+                f"corpus.temperature={self.temperature:g} is for corpus.pairs, which is empty: leave it out"
+            )
         self._validate_lists()
+
+    def by_pair(self) -> "dict[LanguagePair | None, CorpusConfig]":
+        """Give each pair's own corpus, or, where there are no pairs, this one for None."""
+        corpora: dict[LanguagePair | None, CorpusConfig] = {pair: self.of(pair) for pair in parse_pairs(self.pairs)}
+        return corpora or {None: self}
+
+    def of(self, pair: LanguagePair) -> "CorpusConfig":
+        """Give the corpus of one pair, with its languages and the names of its texts."""
+        return replace(
+            self,
+            pairs=[],
+            source=pair.source,
+            target=pair.target,
+            train=pair.text(self.train),
+            valid=pair.text(self.valid),
+            test=pair.text(self.test),
+            extra=[pair.text(name) for name in self.extra],
+        )
 
     def _validate_lists(self) -> None:
         """Check that weights and tags belong to the corpora, one by one."""
@@ -148,35 +181,6 @@ class SubwordsConfig:
             )
         if self.model and self.source_model:
             raise ConfigError("subwords.model and subwords.source_model are both set: keep one")
-
-
-@dataclass
-class OptimizerConfig:
-    """AdamW and the course of its learning rate."""
-
-    lr: float = field(default=2e-3, metadata=within(0, 1000, above=True))
-    """peak learning rate"""
-    schedule: Schedule = Schedule.linear
-    """after the warm-up: constant, linear or cosine (both to zero at the first of trainer.max_updates, max_epochs
-    and max_minutes), or inverse_sqrt"""
-    warmup_updates: int = field(default=200, metadata=within(0, MOST_COUNTED))
-    """updates over which the learning rate grows linearly to its peak"""
-    beta1: float = field(default=0.9, metadata=within(0, 1, below=True))
-    """decay of AdamW's first moment"""
-    beta2: float = field(default=0.98, metadata=within(0, 1, below=True))
-    """decay of AdamW's second moment"""
-    epsilon: float = field(default=1e-8, metadata=within(0, 1, above=True))
-    """added to AdamW's denominator"""
-    weight_decay: float = field(default=0.0, metadata=within(0, 1000))
-    """decoupled weight decay (Loshchilov & Hutter 2019)"""
-    clip_norm: float = field(default=1.0, metadata=within(0, MOST_COUNTED))
-    """largest norm of the gradient of all parameters together; 0: no clipping"""
-    skip_norm: float = field(default=100.0, metadata=within(0, MOST_COUNTED))
-    """skip updates whose gradient has a larger norm before clipping, or is not finite; 0: skip only the latter"""
-
-    def validate(self) -> None:
-        """Raise ConfigError when a value is impossible."""
-        check_ranges(self, "optimizer.")
 
 
 @dataclass

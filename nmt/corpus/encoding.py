@@ -77,6 +77,7 @@ class Encoder:
         target_subwords: model of the target side.
         filters: which pairs to leave out.
         hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
+        hold_out_side: the side of a pair that decides: "target" where the text is also that of the other direction.
         validation: sources, without the space around them, whose pairs are validation text of another corpus.
     """
 
@@ -84,6 +85,7 @@ class Encoder:
     target_subwords: Vocabulary
     filters: Filters = field(default_factory=Filters)
     hold_out: int = 0
+    hold_out_side: str = "source"
     validation: frozenset[str] = frozenset()
 
     def encode(self, pairs: Iterable[Pair], *, label: str = "corpus") -> EncodedCorpus:
@@ -172,7 +174,7 @@ class Encoder:
         for place, pair in enumerate(chunk):
             if not has_text(pair):
                 reasons["empty"] += 1
-            elif is_held_out(pair, self.hold_out):
+            elif is_held_out(pair, self.hold_out, side=self.hold_out_side):
                 held_out.source.append(pair.source)
                 held_out.target.append(pair.target)
             elif pair.source.strip() in self.validation:

@@ -53,8 +53,8 @@ class FilterCounts:
         )
 
 
-def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
-    """Choose the pairs to hold out for validation: those whose source hashes below the returned threshold.
+def hold_out_threshold(paths: CorpusPaths, pairs: int, *, side: str = "source") -> int:
+    """Choose the pairs to hold out for validation: those whose `side` hashes below the returned threshold.
 
     The choice depends on the text alone: the same sources are held out whatever their order, and equal sources stay on
     the same side. About `pairs` pairs go (never more than that, nor than a tenth of the corpus, but one at least).
@@ -62,7 +62,7 @@ def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
     Raises:
         CorpusError: as `read_pairs`, or too few different sentences to hold any out.
     """
-    hashes = np.sort(np.fromiter((_hash(p.source) for p in read_pairs(paths) if has_text(p)), np.uint64))
+    hashes = np.sort(np.fromiter((_hash(getattr(p, side)) for p in read_pairs(paths) if has_text(p)), np.uint64))
     values, starts = np.unique(hashes, return_index=True)
     if not len(values):
         raise CorpusError(f"{paths.label}: no line has text; check the corpus files")
@@ -77,9 +77,9 @@ def hold_out_threshold(paths: CorpusPaths, pairs: int) -> int:
     return int(values[max(1, index)])
 
 
-def is_held_out(pair: Pair, threshold: int) -> bool:
+def is_held_out(pair: Pair, threshold: int, *, side: str = "source") -> bool:
     """Whether the pair is validation text under a threshold of `hold_out_threshold`; 0 holds nothing out."""
-    return threshold > 0 and _hash(pair.source) < threshold and has_text(pair)
+    return threshold > 0 and _hash(getattr(pair, side)) < threshold and has_text(pair)
 
 
 def _hash(text: str) -> int:

@@ -62,6 +62,8 @@ def open_store(
         "filters": asdict(encoder.filters),
         "hold_out": encoder.hold_out,
     }
+    if encoder.hold_out_side != "source":
+        recipe["hold_out_side"] = encoder.hold_out_side
     if encoder.validation:
         recipe["validation"] = sorted(encoder.validation)
     final = root / hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]

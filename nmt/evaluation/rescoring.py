@@ -14,6 +14,7 @@ import numpy.typing as npt
 from nmt.search.arrays import operations_for
 from nmt.search.interface import Constraints, StepModel
 from nmt.text.vocabulary import subwords_of
+from nmt.translation.languages import source_prefix
 from nmt.translation.model import Translating
 from nmt.translation.request import TextHypothesis
 
@@ -22,7 +23,7 @@ def source_ids(bundle: Translating, line: str) -> list[int]:
     """Encode a line as the translator does: (S,) ids with tag and EOS; nothing for a line without a subword."""
     subwords, search = subwords_of(bundle.source_subwords), bundle.search
     ids = subwords.encode(line)[: search.max_source_tokens] if line.strip() else []
-    return [*subwords.tag_prefix(search.source_tag), *ids, subwords.eos_id] if ids else []
+    return [*source_prefix(bundle, search), *ids, subwords.eos_id] if ids else []
 
 
 def target_ids(bundle: Translating, hypothesis: TextHypothesis) -> list[int]:

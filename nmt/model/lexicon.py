@@ -5,8 +5,11 @@ lexical probability of a target word is an attention-weighted sum over source po
 logarithm, log(p(v) + ε), is added to the word's logit. Softmax does not see a constant, so log(p(v) / ε + 1) does the
 same. It is zero for all words but the few that the sentence is offered.
 
+A model of several target languages has a lexicon for each. The first id of a source, the symbol of its target
+language, says which one counts.
+
 Shapes: B sentences, S source length, Q queries (places or target positions), V vocabulary. N translations of a source
-word, U words that a sentence is offered.
+word, U words that a sentence is offered, G lexicons.
 """
 
 from typing import NamedTuple
@@ -60,25 +63,35 @@ class Lexicon(nn.Module):
     """N translations of every source word; constants, which lie with the weights but are not trained."""
 
     targets: Tensor
-    """(source vocabulary, N) ids"""
+    """(G · source vocabulary, N) ids; all words of the first lexicon come first"""
     probabilities: Tensor
-    """(source vocabulary, N) p(target | source); 0 where a source word has fewer translations"""
+    """(G · source vocabulary, N) p(target | source); 0 where a source word has fewer translations"""
 
-    def __init__(self, source_vocabulary: int, size: int, *, epsilon: float) -> None:
-        """Make an empty lexicon, for `fill` or a state dict."""
+    def __init__(self, source_vocabulary: int, size: int, *, epsilon: float, languages: range = range(0)) -> None:
+        """Make an empty lexicon, for `fill` or a state dict; one for each id of `languages`, or one in all."""
         super().__init__()
-        self.epsilon = epsilon
-        self.register_buffer("targets", torch.zeros(source_vocabulary, size, dtype=torch.int32))
-        self.register_buffer("probabilities", torch.zeros(source_vocabulary, size))
+        self.epsilon, self.languages = epsilon, languages
+        rows = source_vocabulary * max(1, len(languages))
+        self.register_buffer("targets", torch.zeros(rows, size, dtype=torch.int32))
+        self.register_buffer("probabilities", torch.zeros(rows, size))
 
     def fill(self, targets: Tensor, probabilities: Tensor) -> None:
-        """Take up translations, (source vocabulary, N) each."""
+        """Take up translations, (G · source vocabulary, N) each."""
         self.targets.copy_(targets)
         self.probabilities.copy_(probabilities)
 
     def forward(self, source: Tensor) -> Offer:
         """Look up sources (B, S)."""
-        return lay_out(self.targets[source], self.probabilities[source], epsilon=self.epsilon)
+        rows = rows_of(source, self.languages, len(self.targets))
+        return lay_out(self.targets[rows], self.probabilities[rows], epsilon=self.epsilon)
+
+
+def rows_of(source: Tensor, languages: range, count: int) -> Tensor:
+    """Find the rows of sources (B, S) in `count` rows of the lexicons of all languages, (B, S)."""
+    if not languages:
+        return source
+    number = (source[:, :1] - languages.start).clamp(0, len(languages) - 1)
+    return source + number * (count // len(languages))
 
 
 def lay_out(targets: Tensor, probabilities: Tensor, *, epsilon: float) -> Offer:

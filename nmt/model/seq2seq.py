@@ -171,13 +171,21 @@ class Seq2Seq(nn.Module):
         return self.target_embedding.weight, self.output_bias
 
 
-def build_model(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+def build_model(
+    config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int, languages: range = range(0)
+) -> Seq2Seq:
     """Build the network that the configuration describes, with its first weights.
+
+    Args:
+        config: what it is made of.
+        source_vocabulary: ids of sources.
+        target_vocabulary: ids of targets.
+        languages: ids of target languages, each of which has a lexicon of its own; empty: all have one.
 
     Raises:
         ConfigError: three-way tying of two vocabularies of different sizes.
     """
-    model = _build(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+    model = _build(config, source_vocabulary, target_vocabulary, languages)
     encoder, decoder = model.encoder, model.decoder
     layers = [(layer, encoder.cell) for layer in encoder.layers]
     layers += [(layer.rnn, decoder.cell) for layer in decoder.layers if isinstance(layer, RecurrentLayer)]
@@ -185,7 +193,7 @@ def build_model(config: "ModelConfig", *, source_vocabulary: int, target_vocabul
     return model
 
 
-def _build(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+def _build(config: "ModelConfig", source_vocabulary: int, target_vocabulary: int, languages: range) -> Seq2Seq:
     """Build the network; the only place where it and the configuration meet."""
     tying = config.tying.value
     encoder_cell, decoder_cell = map(cell_named, config.cells)
@@ -219,7 +227,7 @@ def _build(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: 
         ),
         projection=nn.Linear(attentional_size, embedding_size, bias=False) if has_projection else None,
         output=nn.Linear(attentional_size, target_vocabulary) if tying == "none" else None,
-        lexicon=Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon)
+        lexicon=Lexicon(source_vocabulary, config.lexicon_size, epsilon=config.lexicon_epsilon, languages=languages)
         if config.lexicon_size
         else None,
     )
@@ -233,7 +241,9 @@ def _attention(config: "ModelConfig") -> Attention | Summary:
     return Attention(query_size, value_size, kind=kind, attention_size=config.attention_size)
 
 
-def build_shapes(config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+def build_shapes(
+    config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int, languages: range = range(0)
+) -> Seq2Seq:
     """Build the network as `build_model` does, its parameters without values, and without memory for them."""
     with without_values():
-        return _build(config, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+        return _build(config, source_vocabulary, target_vocabulary, languages)

@@ -17,6 +17,7 @@ from nmt.tasks.task import Metric, Side, Task
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.batching import cut_batches
+from nmt.translation.languages import source_prefix
 from nmt.translation.translator import Translator
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ class Translation(Task):
 
         device, ids = bundle.model.device, {"pad_id": SubwordModel.pad_id, "eos_id": SubwordModel.eos_id}
         source_subwords, target_subwords = map(subwords_of, (bundle.source_subwords, bundle.target_subwords))
-        tag = source_subwords.tag_prefix(bundle.search.source_tag)
-        source_rows = [[*tag, *row] for row in _rows(source_subwords, text.source)]
+        before = source_prefix(bundle, bundle.search)
+        source_rows = [[*before, *row] for row in _rows(source_subwords, text.source)]
         target_rows = _rows(target_subwords, text.target)
         lengths = [1 + max(map(len, pair)) for pair in zip(source_rows, target_rows, strict=True)]
         # The longest go first: what does not fit fails at once.

@@ -1,10 +1,12 @@
 """What a user is told about validation and test text before training begins."""
 
+from nmt.config.pairs import LanguagePair
 from nmt.config.train import TrainConfig
 from nmt.corpus.overlap import Overlap, count_overlaps
 from nmt.corpus.reader import ParallelText, has_text
 from nmt.runs.log import LOG
-from nmt.training.data import TrainingData, remembered, text_digest
+from nmt.training.data import TrainingData, text_digest
+from nmt.training.texts import remembered
 
 # Real corpora have a few short sentences in common. More than this says that a text was cut from the training text.
 _FEW_PAIRS = 0.01
@@ -12,20 +14,20 @@ _FEW_SOURCES = 0.1
 
 
 def warn_of_texts(config: TrainConfig, data: TrainingData) -> None:
-    """Log what makes scores of the validation and the test text worth less than they seem."""
-    settings = config.corpus
-    held_out = f"the text held out of corpus.train={settings.train}"
-    texts = {f"corpus.valid={settings.valid}" if settings.valid else held_out: data.valid}
-    if data.test is not None:
-        texts[f"corpus.test={settings.test}"] = data.test
-    named = {label: text for label, text in texts.items() if label != held_out}
-    for label, text in named.items():
-        _warn_of_blanks(label, text)
-    for label, text in texts.items():
-        for warning in data.task.warnings(text, name=label, language=settings.target):
-            LOG.warning(warning)
-    for label, overlap in zip(named, _overlaps(data, list(named.values())), strict=True):
-        _warn_of_overlap(label, overlap, len(named[label].source))
+    """Log what makes scores of the validation and the test text, of each pair, worth less than they seem."""
+    for pair, settings in config.corpus.by_pair().items():
+        held_out = f"the text held out of corpus.train={settings.train}"
+        texts = {f"corpus.valid={settings.valid}" if settings.valid else held_out: data.valid_texts[pair]}
+        if pair in data.test_texts:
+            texts[f"corpus.test={settings.test}"] = data.test_texts[pair]
+        named = {label: text for label, text in texts.items() if label != held_out}
+        for label, text in named.items():
+            _warn_of_blanks(label, text)
+        for label, text in texts.items():
+            for warning in data.task.warnings(text, name=label, language=settings.target):
+                LOG.warning(warning)
+        for label, overlap in zip(named, _overlaps(data, pair, list(named.values())), strict=True):
+            _warn_of_overlap(label, overlap, len(named[label].source))
 
 
 def _warn_of_blanks(label: str, text: ParallelText) -> None:
@@ -60,10 +62,11 @@ def _overlap(label: str, overlap: Overlap, count: int) -> str:
     return f"{line}, and {sources:,} of its other sources, with another target" if sources else line
 
 
-def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:
-    """`count_overlaps`, which goes through the whole training text, remembered."""
+def _overlaps(data: TrainingData, pair: LanguagePair | None, texts: list[ParallelText]) -> list[Overlap]:
+    """`count_overlaps`, which goes through the whole training text of a pair, remembered."""
     if not texts:
         return []
-    key = ("overlaps", data.corpus_digest, data.valid_digest, text_digest(data.test), len(texts))
-    corpora = (part.corpus for part in data.corpus.parts)
+    own = [text_digest(data.valid_texts[pair]), text_digest(data.test_texts.get(pair)), *([str(pair)] if pair else [])]
+    key = ("overlaps", data.corpus_digest, *own, len(texts))
+    corpora = data.corpora_of(pair)
     return [Overlap(*counts) for counts in remembered(data.cache, lambda: count_overlaps(corpora, texts), *key)]

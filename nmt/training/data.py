@@ -1,46 +1,37 @@
 """From a configuration to what training needs: text, subwords, the encoded corpora and validation sentences."""
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
-from nmt.config.schema import to_dict
-from nmt.config.train import SubwordsConfig, TrainConfig
+from nmt.config.pairs import LanguagePair, target_languages
+from nmt.config.train import TrainConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus, Encoder
-from nmt.corpus.filters import hold_out_threshold, is_held_out
 from nmt.corpus.mixture import Mixture, Part
-from nmt.corpus.reader import CorpusPaths, Pair, ParallelText, read_pairs, read_text
+from nmt.corpus.reader import ParallelText
 from nmt.corpus.store import default_cache_dir, open_store
-from nmt.errors import CorpusError
-from nmt.files import write_atomically
+from nmt.errors import ConfigError, CorpusError
 from nmt.runs.log import LOG
 from nmt.tasks.task import Task
 from nmt.tasks.translation import TRANSLATION
 from nmt.text.spans import common_marks
-from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
-from nmt.text.vocabulary import Vocabulary
-
-T = TypeVar("T")
-
-
-class TrainingText(NamedTuple):
-    """One of the training texts."""
-
-    paths: CorpusPaths
-    weight: float
-    """passes of an epoch through it"""
-    tag: int
-    """number of the control symbol before its sources; -1: none"""
-
-    def __str__(self) -> str:
-        """Write it for people."""
-        return f"{self.paths.label}, weight {self.weight:g}, {'no tag' if self.tag < 0 else f'tag {self.tag}'}"
+from nmt.text.vocabulary import Vocabulary, subwords_of
+from nmt.training.subword_models import subword_models
+from nmt.training.temperature import Balance, settled_weights
+from nmt.training.texts import (
+    HoldOut,
+    ScoredTexts,
+    TrainingText,
+    digest_of,
+    find_scored_texts,
+    hold_out,
+    joined,
+    read_scored_texts,
+    training_texts,
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +48,29 @@ class TrainingData:
     """changes when a training text, its filters or its subwords change; not with weights and tags"""
     source_subwords: Vocabulary
     target_subwords: Vocabulary
-    valid: ParallelText
-    """raw validation text"""
-    test: ParallelText | None
-    """raw test text, scored once at the end"""
+    valid_texts: ScoredTexts
+    """raw validation text, of each pair"""
+    test_texts: ScoredTexts
+    """raw test text, scored once at the end; empty: none"""
     cache: Cache
     """what earlier starts found out about the text"""
+
+    @cached_property
+    def valid(self) -> ParallelText:
+        """Raw validation text of all pairs."""
+        text = joined(self.valid_texts)
+        assert text is not None
+        return text
+
+    @cached_property
+    def test(self) -> ParallelText | None:
+        """Raw test text of all pairs, if there is any."""
+        return joined(self.test_texts)
+
+    def corpora_of(self, pair: LanguagePair | None) -> list[EncodedCorpus]:
+        """List the encoded texts of a pair; of None all."""
+        parts = zip(self.texts, self.corpus.parts, strict=True)
+        return [part.corpus for text, part in parts if pair is None or text.pair == pair]
 
     @property
     def vocabularies(self) -> dict[str, int]:
@@ -94,135 +102,127 @@ def prepare(
         SubwordError: subwords cannot be trained or loaded.
     """
     settings = config.corpus
-    texts = _training_texts(config, task)
+    texts = training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
-    valid, test = read_scored_text(config, task, "valid"), read_scored_text(config, task, "test")
-    paths = [text.paths for text in texts]
+    valid, test = (read_scored_texts(config, task, key) for key in ("valid", "test"))
     cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
-
-    hold_out = 0
-    if valid is None:
-        key = ("hold_out", cache.digests(paths[0]), settings.valid_pairs)
-        hold_out = remembered(cache, lambda: hold_out_threshold(paths[0], settings.valid_pairs), *key)
-    source, target = (
-        subwords
-        or task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=hold_out)
-        or subword_models(config.subwords, paths, sides=len(task.sides), hold_out=hold_out, cache=cache)
-    )
+    held_out = {} if valid else hold_out(texts, settings, cache)
+    source, target = subwords or _vocabularies(config, texts, task, held_out=held_out, cache=cache)
+    if settings.pairs:
+        require_languages(source, target, texts)
     task = task.settled(target)
-    _check_texts(config, task, paths, target)
-    filters = task.filters(settings)
-    corpora: list[EncodedCorpus] = []
-    for text in texts:
-        # What is held out of the first text is left out of the others.
-        validation = frozenset(line.strip() for line in corpora[0].held_out.source) if corpora else frozenset()
-        encoder = Encoder(source, target, filters, hold_out=0 if corpora else hold_out, validation=validation)
-        corpus, built = open_store(text.paths, encoder, cache=cache, progress=_log_progress)
-        name = f" {text}" if len(texts) > 1 else ""
-        LOG.info(f"training text{name} ({'encoded' if built else 'from the cache'}): {corpus.counts.summary()}")
-        _check_unknown_rate(corpus, text.paths.label, config, task)
-        corpora.append(corpus)
-    if valid is None:
-        pairs = len(corpora[0].held_out.source)
-        LOG.info(f"corpus.valid is empty: {pairs} pairs are held out by hash of the source")
-    digest = _digest(list(map(cache.digests, paths)), source.digest, target.digest, repr(filters), hold_out)
+    _check_texts(config, task, texts, target)
+    encoder = Encoder(source, target, task.filters(settings))
+    corpora = _encoded(config, texts, task, encoder=encoder, held_out=held_out, cache=cache)
+    weights = settled_weights(texts, corpora, settings.temperature)
+    thresholds: object = held_out[None].threshold if None in held_out else 0
+    if settings.pairs:
+        thresholds = [[str(text.pair), *held_out.get(text.pair, ())] for text in texts]
+    digests = [cache.digests(text.paths) for text in texts]
+    digest = digest_of(digests, source.digest, target.digest, repr(encoder.filters), thresholds)
     parts = [
-        Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
+        Part(corpus, weight, source_prefix(source, text))
+        for corpus, weight, text in zip(corpora, weights, texts, strict=True)
     ]
+    first = {text.pair: corpus.held_out for text, corpus in reversed([*zip(texts, corpora, strict=True)])}
     return TrainingData(
         task,
         texts,
-        Mixture(parts, digest=_digest(digest, [text.weight for text in texts], [text.tag for text in texts])),
+        Mixture(parts, digest=digest_of(digest, weights, [text.tag for text in texts])),
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
-        valid=valid or corpora[0].held_out,
-        test=test,
+        valid_texts=valid or {text.pair: first[text.pair] for text in texts},
+        test_texts=test,
         cache=cache,
     )
 
 
-def _training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
-    settings = config.corpus
-    names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
-    weights, tags = settings.weights or [1.0] * len(names), settings.tags or [-1] * len(names)
-    return [
-        TrainingText(task.find(name, settings, key=key), weight, tag)
-        for (key, name), weight, tag in zip(names, weights, tags, strict=True)
-    ]
+def _vocabularies(
+    config: TrainConfig,
+    texts: Sequence[TrainingText],
+    task: Task,
+    *,
+    held_out: Mapping[LanguagePair | None, HoldOut],
+    cache: Cache,
+) -> tuple[Vocabulary, Vocabulary]:
+    """Learn or load the vocabularies of both sides; pairs that are held out shape none."""
+    paths = [text.paths for text in texts]
+    threshold = held_out[None].threshold if None in held_out else 0
+    if own := task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=threshold):
+        return own
+    languages = target_languages(text.pair for text in texts if text.pair)
+    balance = None
+    if languages:
+        symbols = languages if len(languages) > 1 else ()  # one language needs none
+        balance = Balance(texts, held_out, config.corpus.temperature, symbols)
+    return subword_models(
+        config.subwords, paths, sides=len(task.sides), hold_out=threshold, cache=cache, balance=balance
+    )
 
 
-def read_scored_text(config: TrainConfig, task: Task, key: str) -> ParallelText | None:
-    """Read the raw text of ``corpus.valid`` or ``corpus.test``; None where the key is empty; CorpusError as above."""
-    name = getattr(config.corpus, key)
-    return read_text(task.find(name, config.corpus, key=f"corpus.{key}")) if name else None
+def require_languages(source: Vocabulary, target: Vocabulary, texts: Sequence[TrainingText]) -> None:
+    """Refuse subwords that cannot tell the target languages of the texts apart: ConfigError."""
+    languages = target_languages(text.pair for text in texts if text.pair)
+    has, other = subwords_of(source).languages, subwords_of(target).languages
+    if has != other:
+        raise ConfigError("the subwords of both sides have symbols of different languages; leave subwords.model out")
+    lacking = [each for each in languages if each not in has]
+    if lacking and (has or len(languages) > 1):
+        raise ConfigError(
+            f"the subwords have no symbol for the target language {lacking[0]} of corpus.pairs (they have "
+            f"{', '.join(has) or 'none'}): leave subwords.model and init_from out, or take what was trained with "
+            "these languages"
+        )
 
 
-def _check_texts(config: TrainConfig, task: Task, training: Sequence[CorpusPaths], target: Vocabulary) -> None:
+def source_prefix(source: Vocabulary, text: TrainingText) -> tuple[int, ...]:
+    """Give the ids before the sources of a text: the symbol of its target language, where there is one, and its tag."""
+    language = subwords_of(source).language_prefix(text.pair.target) if text.pair else ()
+    return (*language, *source.tag_prefix(text.tag))
+
+
+def _encoded(
+    config: TrainConfig,
+    texts: Sequence[TrainingText],
+    task: Task,
+    *,
+    encoder: Encoder,
+    held_out: Mapping[LanguagePair | None, HoldOut],
+    cache: Cache,
+) -> list[EncodedCorpus]:
+    """Encode the texts; what is held out of the first text of a pair is left out of its others."""
+    corpora: list[EncodedCorpus] = []
+    first: dict[LanguagePair | None, EncodedCorpus] = {}
+    for text in texts:
+        held = HoldOut() if text.pair in first else held_out.get(text.pair, HoldOut())
+        sources = first[text.pair].held_out.source if text.pair in first else ()
+        own = replace(
+            encoder,
+            hold_out=held.threshold,
+            hold_out_side=held.side,
+            validation=frozenset(line.strip() for line in sources),
+        )
+        corpus, built = open_store(text.paths, own, cache=cache, progress=_log_progress)
+        first.setdefault(text.pair, corpus)
+        name = f" {text}" if len(texts) > 1 else ""
+        LOG.info(f"training text{name} ({'encoded' if built else 'from the cache'}): {corpus.counts.summary()}")
+        _check_unknown_rate(corpus, text.paths.label, config, task)
+        corpora.append(corpus)
+    for pair, corpus in first.items() if held_out else ():
+        where = f" of {pair}" if pair else ""
+        LOG.info(
+            f"corpus.valid is empty: {len(corpus.held_out.source)} pairs{where} are held out by hash of the source"
+        )
+    return corpora
+
+
+def _check_texts(config: TrainConfig, task: Task, training: Sequence[TrainingText], target: Vocabulary) -> None:
     """Let the task look through all texts, and log what it says; CorpusError where one cannot be used."""
-    keys = {f"corpus.{key}": getattr(config.corpus, key) for key in ("valid", "test")}
-    scored = (task.find(name, config.corpus, key=key) for key, name in keys.items() if name)
-    for paths in (*training, *scored):
+    scored = (paths for key in ("valid", "test") for paths in find_scored_texts(config, task, key).values())
+    for paths in (*(text.paths for text in training), *scored):
         for note in task.check(paths, target):
             LOG.info(note)
-
-
-def subword_models(
-    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, sides: int = 2, hold_out: int = 0, cache: Cache
-) -> tuple[SubwordModel, SubwordModel]:
-    """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
-
-    Args:
-        config: which models.
-        texts: all training texts.
-        sides: of a pair; 1: both are the same line, which is counted once.
-        hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
-        cache: of the cache directory, where trained models are kept.
-    """
-    if config.model or config.source_model:
-        names = (config.model,) if config.model else (config.source_model, config.target_model)
-        models = [SubwordModel.load(Path(name).expanduser()) for name in names]
-        return models[0], models[-1]
-    how_to_sample = ("sampling_alpha", "sampled_sides", "mark_rate")
-    settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
-    marks = settings["marks"] = config.marks if sides == 2 else 0
-    key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
-    directory = cache.cache_dir / "subwords"
-
-    def pairs() -> Iterator[Pair]:
-        return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
-
-    lines = {"": (text for pair in pairs() for text in pair[:sides])}
-    if not config.joint:
-        lines = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
-    models = [
-        _cached(config, texts, marks=marks, path=directory / f"{key}{side}.model") for side, texts in lines.items()
-    ]
-    return models[0], models[-1]
-
-
-def _cached(config: SubwordsConfig, sentences: Iterator[str], *, marks: int, path: Path) -> SubwordModel:
-    if path.exists():
-        return SubwordModel.load(path)
-    LOG.info(f"training {config.kind} subwords on the training text")
-    model = train_subwords(
-        sentences,
-        kind=config.kind.value,
-        vocabulary_size=config.vocabulary_size,
-        byte_fallback=config.byte_fallback,
-        normalization=config.normalization.value,
-        character_coverage=config.character_coverage or None,
-        marks=marks,
-    )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Two runs that start together may both get here; each writes a file of its own and the renames are equal.
-        unique = path.with_name(f"{path.name}.{os.getpid()}")
-        write_atomically(unique, lambda partial: partial.write_bytes(model.to_bytes()))
-        os.replace(unique, path)
-    except OSError as error:
-        LOG.warning(f"the subword model is not cached in {path.parent} ({error.strerror})")
-    return model
 
 
 def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig, task: Task) -> None:
@@ -253,23 +253,9 @@ def _why_unknown(config: TrainConfig) -> str:
     )
 
 
-def remembered(cache: Cache, compute: Callable[[], T], *key: object) -> T:
-    """Return what an earlier start kept under a key, or compute and keep it."""
-    fact: T | None = cache.get(*key)
-    if fact is None:
-        fact = compute()
-        cache.put(fact, *key)
-    return fact
-
-
 def text_digest(text: ParallelText | None) -> str:
     """Name the content of a raw text, in hex; empty without one."""
-    return _digest(text.source, text.target) if text else ""
-
-
-def _digest(*parts: object) -> str:
-    """SHA-256 of plain values, in hex."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return digest_of(text.source, text.target) if text else ""
 
 
 def _log_progress(pairs: int) -> None:

@@ -1,7 +1,7 @@
 """The lexicon of a model that has one, learnt from the word alignments of its training text before training begins."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from nmt.config.train import TrainConfig
 from nmt.corpus.mixture import Mixture
-from nmt.model.lexicon import Lexicon, Offer, lay_out
+from nmt.model.lexicon import Lexicon, Offer, lay_out, rows_of
 from nmt.runs.log import LOG
 from nmt.text.alignment import TranslationTable, cross_fit
-from nmt.text.subwords import RESERVED, SubwordModel
+from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import subwords_of
 from nmt.training.data import TrainingData
 
@@ -60,46 +60,68 @@ class Folds:
     """(K, V, N)"""
     epsilon: float
     """of the model's lexicon"""
+    languages: range = range(0)
+    """likewise"""
 
     @classmethod
-    def of(cls, others: Sequence[Translations], *, epsilon: float) -> Self:
+    def of(cls, others: Sequence[Translations], *, epsilon: float, languages: range = range(0)) -> Self:
         """Join what `learn_translations` found for each fold."""
         targets, probabilities = (torch.stack(column) for column in zip(*others, strict=True))
-        return cls(targets, probabilities, epsilon)
+        return cls(targets, probabilities, epsilon, languages)
 
     def tensors(self) -> dict[str, Tensor]:
         """Give what to save."""
         return {"targets": self.targets, "probabilities": self.probabilities}
 
     @classmethod
-    def restored(cls, tensors: dict[str, Tensor], *, epsilon: float) -> Self | None:
+    def restored(cls, tensors: dict[str, Tensor], *, epsilon: float, languages: range = range(0)) -> Self | None:
         """Read what `tensors` gave; None where nothing was saved."""
-        return cls(**tensors, epsilon=epsilon) if tensors else None
+        return cls(**tensors, epsilon=epsilon, languages=languages) if tensors else None
 
     def to(self, device: torch.device) -> Self:
         """Copy to a device."""
-        return type(self)(self.targets.to(device), self.probabilities.to(device), self.epsilon)
+        return replace(self, targets=self.targets.to(device), probabilities=self.probabilities.to(device))
 
     def offer(self, source: Tensor, lines: Tensor) -> Offer:
         """Look up sources (B, S) of the pairs in these lines of their texts, (B,)."""
-        folds = (lines % len(self.targets)).unsqueeze(1)
-        return lay_out(self.targets[folds, source], self.probabilities[folds, source], epsilon=self.epsilon)
+        folds, rows = (lines % len(self.targets)).unsqueeze(1), rows_of(source, self.languages, self.targets.size(1))
+        return lay_out(self.targets[folds, rows], self.probabilities[folds, rows], epsilon=self.epsilon)
 
 
 def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> Folds:
     """Align the training text for a model's lexicon; return what training offers of it to each pair."""
     LOG.info("aligning the training text for the lexicon")
-    translations, others = learn_translations(
-        data.corpus,
-        **data.vocabularies,
-        size=config.model.lexicon_size,
-        source_sampling=_sampling(config, "source", subwords_of(data.source_subwords)),
-        target_sampling=_sampling(config, "target", subwords_of(data.target_subwords)),
-    )
-    for each in (translations, *others):
-        _keep_marks(each, range(RESERVED, RESERVED + len(data.marks)))
-    lexicon.fill(*translations)
-    return Folds.of(others, epsilon=lexicon.epsilon)
+    source, target = subwords_of(data.source_subwords), subwords_of(data.target_subwords)
+    found: list[list[Translations]] = []
+    for corpus in _by_language(data.corpus, source.language_ids):
+        if not corpus.parts:  # a language of the vocabulary that the text has not
+            found.append([_nothing(source.vocabulary_size, config.model.lexicon_size)] * (1 + _FOLDS))
+            continue
+        translations, others = learn_translations(
+            corpus,
+            **data.vocabularies,
+            size=config.model.lexicon_size,
+            source_sampling=_sampling(config, "source", source),
+            target_sampling=_sampling(config, "target", target),
+        )
+        for each in (translations, *others):
+            _keep_marks(each, source.mark_ids[: len(data.marks)])
+        found.append([translations, *others])
+    whole, *folds = [Translations(*map(torch.cat, zip(*each, strict=True))) for each in zip(*found, strict=True)]
+    lexicon.fill(*whole)
+    return Folds.of(folds, epsilon=lexicon.epsilon, languages=lexicon.languages)
+
+
+def _by_language(corpus: Mixture, languages: range) -> list[Mixture]:
+    """Divide a mixture by the target languages that the prefixes of its parts name; without any, it stays whole."""
+    if not languages:
+        return [corpus]
+    return [Mixture([part for part in corpus.parts if part.prefix[0] == each]) for each in languages]
+
+
+def _nothing(vocabulary: int, size: int) -> Translations:
+    """Give no source subword any translation."""
+    return Translations(torch.zeros(vocabulary, size, dtype=torch.int32), torch.zeros(vocabulary, size))
 
 
 def _keep_marks(translations: Translations, marks: range) -> None:
@@ -164,7 +186,7 @@ def _most_likely(table: TranslationTable, vocabulary: int, size: int) -> Transla
     places = np.arange(len(order)) - np.searchsorted(sources, sources)
     chosen = (places < size) & (probabilities[order] > 0)
     order, rows, columns = order[chosen], sources[chosen], places[chosen]
-    translations = Translations(torch.zeros(vocabulary, size, dtype=torch.int32), torch.zeros(vocabulary, size))
+    translations = _nothing(vocabulary, size)
     translations.targets[rows, columns] = torch.from_numpy(table.targets[order]).int()
     translations.probabilities[rows, columns] = torch.from_numpy(probabilities[order]).float()
     return translations

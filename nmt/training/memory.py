@@ -16,6 +16,7 @@ from nmt.corpus.mixture import Mixture
 from nmt.errors import ConfigError
 from nmt.machine import free_memory
 from nmt.model.cells.cell import cell_named
+from nmt.text.vocabulary import subwords_of
 from nmt.training.data import TrainingData
 
 _FLOAT = 4
@@ -55,13 +56,14 @@ def estimate(config: TrainConfig, data: TrainingData, *, processes: int = 1) -> 
     """
     source, target = data.source_subwords, data.target_subwords
     model = build_network(config.task, config.model, source, target, shapes_only=True)
-    translates = config.task is TaskName.translation
+    # A model of several languages has a lexicon for each.
+    lexicons = max(1, len(subwords_of(source).languages)) if config.task is TaskName.translation else 0
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Estimate(
         parameters,
         model=_COPIES * _FLOAT * parameters,
         batch=_batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
-        lexicon=_FOLDS * 2 * _FLOAT * source.vocabulary_size * config.model.lexicon_size * translates,
+        lexicon=_FOLDS * 2 * _FLOAT * source.vocabulary_size * config.model.lexicon_size * lexicons,
     )
 
 

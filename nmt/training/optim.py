@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.config.choices import Schedule
-from nmt.config.train import OptimizerConfig
+from nmt.config.optimizer import OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, update: int, *, max_updates: int) -> float:

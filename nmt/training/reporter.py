@@ -66,6 +66,9 @@ class Reporter:
             f"update {position.update}, epoch {position.epoch}, {clock(position.seconds)}: "
             f"validation perplexity {result.perplexity:.2f}, {result.score}, {result.how}{best}"
         )
+        if result.by_pair:
+            each = (f"{pair} {metric.shown(score.value)}" for pair, score in result.by_pair.items())
+            LOG.info(f"  the mean of {metric.label} {', '.join(each)}")
         for line in (0, len(result.outputs) // 2):
             LOG.info(f"  {self._task.example(valid, result.outputs, line)}")
         self._metrics.write(
@@ -74,6 +77,7 @@ class Reporter:
             epoch=position.epoch,
             perplexity=round(result.perplexity, 4),
             **{metric.name: round(result.score.value, metric.digits + 1)},
+            **{f"{metric.name}/{pair}": round(each.value, metric.digits + 1) for pair, each in result.by_pair.items()},
             signature=result.score.signature,
             **{f"best_{metric.name}": round(position.best_score, metric.digits + 1)},
             target_tokens=position.target_tokens,

@@ -19,12 +19,13 @@ from nmt.runs.metrics import require_tensorboard
 from nmt.runs.results import settings_text
 from nmt.tasks.task import Task, task_named
 from nmt.training.checks import warn_of_texts
-from nmt.training.data import TrainingData, prepare, read_scored_text
+from nmt.training.data import TrainingData, prepare
 from nmt.training.lexicon import fill_lexicon
 from nmt.training.memory import estimate, require_memory
 from nmt.training.parallel import Processes, join_processes
 from nmt.training.precision import choose_precision
 from nmt.training.start import Start, find_start, lost_best, require_one_config, subword_pair, way_further
+from nmt.training.texts import read_scored_texts
 from nmt.training.trainer import Trainer
 from nmt.training.validation import score_test
 
@@ -54,7 +55,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
         if saved and saved.position.finished and reason:
             LOG.info(f"the run in {run_dir} is finished: {reason}; there is nothing left to train")
             LOG.info(f"{way_further(config, reason)}; to start anew add trainer.overwrite=true")
-            position, test = saved.position, read_scored_text(config, task, "test")
+            position, test = saved.position, read_scored_texts(config, task, "test")
             processes.from_main(lambda: _make_ready(config))
         else:
             data = _data(start, task, device=device, processes=processes)
@@ -64,8 +65,8 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
             LOG.info(f"training ended: {trainer.train()}")
             if lost := processes.from_main(lambda: lost_best(config)):
                 raise RunError(f"{lost}: somebody else changed it during the training; take {run_dir / 'last'}")
-            position, test = trainer.position, data.test
-        if test is not None:
+            position, test = trainer.position, data.test_texts
+        if test:
             score_test(task, test, config, device=device, processes=processes)
         LOG.info(
             f"best validation {task.metric.label} {task.metric.shown(position.best_score)} at update "
@@ -144,8 +145,9 @@ def _trainer(start: Start, data: TrainingData, *, device: torch.device, processe
     precision = processes.from_main(lambda: choose_precision(wanted, device, model=config.model))
     parameters = sum(parameter.numel() for parameter in model.parameters())
     source_vocabulary, target_vocabulary = data.vocabularies.values()
+    languages = ", ".join(config.corpus.pairs) or " → ".join(data.task.languages(config.corpus).values())
     LOG.info(
-        f"{' → '.join(data.task.languages(config.corpus).values())}: {len(data.corpus):,} training pairs, "
+        f"{languages}: {len(data.corpus):,} training pairs, "
         f"{len(data.valid.source):,} validation pairs, {source_vocabulary:,} and {target_vocabulary:,} "
         f"{data.task.units}"
     )

@@ -26,7 +26,8 @@ from nmt.training.parallel import Processes
 from nmt.training.reporter import Reporter
 from nmt.training.state import Position, SavedState, Sums, batches_from, save_state
 from nmt.training.stop import StopSignal, UpdateGivenUp
-from nmt.training.validation import validate
+from nmt.training.trained import trained_bundle
+from nmt.training.validation import validate_all
 
 
 class Trainer:
@@ -58,7 +59,8 @@ class Trainer:
             model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
             self.average.load(saved.average)
-            self.folds = Folds.restored(saved.folds, epsilon=config.model.lexicon_epsilon)
+            languages = model.lexicon.languages if model.lexicon is not None else range(0)
+            self.folds = Folds.restored(saved.folds, epsilon=config.model.lexicon_epsilon, languages=languages)
         self.objective = build_objective(config, self.task, data.target_subwords)
         self.gradient = BatchGradient(
             model,
@@ -223,11 +225,12 @@ class Trainer:
 
     def _validate(self) -> None:
         """Score the average of the weights on the validation text; keep it as last/, and as best/ if it is."""
-        position, valid = self.position, self.data.valid
+        position = self.position
         began = time.monotonic()
         with self.average.applied():
             bundle = self._bundle()
-            result = validate(self.task, bundle, valid, config=self.config, processes=self.processes)
+            texts = self.data.valid_texts
+            result = validate_all(self.task, bundle, texts, config=self.config, processes=self.processes)
             is_better = position.add_validation(result.score.value, self.task.metric)
             bundle.metadata["validation"] = f"{result.score}, {result.how}, perplexity {result.perplexity:.2f}"
             self.processes.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
@@ -235,7 +238,7 @@ class Trainer:
         position.seconds += seconds
         self.sums.began += seconds
         if self.reporter:
-            self.reporter.validation(position, result, valid)
+            self.reporter.validation(position, result, self.data.valid)
 
     def _save_bundles(self, bundle: Bundle, *, is_better: bool) -> None:
         save_bundle(bundle, self.config.directory / "last")
@@ -250,31 +253,13 @@ class Trainer:
 
     def _bundle(self) -> Bundle:
         """Describe the model and its training."""
-        config, data, position = self.config, self.data, self.position
-        languages = self.task.languages(config.corpus)
-        return Bundle(
+        return trained_bundle(
+            self.config,
+            self.data,
             model=self.model,
-            config=config.model,
-            source_subwords=data.source_subwords,
-            target_subwords=data.target_subwords,
-            task=config.task,
-            source_language=languages.get("source", ""),
-            target_language=languages["target"],
-            search=config.search,
-            tags={name: tag for tag, name in enumerate(config.corpus.tag_names) if name},
-            metadata={
-                "experiment": config.name,
-                "corpus": config.corpus.train,
-                "pairs": len(data.corpus),
-                "updates": position.update,
-                "epochs": position.epoch,
-                "target_tokens": position.target_tokens,
-                "minutes": round(position.seconds / 60, 1),
-                "processes": self.processes.size,
-                "threads": torch.get_num_threads(),
-                "precision": str(self.precision),
-                "seed": config.seed,
-            },
+            position=self.position,
+            processes=self.processes.size,
+            precision=str(self.precision),
         )
 
     def _save(self) -> None:

@@ -1,11 +1,15 @@
 """Scores of a model while it is trained, and of the best one on the test text at the end."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 
 from nmt.bundle.weights import Bundle, load_bundle, save_metadata
+from nmt.config.pairs import LanguagePair
+from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.reader import ParallelText
 from nmt.evaluation.metrics import Score
@@ -14,6 +18,7 @@ from nmt.tasks.task import Task
 from nmt.tasks.translation import perplexity
 from nmt.training.data import text_digest
 from nmt.training.parallel import Processes
+from nmt.training.texts import ScoredTexts, joined
 
 
 class Validation(NamedTuple):
@@ -27,6 +32,47 @@ class Validation(NamedTuple):
     """the search that made the outputs, for people"""
     outputs: list[str]
     """what the model made of each line"""
+    tokens: int = 0
+    """target positions of the text"""
+    by_pair: Mapping[LanguagePair, Score] = {}
+    """the score of each language pair, where there are several"""
+
+
+def validate_all(
+    task: Task, bundle: Bundle, texts: ScoredTexts, *, config: TrainConfig, processes: Processes
+) -> Validation:
+    """Score a model on the text of each pair as `validate` does; the mean of their scores counts."""
+    found: dict[LanguagePair, Validation] = {}
+    for pair, text in texts.items():
+        if pair is None:
+            return validate(task, bundle, text, config=config, processes=processes)
+        own = replace(config, search=_search_of(config.search, pair))
+        found[pair] = validate(task, _bundle_of(bundle, pair), text, config=own, processes=processes)
+    first, tokens = next(iter(found.values())), sum(each.tokens for each in found.values())
+    return Validation(
+        perplexity(sum(math.log(each.perplexity) * each.tokens for each in found.values() if each.tokens), tokens),
+        mean_score([each.score for each in found.values()]),
+        first.how,
+        [output for each in found.values() for output in each.outputs],
+        tokens,
+        {pair: each.score for pair, each in found.items()},
+    )
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Average the scores of several pairs; where their signatures differ, all are named."""
+    value = sum(score.value for score in scores) / len(scores)
+    return replace(scores[0], value=value, signature=" and ".join(dict.fromkeys(score.signature for score in scores)))
+
+
+def _search_of(search: SearchConfig, pair: LanguagePair) -> SearchConfig:
+    return replace(search, to=pair.target, source_language=pair.source)
+
+
+def _bundle_of(bundle: Bundle, pair: LanguagePair) -> Bundle:
+    """Give a bundle that translates one of its pairs."""
+    search = _search_of(bundle.search, pair)
+    return replace(bundle, source_language=pair.source, target_language=pair.target, search=search)
 
 
 def validate(
@@ -45,26 +91,33 @@ def validate(
     loss, tokens = (sum(column) for column in zip(*processes.gather(sums), strict=True))
     # All lines are scored together: every process takes the same tokenizer, whatever its share looks like.
     [score] = task.scores(outputs, text, language=bundle.target_language)
-    return Validation(perplexity(loss, int(tokens)), score, task.greedy_search, outputs)
+    return Validation(perplexity(loss, int(tokens)), score, task.greedy_search, outputs, int(tokens))
 
 
 def score_test(
-    task: Task, text: ParallelText, config: TrainConfig, *, device: torch.device, processes: Processes
+    task: Task, texts: ScoredTexts, config: TrainConfig, *, device: torch.device, processes: Processes
 ) -> None:
     """Score the best bundle on the test text with its own search settings; log the scores and keep them in it.
 
-    Nothing is done where an earlier start has scored this bundle on that text. Every process does its share.
-    Variants that were exported meanwhile stay.
+    Of several pairs each is scored, and the means come first. Nothing is done where an earlier start has scored this
+    bundle on that text. Every process does its share. Variants that were exported meanwhile stay.
     """
     best = config.directory / "best"
     bundle = load_bundle(best, device=device)
     how = f"{task.test_search(bundle.search)}, {config.corpus.test}"
-    digest = text_digest(text)[:16]
+    digest = text_digest(joined(texts))[:16]
     scored = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
     if processes.from_main(lambda: str(scored[0]).endswith(how) and scored[1] == digest):
         return
-    outputs = processes.join_shares(task.outputs(bundle, processes.share(text.source)))
-    written = "; ".join(map(str, task.scores(outputs, text, language=bundle.target_language, thorough=True)))
-    LOG.info(f"test ({how}): {written}")
-    bundle.metadata.update(test=f"{written}, {how}", test_digest=digest)
+    found: list[list[Score]] = []
+    for pair, text in texts.items():
+        own = _bundle_of(bundle, pair) if pair else bundle
+        outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
+        found.append(task.scores(outputs, text, language=own.target_language, thorough=True))
+    written = "; ".join(str(mean_score(column)) for column in zip(*found, strict=True))
+    by_pair = {str(pair): "; ".join(map(str, scores)) for pair, scores in zip(texts, found, strict=True) if pair}
+    for name, scores in by_pair.items():
+        LOG.info(f"test of {name}: {scores}")
+    LOG.info(f"test{', mean' if by_pair else ''} ({how}): {written}")
+    bundle.metadata.update(test=f"{written}, {how}", test_digest=digest, **({"test_pairs": by_pair} if by_pair else {}))
     processes.from_main(lambda: save_metadata(bundle, best))

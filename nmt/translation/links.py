@@ -17,6 +17,7 @@ from nmt.text.scripts import is_unspaced
 from nmt.text.spans import Place, find_spans
 from nmt.text.subwords import MARKS, SPACE, SubwordModel
 from nmt.text.vocabulary import subwords_of
+from nmt.translation.languages import source_prefix
 from nmt.translation.model import Translating
 from nmt.translation.protection import ProtectedLine, Protector
 from nmt.translation.rows import Row, RowTranslator
@@ -43,17 +44,18 @@ class Linker:
         """Take the model, and how it reads lines."""
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._rows = RowTranslator(bundle, search, n_best=1, with_weights=True)
-        self._protector, self._search = Protector(self._source, self._target), search
+        self._protector = Protector(self._source, self._target)
+        self._bundle, self._search = bundle, search
 
-    def link(self, pairs: Sequence[tuple[str, str]]) -> list[Links]:
-        """Link the units of each pair of a text and its translation."""
+    def link(self, pairs: Sequence[tuple[str, str]], languages: Sequence[str | None] = ()) -> list[Links]:
+        """Link the units of each pair of a text and its translation, into one of `languages`; empty: as always."""
         lines = [self._protector.protect(source) for source, _ in pairs]
         targets = [line.with_marks(target) for line, (_, target) in zip(lines, pairs, strict=True)]
         asked: list[tuple[Row, list[int]]] = []
-        tag = self._source.tag_prefix(self._search.source_tag)
-        for line, target in zip(lines, targets, strict=True):
+        prefixes = [source_prefix(self._bundle, self._search, to=to) for to in languages or [None] * len(pairs)]
+        for line, target, before in zip(lines, targets, prefixes, strict=True):
             ids = tuple(self._source.encode(line.given)[: self._search.max_source_tokens])
-            asked.append((Row(tag, ids, Constraints(), 1), self._target.encode(line.without_unknown(target))))
+            asked.append((Row(before, ids, Constraints(), 1), self._target.encode(line.without_unknown(target))))
         known = [number for number, (row, tokens) in enumerate(asked) if row.ids and tokens]
         attention = dict(zip(known, self._rows.attention([asked[number] for number in known]), strict=True))
         found: list[Links] = []
@@ -65,7 +67,7 @@ class Linker:
                     units[0], self._tokens(pair[0], line.marked, line, self._source), own.shape[1]
                 )
                 rows = _units_of_tokens(units[1], self._tokens(pair[1], target, line, self._target), own.shape[0])
-                weights = 1e-6 * weights + rows.T @ own @ np.roll(columns, len(tag), axis=0)
+                weights = 1e-6 * weights + rows.T @ own @ np.roll(columns, len(prefixes[number]), axis=0)
             found.append(Links(*units, weights + _same(*pair, *units)))
         return found
 

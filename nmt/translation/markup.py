@@ -21,6 +21,8 @@ class _Work(NamedTuple):
     segment: Segment
     places: list[Place]
     translations: list[Translation]
+    to: str | None
+    """target language, where the line names it"""
 
 
 class Markup:
@@ -50,7 +52,7 @@ class Markup:
         asked: list[Request] = []
         for request, pieces in zip(requests, apart, strict=True):
             segments = [piece for piece in pieces if isinstance(piece, Segment)]
-            works.append([_Work(segment, self._places(segment), []) for segment in segments])
+            works.append([_Work(segment, self._places(segment), [], request.to) for segment in segments])
             for work in works[-1]:
                 asked += [replace(request, text=work.segment.text[start:end], prefix="") for start, end in work.places]
         found = iter(inner(asked))
@@ -85,7 +87,8 @@ class Markup:
             if work.places and work.segment.root.children and text.split() != work.segment.text.split()
         }
         pairs = [pair for number in sorted(tagged) for pair in _pairs(works[number])]
-        links = iter(self._linker.link(pairs))
+        languages = [works[number].to for number in sorted(tagged) for _ in works[number].places]
+        links = iter(self._linker.link(pairs, languages))
         results = []
         for number, (work, (text, starts)) in enumerate(zip(works, joined, strict=True)):
             segment = work.segment

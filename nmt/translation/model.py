@@ -1,8 +1,9 @@
 """What a translator needs to know of a trained model, whatever computes it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from nmt.config.pairs import LanguagePair
 from nmt.config.search import SearchConfig
 from nmt.search.interface import StepModel
 from nmt.text.vocabulary import Vocabulary
@@ -34,6 +35,10 @@ class Translating(Protocol):
     @property
     def target_language(self) -> str:
         """What it translates into."""
+
+    @property
+    def pairs(self) -> Sequence[LanguagePair]:
+        """The directions that it was trained in, where there are several; else nothing."""
 
     @property
     def tags(self) -> Mapping[str, int]:

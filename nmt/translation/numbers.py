@@ -24,6 +24,7 @@ class NumberCheck:
 
     def protect(self, request: Request, line: ProtectedLine, numbers: Sequence[Number]) -> ProtectedLine:
         """Protect numbers of a line too."""
-        written = (localised(number.text, **self._languages) for number in numbers)
+        languages = self._languages | ({"target": request.to} if request.to else {})
+        written = (localised(number.text, **languages) for number in numbers)
         places = (line.origin(number.start, number.end) for number in numbers)
         return self._terms.protect(request, also=list(zip(places, written, strict=True)))

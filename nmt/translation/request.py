@@ -26,6 +26,8 @@ class Request:
     tag: int | str | None = None
     """control symbol (0 to 15) put before the source, as corpus.tags did in training, or its name, where the bundle has
     names; -1: none; None: as the search settings say"""
+    to: str | None = None
+    """target language, of a model of several; None: as the search settings say"""
     draw: int | None = None
     """with sampling, the number of the first sample, counted from 1; None: 1. A language model makes a line from
     nothing where a blank text has a number"""
@@ -37,6 +39,8 @@ class Request:
     def __post_init__(self) -> None:
         if self.tag is not None:
             check_tag(self.tag)
+        if self.to is not None and not (isinstance(self.to, str) and self.to):
+            raise ConfigError(f"to {self.to!r} is not possible: it must be a language, as gn")
         if self.draw is not None and self.draw < 1:
             raise ConfigError(f"draw {self.draw} is not possible: samples are counted from 1")
         if self.terms:

@@ -31,7 +31,7 @@ class Row:
     """All that a translation depends on; equal rows are translated once."""
 
     tag: tuple[int, ...]
-    """the control symbol before the source, or nothing"""
+    """the control symbols before the source, of its target language and its tag, or nothing"""
     ids: tuple[int, ...]
     """source subwords, without tag and EOS"""
     constraints: Constraints

@@ -16,6 +16,7 @@ from nmt.search.scores import LengthNormalizer
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES, cut_batches
+from nmt.translation.languages import source_prefix
 from nmt.translation.model import Translating
 from nmt.translation.protection import ProtectedLine, Protector, words_left
 
@@ -81,7 +82,7 @@ class Scorer:
         self._model, self._alignments = bundle.model, alignments
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._protector = Protector(self._source, self._target)
-        self._tag = self._source.tag_prefix(self.search.source_tag)
+        self._tag = source_prefix(bundle, self.search)
         self._normalizer = LengthNormalizer(self.search.length_penalty, str(self.search.normalization))
 
     def score(self, pairs: Iterable[tuple[str, str]]) -> list[ScoredPair]:

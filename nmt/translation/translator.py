@@ -18,6 +18,7 @@ from nmt.text.terms import Term
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
+from nmt.translation.languages import source_prefix
 from nmt.translation.layers import Layer, layered
 from nmt.translation.model import Translating
 from nmt.translation.numbers import NumberCheck
@@ -27,7 +28,6 @@ from nmt.translation.protection import Attempt, Decoded, ProtectedLine, with_mar
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
 from nmt.translation.rerank import Rerank
 from nmt.translation.rows import Row, RowTranslator
-from nmt.translation.tags import refusal, tag_number
 from nmt.translation.terms import TermReader
 
 _Tag = TypeVar("_Tag")
@@ -175,7 +175,7 @@ class Translator:
     def _translate(self, requests: Sequence[Request]) -> list[Translation | ConfigError]:
         """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
         lines = {i: self._terms.protect(request) for i, request in enumerate(requests) if not is_blank(request.text)}
-        refusals = [refusal(request.tag, self.bundle.tags) or self._terms.refusal(request) for request in requests]
+        refusals = [self._refusal(request) for request in requests]
         refused = {i: error for i, error in enumerate(refusals) if error}
         attempts = self._attempt(requests, {i: line for i, line in lines.items() if i not in refused})
         warnings = self._check_numbers(requests, attempts) if self.search.check_numbers else {}
@@ -188,6 +188,14 @@ class Translator:
             else:
                 results.append(without_source(request))
         return results
+
+    def _refusal(self, request: Request) -> ConfigError | None:
+        """Say why a request cannot be fulfilled; None: it can."""
+        try:
+            source_prefix(self.bundle, self.search, to=request.to, tag=request.tag)
+        except ConfigError as error:
+            return error
+        return self._terms.refusal(request)
 
     def _attempt(self, requests: Sequence[Request], lines: Mapping[int, ProtectedLine]) -> dict[int, Attempt]:
         """Translate the lines of some requests."""
@@ -206,13 +214,12 @@ class Translator:
         return self._with_all_marks(attempts, rows)
 
     def _row(self, request: Request, line: ProtectedLine, ids: Sequence[int]) -> Row:
-        tag = self.search.source_tag if request.tag is None else tag_number(request.tag, self.bundle.tags)
         prefix = line.with_marks(request.prefix)
         constraints = self._prefixes.constraints(prefix) if prefix else Constraints()
         source = tuple(ids[: self.search.max_source_tokens])
         marks = tuple(i for i in source if i in self._source.mark_ids and i in self._target.mark_ids)
         draw = (request.draw or 1) if self.search.sample else 1
-        before = self._source.tag_prefix(tag)
+        before = source_prefix(self.bundle, self.search, to=request.to, tag=request.tag)
         terms = self._terms.constraints(request, line, shift=len(before), length=len(source))
         return Row(before, source, replace(constraints, marks=marks, terms=terms), draw, prefix)
 

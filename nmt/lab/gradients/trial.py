@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from nmt.config.train import OptimizerConfig
+from nmt.config.optimizer import OptimizerConfig
 from nmt.lab.gradients.flow import GradientNorms, MemoryModel, gradient_norms
 from nmt.lab.gradients.options import TrialOptions
 from nmt.lab.gradients.tasks import TASKS, MemoryTask, Sequences

@@ -1,0 +1,92 @@
+"""How much of the training each language pair gets: in proportion to n^(1/T) of its n sentence pairs.
+
+The method is that of Arivazhagan et al. (2019, "Massively Multilingual Neural Machine Translation in the Wild: Findings
+and Challenges", section 4.2). T=1 takes the texts as they are, a large T all pairs alike. The text of the subword model
+is sampled so too, by language.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from nmt.config.pairs import LanguagePair
+from nmt.corpus.encoding import EncodedCorpus
+from nmt.corpus.filters import is_held_out
+from nmt.corpus.reader import Pair, read_pairs
+from nmt.runs.log import LOG
+from nmt.training.texts import HoldOut, TrainingText
+
+Key = TypeVar("Key", bound=Hashable)
+
+_DIGITS = 6
+"""Of a weight: what decimal numbers of other machines are the same, too."""
+
+
+def passes(sizes: Mapping[Key, float], temperature: float) -> dict[Key, float]:
+    """Say how often each of several texts is gone through, so that all together are as many lines as before.
+
+    Args:
+        sizes: n of each text, above 0.
+        temperature: T.
+
+    Returns:
+        N p / n for each, where p is in proportion to n^(1/T), and N the sum of all sizes.
+    """
+    largest = max(sizes.values())
+    shares = {key: (size / largest) ** (1 / temperature) for key, size in sizes.items()}
+    total, scale = sum(sizes.values()), sum(shares.values())
+    return {key: float(f"{total * share / scale / sizes[key]:.{_DIGITS}g}") for key, share in shares.items()}
+
+
+def settled_weights(texts: Sequence[TrainingText], corpora: Sequence[EncodedCorpus], temperature: float) -> list[float]:
+    """Give the weight of each text: its own, and what the temperature makes of the size of its pair; log these."""
+    if texts[0].pair is None:
+        return [text.weight for text in texts]
+    sizes: dict[LanguagePair | None, float] = {}
+    for text, corpus in zip(texts, corpora, strict=True):
+        sizes[text.pair] = sizes.get(text.pair, 0.0) + text.weight * len(corpus)
+    often = passes(sizes, temperature)
+    total = sum(sizes.values())
+    told = (f"{pair} {often[pair]:.3g} times ({often[pair] * size / total:.0%})" for pair, size in sizes.items())
+    LOG.info(f"corpus.temperature={temperature:g}: an epoch goes through {', '.join(told)}")
+    return [float(f"{text.weight * often[text.pair]:.{_DIGITS}g}") for text in texts]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The text that subwords of several pairs are trained on, in which each language has its share."""
+
+    texts: Sequence[TrainingText]
+    held_out: Mapping[LanguagePair | None, HoldOut]
+    """which pairs shape no subword"""
+    temperature: float
+    languages: tuple[str, ...]
+    """target languages, which get a symbol each"""
+
+    @property
+    def recipe(self) -> list[Any]:
+        """All that the text depends on besides the content of the files."""
+        held_out = [[str(pair), *each] for pair, each in self.held_out.items()]
+        return [[str(text.pair) for text in self.texts], held_out, self.temperature, self.languages]
+
+    def lines(self, sides: Sequence[str] = ("source", "target")) -> Iterator[str]:
+        """Yield the lines of some sides; those of a language that has few of them several times."""
+        counts: Counter[str] = Counter()
+        for text, _ in self._pairs():
+            counts.update(getattr(text.pair, side) for side in sides)
+        often, seen = passes(counts, self.temperature), dict.fromkeys(counts, 0)
+        for text, pair in self._pairs():
+            for side in sides:
+                language = getattr(text.pair, side)
+                number = seen[language]
+                seen[language] += 1
+                for _ in range(int((number + 1) * often[language]) - int(number * often[language])):
+                    yield getattr(pair, side)
+
+    def _pairs(self) -> Iterator[tuple[TrainingText, Pair]]:
+        for text in self.texts:
+            threshold, side = self.held_out.get(text.pair, HoldOut())
+            for pair in read_pairs(text.paths):
+                if not is_held_out(pair, threshold, side=side):
+                    yield text, pair
