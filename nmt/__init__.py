@@ -70,7 +70,7 @@ def load(
         layers: what is done to lines: ``sentences`` translates each sentence of a line by itself, so that none is lost,
             and needs sentencex; ``html`` or ``tags`` takes tags out, and puts them back where their words went.
         search: settings of the search, as ``beam_size=1``; those of `nmt.config.search.SearchConfig`. What is not given
-            is as the model was saved with.
+            is as the model was saved with. Of a model of several languages, ``to="gn"`` names the target language.
 
     Raises:
         BundleError: the model is missing or damaged.
@@ -82,6 +82,7 @@ def load(
     from nmt.errors import ConfigError
     from nmt.machine import set_kernel_caches
     from nmt.text.glossary import read_glossary
+    from nmt.translation.languages import settled
     from nmt.translation.layers import layers_of
     from nmt.translation.translator import Translator
 
@@ -90,6 +91,7 @@ def load(
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
     settings = changed(bundle.search, search)
+    bundle = settled(bundle, settings, by_line=True)
     markup = [each for each in layers if each != "sentences"]
     if isinstance(layers, str) or len(markup) > 1 or not {*markup} <= {"html", "tags"}:
         raise ConfigError(f"layers={layers!r} is not possible: give a list of sentences, and one of html and tags")

@@ -12,7 +12,13 @@ from typing import IO, TYPE_CHECKING
 
 from nmt.cli.common import Parser, report, run, standard_output
 from nmt.cli.lines import Unknown
-from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.options import (
+    add_machine_options,
+    add_search_options,
+    load_translator,
+    search_config,
+    warn_of_direction,
+)
 from nmt.cli.reference import evaluation_of
 from nmt.errors import ConfigError, CorpusError
 
@@ -162,6 +168,7 @@ def _translate(arguments: argparse.Namespace, source: list[str]) -> tuple[list[s
 
     from nmt.evaluation.report import Speed, translate_text
 
+    warn_of_direction(NAME, arguments, arguments.model)
     loaded = load_translator(arguments, arguments.model)
     silent = True if arguments.quiet or sys.stderr is None else None  # None: shown on a terminal only
     with tqdm(total=len(source), unit=" sentences", file=sys.stderr, disable=silent, leave=False) as bar:

@@ -82,8 +82,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--train",
         action="append",
         metavar="PREFIX",
-        help="the training text for the shortlist: PREFIX of PREFIX.SOURCE and PREFIX.TARGET, or a .tsv file; may be "
-        "given several times (default: what config.yaml beside the bundle names)",
+        help="the training text for the shortlist: PREFIX of PREFIX.SOURCE and PREFIX.TARGET, or a .tsv file, named as "
+        "corpus.train; may be given several times (default: what config.yaml beside the bundle names)",
     )
     parser.add_argument("--verify", action="store_true", help="check what is promised instead, and write nothing")
     parser.add_argument(
@@ -137,10 +137,10 @@ def export(arguments: argparse.Namespace) -> None:
     if arguments.shortlist is not None:
 
         def make(description: Description) -> Shortlist:
-            corpora = _training_text(path, description, arguments.train or [])
+            corpora, languages = _training_text(path, description, arguments.train or [])
             if not arguments.quiet:
                 report(NAME, f"aligning {', '.join(corpus.label for corpus in corpora)}")
-            return learn_shortlist(description, corpora, size=arguments.shortlist)
+            return learn_shortlist(description, corpora, size=arguments.shortlist, languages=languages)
 
     written = export(path, arguments.precision, shortlist=make)
     if not arguments.quiet:
@@ -187,8 +187,9 @@ def _translated(path: Path, options: Sequence[str], text: bytes) -> bytes:
     return finished.stdout
 
 
-def _training_text(path: Path, description: Description, named: Sequence[str]) -> list[CorpusPaths]:
-    """Find the training text: as it is named, or as the run says that the bundle belongs to."""
+def _training_text(path: Path, description: Description, named: Sequence[str]) -> tuple[list[CorpusPaths], list[str]]:
+    """Find the training text and the target language of each: as it is named, or as the run of the bundle says."""
+    from nmt.corpus.pairs import has_text, resolve_pair
     from nmt.corpus.reader import resolve
 
     key = "--train"
@@ -203,8 +204,12 @@ def _training_text(path: Path, description: Description, named: Sequence[str]) -
             f"--shortlist needs the training text, and {path.absolute().parent} has no config.yaml that names it: "
             "give it with --train PREFIX"
         )
-    languages = {"source": description.source_language, "target": description.target_language}
-    return [resolve(name, **languages, key=key) for name in named]
+    if not description.pairs:
+        languages = {"source": description.source_language, "target": description.target_language}
+        return [resolve(name, **languages, key=key) for name in named], [description.target_language] * len(named)
+    # A pair may lack any text but the first.
+    both = [(name, pair) for pair in description.pairs for name in named if name == named[0] or has_text(name, pair)]
+    return [resolve_pair(name, pair, key=key) for name, pair in both], [pair.target for _, pair in both]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nmt.config.choices import PRECISIONS, Pooling, TaskName
+from nmt.cli.common import report
+from nmt.cli.option_checks import SEARCH, check_search, option_name, refuse_options
+from nmt.config.choices import PRECISIONS, TaskName
 from nmt.config.schema import describe
 from nmt.config.search import SearchConfig
 from nmt.errors import BundleError, ConfigError
@@ -25,14 +27,11 @@ if TYPE_CHECKING:
     from nmt.translation.rerank import Rerank
 
 
-_SEARCH = tuple(item.name for item in dataclasses.fields(SearchConfig))
-_SHARED = tuple(name for name in _SEARCH if name != "terms")
+_SHARED = tuple(name for name in SEARCH if name != "terms")
 """Those that every command with a search has; for terms see nmt.cli.terms."""
-_OF_SAMPLING = ("temperature", "top_k", "top_p", "seed")
 
 
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+_METAVARS = {int: "N", float: "X", str: "LANGUAGE"}
 
 
 class Loaded(NamedTuple):
@@ -74,6 +73,8 @@ class Asked(NamedTuple):
     """whether each sentence of a line is translated by itself"""
     markup: str | None = None
     """of lines, which is taken out and put back"""
+    language_by_line: bool = False
+    """whether each line may name its target language"""
     others: Sequence[str] = ()
     """bundles that make one ensemble with the first"""
 
@@ -82,14 +83,14 @@ def add_search_options(parser: argparse.ArgumentParser, *, only: Sequence[str] =
     """Add options for fields of SearchConfig, for all or some; one that is not given leaves the model's default."""
     group = parser.add_argument_group("search", "an option that you leave out is as the model was saved with")
     lines = describe(SearchConfig)
-    parser.set_defaults(**dict.fromkeys(_SEARCH))
+    parser.set_defaults(**dict.fromkeys(SEARCH))
     for item in (item for item in dataclasses.fields(SearchConfig) if item.name in only):
-        kind: dict[str, Any] = {"type": type(item.default), "metavar": "X" if item.type == "float" else "N"}
+        kind: dict[str, Any] = {"type": type(item.default), "metavar": _METAVARS.get(type(item.default))}
         if isinstance(item.default, Enum):
             kind = {"type": str, "choices": [word.name for word in type(item.default)]}
         elif isinstance(item.default, bool):
             kind = {"action": argparse.BooleanOptionalAction}
-        group.add_argument(_option(item.name), help=lines[item.name].replace("%", "%%"), **kind)
+        group.add_argument(option_name(item.name), dest=item.name, help=lines[item.name].replace("%", "%%"), **kind)
 
 
 def add_machine_options(parser: argparse.ArgumentParser) -> None:
@@ -129,14 +130,14 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
             chosen[item.name] = type(item.default)[value] if isinstance(item.default, Enum) else value
     for name, value in chosen.items():
         if isinstance(value, float) and not math.isfinite(value):
-            raise ConfigError(f"{_option(name)} {value} is not possible: it must be a finite number")
+            raise ConfigError(f"{option_name(name)} {value} is not possible: it must be a finite number")
     search = dataclasses.replace(settings, **chosen)
     try:
         search.validate()
     except ConfigError as error:
         message = str(error)
         for name in chosen:
-            message = message.replace(f"search.{name}=", f"{_option(name)} ")
+            message = message.replace(f"search.{name}=", f"{option_name(name)} ")
         raise ConfigError(message) from None
     return search
 
@@ -146,6 +147,28 @@ def chosen_tag(tag: str, names: Mapping[str, int]) -> int:
     from nmt.translation.tags import tag_number
 
     return tag_number(int(tag) if tag.removeprefix("-").isdecimal() else tag, names)
+
+
+def with_languages(bundle: LoadedBundle, search: SearchConfig, model: str, *, by_line: bool = False) -> LoadedBundle:
+    """Give a bundle the languages that are asked for; ConfigError: it does not have them, or one is missing."""
+    from nmt.translation.languages import settled
+
+    try:
+        return settled(bundle, search, by_line=by_line)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("the model", model, 1).replace("(to, or --to)", "with --to")) from None
+
+
+def warn_of_direction(name: str, arguments: argparse.Namespace, model: str) -> None:
+    """Say under a command's name that the direction that ``--from`` and ``--to`` name was never trained, if so."""
+    if arguments.source_language is None or arguments.quiet:
+        return
+    from nmt.bundle.description import read_description, read_whole
+    from nmt.translation.languages import untrained
+
+    description = read_whole(Path(model), read_description)
+    if told := untrained(description, search_config(arguments, description.search)):
+        report(name, f"warning: {told.replace('the model', model, 1)}")
 
 
 def task_of(model: str) -> TaskName:
@@ -178,11 +201,13 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
     machine = {"device": arguments.device, "threads": arguments.threads}
     bundle = load_all([model, *asked.others], precision=arguments.precision, **machine)
     search = search_config(arguments, bundle.search)
-    _refuse_options(arguments, model, bundle, asked)
+    refuse_options(arguments, model, bundle, asked)
     if bundle.task in _SEARCHING:
-        _check_search(arguments, search, asked)
+        check_search(arguments, search, asked)
     if asked.tag is not None:
         search = dataclasses.replace(search, source_tag=chosen_tag(asked.tag, bundle.tags))
+    if bundle.task is TaskName.translation:
+        bundle = with_languages(bundle, search, model, by_line=asked.language_by_line)
     return Loaded(bundle, _ANSWERING[bundle.task](bundle, search, asked))
 
 
@@ -234,62 +259,3 @@ _ANSWERING: dict[TaskName, Callable[[LoadedBundle, SearchConfig, Asked], Any]] =
 """What answers lines for each task."""
 _SEARCHING = (TaskName.translation, TaskName.generation)
 """The tasks whose outputs are searched for token by token."""
-_ALL = frozenset(_SEARCH)
-_OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
-"""The settings of search that tasks without a search have too."""
-_TAKES: dict[TaskName, frozenset[str]] = {
-    TaskName.translation: _ALL - {"max_new_tokens"}
-    | {"n_best", "alignments", "rerank", "prefixes", "tag", "glossary"}
-    | {"split_sentences", "markup"},
-    TaskName.labelling: _OF_WORDS,
-    TaskName.classification: _OF_WORDS | {"n_best", "attention"},
-    TaskName.generation: _ALL - {"max_length_ratio", "source_tag", "protect", "check_numbers", "terms"} | {"n_best"},
-}
-"""The options that each task takes, of those that not all take."""
-_WHOSE = {
-    frozenset((TaskName.translation,)): "translations",
-    frozenset((TaskName.translation, TaskName.generation)): "models that write text",
-    frozenset((TaskName.translation, TaskName.generation, TaskName.classification)): "models that write text or "
-    "classify lines",
-    frozenset((TaskName.classification,)): "a model that classifies lines",
-    frozenset((TaskName.generation,)): "a language model",
-}
-"""In words, what an option is for that these tasks take."""
-
-
-def _refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBundle, asked: Asked) -> None:
-    """Refuse options that this model has no use for: ConfigError."""
-    options = {
-        "n_best": asked.n_best > 1,
-        "alignments": asked.alignments,
-        "rerank": asked.rerank is not None,
-        "attention": asked.attention,
-        "prefixes": asked.prefixes,
-        "tag": asked.tag is not None,
-        "glossary": bool(asked.glossary),
-        "split_sentences": asked.split_sentences,
-        "markup": asked.markup is not None,
-    }
-    options |= {name: getattr(arguments, name) is not None for name in _SEARCH}
-    for name, is_given in options.items():
-        if is_given and name not in _TAKES[bundle.task]:
-            whose = _WHOSE[frozenset(task for task, taken in _TAKES.items() if name in taken)]
-            raise ConfigError(f"{_option(name)} is for {whose}, and {model} {bundle.task.does}: leave it out")
-    if asked.attention and bundle.config.pooling is Pooling.last:
-        raise ConfigError(f"--attention has nothing to show: {model} has model.pooling=last; leave it out")
-
-
-def _check_search(arguments: argparse.Namespace, search: SearchConfig, asked: Asked) -> None:
-    """Refuse options that would change nothing, with sampling or without, and too small a beam: ConfigError."""
-    for name in () if search.sample else _OF_SAMPLING:
-        if getattr(arguments, name) is not None:
-            raise ConfigError(f"{_option(name)} is for sampling: add --sample, or leave it out")
-    if search.sample and arguments.beam_size is not None:
-        raise ConfigError("--beam-size is for a beam, and outputs are sampled: leave it out, or add --no-sample")
-    if search.sample and asked.rerank and not arguments.sample:
-        raise ConfigError("--rerank chooses among samples, or in a beam: say which with --sample or --no-sample")
-    if asked.n_best > search.beam_size and not search.sample:
-        raise ConfigError(
-            f"--n-best {asked.n_best} is more than the beam holds: set --beam-size {asked.n_best} or more "
-            f"(it is {search.beam_size})"
-        )

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nmt.cli.lines import Text, decode, raw_lines
 from nmt.cli.windows import Window
@@ -18,6 +18,9 @@ from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
 from nmt.translation.request import Request
 from nmt.translation.tags import tag_number
+
+if TYPE_CHECKING:
+    from nmt.bundle.description import Description
 
 INPUT_FORMATS = ("text", "jsonl")
 
@@ -27,6 +30,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "prefix": (str,),
     "terms": (dict,),
     "tag": (int, str),
+    "to": (str,),
     "id": (int, str),
 }
 """The keys of a line of JSON; docs/schemas/translate-input.json says the same."""
@@ -35,7 +39,7 @@ _IN_WORDS: dict[tuple[type, ...], str] = {
     (int, str): "a text or a whole number",
     (dict,): 'an object from words to their targets, as {"dog": "Hund", "cat": ["Katze", "Kater"]}',
 }
-_OF_TRANSLATIONS = ("prefix", "tag", "terms")
+_OF_TRANSLATIONS = ("prefix", "tag", "terms", "to")
 
 
 class Asking(Protocol):
@@ -70,7 +74,7 @@ def asking_of(arguments: argparse.Namespace) -> Iterator[Asking | None]:
         from nmt.bundle.description import read_description, read_whole
 
         description = read_whole(Path(arguments.model), read_description)
-        yield Objects(arguments.model, description.task, description.tags)
+        yield Objects(arguments.model, description, to=arguments.to)
 
 
 def asked(windows: Iterable[Window], asking: Asking) -> Iterator[Window]:
@@ -123,9 +127,10 @@ class Prefixes:
 class Objects:
     """Lines of JSON, each an object with what is asked."""
 
-    def __init__(self, model: str, task: TaskName, tags: Mapping[str, int]) -> None:
-        """Make requests for a model of this task, whose tags have these names."""
-        self._model, self._task, self._tags = model, task, tags
+    def __init__(self, model: str, description: Description, *, to: str | None = None) -> None:
+        """Make requests for a model that is described so, into the language `to` where a line names none."""
+        self._model, self._task, self._description = model, description.task, description
+        self._to = description.search.to if to is None else to
 
     def request(self, line: Text, number: int) -> Request:
         """See `Asking`."""
@@ -158,7 +163,19 @@ class Objects:
         if "text" not in values:
             raise ConfigError(f"'text' is missing: write {_EXAMPLE}")
         if "tag" in values:
-            tag_number(values["tag"], self._tags)
+            tag_number(values["tag"], self._description.tags)
+        if self._task is TaskName.translation:
+            self._check_language(values.get("to", self._to))
+
+    def _check_language(self, language: str) -> None:
+        """Refuse a line whose target language is missing, or not one of the model's: ConfigError."""
+        from nmt.translation.languages import target_of
+
+        try:
+            target_of(self._description, language)
+        except ConfigError as error:
+            message = str(error).replace("the model", self._model, 1)
+            raise ConfigError(message.replace("(to, or --to)", "with 'to', or --to")) from None
 
 
 def _parsed(text: str) -> dict[str, Any]:

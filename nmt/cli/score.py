@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from nmt.cli.common import EXIT_CODES, Parser, report, run, standard_output
 from nmt.cli.lines import Text, Unknown, decode, raw_lines, standard_input
-from nmt.cli.options import add_machine_options, add_search_options, chosen_tag, search_config
+from nmt.cli.options import (
+    add_machine_options,
+    add_search_options,
+    chosen_tag,
+    search_config,
+    warn_of_direction,
+    with_languages,
+)
 from nmt.cli.windows import Window, text_windows
 from nmt.config.choices import TaskName
 from nmt.errors import ConfigError
@@ -42,7 +49,16 @@ formats:
 
 {EXIT_CODES}"""
 
-_SETTINGS = ("length_penalty", "normalization", "max_source_tokens", "batch_size", "source_tag", "protect")
+_SETTINGS = (
+    "length_penalty",
+    "normalization",
+    "max_source_tokens",
+    "batch_size",
+    "source_tag",
+    "to",
+    "source_language",
+    "protect",
+)
 """The settings of search that say something about a score."""
 
 
@@ -132,6 +148,8 @@ def _scorer(arguments: argparse.Namespace) -> Scorer:
     search = search_config(arguments, bundle.search)
     if arguments.tag is not None:
         search = dataclasses.replace(search, source_tag=chosen_tag(arguments.tag, bundle.tags))
+    warn_of_direction(NAME, arguments, arguments.models[0])
+    bundle = with_languages(bundle, search, arguments.models[0])
     return Scorer(bundle, search=search, alignments=arguments.alignments)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 import traceback
@@ -14,7 +13,15 @@ from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 from nmt.cli.common import EXIT_FAILED, Parser, explained, report, run, standard_output
 from nmt.cli.layers import add_layer_options, check_layers
 from nmt.cli.lines import Unknown, standard_input
-from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.option_checks import check_attention, check_sharpness
+from nmt.cli.options import (
+    Asked,
+    add_machine_options,
+    add_search_options,
+    load_translator,
+    search_config,
+    warn_of_direction,
+)
 from nmt.cli.requests import INPUT_FORMATS, asked, asking_of
 from nmt.cli.terms import add_term_options, check_terms, glossary_of
 from nmt.cli.windows import Window, check_count, require_samples, text_windows, windows_from_nothing
@@ -47,11 +54,12 @@ examples:
   nmt-translate runs/demo/best --glossary terms.tsv < input.en                  "dog<tab>Hund" on a line of terms.tsv
   nmt-translate runs/demo/best --markup html --split-sentences < lines.html     tags come back, no sentence is lost
   nmt-translate runs/demo/best --input-format jsonl --format jsonl < requests.jsonl
+  nmt-translate runs/americas/best --to gn < input.es > output.gn               of a model of several languages
 
 input:
   text    a sentence a line
   jsonl   an object a line: text, and perhaps prefix (of its translation), tag (a number or a name), terms (an object
-          from words to their targets) and id (a text or a whole number, which --format jsonl gives back)
+          from words to their targets), to (the target language) and id (a text or a whole number, which comes back)
 
 formats:
   text    the translation; with --scores its score and a tab before it; with --alignments a tab and these behind it
@@ -115,11 +123,9 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
 
     search_config(arguments)
     arguments.words, arguments.command, arguments.others = command_line, command, others
-    if arguments.attention and arguments.format != "text":
-        advice = "leave it out" if arguments.format == "jsonl" else f"take that instead of {arguments.format}"
-        raise ConfigError(f"--attention is for --format text, and jsonl has the weights anyway: {advice}")
+    check_attention(arguments)
     arguments.workers = worker_count(arguments.workers)
-    _check_sharpness(arguments)
+    check_sharpness(arguments)
     if arguments.n_best < 1:
         raise ConfigError(f"--n-best {arguments.n_best} is not possible: it must be 1 or more")
     if arguments.count is not None:
@@ -136,15 +142,6 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
             f"--n-best {arguments.n_best} needs --format jsonl or --format moses: text has one line for each of input"
         )
     return arguments
-
-
-def _check_sharpness(arguments: argparse.Namespace) -> None:
-    """Take the default of ``--sharpness``; ConfigError: it is impossible, or means nothing."""
-    if arguments.sharpness is not None and arguments.sample:
-        raise ConfigError("--sharpness is for a beam, and samples count alike: leave it out")
-    arguments.sharpness = 0.5 if arguments.sharpness is None else arguments.sharpness
-    if not (math.isfinite(arguments.sharpness) and arguments.sharpness >= 0):
-        raise ConfigError(f"--sharpness {arguments.sharpness:g} is not possible: it must be 0 or more")
 
 
 def _add_input_options(parser: Parser) -> None:
@@ -209,6 +206,7 @@ def translate(arguments: argparse.Namespace) -> None:
     read = None if counted else standard_input(arguments.command.name)
     unknown = Unknown()
     check_terms(arguments)
+    warn_of_direction(arguments.command.name, arguments, arguments.model)
     with asking_of(arguments) as asking, _translator(arguments) as translator:
         if read is None:
             windows = windows_from_nothing(arguments.count, translator.window)
@@ -249,7 +247,8 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
     wanted = wanted._replace(split_sentences=arguments.split_sentences, markup=arguments.markup)
     wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
-    wanted = wanted._replace(glossary=glossary_of(arguments))
+    by_line = arguments.input_format == "jsonl"
+    wanted = wanted._replace(glossary=glossary_of(arguments), language_by_line=by_line)
     loaded = load_translator(arguments, arguments.model, wanted)
     if loaded.bundle.task not in arguments.command.tasks:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}: use nmt predict")

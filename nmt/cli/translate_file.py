@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nmt.cli.common import EXIT_CODES, Parser, report, run
-from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.options import (
+    Asked,
+    add_machine_options,
+    add_search_options,
+    load_translator,
+    search_config,
+    warn_of_direction,
+)
 from nmt.config.choices import TaskName
 from nmt.documents.document import Document
 from nmt.documents.formats import FORMATS, format_of
@@ -83,6 +90,7 @@ def translate_file(arguments: argparse.Namespace) -> None:
         OSError: the document cannot be read.
     """
     document = Document(arguments.file, read_regular(arguments.file), arguments.all)
+    warn_of_direction(NAME, arguments, arguments.model)
     loaded = load_translator(arguments, arguments.model, Asked(split_sentences=arguments.split_sentences))
     if loaded.bundle.task is not TaskName.translation:
         raise ConfigError(f"{arguments.model} does not translate, it is of task={loaded.bundle.task}")

@@ -43,7 +43,12 @@ class Graphs(NamedTuple):
 
 
 def build_graphs(
-    config: ModelConfig, weights: Weights, arithmetic: MakeArithmetic, *, with_shortlist: bool = False
+    config: ModelConfig,
+    weights: Weights,
+    arithmetic: MakeArithmetic,
+    *,
+    with_shortlist: bool = False,
+    languages: range = range(0),
 ) -> Graphs:
     """Build the graphs.
 
@@ -52,6 +57,7 @@ def build_graphs(
         weights: named as nmt.model.seq2seq.Seq2Seq names them.
         arithmetic: how to multiply.
         with_shortlist: score the candidates that the encoder is given, instead of the whole vocabulary.
+        languages: source ids that name the target language, each with a lexicon of its own; empty: there is one.
 
     Raises:
         KeyError: a weight is missing.
@@ -62,7 +68,7 @@ def build_graphs(
     constants: Constants = {}
 
     def build(builder: type[Builder]) -> bytes:
-        return builder(config, weights, arithmetic, with_shortlist).build(constants)
+        return builder(config, weights, arithmetic, with_shortlist, languages).build(constants)
 
     encoder, embedding, step = map(build, (EncoderBuilder, EmbeddingBuilder, StepBuilder))
     ahead = {builder.name: build(builder) for builder in (GreedyBuilder, BeamBuilder)}

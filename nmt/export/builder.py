@@ -34,7 +34,15 @@ class Builder(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, config: ModelConfig, weights: Weights, arithmetic: MakeArithmetic, with_shortlist: bool) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: Weights,
+        arithmetic: MakeArithmetic,
+        with_shortlist: bool,
+        languages: range = range(0),
+    ) -> None:
+        self.languages = languages
         self.config, self.weights, self.with_shortlist = config, weights, with_shortlist
         self._make_arithmetic = arithmetic
         self.begin(Graph(self.name))

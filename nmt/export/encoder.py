@@ -122,10 +122,24 @@ class EncoderBuilder(Builder):
         if self.translations:
             targets = self.weights["lexicon.targets"].astype(np.int64)
             narrow = graph.constant(targets.astype(np.min_scalar_type(targets.max())))  # two bytes, mostly
-            add("Cast", add("Gather", narrow, "source", axis=0), to=TensorProto.INT64, name="translations")
+            rows = self._rows_of_lexicon(len(targets))
+            add("Cast", add("Gather", narrow, rows, axis=0), to=TensorProto.INT64, name="translations")
             # In units of ε, so that no step needs to divide by it.
             chances = self.weights["lexicon.probabilities"] / np.float32(self.config.lexicon_epsilon)
-            add("Gather", graph.constant(chances), "source", axis=0, name="chances")
+            add("Gather", graph.constant(chances), rows, axis=0, name="chances")
+
+    def _rows_of_lexicon(self, count: int) -> str:
+        """Find the sources' rows in the lexicons of all languages, see `nmt.model.lexicon.rows_of`."""
+        graph, add, languages = self.graph, self.graph.add, self.languages
+        if not languages:
+            return "source"
+        symbols = add("Slice", "source", *(graph.integers(n) for n in (0, 1, 1)))
+        start, first, last, each = (
+            graph.constant(np.array(n, dtype=np.int64))
+            for n in (languages.start, 0, len(languages) - 1, count // len(languages))
+        )
+        number = add("Clip", add("Sub", symbols, start), first, last)
+        return add("Add", "source", add("Mul", number, each))
 
     def _first_states(self, summaries: list[list[Activation]]) -> None:
         graph, add = self.graph, self.graph.add

@@ -15,6 +15,7 @@ from nmt.bundle.description import Description, explaining, read_config, read_de
 from nmt.bundle.manifest import CONFIG, other_files, require_whole, with_manifest
 from nmt.bundle.replacement import finish_saving, identity, replace_directory
 from nmt.config.choices import VARIANTS, TaskName
+from nmt.config.pairs import target_languages
 from nmt.corpus.encoding import Encoder, Side
 from nmt.corpus.reader import CorpusPaths, read_pairs
 from nmt.errors import BundleError, ConfigError
@@ -26,6 +27,7 @@ from nmt.export.int8 import Int8
 from nmt.export.tagger import build_tagger_graph
 from nmt.files import is_utf8
 from nmt.text.shortlist import Shortlist
+from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import subwords_of
 from nmt.text.words import WordVocabulary
 
@@ -75,13 +77,39 @@ def export(path: Path, precision: str, *, shortlist: MakeShortlist | None = None
     return Exported({name: len(content) for name, content in files.items() if name.startswith(f"{precision}/")})
 
 
-def learn_shortlist(description: Description, corpora: Sequence[CorpusPaths], *, size: int) -> Shortlist:
+def learn_shortlist(
+    description: Description, corpora: Sequence[CorpusPaths], *, size: int, languages: Sequence[str] = ()
+) -> Shortlist:
     """Learn a shortlist from parallel text: `size` targets for each source subword, and as many for all.
 
+    Args:
+        description: of the model.
+        corpora: the texts.
+        size: see `nmt.text.shortlist.Shortlist.train`.
+        languages: the target language of each text; only a model that has symbols of languages needs them.
+
     Raises:
+        ConfigError: there is no text of a language.
         CorpusError: a text is missing or damaged, or there is none.
     """
     source, target = subwords_of(description.source_subwords), subwords_of(description.target_subwords)
+    if not source.languages:
+        return _learn(source, target, corpora, size=size)
+    trained = target_languages(description.pairs)
+    if lacking := [language for language in trained if language not in languages]:
+        raise ConfigError(f"there is no training text of the target language {lacking[0]} for the shortlist")
+    learnt = {
+        language: _learn(
+            source, target, [text for text, own in zip(corpora, languages, strict=True) if own == language], size=size
+        )
+        for language in trained
+    }
+    # Nobody can ask for a language of the vocabulary that was not trained.
+    every = [learnt.get(language, learnt[trained[0]]) for language in source.languages]
+    return Shortlist.join(every, source.language_ids)
+
+
+def _learn(source: SubwordModel, target: SubwordModel, corpora: Sequence[CorpusPaths], *, size: int) -> Shortlist:
     encoder = Encoder(source, target)
     pairs = chain.from_iterable(map(read_pairs, corpora))
     encoded = encoder.encode(pairs, label=", ".join(corpus.label for corpus in corpora))
@@ -136,7 +164,13 @@ def _graphs(
     """Build the graphs of a bundle's task: for each part its file's name and content."""
     source, task = description.source_subwords, description.task
     if task not in _OF_WORDS:
-        graphs = build_graphs(description.config, weights, _ARITHMETIC[precision], with_shortlist=with_shortlist)
+        graphs = build_graphs(
+            description.config,
+            weights,
+            _ARITHMETIC[precision],
+            with_shortlist=with_shortlist,
+            languages=subwords_of(description.source_subwords).language_ids,
+        )
         return graphs.files()
     if precision != "fp32" or with_shortlist:
         raise ConfigError(

@@ -132,6 +132,8 @@ def _require_possible(plan: Plan) -> None:
             raise ConfigError(
                 f"trainer.overwrite=true would begin again at every start; remove {plan.directory} instead"
             )
+        if config.corpus.pairs:
+            raise ConfigError("corpus.pairs is not possible here: the models are of one pair; name source and target")
         if config.init_from:
             raise ConfigError("init_from is not possible here: the models of the two directions begin anew")
         config.validate()

@@ -26,6 +26,7 @@ from nmt.corpus.reader import read_lines
 from nmt.errors import ConfigError, CorpusError
 from nmt.files import sibling
 from nmt.runs.log import LOG, Pace, clock
+from nmt.translation.languages import settled
 from nmt.translation.translator import Translator
 
 if TYPE_CHECKING:
@@ -88,14 +89,20 @@ class Teacher:
     threads: int = 0
 
     def describe(self) -> Description:
-        """Read the bundle's languages and settings without its weights; raises BundleError."""
-        return read_whole(self.path, read_description)
+        """Read the bundle's settings without its weights, and the languages that are asked for.
+
+        Raises:
+            BundleError: there is no bundle, or it is damaged.
+            ConfigError: a language is missing, or the model does not have it.
+        """
+        description = read_whole(self.path, read_description)
+        return settled(description, self.search(description.search) if self.search else description.search)
 
     def load(self) -> LoadedTeacher:
         """Load it; raises BundleError and ConfigError as `nmt.bundle.loading.load`."""
         bundle = load(self.path, precision=self.precision, device=self.device, threads=self.threads)
-        search = self.search(bundle.search) if self.search else None
-        return LoadedTeacher(Translator(bundle, search=search), bundle.precision, self.path)
+        search = self.search(bundle.search) if self.search else bundle.search
+        return LoadedTeacher(Translator(settled(bundle, search), search=search), bundle.precision, self.path)
 
 
 class LoadedTeacher(NamedTuple):
@@ -113,6 +120,8 @@ class LoadedTeacher(NamedTuple):
                 digest.update(path.read_bytes())
         search = {key: str(value) for key, value in dataclasses.asdict(self.translator.search).items()}
         del search["batch_size"]
+        # Files that a command of before began have no languages.
+        search = {key: value for key, value in search.items() if value or key not in ("to", "source_language")}
         return {"model": digest.hexdigest(), "precision": self.precision, "search": search}
 
 

@@ -4,7 +4,10 @@ Scoring the whole vocabulary takes most of the time of a step, and a sentence ca
 L'Hostis et al. 2016). For every source subword, the list holds the targets that the training text aligns with it most
 often. For every sentence, it holds the most frequent targets of all.
 
-Shapes: B sentences, S source length, N ids of a sentence's shortlist, C of all sentences together.
+A model of several target languages has such lists for each. The first id of a source, the symbol of its target
+language, says which count.
+
+Shapes: B sentences, S source length, N ids of a sentence's shortlist, C of all sentences together, G languages.
 """
 
 import io
@@ -22,30 +25,60 @@ from nmt.files import require_regular
 from nmt.text.alignment import Ints, learn_table
 from nmt.text.subwords import SubwordModel
 
-_FORMAT = 1
+_FORMAT = 2
+_FORMAT_OF_ONE = 1
+"""Of the lists of one language, which an older nmt reads too."""
 _ROWS = 10_000
-_ARRAYS = ("format", "target_vocabulary", "offsets", "targets", "common")
+_ARRAYS = ("target_vocabulary", "offsets", "targets", "common")
+_ARRAYS_OF_LANGUAGES = ("languages", "common_offsets")
 
 
 class Shortlist:
     """Target ids for every source subword, and for every sentence."""
 
-    def __init__(self, offsets: Ints, targets: npt.NDArray[Any], common: npt.NDArray[Any], vocabulary: int) -> None:
+    def __init__(
+        self,
+        offsets: Ints,
+        targets: npt.NDArray[Any],
+        common: npt.NDArray[Any],
+        vocabulary: int,
+        *,
+        languages: range = range(0),
+        common_offsets: Ints | None = None,
+    ) -> None:
         """Take the lists as they are.
 
         Args:
-            offsets: (source vocabulary + 1,): those of source id s are ``targets[offsets[s]:offsets[s + 1]]``.
+            offsets: (G · source vocabulary + 1,): those of source id s are ``targets[offsets[s]:offsets[s + 1]]``, of
+                the first language; those of the next follow.
             targets: all these lists, one after the other.
-            common: those of every sentence.
+            common: those of every sentence, language after language.
             vocabulary: size of the target vocabulary.
+            languages: source ids that name the target language; empty: there is one.
+            common_offsets: (G + 1,) where those of each language begin; None: all are of one.
         """
-        self._offsets, self._targets, self._common = offsets, targets, common
+        self._offsets, self._targets, self._common, self._languages = offsets, targets, common, languages
+        self._common_offsets = np.array([0, len(common)]) if common_offsets is None else common_offsets
         self.target_vocabulary = vocabulary
 
     @property
     def source_vocabulary(self) -> int:
         """How many source ids there are."""
-        return len(self._offsets) - 1
+        return (len(self._offsets) - 1) // max(1, len(self._languages))
+
+    @staticmethod
+    def join(shortlists: "Sequence[Shortlist]", languages: range) -> "Shortlist":
+        """Join the lists of several target languages, whose symbols are the ids `languages` of sources."""
+        starts = np.cumsum([0, *(len(each._targets) for each in shortlists)])
+        rows = [each._offsets[:-1] + start for each, start in zip(shortlists, starts, strict=False)]
+        return Shortlist(
+            np.concatenate([*rows, starts[-1:]]),
+            np.concatenate([each._targets for each in shortlists]),
+            np.concatenate([each._common for each in shortlists]),
+            shortlists[0].target_vocabulary,
+            languages=languages,
+            common_offsets=np.cumsum([0, *(len(each._common) for each in shortlists)]),
+        )
 
     @staticmethod
     def train(
@@ -103,27 +136,39 @@ class Shortlist:
             (B, N) target ids, each row ascending, padded with -1 to the longest.
         """
         rows, positions = np.nonzero(np.arange(source.shape[1]) < lengths[:, None])
-        ids = source[rows, positions]
+        numbers = self._numbers(source)
+        ids = source[rows, positions] + numbers[rows] * self.source_vocabulary
         starts, counts = self._offsets[ids], self._offsets[ids + 1] - self._offsets[ids]
         ends = np.cumsum(counts)
         listed = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - counts), counts)
         chosen = np.zeros((len(source), self.target_vocabulary), dtype=np.bool_)
-        chosen[:, self._common] = True
+        for number in np.unique(numbers):
+            common = self._common[slice(*self._common_offsets[number : number + 2])]
+            chosen[np.ix_(numbers == number, common)] = True
         chosen[np.repeat(rows, counts), self._targets[listed]] = True
         for row, further in enumerate(needed):
             chosen[row, list(further)] = True
         return columns_of(chosen, fill=-1)
 
+    def _numbers(self, source: npt.NDArray[Any]) -> Ints:
+        """Tell which lists count for each source (B, S): (B,), counted from 0."""
+        if not self._languages:
+            return np.zeros(len(source), dtype=np.int64)
+        return np.clip(source[:, 0].astype(np.int64) - self._languages.start, 0, len(self._languages) - 1)
+
     def to_bytes(self) -> bytes:
         """Return all that `load` needs, as the content of a file."""
         content = io.BytesIO()
+        languages, first = self._languages, self._languages.start
+        of_languages = {"languages": np.array([first, len(languages)]), "common_offsets": self._common_offsets}
         np.savez_compressed(
             content,
-            format=_FORMAT,
+            format=_FORMAT if languages else _FORMAT_OF_ONE,
             target_vocabulary=self.target_vocabulary,
             offsets=self._offsets.astype(np.uint32),
             targets=self._targets.astype(np.min_scalar_type(self.target_vocabulary)),
             common=self._common.astype(np.min_scalar_type(self.target_vocabulary)),
+            **(of_languages if languages else {}),
         )
         return content.getvalue()
 
@@ -137,21 +182,43 @@ class Shortlist:
         try:
             require_regular(path)
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
-                arrays = {name: found[name].astype(np.int64) for name in _ARRAYS}
+                version = int(found["format"])
+                names = _ARRAYS if version == _FORMAT_OF_ONE else (*_ARRAYS, *_ARRAYS_OF_LANGUAGES)
+                arrays = {name: found[name].astype(np.int64) for name in names if version <= _FORMAT}
         except OSError as error:
             raise BundleError(f"{path} is missing or damaged ({error.strerror}); export the bundle again") from None
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BundleError(f"{path} is missing or damaged ({error}); export the bundle again") from None
+        if version > _FORMAT:
+            raise BundleError(f"{path} was written by a newer nmt; install that, or export the bundle again")
         offsets, targets, common = arrays["offsets"], arrays["targets"], arrays["common"]
         vocabulary = int(arrays["target_vocabulary"])
-        if int(arrays["format"]) > _FORMAT:
-            raise BundleError(f"{path} was written by a newer nmt; install that, or export the bundle again")
         whole = offsets.ndim == targets.ndim == common.ndim == 1 and len(offsets) > 0
         if not (whole and offsets[-1] == len(targets) and (np.diff(offsets) >= 0).all()) or (
             max(targets.max(initial=0), common.max(initial=0)) >= vocabulary
         ):
             raise BundleError(f"{path} is damaged (its lists do not fit together); export the bundle again")
-        return Shortlist(offsets, targets, common, vocabulary)
+        if version == _FORMAT_OF_ONE:
+            return Shortlist(offsets, targets, common, vocabulary)
+        return _of_languages(path, Shortlist(offsets, targets, common, vocabulary), arrays)
+
+
+def _of_languages(path: Path, shortlist: Shortlist, arrays: dict[str, Ints]) -> Shortlist:
+    """Divide lists that were read by languages; BundleError: these do not fit together."""
+    described, starts = arrays["languages"], arrays["common_offsets"]
+    if described.shape == (2,) and described[1] > 0 and len(starts) == described[1] + 1:
+        languages = range(int(described[0]), int(described.sum()))
+        is_whole = shortlist.source_vocabulary % len(languages) == 0 and (np.diff(starts) >= 0).all()
+        if is_whole and starts[0] == 0 and starts[-1] == len(arrays["common"]):
+            return Shortlist(
+                arrays["offsets"],
+                arrays["targets"],
+                arrays["common"],
+                shortlist.target_vocabulary,
+                languages=languages,
+                common_offsets=starts,
+            )
+    raise BundleError(f"{path} is damaged (its lists do not fit together); export the bundle again")
 
 
 def pooled(shortlist: Ints, vocabulary: int) -> tuple[Ints, Ints]:

@@ -10,7 +10,8 @@ from nmt.config.pairs import LanguagePair, parse_pairs
 from nmt.config.train import CorpusConfig, TrainConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.filters import hold_out_threshold
-from nmt.corpus.reader import CorpusPaths, ParallelText, find_file, read_text
+from nmt.corpus.pairs import has_text, resolve_pair
+from nmt.corpus.reader import CorpusPaths, ParallelText, read_text
 from nmt.errors import CorpusError
 from nmt.runs.log import LOG
 from nmt.tasks.task import Task
@@ -52,7 +53,7 @@ def training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
     pairs = parse_pairs(settings.pairs)
     for pair in pairs or (None,):
         for (key, name), weight, tag in zip(names, weights, tags, strict=True):
-            if pair and key == "corpus.extra" and not _has_file(_name_of(name, pair), pair):
+            if pair and key == "corpus.extra" and not has_text(name, pair):
                 lacking.setdefault(name, []).append(pair)
             else:
                 texts.append(TrainingText(find_text(task, settings, name, key=key, pair=pair), weight, tag, pair))
@@ -91,33 +92,8 @@ def joined(texts: ScoredTexts) -> ParallelText | None:
 def find_text(
     task: Task, settings: CorpusConfig, name: str, *, key: str, pair: LanguagePair | None = None
 ) -> CorpusPaths:
-    """Find the files of a text.
-
-    Where a pair has no text under its own name, that of the other direction is its text, if it has a file for each
-    side.
-
-    Raises:
-        CorpusError: a file is missing; the message names the pair.
-    """
-    if pair is None:
-        return task.find(name, settings, key=key)
-    try:
-        return task.find(_name_of(name, pair), settings.of(pair), key=key)
-    except CorpusError as error:
-        raise CorpusError(f"the pair {pair}: {error}") from None
-
-
-def _name_of(name: str, pair: LanguagePair) -> str:
-    """Name the text of a pair, which may be that of the other direction."""
-    own, other = pair.text(name), pair.reverse.text(name)
-    has_columns = name.removesuffix(".gz").endswith(".tsv")  # which are not turned round
-    return other if not (has_columns or _has_file(own, pair)) and _has_file(other, pair) else own
-
-
-def _has_file(name: str, pair: LanguagePair) -> bool:
-    """Tell whether a text has a file for both sides of a pair, or for one of them."""
-    files = [f"{name}.{side}{packed}" for side in pair for packed in ("", ".gz")]
-    return find_file((name, *files) if ".tsv" in name else tuple(files), name) is not None
+    """Find the files of a text, of one pair where there are several; CorpusError: one is missing."""
+    return task.find(name, settings, key=key) if pair is None else resolve_pair(name, pair, key=key)
 
 
 class HoldOut(NamedTuple):

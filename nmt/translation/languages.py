@@ -1,7 +1,8 @@
 """The direction of a translation: of a model that was trained in several, what is asked for decides."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nmt.config.pairs import LanguagePair, source_languages, target_languages
 from nmt.config.search import SearchConfig
@@ -13,7 +14,23 @@ from nmt.translation.tags import tag_number
 AnyBundle = TypeVar("AnyBundle", bound=Any)
 
 
-def target_of(bundle: Translating, language: str) -> str:
+class Directed(Protocol):
+    """What is asked of a model, or of its description, about languages; see `nmt.translation.model.Translating`."""
+
+    @property
+    def source_language(self) -> str:
+        """The only one that it translates from."""
+
+    @property
+    def target_language(self) -> str:
+        """The only one that it translates into."""
+
+    @property
+    def pairs(self) -> Sequence[LanguagePair]:
+        """The directions of its training, where there are several."""
+
+
+def target_of(bundle: Directed, language: str) -> str:
     """Find the target language.
 
     Args:
@@ -37,7 +54,7 @@ def target_of(bundle: Translating, language: str) -> str:
     return language
 
 
-def source_of(bundle: Translating, search: SearchConfig) -> str:
+def source_of(bundle: Directed, search: SearchConfig) -> str:
     """Find the source language: what is asked for, or the only one that was trained with the target language.
 
     Raises:
@@ -74,7 +91,7 @@ def settled(bundle: AnyBundle, search: SearchConfig, *, by_line: bool = False) -
     return replace(bundle, source_language=source, target_language=target) if bundle.pairs else bundle
 
 
-def untrained(bundle: Translating, search: SearchConfig) -> str:
+def untrained(bundle: Directed, search: SearchConfig) -> str:
     """Say that the direction that is asked for was never trained; nothing where it was, or where it is not known."""
     if not (bundle.pairs and search.source_language):
         return ""

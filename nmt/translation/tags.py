@@ -14,15 +14,6 @@ def check_tag(tag: int | str) -> None:
         raise ConfigError(f"tag {tag} is not possible: it must be between 0 and {TAGS[-1]}, or -1 for none")
 
 
-def refusal(tag: int | str | None, names: Mapping[str, int]) -> ConfigError | None:
-    """Say why a request cannot have this tag; None: it can."""
-    try:
-        tag_number(-1 if tag is None else tag, names)
-    except ConfigError as error:
-        return error
-    return None
-
-
 def tag_number(tag: int | str, names: Mapping[str, int]) -> int:
     """Find the number of a tag.
 

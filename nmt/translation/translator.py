@@ -190,7 +190,6 @@ class Translator:
         return results
 
     def _refusal(self, request: Request) -> ConfigError | None:
-        """Say why a request cannot be fulfilled; None: it can."""
         try:
             source_prefix(self.bundle, self.search, to=request.to, tag=request.tag)
         except ConfigError as error:

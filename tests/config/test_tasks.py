@@ -30,7 +30,7 @@ def test_what_only_models_of_words_have_is_refused_elsewhere(task, key):
 
 
 def test_every_option_of_search_is_someones():
-    from nmt.cli.options import _TAKES, _WHOSE
+    from nmt.cli.option_checks import _TAKES, _WHOSE
     from nmt.config.search import SearchConfig
 
     assert set(_TAKES) == set(TaskName)
