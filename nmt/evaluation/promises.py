@@ -24,7 +24,7 @@ from nmt.config.choices import VARIANTS, TaskName
 from nmt.corpus.reader import is_blank
 from nmt.errors import ConfigError, NmtError
 from nmt.evaluation.rescoring import source_ids, target_ids, token_log_probs
-from nmt.evaluation.subject import INT8, SingleSteps, Subject, random_lines, shown
+from nmt.evaluation.subject import INT8, SingleSteps, Subject, default_language, random_lines, shown
 from nmt.text.shortlist import Shortlist
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.translator import Translator
@@ -98,6 +98,7 @@ def verify(path: Path, *, lines: Sequence[str], names: Sequence[str] = (), comma
         except NmtError as error:
             yield Check(name, "loads", False, str(error))
             continue
+        subject.translate_into(default_language(description))
         if is_wanted:
             for promise, check in _promises(subject, reference, command, is_exported=bool(parts["fp32"])):
                 yield _check(name, promise, check)
@@ -157,7 +158,7 @@ def _promises(
         yield "shortlist", partial(_coverage, subject, subject.shortlist, reference or subject)
     if subject.name != PYTORCH or not is_exported:
         precision = "fp32" if subject.name == PYTORCH else subject.name
-        options = ("--precision", precision, "--device", "cpu", "--quiet")
+        options = ("--precision", precision, "--device", "cpu", "--quiet", *subject.options)
         yield "one line of output for each of input", partial(_faithful, subject, command, options)
         yield "two workers translate as one", partial(_workers, subject, command, options)
 

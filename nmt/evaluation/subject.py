@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nmt.bundle.description import Description
+from nmt.config.pairs import target_languages
 from nmt.config.search import SearchConfig
 from nmt.evaluation.rescoring import source_ids, target_ids, token_log_probs
 from nmt.search.beam import beam_search
@@ -84,6 +86,17 @@ class Subject:
         """greedy search, and the beam that the bundle says"""
         self.alone = functools.cache(functools.partial(self.translate, batch=1))
         """`translate` with a batch for each line, computed once for each beam"""
+
+    def translate_into(self, language: str) -> None:
+        """Translate into a language from now on; the model's own where it is empty."""
+        search = dataclasses.replace(self.bundle.search, to=language)
+        self.bundle = dataclasses.replace(self.bundle, search=search)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What nmt-translate is told of the language."""
+        to = self.bundle.search.to
+        return ("--to", to) if to else ()
 
     @property
     def count(self) -> str:
@@ -171,3 +184,9 @@ def random_lines(subwords: SubwordModel, count: int, *, seed: int = 1) -> list[s
 def shown(text: str) -> str:
     """Quote a text for a message, its control characters escaped, its end left out where it is long."""
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+
+
+def default_language(description: Description) -> str:
+    """Choose what a model of several languages translates into: what its settings say, else the first."""
+    targets = target_languages(description.pairs)
+    return description.search.to or (targets[0] if len(targets) > 1 else "")

@@ -158,18 +158,19 @@ class Shortlist:
 
     def to_bytes(self) -> bytes:
         """Return all that `load` needs, as the content of a file."""
+        narrow = np.min_scalar_type(self.target_vocabulary)
+        arrays: dict[str, Any] = {
+            "format": _FORMAT if self._languages else _FORMAT_OF_ONE,
+            "target_vocabulary": self.target_vocabulary,
+            "offsets": self._offsets.astype(np.uint32),
+            "targets": self._targets.astype(narrow),
+            "common": self._common.astype(narrow),
+        }
+        if self._languages:
+            arrays["languages"] = np.array([self._languages.start, len(self._languages)])
+            arrays["common_offsets"] = self._common_offsets
         content = io.BytesIO()
-        languages, first = self._languages, self._languages.start
-        of_languages = {"languages": np.array([first, len(languages)]), "common_offsets": self._common_offsets}
-        np.savez_compressed(
-            content,
-            format=_FORMAT if languages else _FORMAT_OF_ONE,
-            target_vocabulary=self.target_vocabulary,
-            offsets=self._offsets.astype(np.uint32),
-            targets=self._targets.astype(np.min_scalar_type(self.target_vocabulary)),
-            common=self._common.astype(np.min_scalar_type(self.target_vocabulary)),
-            **(of_languages if languages else {}),
-        )
+        np.savez_compressed(content, **arrays)
         return content.getvalue()
 
     @staticmethod

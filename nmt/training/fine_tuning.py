@@ -13,6 +13,7 @@ from typing import Any
 from nmt.bundle.weights import Bundle, load_bundle
 from nmt.config.choices import TaskName
 from nmt.config.model import ModelConfig
+from nmt.config.pairs import LanguagePair, parse_pairs, target_languages
 from nmt.config.schema import as_typed, changed, to_dict
 from nmt.config.train import TrainConfig
 from nmt.errors import BundleError, ConfigError
@@ -138,7 +139,39 @@ def _refuse_other_subwords(config: TrainConfig, parent: Bundle) -> None:
 
 
 def _mention_languages(config: TrainConfig, parent: Bundle) -> None:
-    before, now = (parent.source_language, parent.target_language), (config.corpus.source, config.corpus.target)
-    if before != now:
-        from_to = f"from {before[0]} to {before[1]}, this run will from {now[0]} to {now[1]}"
-        LOG.warning(f"init_from={config.init_from} translates {from_to}")
+    corpus = config.corpus
+    if parent.pairs or corpus.pairs:
+        _refuse_other_languages(config, parent)
+        before, now = set(parent.pairs or [_pair_of(parent)]), set(parse_pairs(corpus.pairs))
+        if more := [str(pair) for pair in parse_pairs(corpus.pairs) if pair not in before]:
+            LOG.warning(f"init_from={config.init_from} was not trained to translate {', '.join(more)}")
+        elif before - now:
+            LOG.info(f"init_from={config.init_from} translates {', '.join(map(str, sorted(before)))}")
+        return
+    from_to_before, from_to = (parent.source_language, parent.target_language), (corpus.source, corpus.target)
+    if from_to_before != from_to:
+        change = f"from {from_to_before[0]} to {from_to_before[1]}, this run will from {from_to[0]} to {from_to[1]}"
+        LOG.warning(f"init_from={config.init_from} translates {change}")
+
+
+def _pair_of(parent: Bundle) -> LanguagePair:
+    return LanguagePair(parent.source_language, parent.target_language)
+
+
+def _refuse_other_languages(config: TrainConfig, parent: Bundle) -> None:
+    """Refuse languages that the parent's subwords have no symbol for: ConfigError."""
+    has, pairs = subwords_of(parent.source_subwords).languages, parse_pairs(config.corpus.pairs)
+    targets = target_languages(pairs)
+    if has and not pairs:
+        pair = LanguagePair(config.corpus.source, config.corpus.target)
+        raise ConfigError(
+            f"init_from={config.init_from} translates into {', '.join(has)}: name the languages with "
+            f"corpus.pairs=[{pair}] instead of corpus.source and corpus.target"
+        )
+    lacking = [target for target in targets if target not in has]
+    if lacking and (has or len(targets) > 1):
+        known = f"translates into {', '.join(has)} alone" if has else "has no symbols of target languages"
+        raise ConfigError(
+            f"corpus.pairs has the target language {lacking[0]}, and init_from={config.init_from} {known}; "
+            "leave that out, or train from scratch"
+        )
