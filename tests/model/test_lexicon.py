@@ -120,3 +120,25 @@ def test_project_adds_what_the_readout_says():
     expected = torch.zeros(2, V, dtype=torch.float64)
     expected[0, 1], expected[0, 4], expected[1, 4] = 0.5, 2.0, 3.0
     torch.testing.assert_close(difference, expected)
+
+
+def test_each_target_language_has_a_lexicon_of_its_own():
+    torch.manual_seed(3)
+    languages, vocabulary = range(2, 5), 9
+    joint = Lexicon(vocabulary, 2, epsilon=0.1, languages=languages)
+    tables = torch.randint(9, (3, vocabulary, 2)), torch.rand(3, vocabulary, 2)
+    joint.fill(*(table.flatten(0, 1) for table in tables))
+    source = torch.tensor([[3, 7, 8, 1], [2, 7, 8, 0], [4, 5, 0, 0], [3, 8, 7, 6]])
+    offer = joint(source)
+    for row, number in enumerate((1, 0, 2, 1)):
+        single = Lexicon(vocabulary, 2, epsilon=0.1)
+        single.fill(*(table[number] for table in tables))
+        alone = single(source[row : row + 1])
+        dense = [
+            torch.zeros(4, vocabulary).index_add_(1, each.words[i], each.probabilities[i])
+            for each, i in ((offer, row), (alone, 0))
+        ]
+        torch.testing.assert_close(*dense)
+    first = joint(torch.tensor([[8, 7]]))  # no symbol: the last lexicon, and no place behind it
+    assert first.words.max() < vocabulary
+    assert Lexicon(vocabulary, 2, epsilon=0.1).targets.shape == (vocabulary, 2)

@@ -150,7 +150,7 @@ def test_a_damaged_file_is_one_line(shortlist, tmp_path):
         ({"offsets": [0, 1, 2, 9]}, "its lists do not fit together"),
         ({"targets": [1, 2, 50]}, "its lists do not fit together"),
         ({"common": [[1]]}, "its lists do not fit together"),
-        ({"format": 2}, "was written by a newer nmt; install that, or export the bundle again"),
+        ({"format": 3}, "was written by a newer nmt; install that, or export the bundle again"),
     ],
 )
 def test_a_file_that_does_not_make_sense_is_refused(tmp_path, changes, message):
@@ -162,3 +162,30 @@ def test_a_file_that_does_not_make_sense_is_refused(tmp_path, changes, message):
     with open(tmp_path / "lists", "wb") as file:
         np.savez(file, **arrays)
     assert listed(Shortlist.load(tmp_path / "lists"), [2]) == [0, 3]
+
+
+def test_each_target_language_has_lists_of_its_own(shortlist, tmp_path):
+    other = Shortlist(np.zeros(shortlist.source_vocabulary + 1, dtype=int), np.array([], dtype=int), np.array([7]), 400)
+    languages = range(20, 23)
+    joint = Shortlist.join([other, shortlist, other], languages)
+    (tmp_path / "lists").write_bytes(joint.to_bytes())
+    for each in (joint, Shortlist.load(tmp_path / "lists")):
+        assert each.source_vocabulary == shortlist.source_vocabulary
+        source = np.array([[21, 30, 40, 3], [20, 30, 40, 3], [22, 50, 3, 0], [21, 31, 3, 0]])
+        found = each.ids(source, np.array([4, 4, 3, 3]), needed=[(), (), (9,), ()])
+        kept = [[i for i in row if i >= 0] for row in found.tolist()]
+        assert kept[0] == listed(shortlist, [21, 30, 40, 3])
+        assert kept[1:3] == [[7], [7, 9]]
+        assert kept[3] == listed(shortlist, [21, 31, 3])
+
+
+def test_lists_of_languages_that_do_not_fit_together_are_refused(shortlist, tmp_path):
+    (tmp_path / "lists").write_bytes(Shortlist.join([shortlist, shortlist], range(20, 22)).to_bytes())
+    with np.load(tmp_path / "lists") as found:
+        arrays = {name: found[name] for name in found.files}
+    wrong = [{"languages": [20, 0]}, {"languages": [20, 3]}, {"languages": 20}, {"common_offsets": [0, 2, 1]}]
+    for changes in wrong:
+        with open(tmp_path / "wrong", "wb") as file:
+            np.savez(file, **(arrays | changes))
+        with pytest.raises(BundleError, match=r"wrong is damaged \(its lists do not fit together\); export the bundle"):
+            Shortlist.load(tmp_path / "wrong")

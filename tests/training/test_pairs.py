@@ -1,0 +1,208 @@
+"""Trainings of several language pairs, from the texts to what translates."""
+
+import random
+import signal
+
+import pytest
+
+from nmt.bundle.loading import load
+from nmt.bundle.weights import load_bundle
+from nmt.config.pairs import LanguagePair
+from nmt.corpus.pairs import resolve_pair
+from nmt.errors import ConfigError, CorpusError
+from nmt.export.variant import export, learn_shortlist
+from nmt.training.data import prepare
+from nmt.training.run import run
+from nmt.training.trainer import Trainer
+from nmt.translation.translator import Translator
+
+WORDS = ("perro", "casa", "rojo", "viejo", "grande", "camina", "duerme", "cerca", "agua", "sol")
+GUARANI, SHIPIBO, BACK = LanguagePair("es", "gn"), LanguagePair("es", "shp"), LanguagePair("gn", "es")
+
+
+def translated(line, target):
+    """Word by word: every language has words of its own."""
+    return " ".join(f"{word[::-1]}{'oi' if target == 'gn' else 'ka'}" for word in line.split())
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory, write_lines):
+    folder = tmp_path_factory.mktemp("pairs")
+    draw = random.Random(1)
+    for pair, count in ((GUARANI, 160), (SHIPIBO, 40)):
+        (folder / str(pair)).mkdir()
+        for part, size in (("train", count), ("dev", 6)):
+            lines = [" ".join(draw.choices(WORDS, k=draw.randint(2, 5))) for _ in range(size)]
+            write_lines(folder / str(pair) / f"{part}.es", lines)
+            write_lines(folder / str(pair) / f"{part}.{pair.target}", [translated(each, pair.target) for each in lines])
+    return folder
+
+
+@pytest.fixture
+def pairs_config(make_config, texts):
+    def make(run_dir="run", **changes):
+        settings = {
+            "corpus__train": f"{texts}/train",
+            "corpus__valid": f"{texts}/dev",
+            "corpus__pairs": ["es-gn", "es-shp"],
+            "corpus__source": "",
+            "corpus__target": "",
+            "trainer__max_updates": 12,
+            "trainer__validate_every": 6,
+            "subwords__vocabulary_size": 110,
+            "model__lexicon_size": 3,
+        }
+        return make_config(run_dir, **(settings | changes))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return tmp_path_factory.mktemp("trained")
+
+
+def test_each_pair_is_told_apart_and_has_its_share(pairs_config):
+    data = prepare(pairs_config(corpus__tags=[3], corpus__temperature=2.0))
+    subwords = data.source_subwords
+    assert (subwords.languages, subwords.language_ids) == (("gn", "shp"), range(20, 22))
+    assert [part.prefix for part in data.corpus.parts] == [(20, 7), (21, 7)]
+    sizes = [part.weight * len(part.corpus) for part in data.corpus.parts]
+    assert sum(sizes) == pytest.approx(len(data.corpus), rel=1e-4)
+    assert sizes[0] / sizes[1] == pytest.approx((160 / 40) ** 0.5, rel=0.02)
+    assert {pair: len(text.source) for pair, text in data.valid_texts.items()} == {GUARANI: 6, SHIPIBO: 6}
+    assert len(data.valid.source) == 12
+
+
+def test_extra_texts_may_be_of_some_pairs(pairs_config, texts, write_lines, caplog):
+    caplog.set_level("INFO", logger="nmt")
+    for side in ("es", "shp"):
+        write_lines(texts / "es-shp" / f"more.{side}", ["agua sol"] * 5)
+    data = prepare(pairs_config(corpus__extra=[f"{texts}/more"], corpus__weights=[1.0, 2.0]))
+    assert [(text.pair, text.weight) for text in data.texts] == [(GUARANI, 1.0), (SHIPIBO, 1.0), (SHIPIBO, 2.0)]
+    assert data.corpus.parts[2].weight == pytest.approx(2 * data.corpus.parts[1].weight, rel=1e-4)
+    assert f"corpus.extra={texts}/more: there is no such text of es-gn" in caplog.text
+    with pytest.raises(CorpusError, match=r"no pair has such a text, as .*/es-gn/moer.es would be; check the path"):
+        prepare(pairs_config(corpus__extra=[f"{texts}/moer"]))
+
+
+def test_what_one_direction_holds_out_the_other_never_sees(pairs_config):
+    data = prepare(pairs_config(corpus__pairs=["es-gn", "gn-es"], corpus__valid="", corpus__valid_pairs=9))
+    held_out = {pair: set(zip(*text, strict=True)) for pair, text in data.valid_texts.items()}
+    assert 0 < len(held_out[GUARANI]) <= 9
+    assert held_out[BACK] == {pair[::-1] for pair in held_out[GUARANI]}
+    for pair, part in zip((GUARANI, BACK), data.corpus.parts, strict=True):
+        corpus = part.corpus
+        seen = {(corpus.source.line(i), corpus.target.line(i)) for i in range(len(corpus))}
+        assert len(seen) > 100
+        assert not seen & held_out[pair]
+
+
+def test_many_sources_of_one_target_need_no_symbols(pairs_config):
+    data = prepare(pairs_config(corpus__pairs=["gn-es", "shp-es"]))
+    assert data.source_subwords.languages == ()
+    assert [part.prefix for part in data.corpus.parts] == [(), ()]
+
+
+def test_subwords_without_the_languages_are_refused(pairs_config, tmp_path):
+    model = tmp_path / "subwords.model"
+    model.write_bytes(prepare(pairs_config(corpus__pairs=["es-gn"])).source_subwords.to_bytes())
+    with pytest.raises(ConfigError, match=r"no symbol for the target language gn of corpus.pairs .they have none."):
+        prepare(pairs_config(subwords__model=str(model)))
+
+
+def test_a_run_scores_each_pair_resumes_to_the_bit_and_translates_by_language(
+    pairs_config, metrics, saved, same, monkeypatch, texts
+):
+    config = pairs_config("whole", corpus__test=f"{texts}/dev", optimizer__lr=0.02)
+    run(config)
+    lines = metrics(config.directory, "validation")
+    for line in lines:
+        assert line["bleu"] == pytest.approx((line["bleu/es-gn"] + line["bleu/es-shp"]) / 2, abs=2e-3)
+    log = (config.directory / "train.log").read_text(encoding="utf-8")
+    assert "the mean of BLEU es-gn " in log
+    assert "corpus.temperature=5: an epoch goes through es-gn " in log
+    assert "es-gn, es-shp: 200 training pairs, 12 validation pairs" in log
+    bundle = load_bundle(config.directory / "best")
+    assert (bundle.source_language, bundle.target_language, bundle.pairs) == ("es", "", (GUARANI, SHIPIBO))
+    assert bundle.metadata["test_pairs"].keys() == {"es-gn", "es-shp"}
+    assert bundle.model.lexicon.targets.shape == (2 * bundle.source_subwords.vocabulary_size, 3)
+
+    stopped = pairs_config("stopped", corpus__test=f"{texts}/dev", optimizer__lr=0.02)
+    update = Trainer._update
+
+    def patched(self, gradient_norm):
+        update(self, gradient_norm)
+        if self.position.update == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_update", patched)
+        with pytest.raises(KeyboardInterrupt):
+            run(stopped)
+    run(stopped)
+    whole, again = saved(config.directory), saved(stopped.directory)
+    assert all(same(whole[key], again[key]) for key in whole)
+    with pytest.raises(ConfigError, match=r"another configuration: corpus.temperature \(5.0 → 1.0\)"):
+        run(pairs_config("stopped", corpus__test=f"{texts}/dev", optimizer__lr=0.02, corpus__temperature=1.0))
+
+
+def endings(bundle, to, lines):
+    search = bundle.search
+    search.to, search.beam_size = to, 1
+    words = [word for each in Translator(bundle, search=search).translate(lines) for word in each.text.split()]
+    return {end: sum(word.endswith(end) for word in words) for end in ("oi", "ka")}
+
+
+def test_lexicons_and_shortlists_offer_words_of_the_language_that_is_asked_for(pairs_config, texts):
+    config = pairs_config(trainer__max_updates=60, trainer__validate_every=60, optimizer__lr=0.02)
+    run(config)
+    best = config.directory / "best"
+    lines = [" ".join(WORDS[i : i + 3]) for i in range(7)]
+    text = [resolve_pair(f"{texts}/train", pair, key="--train") for pair in (GUARANI, SHIPIBO)]
+    export(
+        best,
+        "int8",
+        shortlist=lambda described: learn_shortlist(described, text, size=4, languages=["gn", "shp"]),
+    )
+    export(best, "fp32")
+    weights = load_bundle(best)
+    for precision in ("int8", "fp32"):
+        exported = load(best, precision=precision)
+        for to, own, other in (("gn", "oi", "ka"), ("shp", "ka", "oi")):
+            found = endings(exported, to, lines)
+            assert found[own] > 5 * found[other]
+            if precision == "fp32":
+                assert found == endings(weights, to, lines)
+    with pytest.raises(ConfigError, match="no training text of the target language shp for the shortlist"):
+        learn_shortlist(weights, text[:1], size=4, languages=["gn"])
+
+
+def test_a_child_goes_on_with_one_pair_of_its_parent(pairs_config, make_config, texts):
+    parent = pairs_config("parent", trainer__max_updates=2, trainer__validate_every=2)
+    run(parent)
+    start = {"init_from": str(parent.directory / "best"), "trainer__max_updates": 1, "trainer__validate_every": 1}
+    child = pairs_config("child", corpus__pairs=["es-shp"], **start)
+    run(child, chosen={"corpus.pairs"})
+    bundle = load_bundle(child.directory / "best")
+    assert (bundle.pairs, bundle.target_language) == ((SHIPIBO,), "shp")
+    assert bundle.source_subwords.languages == ("gn", "shp")
+    assert Translator(bundle).translate(["agua sol"])[0].text
+    one = pairs_config("one", corpus__pairs=[], corpus__source="es", corpus__target="gn", **start)
+    one.corpus.train, one.corpus.valid = f"{texts}/es-gn/train", f"{texts}/es-gn/dev"
+    told = r"translates into gn, shp: name the languages with corpus.pairs=\[es-gn\] instead of corpus.source and"
+    with pytest.raises(ConfigError, match=told):
+        run(one)
+    with pytest.raises(ConfigError, match=r"the target language es, and .* translates into gn, shp alone"):
+        run(pairs_config("back", corpus__pairs=["gn-es"], **start))
+
+
+def test_a_missing_file_names_its_pair_in_one_line(command, texts):
+    languages = {"corpus__source": None, "corpus__target": None, "corpus__valid": None}
+    finished = command("corpus.pairs=[es-gn,es-aym]", corpus__train=texts / "train", **languages)
+    assert finished.mistake.startswith(f"the pair es-aym: corpus.train={texts}/es-aym/train: there is no file ")
+    finished = command("corpus.pairs=[es-gn]", corpus__train=texts / "train", corpus__valid=None)
+    assert finished.mistake == "corpus.source=en and corpus.pairs both name languages: leave corpus.source out"
+    template = f"corpus.train={texts}/{{pair}}/{{source}}.nothing"
+    finished = command("corpus.pairs=[es-gn]", template, corpus__train=None, **languages)
+    assert f"corpus.train={texts}/es-gn/es.nothing: there is no file " in finished.mistake
