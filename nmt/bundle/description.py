@@ -25,10 +25,8 @@ from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary, read_vocabulary
 from nmt.version import __version__
 
-FORMAT = 2
+FORMAT = 1
 """Raised when an older nmt can no longer read what a newer one writes."""
-_FORMAT_OF_ONE_PAIR = 1
-"""Of bundles that an older nmt can read: it would leave out what says into which language a line is translated."""
 
 WEIGHTS = "model.safetensors"
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z")
@@ -166,7 +164,7 @@ def written_config(description: Description) -> dict[str, Any]:
     if description.pairs:
         languages["pairs"] = [list(pair) for pair in description.pairs]
     return {
-        "format": FORMAT if description.pairs else _FORMAT_OF_ONE_PAIR,
+        "format": FORMAT,
         "nmt_version": __version__,
         "task": str(description.task),
         "languages": languages,

@@ -65,5 +65,5 @@ def target_languages(pairs: Iterable[LanguagePair]) -> tuple[str, ...]:
 
 
 def source_languages(pairs: Iterable[LanguagePair]) -> tuple[str, ...]:
-    """List the languages that some pairs are translated from, likewise."""
+    """List the languages that some pairs are translated from, each once, in their order."""
     return tuple(dict.fromkeys(pair.source for pair in pairs))

@@ -29,8 +29,8 @@ class SearchConfig:
     to: str = ""
     """target language of a model of several languages, as es-gn has gn; empty: the model's only one"""
     source_language: str = ""
-    """source language of a model of several languages, which splits sentences and is compared with the pairs of its
-    training; empty: the one that was trained with the target language, if it is only one"""
+    """source language of a model of several languages. It splits sentences, and a direction that was never trained is
+    warned of; empty: the only one that was trained with the target language"""
     max_new_tokens: int = field(default=500, metadata=within(1, 1_000_000))
     """with task=generation, so many subwords may follow a prompt, the end of the line counted"""
     sample: bool = False

@@ -44,11 +44,11 @@ class CorpusConfig:
     tag_names: list[str] = field(default_factory=list)
     """names of the control symbols from 0 on, such as [formal,informal], which --tag takes; empty: numbers alone"""
     pairs: list[str] = field(default_factory=list)
-    """pairs of languages for one model, such as [es-gn,es-shp], instead of corpus.source and corpus.target; with them
-    corpus.train=data/train means data/es-gn/train and so on, and {pair}, {source}, {target} may stand in a name"""
+    """language pairs of one model, such as [es-gn,es-shp], instead of corpus.source and corpus.target. With them
+    corpus.train=data/train means data/es-gn/train and so on; {pair}, {source} and {target} may stand in a name"""
     temperature: float = field(default=5.0, metadata=within(1, 1000))
-    """of corpus.pairs: a pair with n sentence pairs has a share in proportion to n^(1/T) (Arivazhagan et al. 2019); 1:
-    as they are, more: alike"""
+    """T of corpus.pairs: the share of a pair is in proportion to n^(1/T) of its n sentence pairs (Arivazhagan et al.
+    2019); 1: as they are"""
     source: str = ""
     """source language, the suffix of the source files"""
     target: str = ""

@@ -104,7 +104,7 @@ def learn_shortlist(
         )
         for language in trained
     }
-    # Nobody can ask for a language of the vocabulary that was not trained.
+    # A parent's language that was not trained again cannot be asked for; any list stands for it.
     every = [learnt.get(language, learnt[trained[0]]) for language in source.languages]
     return Shortlist.join(every, source.language_ids)
 

@@ -25,11 +25,9 @@ from nmt.files import require_regular
 from nmt.text.alignment import Ints, learn_table
 from nmt.text.subwords import SubwordModel
 
-_FORMAT = 2
-_FORMAT_OF_ONE = 1
-"""Of the lists of one language, which an older nmt reads too."""
+_FORMAT = 1
 _ROWS = 10_000
-_ARRAYS = ("target_vocabulary", "offsets", "targets", "common")
+_ARRAYS = ("format", "target_vocabulary", "offsets", "targets", "common")
 _ARRAYS_OF_LANGUAGES = ("languages", "common_offsets")
 
 
@@ -160,7 +158,7 @@ class Shortlist:
         """Return all that `load` needs, as the content of a file."""
         narrow = np.min_scalar_type(self.target_vocabulary)
         arrays: dict[str, Any] = {
-            "format": _FORMAT if self._languages else _FORMAT_OF_ONE,
+            "format": _FORMAT,
             "target_vocabulary": self.target_vocabulary,
             "offsets": self._offsets.astype(np.uint32),
             "targets": self._targets.astype(narrow),
@@ -183,31 +181,29 @@ class Shortlist:
         try:
             require_regular(path)
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as found:
-                version = int(found["format"])
-                names = _ARRAYS if version == _FORMAT_OF_ONE else (*_ARRAYS, *_ARRAYS_OF_LANGUAGES)
-                arrays = {name: found[name].astype(np.int64) for name in names if version <= _FORMAT}
+                names = (*_ARRAYS, *(name for name in _ARRAYS_OF_LANGUAGES if name in found.files))
+                arrays = {name: found[name].astype(np.int64) for name in names}
         except OSError as error:
             raise BundleError(f"{path} is missing or damaged ({error.strerror}); export the bundle again") from None
         except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise BundleError(f"{path} is missing or damaged ({error}); export the bundle again") from None
-        if version > _FORMAT:
-            raise BundleError(f"{path} was written by a newer nmt; install that, or export the bundle again")
         offsets, targets, common = arrays["offsets"], arrays["targets"], arrays["common"]
         vocabulary = int(arrays["target_vocabulary"])
+        if int(arrays["format"]) > _FORMAT:
+            raise BundleError(f"{path} was written by a newer nmt; install that, or export the bundle again")
         whole = offsets.ndim == targets.ndim == common.ndim == 1 and len(offsets) > 0
         if not (whole and offsets[-1] == len(targets) and (np.diff(offsets) >= 0).all()) or (
             max(targets.max(initial=0), common.max(initial=0)) >= vocabulary
         ):
             raise BundleError(f"{path} is damaged (its lists do not fit together); export the bundle again")
-        if version == _FORMAT_OF_ONE:
-            return Shortlist(offsets, targets, common, vocabulary)
-        return _of_languages(path, Shortlist(offsets, targets, common, vocabulary), arrays)
+        shortlist = Shortlist(offsets, targets, common, vocabulary)
+        return _of_languages(path, shortlist, arrays) if len(arrays) > len(_ARRAYS) else shortlist
 
 
 def _of_languages(path: Path, shortlist: Shortlist, arrays: dict[str, Ints]) -> Shortlist:
     """Divide lists that were read by languages; BundleError: these do not fit together."""
-    described, starts = arrays["languages"], arrays["common_offsets"]
-    if described.shape == (2,) and described[1] > 0 and len(starts) == described[1] + 1:
+    described, starts = (arrays.get(name, np.zeros(0, dtype=np.int64)) for name in _ARRAYS_OF_LANGUAGES)
+    if described.shape == (2,) and described[1] > 0 and starts.shape == (described[1] + 1,):
         languages = range(int(described[0]), int(described.sum()))
         is_whole = shortlist.source_vocabulary % len(languages) == 0 and (np.diff(starts) >= 0).all()
         if is_whole and starts[0] == 0 and starts[-1] == len(arrays["common"]):

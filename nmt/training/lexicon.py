@@ -61,7 +61,7 @@ class Folds:
     epsilon: float
     """of the model's lexicon"""
     languages: range = range(0)
-    """likewise"""
+    """ids of target languages, as the lexicon has them"""
 
     @classmethod
     def of(cls, others: Sequence[Translations], *, epsilon: float, languages: range = range(0)) -> Self:

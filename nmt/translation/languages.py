@@ -111,7 +111,7 @@ def source_prefix(
         bundle: the model.
         search: says what counts where a line does not.
         to: the line's target language; None: as the search settings say.
-        tag: the line's tag; None: likewise.
+        tag: the line's tag; None: as the search settings say.
 
     Raises:
         ConfigError: there is no such language, or no such tag.

@@ -13,6 +13,7 @@ import torch
 
 import nmt
 from nmt.bundle import weights
+from nmt.bundle.description import FORMAT
 from nmt.bundle.weights import load_bundle, save_bundle
 from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.schema import to_dict
@@ -112,7 +113,7 @@ def test_config_json_says_what_another_program_needs(make_bundle, tmp_path):
     bundle = make_bundle(joint=False, tying=Tying.target)
     save_bundle(bundle, tmp_path / "best")
     config = json.loads((tmp_path / "best" / "config.json").read_text(encoding="utf-8"))
-    assert config["format"] == 1  # which an older nmt reads too
+    assert config["format"] == FORMAT
     assert config["nmt_version"] == nmt.__version__
     assert config["languages"] == {"source": "en", "target": "zh"}
     assert config["special_ids"] == {"pad": 0, "unk": 1, "bos": 2, "eos": 3}

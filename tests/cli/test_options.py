@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from nmt.cli.common import Parser
+from nmt.cli.option_checks import option_name
 from nmt.cli.options import add_machine_options, add_search_options, search_config
 from nmt.config.choices import LengthNormalization
 from nmt.config.schema import describe
@@ -21,7 +22,7 @@ def parser():
 def test_every_search_setting_is_an_option_with_its_own_help(parser):
     text = " ".join(parser.format_help().split())
     for name in (item.name for item in dataclasses.fields(SearchConfig) if item.name != "terms"):  # see test_terms.py
-        assert f"--{name.replace('_', '-')} " in text
+        assert f"{option_name(name)} " in text
         assert describe(SearchConfig)[name].split()[0] in text
 
 

@@ -203,7 +203,7 @@ EXAMPLE = 'write {"text": "A dog runs.", "id": 1}'
         ('{"text": ' + "1" * 5000 + "}", None),
         ("{}", f"'text' is missing: {EXAMPLE}"),
         ('{"text": "a", "text": "b"}', f"it cannot be read (a key stands in it twice): {EXAMPLE}"),
-        ('{"text": "a", "prefx": "b"}', "the key 'prefx' is unknown: take text, prefix, terms, tag, id"),
+        ('{"text": "a", "prefx": "b"}', "the key 'prefx' is unknown: take text, prefix, terms, tag, to, id"),
         ('{"text": 1}', "'text' is 1: it must be a text"),
         ('{"text": null}', "'text' is null: it must be a text"),
         ('{"text": "a", "prefix": ["b"]}', "'prefix' is [\"b\"]: it must be a text"),

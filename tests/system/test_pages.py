@@ -38,6 +38,7 @@ SHORT = ["trainer.max_updates=2", "trainer.validate_every=2", "trainer.batch_tok
 SHORT += ["trainer.precision=fp32", "search.max_length_ratio=0.5"]
 SMALL = ["model.embedding_size=16", "model.encoder_hidden_size=16", "model.decoder_hidden_size=32"]
 SMALL += ["model.attentional_size=0", "subwords.vocabulary_size=160"]
+PAIRS = {"es-gn": (0, 120), "es-shp": (120, 200), "es-cni": (200, 240)}
 SETTING = re.compile(r"[a-z_]+(\.[a-z0-9_]+)?=.*")
 FOLDERS = ("docs/", "tools/", "tests/", "nmt/", "conf/")
 
@@ -279,6 +280,14 @@ def tiny_runs(tmp_path_factory):
     for side in ("en", "de"):
         lines = (demo / f"train.{side}").read_text(encoding="utf-8").splitlines(keepends=True)
         cuts = {"data/train": (0, 240), "data/valid": (240, 260), "data/test": (260, 280), "data/subtitles": (280, 400)}
+        for pair, own in PAIRS.items():  # what pages have of other languages is in these two
+            (directory / "data" / pair).mkdir(exist_ok=True)
+            end = dict(zip(("en", "de"), pair.split("-"), strict=True))[side]
+            for name, (start, stop) in {"train": own, "valid": (240, 250)}.items():
+                text = "".join(lines[start:stop])
+                (directory / "data" / pair / f"{name}.{end}").write_text(text, encoding="utf-8", newline="\n")
+        if side == "en":
+            (directory / "input.es").write_text("".join(lines[:12]), encoding="utf-8", newline="\n")
         cuts |= {"all": (400, 1700), "input": (0, 12), "letters": (0, 12), "big": (0, 80), "mono": (300, 330)}
         for name, (start, end) in cuts.items():
             (directory / f"{name}.{side}").write_text("".join(lines[start:end]), encoding="utf-8", newline="\n")
@@ -295,6 +304,8 @@ def tiny_runs(tmp_path_factory):
         for source, target in (("en", "de"), ("de", "en")):
             sides = [f"name={source}_{target}", f"corpus.source={source}", f"corpus.target={target}"]
             assert main(["train", *texts, *sides, *SHORT, *SMALL]) == 0
+        pairs = ["name=americas", f"corpus.pairs=[{','.join(PAIRS)}]"]
+        assert main(["train", *texts, *pairs, *SHORT, *SMALL]) == 0
         texts = ["corpus.train=data/train.en", "corpus.valid=data/valid.en", "corpus.target=en"]
         assert main(["train", "task=generation", "name=language_model", *texts, *SHORT, *SMALL]) == 0
         assert main(["train", "experiment=demo_classification", *SHORT]) == 0
@@ -319,7 +330,7 @@ def provide(words, tiny_runs):
     for name in named + ["mine"] * ("runs" in words[2:]):
         if not Path("runs", name).exists():
             tiny = "language_model" if name.endswith("_generation") else "en_de"
-            own = name if name in ("de_en", "demo_classification") else tiny
+            own = name if name in ("de_en", "demo_classification", "americas") else tiny
             shutil.copytree(tiny_runs / "runs" / own, Path("runs", name))
 
 

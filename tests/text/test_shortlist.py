@@ -150,7 +150,7 @@ def test_a_damaged_file_is_one_line(shortlist, tmp_path):
         ({"offsets": [0, 1, 2, 9]}, "its lists do not fit together"),
         ({"targets": [1, 2, 50]}, "its lists do not fit together"),
         ({"common": [[1]]}, "its lists do not fit together"),
-        ({"format": 3}, "was written by a newer nmt; install that, or export the bundle again"),
+        ({"format": 2}, "was written by a newer nmt; install that, or export the bundle again"),
     ],
 )
 def test_a_file_that_does_not_make_sense_is_refused(tmp_path, changes, message):

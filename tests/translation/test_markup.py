@@ -43,7 +43,7 @@ class ByTable:
     def __init__(self, table):
         self.table = table
 
-    def link(self, pairs):
+    def link(self, pairs, languages):
         found = []
         for source, target in pairs:
             units = units_of(source), units_of(target)
@@ -231,7 +231,7 @@ class Anyhow:
         self.draw.shuffle(words)
         return "".join(word + self.draw.choice(["", " ", " "]) for word in words).strip()
 
-    def link(self, pairs):
+    def link(self, pairs, languages):
         numbers = np.random.default_rng(self.draw.randint(0, 10**6))
         return [
             Links(one, other, numbers.random((len(other), len(one))))
