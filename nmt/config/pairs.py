@@ -67,3 +67,12 @@ def target_languages(pairs: Iterable[LanguagePair]) -> tuple[str, ...]:
 def source_languages(pairs: Iterable[LanguagePair]) -> tuple[str, ...]:
     """List the languages that some pairs are translated from, each once, in their order."""
     return tuple(dict.fromkeys(pair.source for pair in pairs))
+
+
+def require_known(pairs: Sequence[LanguagePair], *, to: str, source_language: str) -> None:
+    """Refuse settings of search that name a language which the corpus has not: ConfigError."""
+    settings = {"to": (to, target_languages(pairs)), "source_language": (source_language, source_languages(pairs))}
+    for key, (value, languages) in settings.items():
+        if value and value not in languages:
+            advice = f"take one of {', '.join(languages)}" if pairs else "that is for corpus.pairs; leave it out"
+            raise ConfigError(f"search.{key}={value} is no language of the corpus: {advice}")

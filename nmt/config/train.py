@@ -11,7 +11,7 @@ from nmt.config.choices import Normalization, Precision, Sides, SubwordKind, Tas
 from nmt.config.model import ModelConfig
 from nmt.config.objective import ObjectiveConfig
 from nmt.config.optimizer import OptimizerConfig
-from nmt.config.pairs import LanguagePair, parse_pairs
+from nmt.config.pairs import LanguagePair, parse_pairs, require_known
 from nmt.config.schema import MOST_COUNTED, check_ranges, flatten, to_dict, within
 from nmt.config.search import SearchConfig
 from nmt.config.tasks import refuse_meaningless
@@ -285,6 +285,7 @@ class TrainConfig:
         # First of these, since an objective without meaning for the task would ask for a parent.
         refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
         self.objective.require_parent(self.init_from)
+        require_known(parse_pairs(self.corpus.pairs), to=self.search.to, source_language=self.search.source_language)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):

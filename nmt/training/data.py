@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from nmt.config.pairs import LanguagePair, target_languages
+from nmt.config.pairs import LanguagePair, parse_pairs, target_languages
 from nmt.config.train import TrainConfig
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus, Encoder
@@ -108,8 +108,8 @@ def prepare(
     cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
     held_out = {} if valid else hold_out(texts, settings, cache)
     source, target = subwords or _vocabularies(config, texts, task, held_out=held_out, cache=cache)
-    if settings.pairs:
-        require_languages(source, target, texts)
+    if len(task.sides) == 2 and isinstance(source, SubwordModel) and isinstance(target, SubwordModel):
+        _require_languages(config, source, target)
     task = task.settled(target)
     _check_texts(config, task, texts, target)
     encoder = Encoder(source, target, task.filters(settings))
@@ -161,18 +161,23 @@ def _vocabularies(
     )
 
 
-def require_languages(source: Vocabulary, target: Vocabulary, texts: Sequence[TrainingText]) -> None:
-    """Refuse subwords that cannot tell the target languages of the texts apart: ConfigError."""
-    languages = target_languages(text.pair for text in texts if text.pair)
-    has, other = subwords_of(source).languages, subwords_of(target).languages
-    if has != other:
-        raise ConfigError("the subwords of both sides have symbols of different languages; leave subwords.model out")
-    lacking = [each for each in languages if each not in has]
-    if lacking and (has or len(languages) > 1):
+def _require_languages(config: TrainConfig, source: SubwordModel, target: SubwordModel) -> None:
+    """Refuse subwords that cannot tell the target languages of the corpus apart: ConfigError."""
+    if source.languages != target.languages:
+        raise ConfigError("subwords.source_model and subwords.target_model have symbols of different target languages")
+    languages = target_languages(parse_pairs(config.corpus.pairs))
+    has = ", ".join(source.languages) or "none"
+    if source.languages and not languages:
+        pair = LanguagePair(config.corpus.source, config.corpus.target)
         raise ConfigError(
-            f"the subwords have no symbol for the target language {lacking[0]} of corpus.pairs (they have "
-            f"{', '.join(has) or 'none'}): leave subwords.model and init_from out, or take what was trained with "
-            "these languages"
+            f"the subwords have symbols of target languages ({has}): name the languages with corpus.pairs=[{pair}] "
+            "instead of corpus.source and corpus.target"
+        )
+    lacking = [each for each in languages if each not in source.languages]
+    if lacking and (source.languages or len(languages) > 1):
+        raise ConfigError(
+            f"the subwords have no symbol for the target language {lacking[0]} of corpus.pairs (they have {has}): "
+            "leave subwords.model out, or take one that was trained with these languages"
         )
 
 

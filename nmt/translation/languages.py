@@ -68,10 +68,15 @@ def source_of(bundle: Directed, search: SearchConfig) -> str:
     sources = source_languages(pair for pair in bundle.pairs if search.to in ("", pair.target))
     if not asked:
         return sources[0] if len(sources) == 1 else ""
-    known = dict.fromkeys([*source_languages(bundle.pairs), *target_languages(bundle.pairs)])
-    if asked not in known:
-        raise ConfigError(f"the model does not know the source language {asked}: take one of {', '.join(known)}")
+    languages = _languages(bundle)
+    if asked not in languages:
+        raise ConfigError(f"the model does not know the source language {asked}: take one of {', '.join(languages)}")
     return asked
+
+
+def _languages(bundle: Directed) -> tuple[str, ...]:
+    """List all languages of a model."""
+    return tuple(dict.fromkeys([*source_languages(bundle.pairs), *target_languages(bundle.pairs)]))
 
 
 def settled(bundle: AnyBundle, search: SearchConfig, *, by_line: bool = False) -> AnyBundle:
@@ -92,11 +97,11 @@ def settled(bundle: AnyBundle, search: SearchConfig, *, by_line: bool = False) -
 
 
 def untrained(bundle: Directed, search: SearchConfig) -> str:
-    """Say that the direction that is asked for was never trained; nothing where it was, or where it is not known."""
-    if not (bundle.pairs and search.source_language):
-        return ""
+    """Say that the direction that is asked for was never trained; nothing where it was, or where none is asked for."""
     pair = LanguagePair(search.source_language, search.to or bundle.target_language)
-    if not pair.target or pair in bundle.pairs:
+    if pair in bundle.pairs or pair.target not in target_languages(bundle.pairs):
+        return ""
+    if pair.source not in _languages(bundle):
         return ""
     trained = ", ".join(map(str, bundle.pairs))
     return f"the model was never trained to translate {pair}, only {trained}: expect little of it"

@@ -3,7 +3,7 @@
 import pytest
 
 from nmt.config.pairs import LanguagePair, parse_pairs, source_languages, target_languages
-from nmt.config.train import CorpusConfig
+from nmt.config.train import CorpusConfig, TrainConfig
 from nmt.errors import ConfigError
 
 GUARANI, BACK = LanguagePair("es", "gn"), LanguagePair("gn", "es")
@@ -65,3 +65,15 @@ def test_each_pair_has_a_corpus_of_its_own():
     assert (back.source, back.target, back.pairs, back.valid_pairs) == ("gn", "es", [], 7)
     one = CorpusConfig(train="a/train", source="es", target="gn")
     assert one.by_pair() == {None: one}
+
+
+def test_search_names_languages_of_the_corpus():
+    config = TrainConfig()
+    config.corpus.train, config.corpus.pairs, config.search.to = "data/train", ["es-gn", "es-shp"], "shp"
+    config.validate()
+    config.search.to = "es"
+    with pytest.raises(ConfigError, match=r"^search.to=es is no language of the corpus: take one of gn, shp$"):
+        config.validate()
+    config.corpus.pairs, config.corpus.source, config.corpus.target = [], "es", "gn"
+    with pytest.raises(ConfigError, match=r"^search.to=es is no language of the corpus: that is for corpus.pairs; "):
+        config.validate()

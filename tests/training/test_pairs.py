@@ -104,11 +104,25 @@ def test_many_sources_of_one_target_need_no_symbols(pairs_config):
     assert [part.prefix for part in data.corpus.parts] == [(), ()]
 
 
-def test_subwords_without_the_languages_are_refused(pairs_config, tmp_path):
-    model = tmp_path / "subwords.model"
-    model.write_bytes(prepare(pairs_config(corpus__pairs=["es-gn"])).source_subwords.to_bytes())
+def test_subwords_without_the_languages_are_refused(pairs_config, texts, tmp_path):
+    files = {"one": ["es-gn"], "several": ["es-gn", "es-shp"]}
+    for name, pairs in files.items():
+        files[name] = str(tmp_path / name)
+        subwords = prepare(pairs_config(corpus__pairs=pairs)).source_subwords
+        (tmp_path / name).write_bytes(subwords.to_bytes())
     with pytest.raises(ConfigError, match=r"no symbol for the target language gn of corpus.pairs .they have none."):
-        prepare(pairs_config(subwords__model=str(model)))
+        prepare(pairs_config(subwords__model=files["one"]))
+    with pytest.raises(ConfigError, match=r"no symbol for the target language es of corpus.pairs .they have gn, shp."):
+        prepare(pairs_config(corpus__pairs=["gn-es"], subwords__model=files["several"]))
+    both = {"subwords__source_model": files["one"], "subwords__target_model": files["several"]}
+    with pytest.raises(ConfigError, match=r"target_model have symbols of different target languages$"):
+        prepare(pairs_config(**both))
+    one = {"corpus__pairs": [], "corpus__source": "es", "corpus__target": "gn", "corpus__train": f"{texts}/es-gn/train"}
+    with pytest.raises(ConfigError, match=r"symbols of target languages .gn, shp.: name .* with corpus.pairs=.es-gn. "):
+        prepare(pairs_config(**one, corpus__valid="", subwords__model=files["several"]))
+    assert prepare(pairs_config(corpus__pairs=["es-shp"], subwords__model=files["several"])).corpus.parts[0].prefix == (
+        21,
+    )
 
 
 def test_a_run_scores_each_pair_resumes_to_the_bit_and_translates_by_language(
