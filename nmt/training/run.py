@@ -8,6 +8,7 @@ import torch
 
 from nmt.bundle.networks import build_network
 from nmt.config.choices import Precision
+from nmt.config.pairs import parse_pairs, target_languages
 from nmt.config.train import TrainConfig
 from nmt.errors import RunError
 from nmt.files import encoded, saving, write_atomically
@@ -73,6 +74,8 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
             f"{position.best_update} of {position.update}, {clock(position.seconds)} of training"
         )
         LOG.info(task.usage(run_dir / "best"))
+        if len(targets := target_languages(parse_pairs(config.corpus.pairs))) > 1:
+            LOG.info(f"--to names the target language: {', '.join(targets)}")
 
 
 def _require_possible(config: TrainConfig) -> None:

@@ -8,7 +8,7 @@ from nmt.corpus.cache import Cache
 from nmt.corpus.reader import read_text, resolve
 from nmt.errors import CorpusError, SubwordError
 from nmt.text.subword_training import train_subwords
-from nmt.training import data as data_module
+from nmt.training import subword_models as subwords_module
 from nmt.training.data import prepare, subword_models
 
 
@@ -21,14 +21,14 @@ def paths(corpus):
 def training(monkeypatch):
     """Count how often subwords are trained, and on what."""
     seen = []
-    original = data_module.train_subwords
+    original = subwords_module.train_subwords
 
     def counted(sentences, **settings):
         sentences = list(sentences)
         seen.append(sentences)
         return original(sentences, **settings)
 
-    monkeypatch.setattr(data_module, "train_subwords", counted)
+    monkeypatch.setattr(subwords_module, "train_subwords", counted)
     return seen
 
 

@@ -47,10 +47,12 @@ def trained(make_config, monkeypatch, capsys):
     each time that it is read, so that equal runs leave equal files.
     """
 
-    def validate(task, bundle, text, **options):
-        return Validation(2.0, Score("BLEU", float(bundle.metadata["updates"]), "scripted"), "greedy", text.target)
+    def validate(task, bundle, texts, **options):
+        return Validation(
+            2.0, Score("BLEU", float(bundle.metadata["updates"]), "scripted"), "greedy", texts[None].target
+        )
 
-    monkeypatch.setattr(trainer_module, "validate", validate)
+    monkeypatch.setattr(trainer_module, "validate_all", validate)
 
     def train(run_dir, **changes):
         settings = {

@@ -115,11 +115,11 @@ def test_a_resumed_run_is_the_uninterrupted_one(learn, tmp_path, monkeypatch, sa
 def test_less_is_better_for_the_best_weights_and_for_patience(learn, tmp_path, metrics, monkeypatch):
     values = iter([3.0, 2.5, 2.7, 2.6, 2.4])
 
-    def validate(task, bundle, text, **_):
+    def validate(task, bundle, texts, **_):
         score = Score("bits per character", next(values), "made up")
-        return Validation(2.0, score, "teacher forced", [str(LineBits(1.0, 1))] * len(text.target))
+        return Validation(2.0, score, "teacher forced", [str(LineBits(1.0, 1))] * len(texts[None].target))
 
-    monkeypatch.setattr(trainer_module, "validate", validate)
+    monkeypatch.setattr(trainer_module, "validate_all", validate)
     finished = learn(trainer__max_updates=9, trainer__validate_every=1, trainer__patience=2, corpus__test=None)
     assert finished.code == 0, finished.err
     assert "training ended: no better bits per character in trainer.patience=2 validations" in finished.err

@@ -27,11 +27,11 @@ def scripted(monkeypatch):
     def install(*scores):
         left = list(scores)
 
-        def found(task, bundle, text, *, config, processes):
+        def found(task, bundle, texts, *, config, processes):
             score = Score("BLEU", left.pop(0), "scripted")
-            return Validation(2.0, score, "greedy", text.target)
+            return Validation(2.0, score, "greedy", texts[None].target)
 
-        monkeypatch.setattr(trainer_module, "validate", found)
+        monkeypatch.setattr(trainer_module, "validate_all", found)
         return left
 
     return install
@@ -223,13 +223,13 @@ def test_a_run_that_ends_between_validations_validates_once_more(make_config, tr
 
 
 def test_a_signal_during_the_last_validation_ends_the_run_after_saving(make_config, train, saved, monkeypatch):
-    validate = trainer_module.validate
+    validate = trainer_module.validate_all
 
     def interrupted(*arguments, **options):
         signal.raise_signal(signal.SIGINT)
         return validate(*arguments, **options)
 
-    monkeypatch.setattr(trainer_module, "validate", interrupted)
+    monkeypatch.setattr(trainer_module, "validate_all", interrupted)
     config = make_config(trainer__max_updates=3)
     with pytest.raises(KeyboardInterrupt):
         train(config)
