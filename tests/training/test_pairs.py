@@ -72,6 +72,10 @@ def test_each_pair_is_told_apart_and_has_its_share(pairs_config):
     assert sizes[0] / sizes[1] == pytest.approx((160 / 40) ** 0.5, rel=0.02)
     assert {pair: len(text.source) for pair, text in data.valid_texts.items()} == {GUARANI: 6, SHIPIBO: 6}
     assert len(data.valid.source) == 12
+    apart = prepare(pairs_config(subwords__joint=False))
+    assert apart.source_subwords.languages == apart.target_subwords.languages == ("gn", "shp")
+    assert apart.source_subwords.digest != apart.target_subwords.digest
+    assert apart.marks == data.marks != ""
 
 
 def test_extra_texts_may_be_of_some_pairs(pairs_config, texts, write_lines, caplog):
