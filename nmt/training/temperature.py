@@ -75,6 +75,8 @@ class Balance:
         counts: Counter[str] = Counter()
         for text, _ in self._pairs():
             counts.update(getattr(text.pair, side) for side in sides)
+        if not counts:
+            return  # empty files, of which the training of subwords tells
         often, seen = passes(counts, self.temperature), dict.fromkeys(counts, 0)
         for text, pair in self._pairs():
             for side in sides:

@@ -61,3 +61,4 @@ def test_what_is_held_out_is_no_text_of_it(balance):
     held_out = Balance(made.texts, {GUARANI: HoldOut(2**64)}, 1, ())
     assert Counter(line.split()[0] for line in held_out.lines()) == {"es": 20, "shp": 20}
     assert held_out.recipe != made.recipe
+    assert [*Balance(made.texts, dict.fromkeys((GUARANI, SHIPIBO), HoldOut(2**64)), 1, ()).lines()] == []
