@@ -97,6 +97,7 @@ def test_a_model_is_trained_and_goes_on(tmp_path):
     assert given == config(2)  # the caller's own value stays as it is
     assert (results.updates, results.finished) == (2, True)
     assert results.bleu is not None
+    assert results.metric.name == "chrf"
     assert results.signature
     assert nmt.load(tmp_path / "runs" / "tiny" / "best").translate(["the old river"])
     changed = config(2)

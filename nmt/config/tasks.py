@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nmt.config.choices import TaskName
+from nmt.config.choices import MetricName, TaskName
 from nmt.config.schema import as_typed
 from nmt.errors import ConfigError
 
@@ -43,3 +43,11 @@ def refuse_meaningless(task: TaskName, values: dict[str, Any], defaults: dict[st
     for key in MEANINGLESS[task]:
         if values[key] != defaults[key]:
             raise ConfigError(f"{key}={as_typed(values[key])} has no meaning with task={task}; leave it out")
+
+
+def require_metric(task: TaskName, metric: MetricName) -> None:
+    """Raise ConfigError unless validations of a task have this score."""
+    if task is not TaskName.translation and metric in (MetricName.bleu, MetricName.chrf):
+        raise ConfigError(
+            f"trainer.metric={metric} scores translations, and task is {task}: take auto (the task's own) or perplexity"
+        )

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, TaskName, Tying
+from nmt.config.choices import MetricName, Normalization, Precision, Schedule, Sides, SubwordKind, TaskName, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.objective import ObjectiveConfig
 from nmt.config.schema import MOST_COUNTED, check_ranges, flatten, to_dict, within
 from nmt.config.search import SearchConfig
-from nmt.config.tasks import refuse_meaningless
+from nmt.config.tasks import refuse_meaningless, require_metric
 from nmt.errors import ConfigError, require
 
 MOST_THREADS = 1024
@@ -198,6 +198,9 @@ class TrainerConfig:
     """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
     ema_decay: float = field(default=0.999, metadata=within(0, 1, below=True))
     """decay of the moving average of the weights that is validated and saved, at the peak rate; 0: the raw weights"""
+    metric: MetricName = MetricName.auto
+    """what decides which weights are the best: bleu, chrf, perplexity, or auto (the task's own, for translation
+    chrf)"""
     validate_every: int = field(default=500, metadata=within(1, MOST_COUNTED))
     """updates between validations, each of which also saves"""
     patience: int = field(default=10, metadata=within(0, MOST_COUNTED))
@@ -280,6 +283,7 @@ class TrainConfig:
         check_ranges(self)
         # First of these, since an objective without meaning for the task would ask for a parent.
         refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
+        require_metric(self.task, self.trainer.metric)
         self.objective.require_parent(self.init_from)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False

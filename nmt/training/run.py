@@ -50,7 +50,8 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
         start = find_start(config, processes, chosen=chosen)
         config, saved = start.config, start.saved
         task = task.settled(start.subwords[1]) if start.subwords else task
-        reason = limit_reached(config.trainer, saved.position, metric=task.metric.label) if saved else ""
+        metric = task.deciding(config.trainer.metric)
+        reason = limit_reached(config.trainer, saved.position, metric=metric.label) if saved else ""
         if saved and saved.position.finished and reason:
             LOG.info(f"the run in {run_dir} is finished: {reason}; there is nothing left to train")
             LOG.info(f"{way_further(config, reason)}; to start anew add trainer.overwrite=true")
@@ -58,7 +59,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
             processes.from_main(lambda: _make_ready(config))
         else:
             data = _data(start, task, device=device, processes=processes)
-            task = data.task
+            metric = data.task.deciding(config.trainer.metric)
             processes.from_main(lambda: _make_ready(config))
             trainer = _trainer(start, data, device=device, processes=processes)
             LOG.info(f"training ended: {trainer.train()}")
@@ -68,7 +69,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
         if test is not None:
             score_test(task, test, config, device=device, processes=processes)
         LOG.info(
-            f"best validation {task.metric.label} {task.metric.shown(position.best_score)} at update "
+            f"best validation {metric.label} {metric.shown(position.best_score)} at update "
             f"{position.best_update} of {position.update}, {clock(position.seconds)} of training"
         )
         LOG.info(task.usage(run_dir / "best"))

@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 from nmt.bundle.weights import Bundle, load_bundle
-from nmt.config.choices import Schedule
+from nmt.config.choices import Schedule, TaskName
 from nmt.config.schema import flatten, to_dict
 from nmt.config.train import REMOVED, TrainConfig
 from nmt.errors import BundleError, ConfigError
@@ -129,7 +130,7 @@ def _require_unchanged(config: TrainConfig, saved: SavedState) -> None:
     if config.init_from and saved.config.get("init_from"):
         harmless.add("init_from")
     # A state that an older nmt wrote lacks the keys that came later, and was trained with what are their defaults.
-    before = flatten(to_dict(TrainConfig())) | flatten(saved.config)
+    before = flatten(to_dict(TrainConfig())) | _before(config.task) | flatten(saved.config)
     for key, removed in REMOVED.items():
         if (value := before.pop(key, removed.harmless)) != removed.harmless:
             raise ConfigError(
@@ -147,6 +148,11 @@ def _require_unchanged(config: TrainConfig, saved: SavedState) -> None:
             f"{config.directory} holds a run with another configuration: {', '.join(changed)}; "
             f"set them back to resume it, {_ANEW}"
         )
+
+
+def _before(task: TaskName) -> dict[str, Any]:
+    """Give what an older nmt did, by keys that it did not have, where that is not what their defaults do."""
+    return {"trainer.metric": "bleu"} if task is TaskName.translation else {}
 
 
 def require_one_config(config: TrainConfig, processes: Processes) -> None:

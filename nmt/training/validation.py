@@ -10,7 +10,7 @@ from nmt.config.train import TrainConfig
 from nmt.corpus.reader import ParallelText
 from nmt.evaluation.metrics import Score
 from nmt.runs.log import LOG
-from nmt.tasks.task import Task
+from nmt.tasks.task import PERPLEXITY, Metric, Task
 from nmt.tasks.translation import perplexity
 from nmt.training.data import text_digest
 from nmt.training.parallel import Processes
@@ -21,12 +21,20 @@ class Validation(NamedTuple):
 
     perplexity: float
     """per real target position, EOS included, without label smoothing"""
-    score: Score
-    """of the task's metric"""
+    scores: dict[str, Score]
+    """of the outputs, by the names of the task's metrics"""
     how: str
     """the search that made the outputs, for people"""
     outputs: list[str]
     """what the model made of each line"""
+
+    def value(self, metric: Metric) -> float:
+        """Give what a metric says of it."""
+        return self.perplexity if metric is PERPLEXITY else self.scores[metric.name].value
+
+    def __str__(self) -> str:
+        """Write all of it for people."""
+        return f"{'; '.join(map(str, self.scores.values()))}, {self.how}, perplexity {self.perplexity:.2f}"
 
 
 def validate(
@@ -44,8 +52,9 @@ def validate(
         bundle.model.train(was_training)
     loss, tokens = (sum(column) for column in zip(*processes.gather(sums), strict=True))
     # All lines are scored together: every process takes the same tokenizer, whatever its share looks like.
-    [score] = task.scores(outputs, text, language=bundle.target_language)
-    return Validation(perplexity(loss, int(tokens)), score, task.greedy_search, outputs)
+    scores = task.scores(outputs, text, language=bundle.target_language)
+    named = {metric.name: score for metric, score in zip(task.metrics, scores, strict=False)}
+    return Validation(perplexity(loss, int(tokens)), named, task.greedy_search, outputs)
 
 
 def score_test(
@@ -64,7 +73,7 @@ def score_test(
     if processes.from_main(lambda: str(scored[0]).endswith(how) and scored[1] == digest):
         return
     outputs = processes.join_shares(task.outputs(bundle, processes.share(text.source)))
-    written = "; ".join(map(str, task.scores(outputs, text, language=bundle.target_language, thorough=True)))
+    written = "; ".join(map(str, task.scores(outputs, text, language=bundle.target_language)))
     LOG.info(f"test ({how}): {written}")
     bundle.metadata.update(test=f"{written}, {how}", test_digest=digest)
     processes.from_main(lambda: save_metadata(bundle, best))
