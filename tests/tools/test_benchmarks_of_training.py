@@ -17,6 +17,7 @@ from nmt.model.seq2seq import build_model
 from nmt.training.data import prepare
 
 DEMO = Path(corpora.__file__).parent / "demo"
+BRIEFLY = ("--rate-seconds", "0", "--")
 
 
 # As much of OpenNMT-py as is used: a command that reads its configuration, and a trainer that is told of batches. Ids 1
@@ -90,7 +91,7 @@ def toolkit(tmp_path, monkeypatch):
 
 
 def test_training_is_measured_as_a_whole_and_by_parts(settings, run_tool):
-    done = run_tool("benchmark_training", "--threads", "1", "--updates", "4", "--warm-up", "1", "--", *settings)
+    done = run_tool("benchmark_training", "--threads", "1", "--updates", "4", "--warm-up", "1", *BRIEFLY, *settings)
     assert done.code == 0, done.err
     assert "## 1 thread, fp32, " in done.out
     assert " real target tokens/s, " in done.out
@@ -101,7 +102,7 @@ def test_training_is_measured_as_a_whole_and_by_parts(settings, run_tool):
 
 def test_input_feeding_beside_a_peer(settings, run_tool, toolkit):
     words = ["--threads", "1", "--updates", "3", "--warm-up", "1", "--rounds", "1", "--peer", "onmt"]
-    done = run_tool("benchmark_training", *words, "--", *settings, "model.input_feeding=true")
+    done = run_tool("benchmark_training", *words, *BRIEFLY, *settings, "model.input_feeding=true")
     assert done.code == 0, done.err
     rows = table(done.out)
     # With input feeding the attention is part of every step of the decoder.
