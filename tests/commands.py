@@ -96,8 +96,8 @@ class Command:
 
 def environment():
     """Return that of a command: it finds the package, and has one thread."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(ROOT))]
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *others]), "OMP_NUM_THREADS": "1"}
 
 
 class Server:
@@ -146,11 +146,11 @@ class Server:
             self._process = subprocess.Popen(words, env=self._environment, **options)
 
 
-def forks_what_it_starts(server):
-    """Let this process have those commands forked that it starts with `subprocess`."""
+def forking(server):
+    """Make a `subprocess.Popen` whose commands a server forks where it can."""
 
     class Popen(subprocess.Popen):
-        def __new__(cls, words, *rest, **options):
+        def __new__(cls, words=None, *rest, **options):
             known = options.keys() <= {"env", "cwd", "encoding", "text", "stdin", "stdout", "stderr"}
             if known and not rest and isinstance(words, list):
                 words, named = list(map(os.fspath, words)), {name: options[name] for name in options if name != "text"}
@@ -158,7 +158,7 @@ def forks_what_it_starts(server):
                     return Forked(server, words, **options)
             return super().__new__(cls)
 
-    subprocess.Popen = Popen
+    return Popen
 
 
 def fork_spawned(path, words, handles):
@@ -256,7 +256,7 @@ def serve(requests):
 
 def become(words, environment, directory, handles, server):
     """Turn this process into the command, up to its first line; return its words but Python's own name."""
-    forks_what_it_starts(server)
+    subprocess.Popen = forking(server)
     multiprocessing.util.spawnv_passfds = fork_spawned
     os.close(handles.pop(0))
     for number, handle in enumerate(handles):
