@@ -164,7 +164,7 @@ def _trainer(start: Start, data: TrainingData, *, device: torch.device, processe
     else:
         folds = fill_lexicon(model.lexicon, config, data) if model.lexicon is not None else None
         if start.parent:
-            origins = take_over(model, start.parent, data, seed=config.seed)
+            origins = take_over(model, start.parent, data=data, config=config)
             counts = "; ".join(f"subwords of {side}: {count}" for side, count in origins.items())
             LOG.info(f"starting from the weights of {config.init_from}; {counts}")
     return Trainer(config, data, model=model, precision=precision, processes=processes, folds=folds, saved=saved)

@@ -23,13 +23,14 @@ import torch
 from torch import Tensor
 
 from nmt.bundle.weights import Bundle
+from nmt.config.train import TrainConfig
 from nmt.model.seq2seq import Seq2Seq
 from nmt.runs.log import LOG
 from nmt.text.spelling import spell_all
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import subwords_of
 from nmt.training.data import TrainingData
-from nmt.training.lexicon import Translations, learn_translations
+from nmt.training.lexicon import Translations, align_text
 
 _TRANSLATIONS = 20
 """Translations of a piece that count, where the model has no lexicon; as many as the presets' lexicons have."""
@@ -94,7 +95,7 @@ class _Members(NamedTuple):
         return torch.where(several & (lengths > 0), means * wanted / lengths, means)
 
 
-def take_over(model: Seq2Seq, parent: Bundle, data: TrainingData, *, seed: int) -> dict[str, Origins]:
+def take_over(model: Seq2Seq, parent: Bundle, *, data: TrainingData, config: TrainConfig) -> dict[str, Origins]:
     """Give a new model the weights of its parent, which has other subwords and is alike in all else.
 
     A piece that both sides of the parent have is that of the same side. Where the child has one side, it is that of the
@@ -104,7 +105,7 @@ def take_over(model: Seq2Seq, parent: Bundle, data: TrainingData, *, seed: int) 
         model: its lexicon, where it has one, is that of the child's text, and stays as it is.
         parent: whose weights are taken over.
         data: text and subwords of the child.
-        seed: of the rows that are drawn.
+        config: of the child; its seed draws the fresh rows.
 
     Returns:
         Where the rows of the embeddings came from, by the side that has them: source, target or both.
@@ -116,7 +117,7 @@ def take_over(model: Seq2Seq, parent: Bundle, data: TrainingData, *, seed: int) 
     old_source, old_target = subwords_of(parent.source_subwords), subwords_of(parent.target_subwords)
     table = torch.cat((given.get(_SOURCE, given[_TARGET]), given[_TARGET]))
     source_first = (old_source, 0), (old_target, old_source.vocabulary_size)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(config.seed)
     origins: dict[str, Origins] = {}
     for side in ("both",) if model.source_embedding is None else ("source", "target"):
         pieces, order = (target, source_first[::-1]) if side == "target" else (source, source_first)
@@ -125,7 +126,7 @@ def take_over(model: Seq2Seq, parent: Bundle, data: TrainingData, *, seed: int) 
         translated = 0
         if side != "target" and not known.all():
             readable = _spell(target, source_first)
-            translations = _translated(readable, _translations(model, data), new=~known)
+            translations = _translated(readable, _translations(model, data, config), new=~known)
             translated = len(set(translations.owners.tolist()))
             vectors = _Members.of(readable).vectors(table, len(readable))
             rows += translations.vectors(vectors, len(rows))
@@ -161,18 +162,12 @@ def _spell(pieces: SubwordModel, vocabularies: Sequence[tuple[SubwordModel, int]
     return [min(filter(None, each), key=len, default=[]) for each in zip(*ways, strict=True)]
 
 
-def _translations(model: Seq2Seq, data: TrainingData) -> Translations:
+def _translations(model: Seq2Seq, data: TrainingData, config: TrainConfig) -> Translations:
     """Return the translations in the model's lexicon, or learn them where it has none."""
     if model.lexicon is not None:
         return Translations(model.lexicon.targets.cpu(), model.lexicon.probabilities.cpu())
-    LOG.info("aligning the training text for the new source subwords")
-    translations, _ = learn_translations(
-        data.corpus,
-        source_vocabulary=data.source_subwords.vocabulary_size,
-        target_vocabulary=data.target_subwords.vocabulary_size,
-        size=_TRANSLATIONS,
-    )
-    return translations
+    LOG.info("aligning the training text for its new subwords")
+    return align_text(config, data, size=_TRANSLATIONS)[0]
 
 
 def _translated(readable: Spelled, translations: Translations, *, new: Tensor) -> _Members:

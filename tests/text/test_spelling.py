@@ -43,7 +43,9 @@ def test_no_spelling_has_fewer_pieces():
         spellings = [way for way in ways if all(part in known for part in way)]
         found = [letters[i] for i in spell(piece, known)]
         best = min(map(len, spellings), default=0)
-        assert found == max((way for way in spellings if len(way) == best), key=lambda way: [*map(len, way)], default=[])
+        assert found == max(
+            (way for way in spellings if len(way) == best), key=lambda way: [*map(len, way)], default=[]
+        )
 
 
 @pytest.fixture(scope="module")
