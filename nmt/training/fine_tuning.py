@@ -113,17 +113,13 @@ def _filled(config: TrainConfig, values: dict[str, Any], chosen: Set[str]) -> Tr
 
 def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> None:
     wanted, has = to_dict(config), _settled(config, parent)
-    own = _CHILDS_OWN if config.subwords.inherit else _CHILDS_OWN + _OF_SUBWORDS
     for model in (wanted["model"], has["model"]):  # zero stands for the embedding size
         model["attentional_size"] = model["attentional_size"] or has["model"]["embedding_size"]
     conflicts = []
     for group, settled in has.items():
         for key, found in settled.items():
             value = wanted[group][key]
-            fits = value >= found if key == "vocabulary_size" else value == found
-            if key == "tying" and not config.subwords.inherit:
-                fits = (value == Tying.none) == (found == Tying.none)
-            if not fits and key not in own and f"{group}.{key}" in chosen:
+            if f"{group}.{key}" in chosen and not _fits(key, value, found, inherits=config.subwords.inherit):
                 conflicts.append((f"{group}.{key}={as_typed(value)}", as_typed(found)))
     if conflicts:
         keys, found = zip(*conflicts, strict=True)
@@ -134,6 +130,17 @@ def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> 
         )
     if config.subwords.inherit:
         _refuse_other_subwords(config, parent)
+
+
+def _fits(key: str, value: Any, found: Any, *, inherits: bool) -> bool:
+    """Tell whether a child may have a value where its parent has another."""
+    if key == "vocabulary_size":
+        return bool(value >= found)
+    if inherits:
+        return value == found or key in _CHILDS_OWN
+    # An output matrix has the width of attentional vectors, which one that is tied to embeddings has not.
+    one_way = key == "tying" and Tying.none not in (value, found)
+    return value == found or one_way or key in _CHILDS_OWN + _OF_SUBWORDS
 
 
 def _refuse_other_subwords(config: TrainConfig, parent: Bundle) -> None:

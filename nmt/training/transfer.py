@@ -86,7 +86,7 @@ class _Members(NamedTuple):
     def vectors(self, table: Tensor, size: int) -> Tensor:
         """Take means of vectors, as `means` does, each as long as its members are on average.
 
-        The mean of unlike vectors is short: what is made of many would hardly move the model.
+        The mean of unlike vectors is short. A piece of many parts would hardly move the model.
         """
         means = self.means(table, size)
         lengths = means.norm(dim=1, keepdim=True)
@@ -158,8 +158,8 @@ def _spell(pieces: SubwordModel, vocabularies: Sequence[tuple[SubwordModel, int]
         pieces: all pieces of a vocabulary.
         vocabularies: each with the number of its first piece.
     """
-    ways = [[[first + i for i in ids] for ids in spell_all(pieces, known)] for known, first in vocabularies]
-    return [min(filter(None, each), key=len, default=[]) for each in zip(*ways, strict=True)]
+    spellings = [[[first + i for i in ids] for ids in spell_all(pieces, known)] for known, first in vocabularies]
+    return [min(filter(None, each), key=len, default=[]) for each in zip(*spellings, strict=True)]
 
 
 def _translations(model: Seq2Seq, data: TrainingData, config: TrainConfig) -> Translations:

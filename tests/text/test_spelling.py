@@ -32,18 +32,18 @@ def test_spelled_by_the_fewest_pieces(piece, ids):
 def test_no_spelling_has_fewer_pieces():
     draw = random.Random(3)
     for _ in range(60):
-        known = {"".join(draw.choices("ab▁", k=draw.randint(1, 3))): i for i in range(5)}
+        pieces = {"".join(draw.choices("ab▁", k=draw.randint(1, 3))): i for i in range(5)}
         piece = "".join(draw.choices("ab▁", k=7))
-        letters = {i: text for text, i in known.items()}
-        ways = [
+        letters = {i: text for text, i in pieces.items()}
+        segmentations = [
             [piece[i:j] for i, j in itertools.pairwise((0, *cuts, 7))]
             for n in range(7)
             for cuts in itertools.combinations(range(1, 7), n)
         ]
-        spellings = [way for way in ways if all(part in known for part in way)]
-        found = [letters[i] for i in spell(piece, known)]
+        spellings = [way for way in segmentations if all(part in pieces for part in way)]
+        spelling = [letters[i] for i in spell(piece, pieces)]
         best = min(map(len, spellings), default=0)
-        assert found == max(
+        assert spelling == max(
             (way for way in spellings if len(way) == best), key=lambda way: [*map(len, way)], default=[]
         )
 
@@ -51,9 +51,9 @@ def test_no_spelling_has_fewer_pieces():
 @pytest.fixture(scope="module")
 def vocabularies():
     lines = ["a small red house stands near the old river", "many green trees grow behind it in spring"] * 20
-    known = train_subwords([*lines, "<0x61>"] * 2, kind="bpe", vocabulary_size=80)
+    first = train_subwords([*lines, "<0x61>"] * 2, kind="bpe", vocabulary_size=80)
     other = train_subwords([*lines, "ж"], kind="bpe", vocabulary_size=400, byte_fallback=True, marks=3)
-    return other, known
+    return other, first
 
 
 def test_special_symbols_marks_and_bytes_are_spelled_by_the_same_alone(vocabularies):

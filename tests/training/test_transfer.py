@@ -169,10 +169,10 @@ def test_fresh_rows_are_like_the_parents_and_of_the_seed(related, in_cipher):
     one, again, other = weights
     assert torch.equal(one, again)
     fresh = torch.tensor([a != b for a, b in zip(one.tolist(), other.tolist(), strict=True)])
-    known = [
+    spelled = [
         spell_all(child["data"].target_subwords, each) for each in (parent.target_subwords, parent.source_subwords)
     ]
-    assert fresh.tolist() == [not (mine or theirs) for mine, theirs in zip(*known, strict=True)]
+    assert fresh.tolist() == [not (mine or theirs) for mine, theirs in zip(*spelled, strict=True)]
     assert fresh.any()
     assert one[fresh].mean().item() == pytest.approx(5, abs=0.02)
     assert one[fresh].std().item() == pytest.approx(0.014, rel=0.5)
@@ -234,7 +234,7 @@ def test_a_child_without_a_lexicon_has_its_text_aligned(related, in_cipher):
     torch.testing.assert_close(here[0].target_embedding.weight, there[0].target_embedding.weight)
 
 
-# From here on: what is said, and what is refused.
+# From here on: settings and messages.
 
 
 @pytest.fixture
