@@ -4,11 +4,11 @@ Zoph et al. (2016, "Transfer Learning for Low-Resource Neural Machine Translatio
 another language pair. The rows of the new subwords come from the parent's, in the first of these ways that is possible:
 
 - a piece that the parent has too keeps its row (Nguyen & Chiang 2017, "Transfer Learning across Low-Resource, Related
-  Languages for Neural Machine Translation", section 3);
+  Languages for Neural Machine Translation");
 - a piece that pieces of the parent spell has the mean of their rows;
 - a source piece whose translations the parent knows has the mean of their rows, weighted by probability. Kim et al.
-  (2019, "Effective Cross-lingual Transfer of Neural Machine Translation Models without Shared Vocabularies", section
-  3.1) bring new embeddings into the parent's space by a dictionary too;
+  (2019, "Effective Cross-lingual Transfer of Neural Machine Translation Models without Shared Vocabularies") bring new
+  embeddings into the parent's space too, by a linear map;
 - any other piece is drawn, with the mean and the spread of the parent's rows.
 
 Aji et al. (2020, "In Neural Machine Translation, What Does Transfer Learning Transfer?") compare such ways.
@@ -36,8 +36,8 @@ _TRANSLATIONS = 20
 """Translations of a piece that count, where the model has no lexicon; as many as the presets' lexicons have."""
 _SOURCE, _TARGET, _OUTPUT = "source_embedding.weight", "target_embedding.weight", "output.weight"
 _BIASES = {"output.bias", "output_bias"}
-_OF_PIECES = {_SOURCE, _TARGET, _OUTPUT, *_BIASES, "lexicon.targets", "lexicon.probabilities"}
-"""Tensors with a row for each piece; the lexicon is of the child's text."""
+_OF_PIECES = {_SOURCE, _TARGET, _OUTPUT, *_BIASES}
+"""Tensors with a row for each piece, besides those of the lexicon."""
 
 Spelled: TypeAlias = Sequence[Sequence[int]]
 """Of each piece the numbers of the pieces that spell it; none where they cannot."""
@@ -112,7 +112,8 @@ def take_over(model: Seq2Seq, parent: Bundle, *, data: TrainingData, config: Tra
     """
     given, weights = parent.model.state_dict(), model.state_dict()
     for name in given.keys() & weights.keys() - _OF_PIECES:
-        weights[name].copy_(given[name])
+        if not name.startswith("lexicon."):
+            weights[name].copy_(given[name])
     source, target = subwords_of(data.source_subwords), subwords_of(data.target_subwords)
     old_source, old_target = subwords_of(parent.source_subwords), subwords_of(parent.target_subwords)
     table = torch.cat((given.get(_SOURCE, given[_TARGET]), given[_TARGET]))

@@ -55,17 +55,13 @@ def network(data, config, *, seed):
 
 @pytest.fixture
 def related(make_config, make_bundle):
-    """A parent that translates the other way round, and its child: model, parent, data."""
+    """Make a child's model, its parent, which translates the other way unless told, and the child's text and config."""
 
     def make(parent=None, **changes):
-        old = make_config(
-            **(
-                {"subwords__vocabulary_size": 120, "corpus__source": "de", "corpus__target": "en"}
-                | {"model__tying": changes.get("model__tying", Tying.all)}
-                | (parent or {})
-            )
-        )
-        old_data, config = prepare(old), make_config(**changes)
+        other_way = {"subwords__vocabulary_size": 120, "corpus__source": "de", "corpus__target": "en"}
+        other_way["model__tying"] = changes.get("model__tying", Tying.all)
+        old, config = make_config(**(other_way | (parent or {}))), make_config(**changes)
+        old_data = prepare(old)
         data = prepare(config)
         bundle: Bundle = dataclasses.replace(
             make_bundle(),
