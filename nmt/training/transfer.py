@@ -6,9 +6,9 @@ another language pair. The rows of the new subwords come from the parent's, in t
 - a piece that the parent has too keeps its row (Nguyen & Chiang 2017, "Transfer Learning across Low-Resource, Related
   Languages for Neural Machine Translation");
 - a piece that pieces of the parent spell has the mean of their rows;
-- a source piece whose translations the parent knows has the mean of their rows, weighted by probability. Kim et al.
-  (2019, "Effective Cross-lingual Transfer of Neural Machine Translation Models without Shared Vocabularies") bring new
-  embeddings into the parent's space too, by a linear map;
+- a source piece whose likely translations the parent knows has the mean of their rows, weighted by probability. Kim
+  et al. (2019, "Effective Cross-lingual Transfer of Neural Machine Translation Models without Shared Vocabularies")
+  bring new embeddings into the parent's space too, by a linear map;
 - any other piece is drawn, with the mean and the spread of the parent's rows.
 
 Aji et al. (2020, "In Neural Machine Translation, What Does Transfer Learning Transfer?") compare such ways.
@@ -34,6 +34,9 @@ from nmt.training.lexicon import Translations, align_text
 
 _TRANSLATIONS = 20
 """Translations of a piece that count, where the model has no lexicon; as many as the presets' lexicons have."""
+_LEAST_PROBABILITY = 0.5
+"""Of the translations that the parent knows, all together. The discount of the lexicon takes pieces that were hardly
+ever seen below it. Their rows would tell their own pairs of the training text, and nothing about new text."""
 _SOURCE, _TARGET, _OUTPUT = "source_embedding.weight", "target_embedding.weight", "output.weight"
 _BIASES = {"output.bias", "output_bias"}
 _OF_PIECES = {_SOURCE, _TARGET, _OUTPUT, *_BIASES}
@@ -176,6 +179,7 @@ def _translated(readable: Spelled, translations: Translations, *, new: Tensor) -
     is_readable = torch.tensor(list(map(bool, readable)))
     targets = translations.targets.long()
     weights = torch.where(is_readable[targets] & new.unsqueeze(1), translations.probabilities, 0.0)
+    weights = torch.where(weights.sum(dim=1, keepdim=True) >= _LEAST_PROBABILITY, weights, 0.0)
     owners, columns = weights.nonzero(as_tuple=True)
     return _Members(owners, targets[owners, columns], weights[owners, columns])
 
