@@ -117,7 +117,8 @@ def train(config: TrainConfig) -> RunResults:
 
     Args:
         config: what `nmt-train` is told by its settings, as a value. ``config.run_dir`` gets ``best/``, the bundle that
-            `load` takes. With ``config.init_from``, what is as it is by default is the parent's.
+            `load` takes. With ``config.init_from``, what is as it is by default is the parent's, but for the subwords
+            where ``config.subwords.inherit`` is false.
 
     Returns:
         what the run came to: its best BLEU with signature, updates, minutes.

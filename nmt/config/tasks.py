@@ -7,7 +7,7 @@ from nmt.config.schema import as_typed
 from nmt.errors import ConfigError
 
 _OF_WORDS = (
-    *("init_from", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model"),
+    *("init_from", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model", "subwords.inherit"),
     *("subwords.sampling_alpha", "subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
 )
 """What tasks whose lines are words have no use for."""
@@ -22,7 +22,7 @@ MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
     TaskName.generation: (
         *("init_from", "corpus.source", "corpus.tags", "corpus.tag_names", "corpus.repair_bio"),
         *("corpus.strip_token_digits", "corpus.coarse_labels", "subwords.joint", "subwords.source_model"),
-        *("subwords.marks", "subwords.mark_rate", "objective.kind"),
+        *("subwords.marks", "subwords.mark_rate", "subwords.inherit", "objective.kind"),
         *("model.pooling", "model.word_dropout", "model.window"),
     ),
 }

@@ -122,6 +122,8 @@ class SubwordsConfig:
     """a SentencePiece model file for the source side; needs subwords.target_model"""
     target_model: str = ""
     """a SentencePiece model file for the target side; needs subwords.source_model"""
+    inherit: bool = True
+    """with init_from, take the parent's subwords; false: train subwords of its own, and take over the weights alone"""
     byte_fallback: bool = False
     """spell unknown characters as bytes instead of the unknown symbol"""
     normalization: Normalization = Normalization.identity
@@ -284,7 +286,12 @@ class TrainConfig:
         # First of these, since an objective without meaning for the task would ask for a parent.
         refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
         require_metric(self.task, self.trainer.metric)
-        self.objective.require_parent(self.init_from)
+        self.objective.require_parent(self.init_from, inherits=self.subwords.inherit)
+        if not self.subwords.inherit and not self.init_from:
+            raise ConfigError(
+                "subwords.inherit=false is for a run with a parent: name its bundle, as in init_from=runs/mine/best, "
+                "or leave subwords.inherit out"
+            )
         require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):

@@ -183,8 +183,8 @@ def subword_models(
         names = (config.model,) if config.model else (config.source_model, config.target_model)
         models = [SubwordModel.load(Path(name).expanduser()) for name in names]
         return models[0], models[-1]
-    how_to_sample = ("sampling_alpha", "sampled_sides", "mark_rate")
-    settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
+    without_effect = ("sampling_alpha", "sampled_sides", "mark_rate", "inherit")
+    settings = {key: value for key, value in to_dict(config).items() if key not in without_effect}
     marks = settings["marks"] = config.marks if sides == 2 else 0
     key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
     directory = cache.cache_dir / "subwords"
@@ -239,10 +239,10 @@ def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig, 
 def _why_unknown(config: TrainConfig) -> str:
     """Say why a subword model does not know the text, and what to do."""
     settings = config.subwords
-    if config.init_from:
+    if config.init_from and settings.inherit:
         return (
             f"it was trained on other text: fine-tuning keeps the subwords of init_from={config.init_from}, "
-            "so take another parent"
+            "so take another parent, or let this run have subwords of its own with subwords.inherit=false"
         )
     if settings.model or settings.source_model:
         keys = "subwords.model" if settings.model else "subwords.source_model and subwords.target_model"

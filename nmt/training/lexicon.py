@@ -89,17 +89,23 @@ class Folds:
 def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> Folds:
     """Align the training text for a model's lexicon; return what training offers of it to each pair."""
     LOG.info("aligning the training text for the lexicon")
+    translations, others = align_text(config, data, size=config.model.lexicon_size)
+    lexicon.fill(*translations)
+    return Folds.of(others, epsilon=lexicon.epsilon)
+
+
+def align_text(config: TrainConfig, data: TrainingData, *, size: int) -> tuple[Translations, list[Translations]]:
+    """Learn translations as `learn_translations` does, from the training text as it is sampled; marks keep theirs."""
     translations, others = learn_translations(
         data.corpus,
         **data.vocabularies,
-        size=config.model.lexicon_size,
+        size=size,
         source_sampling=_sampling(config, "source", subwords_of(data.source_subwords)),
         target_sampling=_sampling(config, "target", subwords_of(data.target_subwords)),
     )
     for each in (translations, *others):
         _keep_marks(each, range(RESERVED, RESERVED + len(data.marks)))
-    lexicon.fill(*translations)
-    return Folds.of(others, epsilon=lexicon.epsilon)
+    return translations, others
 
 
 def _keep_marks(translations: Translations, marks: range) -> None:

@@ -26,6 +26,7 @@ from nmt.training.parallel import Processes, join_processes
 from nmt.training.precision import choose_precision
 from nmt.training.start import Start, find_start, lost_best, require_one_config, subword_pair, way_further
 from nmt.training.trainer import Trainer
+from nmt.training.transfer import take_over
 from nmt.training.validation import score_test
 
 
@@ -158,9 +159,13 @@ def _trainer(start: Start, data: TrainingData, *, device: torch.device, processe
         LOG.info(f"resuming {config.directory} after update {saved.position.update}, epoch {saved.position.epoch}")
         if saved.threads != threads:
             LOG.warning(f"threads changed from {saved.threads} to {threads}: sums are rounded differently")
-    elif start.parent:
+    elif start.parent and config.subwords.inherit:
         LOG.info(f"starting from the weights of {config.init_from}")
         model.load_state_dict(start.parent.model.state_dict())
-    elif model.lexicon is not None:
-        folds = fill_lexicon(model.lexicon, config, data)
+    else:
+        folds = fill_lexicon(model.lexicon, config, data) if model.lexicon is not None else None
+        if start.parent:
+            origins = take_over(model, start.parent, data=data, config=config)
+            counts = "; ".join(f"subwords of {side}: {count}" for side, count in origins.items())
+            LOG.info(f"starting from the weights of {config.init_from}; {counts}")
     return Trainer(config, data, model=model, precision=precision, processes=processes, folds=folds, saved=saved)

@@ -91,7 +91,8 @@ def _find_start(config: TrainConfig, chosen: Set[str]) -> Start:
         return Start(config, saved=saved, subwords=subwords)
     if config.init_from:
         config, parent = inherit_settings(config, chosen=chosen)
-        return Start(config, parent, subwords=(parent.source_subwords, parent.target_subwords))
+        inherited = (parent.source_subwords, parent.target_subwords) if config.subwords.inherit else None
+        return Start(config, parent, subwords=inherited)
     return Start(config)
 
 

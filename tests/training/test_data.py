@@ -150,7 +150,8 @@ def test_separate_subwords_with_their_own_unknown_rates(make_config, text, tmp_p
     with pytest.raises(CorpusError) as error:
         prepare(config)
     assert str(error.value).endswith(
-        "on other text: fine-tuning keeps the subwords of init_from=runs/general/best, so take another parent"
+        "on other text: fine-tuning keeps the subwords of init_from=runs/general/best, so take another parent, "
+        "or let this run have subwords of its own with subwords.inherit=false"
     )
     config.trainer.max_unknown_rate = 1.0
     assert prepare(config).corpus.parts[0].corpus.target_unknown_rate > 0.05
