@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nmt.config.choices import AttentionKind, SubwordKind, Tying
@@ -85,21 +85,22 @@ class _Settling:
     facts: TextFacts
     fixed: Set[str]
     speed: Speed
+    choices: list[Choice] = field(default_factory=list, init=False)
+    passes: float = field(default=math.nan, init=False)
+    """that the limits allow, once it is known which row holds"""
+    speeds: dict[tuple[Any, ...], float] = field(default_factory=dict, init=False)
+    """of the shapes of models that were tried"""
 
     def settled(self) -> Settled:
-        self.choices: list[Choice] = []
-        self._speeds: dict[tuple[Any, ...], float] = {}
-        repeated = (
-            f"{self.facts.repeated:,} pairs stand there before" if self.facts.repeated else "no pair stands twice"
-        )
-        self._choose("corpus.deduplicate", True, f"{repeated}; each counts once")
+        again = self.facts.repeated
+        stand = f"{again:,} pairs stand there before; each counts once" if again else "a pair that stands twice is one"
+        self._choose("corpus.deduplicate", True, stand)
         if not self.fixed & {*_LIMITS}:
             self._choose("trainer.max_minutes", table.MINUTES, "nobody said how long training may take")
         self._choose_sharing()
         row, settings, is_only = self._find_row()
-        # A trial may not have been needed so far, and nobody may need one.
-        knows = is_only and self.fixed >= _BY_UPDATES
-        self.passes = math.nan if knows else self._passes(with_keys(self.config, settings))
+        if not (is_only and self.fixed >= _BY_UPDATES):  # else nobody needs to know, and no trial is made
+            self.passes = self._passes(with_keys(self.config, settings))
         self._choose_row(row, settings)
         self._choose_length(row)
         return Settled(self.config, self.choices, self.passes)
@@ -167,7 +168,7 @@ class _Settling:
         reasons = {
             "subwords.vocabulary_size": "room for all letters" if larger else many,
             "model.embedding_size": f"{model}: {passes}",
-            "model.lexicon_size": "a lexicon helps where text is little" if row.lexicon else "enough text without one",
+            "model.lexicon_size": self._why_lexicon(settings.get("model.lexicon_size", 0)),
             "model.dropout": passes,
             "subwords.sampling_alpha": passes,
             "subwords.sampled_sides": "the target keeps its best subwords",
@@ -177,6 +178,11 @@ class _Settling:
         for key, value in settings.items():
             if key != "optimizer.warmup_updates":
                 self._choose(key, value, reasons.get(key, model if key.startswith("model.") else many))
+
+    def _why_lexicon(self, size: int) -> str:
+        if self.config.model.attention is AttentionKind.none:
+            return "with model.attention=none there is none"
+        return "a lexicon helps where text is little" if size else "there is enough text without one"
 
     def _choose_length(self, row: Row) -> None:
         """Choose passes, updates, warm-up and validations."""
@@ -196,7 +202,8 @@ class _Settling:
         many = f"of about {updates:,} updates"
         warmup = max(1, min(row.warmup, round(updates * table.WARMUP_SHARE)))
         decay = table.LONG_AVERAGE if updates >= table.LONG_TRAINING else table.SHORT_AVERAGE
-        often = math.floor(trainer.max_minutes / table.MINUTES_BETWEEN_VALIDATIONS) or math.inf
+        minutes = trainer.max_minutes or math.inf
+        often = minutes / table.MINUTES_BETWEEN_VALIDATIONS
         wanted = min(max(often, table.FEWEST_VALIDATIONS), table.MOST_VALIDATIONS)
         every = max(math.ceil(updates / wanted), min(table.UPDATES_BETWEEN_VALIDATIONS, updates))
         self._choose("optimizer.warmup_updates", warmup, f"a tenth at most {many}")
@@ -226,9 +233,9 @@ class _Settling:
         """Ask for the speed of a configuration; one trial is enough for those of one shape."""
         sizes = (value for key, value in vars(config.model).items() if key != "dropout")
         shape = (*sizes, config.subwords.vocabulary_size)
-        if shape not in self._speeds:
-            self._speeds[shape] = self.speed(config, self._lengths(config.subwords.vocabulary_size))
-        return self._speeds[shape]
+        if shape not in self.speeds:
+            self.speeds[shape] = self.speed(config, self._lengths(config.subwords.vocabulary_size))
+        return self.speeds[shape]
 
 
 def shown_passes(passes: float) -> str:

@@ -17,7 +17,7 @@ from nmt.training.parallel import Processes
 from nmt.training.precision import choose_precision
 
 _GROWTH = 4
-"""A trial begins with one pair and goes on with so many times as many: a slow machine may never see a whole batch."""
+"""A trial begins with one pair and goes on with so many times as many. A slow machine may never see a whole batch."""
 _MOST_UPDATES = 10
 
 
@@ -28,7 +28,7 @@ def pairs_per_second(config: TrainConfig, lengths: Lengths, *, device: torch.dev
         config: the model, the batch, and the precision, which is found out as a training does.
         lengths: of a mean sentence.
         device: where to compute.
-        seconds: that its updates may take; two of one pair are made in any case.
+        seconds: that its updates may take; some of few pairs are made in any case.
 
     Returns:
         Pairs a second; 0 where there is too little memory.
@@ -63,19 +63,25 @@ class _Trial:
         )
 
     def pairs_per_second(self, pairs: int, *, ends: float) -> float:
-        """Go from one pair to a whole batch as far as time allows, then repeat that; kernels are made before it."""
-        size = 1
-        while True:
-            batch = self._batch(size)
-            took = min(self._update(batch), self._update(batch))
+        """Go from one pair towards a whole batch, which is then repeated, or whose time is foreseen."""
+        size, took, growth = 1, self._best_of_two(1), 0.0
+        while size < pairs:
             larger = min(_GROWTH * size, pairs)
-            if size == larger or time.monotonic() + took * larger / size > ends:
-                break
-            size = larger
-        rounds = [took]
+            if size > 1 and time.monotonic() + 2 * (took + growth * (larger - size)) > ends:
+                return pairs / (took + growth * (pairs - size))
+            before, took = took, self._best_of_two(larger)
+            # A part of the time, such as the optimiser's, is the same for any batch.
+            # On a busy machine two times say little of how they grow: not less than this.
+            growth, size = max((took - before) / (larger - size), took / larger / 4), larger
+        rounds, batch = [took], self._batch(pairs)
         while len(rounds) < _MOST_UPDATES and time.monotonic() + took < ends:
             rounds.append(self._update(batch))
-        return size * len(rounds) / sum(rounds)
+        return pairs * len(rounds) / sum(rounds)
+
+    def _best_of_two(self, pairs: int) -> float:
+        """Time an update of so many pairs, whose kernels the first of two makes."""
+        batch = self._batch(pairs)
+        return min(self._update(batch), self._update(batch))
 
     def _update(self, batch: Batch) -> float:
         """Make one update; return the seconds it took."""
