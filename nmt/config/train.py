@@ -174,8 +174,7 @@ class TrainConfig:
     run_dir: str = "runs/${name}"
     """directory of the run: best/ and last/ (bundles), train.log, metrics.jsonl, state.pt, config.yaml"""
     auto: bool = True
-    """with task=translation, settle keys that nobody set by the text, by the minutes and by this machine's speed; an
-    experiment of nmt-train has false; see docs/training.md"""
+    """of a translation, settle the keys that are not set: by the text, the minutes, and this machine's speed"""
     seed: int = field(default=1, metadata=within(0, 2**63 - 1))
     """seed of initial weights, batches, dropout and subword sampling"""
     init_from: str = ""

@@ -1,1 +1,1 @@
-"""What nobody set, settled by the text, by the minutes and by this machine's speed."""
+"""`auto`: keys that the user left out are settled by the text, the minutes and this machine's speed."""

@@ -1,4 +1,4 @@
-"""From the facts of a text to values of the keys that nobody set, each with its reason."""
+"""From the facts of a text to the values of keys, each with its reason."""
 
 import math
 from collections.abc import Callable, Mapping, Set
@@ -54,7 +54,7 @@ class Settled(NamedTuple):
     config: TrainConfig
     choices: list[Choice]
     passes: float
-    """over the text that its limits allow; infinity where nothing ends it, nan where nobody needed to know"""
+    """over the text that its limits allow; infinity where nothing ends it, nan where no choice depends on it"""
 
 
 def consistent(config: TrainConfig, chosen: Set[str]) -> TrainConfig:
@@ -99,7 +99,7 @@ class _Settling:
             self._choose("trainer.max_minutes", table.MINUTES, "nobody said how long training may take")
         self._choose_sharing()
         row, settings, is_only = self._find_row()
-        if not (is_only and self.fixed >= _BY_UPDATES):  # else nobody needs to know, and no trial is made
+        if not (is_only and self.fixed >= _BY_UPDATES):  # else no choice depends on it, and no trial is made
             self.passes = self._passes(with_keys(self.config, settings))
         self._choose_row(row, settings)
         self._choose_length(row)

@@ -1,7 +1,6 @@
-"""`auto`: a run's keys that nobody set, settled before its text is prepared, told in the log, and kept in its state."""
+"""`auto` in a run: keys are settled before the text is prepared, told, and found in the state when the run goes on."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Set
 from typing import Any
@@ -20,8 +19,9 @@ from nmt.training.auto.speed import pairs_per_second
 from nmt.training.data import cache_of, read_scored_text, training_texts
 from nmt.training.parallel import Processes
 
-TRIAL_SECONDS = 2.5
-"""Of a model; of one text, three at most are tried."""
+TRIAL_SECONDS = 8.0
+"""Of all models that are tried, making them aside; each has half of what is left, and no more than the next."""
+MODEL_SECONDS = 3.0
 _SHARED_PACE = 0.8
 """Pace of each of several processes, beside that of one alone."""
 _PARENTS = frozenset(
@@ -39,7 +39,7 @@ def is_auto(config: TrainConfig) -> bool:
 
 
 def made_consistent(config: TrainConfig, chosen: Set[str] | None) -> TrainConfig:
-    """Change what the chosen keys exclude; where nobody says what was chosen, or nothing is settled, auto is off."""
+    """Change what the chosen keys exclude; without a list of chosen keys, or where nothing is settled, auto is off."""
     if chosen is None or not is_auto(config):
         return dataclasses.replace(config, auto=False)
     return config if config.init_from else consistent(config, chosen)
@@ -63,7 +63,7 @@ def restore_choices(config: TrainConfig, saved: dict[str, Any], *, chosen: Set[s
 def settle_run(
     config: TrainConfig, task: Task, *, chosen: Set[str], device: torch.device, processes: Processes
 ) -> TrainConfig:
-    """Settle what nobody set, by the text and by the speed of the main process; the same for all processes.
+    """Settle the keys that were not chosen, by the text and the speed of the main process; the same for all processes.
 
     Raises:
         CorpusError: a text is missing or cannot be read.
@@ -90,20 +90,19 @@ def _settings(
 
 
 class _Trial:
-    """Tries how fast this machine trains, and remembers how long that took."""
+    """Tries how fast this machine trains."""
 
     def __init__(self, device: torch.device, processes: int) -> None:
         self._device, self._processes = device, processes
         self.seconds = 0.0
-        self.pairs_per_second = math.nan
-        """of the last one"""
+        """that all trials took"""
 
     def __call__(self, config: TrainConfig, lengths: Lengths) -> float:
         began = time.monotonic()
-        alone = pairs_per_second(config, lengths, device=self._device, seconds=TRIAL_SECONDS)
+        seconds = min(MODEL_SECONDS, max(0.0, TRIAL_SECONDS - self.seconds) / 2)
+        alone = pairs_per_second(config, lengths, device=self._device, seconds=seconds)
         self.seconds += time.monotonic() - began
-        self.pairs_per_second = alone * max(1.0, self._processes * _SHARED_PACE)
-        return self.pairs_per_second
+        return alone * max(1.0, self._processes * _SHARED_PACE)
 
 
 def _tell(settled: Settled, facts: TextFacts, trial: _Trial) -> None:

@@ -28,7 +28,7 @@ def pairs_per_second(config: TrainConfig, lengths: Lengths, *, device: torch.dev
         config: the model, the batch, and the precision, which is found out as a training does.
         lengths: of a mean sentence.
         device: where to compute.
-        seconds: that its updates may take; some of few pairs are made in any case.
+        seconds: that its updates may take; the first few, of one pair and of four, are made always.
 
     Returns:
         Pairs a second; 0 where there is too little memory.
@@ -79,7 +79,7 @@ class _Trial:
         return pairs * len(rounds) / sum(rounds)
 
     def _best_of_two(self, pairs: int) -> float:
-        """Time an update of so many pairs, whose kernels the first of two makes."""
+        """Time an update of so many pairs: the better one of two, since the first one makes the kernels."""
         batch = self._batch(pairs)
         return min(self._update(batch), self._update(batch))
 

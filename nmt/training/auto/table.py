@@ -91,7 +91,7 @@ ROWS = (
 """By pairs, then by passes, the most first."""
 
 MINUTES = 60.0
-"""Of a training whose length nobody set."""
+"""Of a training whose length is not set."""
 NO_LIMIT = 10_000_000
 """trainer.max_updates where passes or minutes end the training."""
 SAME_LETTERS, SAME_WORDS = 0.5, 0.05

@@ -2,10 +2,12 @@
 
 import importlib.resources
 import itertools
+from pathlib import Path
 
 import pytest
 import yaml
 
+import nmt
 from nmt.config.model import ModelConfig
 from nmt.config.schema import with_keys
 from nmt.config.train import CorpusConfig, TrainConfig
@@ -63,6 +65,18 @@ def test_the_rows_of_a_text_are_those_of_the_largest_number_that_it_reaches():
         rows = rows_for(pairs)
         assert {row.pairs for row in rows} == {max(number for number in numbers if number <= pairs)}
         assert [row.passes for row in rows] == sorted((row.passes for row in rows), reverse=True)
+
+
+def test_the_page_has_the_table():
+    """Paste what is expected into docs/training.md where the table has changed."""
+    lines = []
+    for row in ROWS:
+        first = [f"{row.pairs:,}", f"{row.passes:g}", f"{row.vocabulary:,}", row.model, row.lexicon, row.dropout]
+        cells = [*first, row.sampling, row.smoothing, f"{row.batch:,}", row.lr, row.warmup, row.most_passes]
+        lines.append(f"| {' | '.join(map(str, cells))} |\n")
+    expected = "".join(lines)
+    page = (Path(nmt.__file__).parents[1] / "docs" / "training.md").read_text(encoding="utf-8")
+    assert expected in page, expected
 
 
 def test_columns_are_all_written_as_keys():
