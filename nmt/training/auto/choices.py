@@ -148,12 +148,17 @@ class _Settling:
             del settings["subwords.vocabulary_size"]
         if self.config.model.attention is AttentionKind.none:
             settings["model.lexicon_size"] = 0
-        if self.config.init_from:
-            settings["optimizer.lr"] = row.lr * table.FINE_TUNING_LR
+        settings["optimizer.lr"] = self._learning_rate(row, settings["model.decoder_hidden_size"])
         positions = self.facts.epoch_pairs * self._lengths(row.vocabulary).longer
         most = max(table.LEAST_BATCH, 10 * math.ceil(positions / table.LEAST_UPDATES_OF_A_PASS / 10))
         settings["trainer.batch_tokens"] = min(row.batch, most)
         return {key: value for key, value in settings.items() if key not in self.fixed}
+
+    def _learning_rate(self, row: Row, width: int) -> float:
+        """Lower the rate of a row for a wider decoder than the row's, and for weights that are there."""
+        own = self.config.model.decoder_hidden_size if "model.decoder_hidden_size" in self.fixed else width
+        rate = row.lr * min(1.0, width / own) * (table.FINE_TUNING_LR if self.config.init_from else 1.0)
+        return float(f"{rate:.2g}")
 
     @property
     def _scripts_differ(self) -> bool:
@@ -172,7 +177,7 @@ class _Settling:
             "model.dropout": passes,
             "subwords.sampling_alpha": passes,
             "subwords.sampled_sides": "the target keeps its best subwords",
-            "trainer.batch_tokens": "a pass needs several updates" if smaller else f"{many}, {row.model} model",
+            "trainer.batch_tokens": "a pass needs several updates" if smaller else many,
             "optimizer.lr": tuning if self.config.init_from else "for this model and batch",
         }
         for key, value in settings.items():

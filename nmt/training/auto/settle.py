@@ -98,6 +98,8 @@ class _Trial:
         """that all trials took"""
 
     def __call__(self, config: TrainConfig, lengths: Lengths) -> float:
+        if self.seconds >= TRIAL_SECONDS:
+            return 0.0  # where a small model took so long, a larger one is too slow
         began = time.monotonic()
         seconds = min(MODEL_SECONDS, max(0.0, TRIAL_SECONDS - self.seconds) / 2)
         alone = pairs_per_second(config, lengths, device=self._device, seconds=seconds)

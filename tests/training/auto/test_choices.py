@@ -197,6 +197,14 @@ def test_a_small_text_has_small_batches_and_few_updates_between_validations():
     assert settled(facts_of(1))[0].config.trainer.batch_tokens == table.LEAST_BATCH
 
 
+def test_a_model_that_is_wider_than_the_tables_has_a_lower_rate():
+    sizes = {f"model__{key}": size for key, size in table.MODELS["base"].items()}
+    wide = settled(facts_of(29_000), trainer__max_epochs=30, **sizes)[0].config
+    assert wide.optimizer.lr == table.rows_for(29_000)[0].lr / 2
+    narrow = settled(facts_of(29_000), trainer__max_epochs=30, model__decoder_hidden_size=64)[0].config
+    assert narrow.optimizer.lr == table.rows_for(29_000)[0].lr
+
+
 def test_a_model_without_attention_has_no_lexicon():
     config = config_of(model__attention=AttentionKind.none, model__lexicon_size=20)
     assert consistent(config, {"model.attention"}).model.lexicon_size == 0

@@ -209,6 +209,22 @@ def test_the_main_process_chooses_and_the_others_receive(own_text, text, tried):
     assert sent[0].keys() <= KEYS
 
 
+def test_trials_take_seconds_and_no_more(monkeypatch):
+    now, given = [0.0], []
+
+    def speed(config, lengths, *, device, seconds):
+        given.append(seconds)
+        now[0] += 2 * seconds  # making a model takes time too
+        return 5.0
+
+    monkeypatch.setattr(settle_module, "pairs_per_second", speed)
+    monkeypatch.setattr(settle_module.time, "monotonic", lambda: now[0])
+    trial = settle_module._Trial(CPU, 1)
+    assert [trial(TrainConfig(), (3, 4)) for _ in range(3)] == [5, 5, 0]
+    assert given == [3.0, 1.0]
+    assert trial.seconds == settle_module.TRIAL_SECONDS
+
+
 def test_several_processes_are_nearly_as_many_times_as_fast(tried):
     trial = settle_module._Trial(CPU, 4)
     assert trial(TrainConfig(), (3, 4)) == pytest.approx(400 * 4 * 0.8)
