@@ -205,12 +205,15 @@ class _Settling:
         possible = min(self.passes, trainer.max_epochs or math.inf) * self._updates_per_pass(self.config)
         updates = max(1, round(min(possible, trainer.max_updates)))
         many = f"of about {updates:,} updates"
-        warmup = max(1, min(row.warmup, round(updates * table.WARMUP_SHARE)))
+        # A busy machine may have been taken for a slow one.
+        certain = not self.speeds
+        warmup = max(1 if certain else table.LEAST_WARMUP, min(row.warmup, round(updates * table.WARMUP_SHARE)))
         decay = table.LONG_AVERAGE if updates >= table.LONG_TRAINING else table.SHORT_AVERAGE
         minutes = trainer.max_minutes or math.inf
         often = minutes / table.MINUTES_BETWEEN_VALIDATIONS
         wanted = min(max(often, table.FEWEST_VALIDATIONS), table.MOST_VALIDATIONS)
-        every = max(math.ceil(updates / wanted), min(table.UPDATES_BETWEEN_VALIDATIONS, updates))
+        least = table.UPDATES_BETWEEN_VALIDATIONS
+        every = max(math.ceil(updates / wanted), min(least, updates) if certain else least)
         self._choose("optimizer.warmup_updates", warmup, f"a tenth at most {many}")
         self._choose("trainer.ema_decay", decay, f"the average {many}")
         self._choose("trainer.validate_every", every, f"the validations {many}: {math.ceil(updates / every)}")
@@ -247,7 +250,7 @@ def shown_passes(passes: float) -> str:
     """Write a number of passes for people."""
     if math.isinf(passes):
         return "any number of passes"
-    return f"about {passes:.1f} passes" if passes < 9.95 else f"about {passes:,.0f} passes"
+    return f"about {passes:.2g} passes" if passes < 9.95 else f"about {passes:,.0f} passes"
 
 
 def _one_vocabulary(config: TrainConfig) -> bool:

@@ -102,8 +102,8 @@ LEAST_UPDATES_OF_A_PASS = 16
 """A batch is smaller where a pass would have fewer."""
 LEAST_BATCH = 64
 """Target positions; fewer make no batch."""
-WARMUP_SHARE = 0.1
-"""Of all updates, at most so many warm up."""
+WARMUP_SHARE, LEAST_WARMUP = 0.1, 20
+"""Of all updates, at most this share warms up; but so many where their number is a guess."""
 FEWEST_VALIDATIONS, MOST_VALIDATIONS = 3, 20
 """Of a whole training."""
 MINUTES_BETWEEN_VALIDATIONS, UPDATES_BETWEEN_VALIDATIONS = 2, 50

@@ -70,14 +70,21 @@ def test_faster_machines_have_no_smaller_model_and_no_less_dropout(size):
 
 
 def test_passes_are_minutes_times_speed_by_pairs():
-    result, _ = settled(facts_of(1000), pairs_per_second=10.0, trainer__max_minutes=10.0)
-    assert result.passes == pytest.approx(600 * 0.85 * 10 / 1000)
+    result, _ = settled(facts_of(1000), pairs_per_second=16.0, trainer__max_minutes=10.0)
+    assert result.passes == pytest.approx(600 * 0.85 * 16 / 1000)
     row = next(row for row in table.rows_for(1000) if row.passes <= result.passes)
     assert result.config.model.dropout == row.dropout
     # 60 characters are 1 + 60 / 2.8 subwords of 1,000, and a tenth is padding
     updates = result.passes * 1000 * (1 + 60 / 2.8) * 1.1 / result.config.trainer.batch_tokens
     assert result.config.trainer.validate_every == max(50, math.ceil(round(updates) / 5))
-    assert result.config.optimizer.warmup_updates == round(round(updates) * 0.1)
+    assert result.config.optimizer.warmup_updates == min(row.warmup, round(round(updates) * 0.1)) > 20
+
+
+def test_a_trial_on_a_busy_machine_does_not_make_it_validate_all_the_time():
+    guessed, _ = settled(facts_of(553_871), pairs_per_second=1.0, trainer__max_minutes=2.0)
+    assert (guessed.config.trainer.validate_every, guessed.config.optimizer.warmup_updates) == (50, 20)
+    known, _ = settled(facts_of(553_871), trainer__max_updates=19)
+    assert (known.config.trainer.validate_every, known.config.optimizer.warmup_updates) == (19, 2)
 
 
 def test_what_the_user_set_stays_whatever_it_is():
