@@ -164,8 +164,12 @@ class _Settling:
     def _scripts_differ(self) -> bool:
         return self.facts.shared_letters < table.SAME_LETTERS
 
+    @property
+    def _different_pairs(self) -> str:
+        return f"{self.facts.distinct:,} different pairs" if self.facts.distinct != 1 else "one pair"
+
     def _choose_row(self, row: Row, settings: Mapping[str, Any]) -> None:
-        many, model = f"{self.facts.distinct:,} different pairs", f"the size of model={row.model}"
+        many, model = self._different_pairs, f"the size of model={row.model}"
         passes = many if math.isnan(self.passes) else f"{many}, {shown_passes(self.passes)}"
         smaller = settings.get("trainer.batch_tokens") != row.batch
         tuning = f"{table.FINE_TUNING_LR:g} of the rate from scratch, since weights are there"
@@ -192,7 +196,7 @@ class _Settling:
     def _choose_length(self, row: Row) -> None:
         """Choose passes, updates, warm-up and validations."""
         if "trainer.max_updates" not in self.fixed:
-            why = f"more do {self.facts.distinct:,} different pairs no good; validations may end it earlier"
+            why = f"more do {self._different_pairs} no good; validations may end it earlier"
             self._choose("trainer.max_epochs", row.most_passes, why)
             self._choose("trainer.max_updates", table.NO_LIMIT, "passes and minutes end the training")
         if not self.fixed >= _BY_UPDATES:
