@@ -110,9 +110,10 @@ class _Trial:
 def _tell(settled: Settled, facts: TextFacts, trial: _Trial) -> None:
     """Log the facts and a line for each choice."""
     source, target = subword_lengths(facts, settled.config.subwords.vocabulary_size)
+    pairs = f"{facts.pairs:,} pair{'s' * (facts.pairs != 1)} ({facts.distinct:,} different)"
     LOG.info(
-        f"auto: {facts.pairs:,} pair{'s' * (facts.pairs != 1)} ({facts.distinct:,} different), about {source:.0f} and {target:.0f} subwords "
-        "a sentence; a key that you set stays, and auto=false settles none"
+        f"auto: {pairs}, about {source:.0f} and {target:.0f} subwords a sentence; a key that you set stays, and "
+        "auto=false settles none"
     )
     if trial.seconds:
         LOG.info(
