@@ -145,12 +145,6 @@ def with_keys(config: T, settings: dict[str, Any]) -> T:
     return replaced
 
 
-def value_of(config: Any, key: str) -> Any:
-    """Return the value of a key, as in ``model.dropout``."""
-    group, _, name = key.partition(".")
-    return getattr(getattr(config, group), name)
-
-
 def differing(config: Any, other: Any) -> set[str]:
     """List the keys, as in ``model.dropout``, in which two configurations of one kind differ."""
     here, there = flatten(to_dict(config)), flatten(to_dict(other))

@@ -17,14 +17,11 @@ Speed = Callable[[TrainConfig, Lengths], float]
 """Pairs a second that a configuration trains on, sentences being so long; a trial, made only where it is asked for."""
 
 _LIMITS = ("trainer.max_minutes", "trainer.max_epochs", "trainer.max_updates")
-_DERIVED = (
-    *("trainer.max_minutes", "trainer.max_epochs", "trainer.max_updates", "trainer.validate_every"),
-    *("trainer.patience", "trainer.ema_decay", "corpus.deduplicate", "subwords.joint", "model.tying"),
-)
-KEYS = frozenset({*_DERIVED, *(key for row in table.ROWS for key in table.settings_of(row))})
-"""All that `settle` may settle."""
 _BY_UPDATES = {"optimizer.warmup_updates", "trainer.ema_decay", "trainer.validate_every"}
 """What depends on the number of updates."""
+_DERIVED = (*_LIMITS, *_BY_UPDATES, "trainer.patience", "corpus.deduplicate", "subwords.joint", "model.tying")
+KEYS = frozenset({*_DERIVED, *(key for row in table.ROWS for key in table.settings_of(row))})
+"""All that `settle` may settle."""
 _PADDING = 1.1
 """Positions of a batch for each of its pairs' own."""
 _TRAINING = 0.85
@@ -119,7 +116,7 @@ class _Settling:
         if not (self.config.subwords.model or self.config.subwords.source_model):
             self._choose("subwords.joint", shares, why)
         one = _one_vocabulary(self.config)
-        self._choose("model.tying", Tying.all if one else Tying.target, f"{'one vocabulary' if one else 'two of them'}")
+        self._choose("model.tying", Tying.all if one else Tying.target, "one vocabulary" if one else "two of them")
 
     def _find_row(self) -> tuple[Row, dict[str, Any], bool]:
         """Find the first row whose passes are possible, what it says on keys that are not fixed, and if all say so."""
