@@ -83,6 +83,7 @@ def test_a_model_is_trained_and_goes_on(tmp_path):
     def config(updates):
         return nmt.TrainConfig(
             name="tiny",
+            auto=False,
             run_dir=str(tmp_path / "runs/${name}"),
             corpus=CorpusConfig(
                 train=str(tmp_path / "train"), source="en", target="de", cache_dir=str(tmp_path / "cache")

@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmt.corpus.distinct import SeenPairs
 from nmt.corpus.filters import FilterCounts, Filters, is_held_out
 from nmt.corpus.reader import Pair, ParallelText, has_text
 from nmt.errors import CorpusError
@@ -78,6 +79,7 @@ class Encoder:
         filters: which pairs to leave out.
         hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
         validation: sources, without the space around them, whose pairs are validation text of another corpus.
+        deduplicate: leave out pairs that stand there before, held-out ones too.
     """
 
     source_subwords: Vocabulary
@@ -85,6 +87,7 @@ class Encoder:
     filters: Filters = field(default_factory=Filters)
     hold_out: int = 0
     validation: frozenset[str] = frozenset()
+    deduplicate: bool = False
 
     def encode(self, pairs: Iterable[Pair], *, label: str = "corpus") -> EncodedCorpus:
         """Encode pairs in memory; equal to a store of the same pairs.
@@ -112,7 +115,7 @@ class Encoder:
         """Write the arrays' bytes into their sinks and return what meta.json says about them."""
         reasons: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
-        held_out = ParallelText([], [])
+        held_out, seen = ParallelText([], []), SeenPairs() if self.deduplicate else None
         dtypes = self.dtypes()
         ends = dict.fromkeys(dtypes, 0)
         for name in ends:
@@ -120,7 +123,7 @@ class Encoder:
                 sinks[name].write(np.zeros(1, np.int64).tobytes())
         iterator, read = iter(pairs), 0
         while chunk := list(islice(iterator, _CHUNK_PAIRS)):
-            places, kept = self._filter(chunk, reasons, held_out)
+            places, kept = self._filter(chunk, reasons, held_out, seen)
             sinks[_LINES].write((read + np.array(places, np.int64)).tobytes())
             read += len(chunk)
             for side, subwords in zip(_SIDES, (self.source_subwords, self.target_subwords), strict=True):
@@ -159,7 +162,7 @@ class Encoder:
         return marker if marker.marks else None
 
     def _filter(
-        self, chunk: list[Pair], reasons: Counter[str], held_out: ParallelText
+        self, chunk: list[Pair], reasons: Counter[str], held_out: ParallelText, seen: SeenPairs | None
     ) -> tuple[list[int], dict[str, list[tuple[list[int], str]]]]:
         """Encode a chunk and split it: held-out pairs are appended, left-out ones counted.
 
@@ -168,10 +171,13 @@ class Encoder:
         Returns:
             Where in the chunk the kept pairs were, and each side's ids and text of them.
         """
+        repeated = seen.add(chunk) if seen is not None else np.zeros(len(chunk), np.bool_)
         training: list[tuple[int, Pair]] = []
         for place, pair in enumerate(chunk):
             if not has_text(pair):
                 reasons["empty"] += 1
+            elif repeated[place]:
+                reasons["repeated"] += 1
             elif is_held_out(pair, self.hold_out):
                 held_out.source.append(pair.source)
                 held_out.target.append(pair.target)

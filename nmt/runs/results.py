@@ -17,7 +17,7 @@ import yaml
 
 from nmt.config.choices import MetricName, TaskName
 from nmt.config.schema import flatten, from_dict, to_dict
-from nmt.config.train import TrainConfig, TrainerConfig
+from nmt.config.train import BEFORE, TrainConfig, TrainerConfig
 from nmt.errors import ConfigError
 from nmt.files import encoded
 from nmt.runs.limits import Progress, limit_reached
@@ -204,7 +204,7 @@ def _settings(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is missing: the run did not get as far as training") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
-    return flatten(to_dict(TrainConfig())) | flatten(values)
+    return flatten(to_dict(TrainConfig())) | BEFORE | flatten(values)
 
 
 def _expected(settings: dict[str, Any]) -> RunMetric:

@@ -1,30 +1,26 @@
 """From a configuration to what training needs: text, subwords, the encoded corpora and validation sentences."""
 
-import hashlib
-import json
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from nmt.config.schema import to_dict
-from nmt.config.train import SubwordsConfig, TrainConfig
-from nmt.corpus.cache import Cache
+from nmt.config.corpus import CorpusConfig
+from nmt.config.train import TrainConfig
+from nmt.corpus.cache import Cache, digest_of
 from nmt.corpus.encoding import EncodedCorpus, Encoder
-from nmt.corpus.filters import hold_out_threshold, is_held_out
+from nmt.corpus.filters import hold_out_threshold
 from nmt.corpus.mixture import Mixture, Part
-from nmt.corpus.reader import CorpusPaths, Pair, ParallelText, read_pairs, read_text
+from nmt.corpus.reader import CorpusPaths, ParallelText, read_text
 from nmt.corpus.store import default_cache_dir, open_store
 from nmt.errors import CorpusError
-from nmt.files import write_atomically
 from nmt.runs.log import LOG
 from nmt.tasks.task import Task
 from nmt.tasks.translation import TRANSLATION
 from nmt.text.spans import common_marks
-from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary
+from nmt.training.subwords import subword_models
 
 T = TypeVar("T")
 
@@ -94,20 +90,19 @@ def prepare(
         SubwordError: subwords cannot be trained or loaded.
     """
     settings = config.corpus
-    texts = _training_texts(config, task)
+    texts = training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
     valid, test = read_scored_text(config, task, "valid"), read_scored_text(config, task, "test")
     paths = [text.paths for text in texts]
-    cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
-
-    hold_out = 0
-    if valid is None:
-        key = ("hold_out", cache.digests(paths[0]), settings.valid_pairs)
-        hold_out = remembered(cache, lambda: hold_out_threshold(paths[0], settings.valid_pairs), *key)
+    cache = cache_of(settings)
+    hold_out = _hold_out(settings, paths[0], cache) if valid is None else 0
+    once = settings.deduplicate
     source, target = (
         subwords
         or task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=hold_out)
-        or subword_models(config.subwords, paths, sides=len(task.sides), hold_out=hold_out, cache=cache)
+        or subword_models(
+            config.subwords, paths, sides=len(task.sides), hold_out=hold_out, cache=cache, deduplicate=once
+        )
     )
     task = task.settled(target)
     _check_texts(config, task, paths, target)
@@ -116,7 +111,9 @@ def prepare(
     for text in texts:
         # What is held out of the first text is left out of the others.
         validation = frozenset(line.strip() for line in corpora[0].held_out.source) if corpora else frozenset()
-        encoder = Encoder(source, target, filters, hold_out=0 if corpora else hold_out, validation=validation)
+        encoder = Encoder(
+            source, target, filters, hold_out=0 if corpora else hold_out, validation=validation, deduplicate=once
+        )
         corpus, built = open_store(text.paths, encoder, cache=cache, progress=_log_progress)
         name = f" {text}" if len(texts) > 1 else ""
         LOG.info(f"training text{name} ({'encoded' if built else 'from the cache'}): {corpus.counts.summary()}")
@@ -125,14 +122,16 @@ def prepare(
     if valid is None:
         pairs = len(corpora[0].held_out.source)
         LOG.info(f"corpus.valid is empty: {pairs} pairs are held out by hash of the source")
-    digest = _digest(list(map(cache.digests, paths)), source.digest, target.digest, repr(filters), hold_out)
+    # Runs of before know nothing of repeated pairs, and have the digest without them.
+    counted = ["deduplicate"] if once else []
+    digest = digest_of(list(map(cache.digests, paths)), source.digest, target.digest, repr(filters), hold_out, *counted)
     parts = [
         Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
     ]
     return TrainingData(
         task,
         texts,
-        Mixture(parts, digest=_digest(digest, [text.weight for text in texts], [text.tag for text in texts])),
+        Mixture(parts, digest=digest_of(digest, [text.weight for text in texts], [text.tag for text in texts])),
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
@@ -142,7 +141,8 @@ def prepare(
     )
 
 
-def _training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
+def training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
+    """Find corpus.train and those of corpus.extra; CorpusError where a file is missing."""
     settings = config.corpus
     names = [("corpus.train", settings.train), *(("corpus.extra", name) for name in settings.extra)]
     weights, tags = settings.weights or [1.0] * len(names), settings.tags or [-1] * len(names)
@@ -150,6 +150,18 @@ def _training_texts(config: TrainConfig, task: Task) -> list[TrainingText]:
         TrainingText(task.find(name, settings, key=key), weight, tag)
         for (key, name), weight, tag in zip(names, weights, tags, strict=True)
     ]
+
+
+def cache_of(settings: CorpusConfig) -> Cache:
+    """Open the cache that the configuration names."""
+    return Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
+
+
+def _hold_out(settings: CorpusConfig, paths: CorpusPaths, cache: Cache) -> int:
+    """Find the threshold of what is held out of a text, or remember it."""
+    once = settings.deduplicate
+    key = ("hold_out", cache.digests(paths), settings.valid_pairs, *(["deduplicate"] if once else []))
+    return remembered(cache, lambda: hold_out_threshold(paths, settings.valid_pairs, deduplicate=once), *key)
 
 
 def read_scored_text(config: TrainConfig, task: Task, key: str) -> ParallelText | None:
@@ -165,64 +177,6 @@ def _check_texts(config: TrainConfig, task: Task, training: Sequence[CorpusPaths
     for paths in (*training, *scored):
         for note in task.check(paths, target):
             LOG.info(note)
-
-
-def subword_models(
-    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, sides: int = 2, hold_out: int = 0, cache: Cache
-) -> tuple[SubwordModel, SubwordModel]:
-    """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
-
-    Args:
-        config: which models.
-        texts: all training texts.
-        sides: of a pair; 1: both are the same line, which is counted once.
-        hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
-        cache: of the cache directory, where trained models are kept.
-    """
-    if config.model or config.source_model:
-        names = (config.model,) if config.model else (config.source_model, config.target_model)
-        models = [SubwordModel.load(Path(name).expanduser()) for name in names]
-        return models[0], models[-1]
-    without_effect = ("sampling_alpha", "sampled_sides", "mark_rate", "inherit")
-    settings = {key: value for key, value in to_dict(config).items() if key not in without_effect}
-    marks = settings["marks"] = config.marks if sides == 2 else 0
-    key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
-    directory = cache.cache_dir / "subwords"
-
-    def pairs() -> Iterator[Pair]:
-        return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
-
-    lines = {"": (text for pair in pairs() for text in pair[:sides])}
-    if not config.joint:
-        lines = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
-    models = [
-        _cached(config, texts, marks=marks, path=directory / f"{key}{side}.model") for side, texts in lines.items()
-    ]
-    return models[0], models[-1]
-
-
-def _cached(config: SubwordsConfig, sentences: Iterator[str], *, marks: int, path: Path) -> SubwordModel:
-    if path.exists():
-        return SubwordModel.load(path)
-    LOG.info(f"training {config.kind} subwords on the training text")
-    model = train_subwords(
-        sentences,
-        kind=config.kind.value,
-        vocabulary_size=config.vocabulary_size,
-        byte_fallback=config.byte_fallback,
-        normalization=config.normalization.value,
-        character_coverage=config.character_coverage or None,
-        marks=marks,
-    )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Two runs that start together may both get here; each writes a file of its own and the renames are equal.
-        unique = path.with_name(f"{path.name}.{os.getpid()}")
-        write_atomically(unique, lambda partial: partial.write_bytes(model.to_bytes()))
-        os.replace(unique, path)
-    except OSError as error:
-        LOG.warning(f"the subword model is not cached in {path.parent} ({error.strerror})")
-    return model
 
 
 def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig, task: Task) -> None:
@@ -264,12 +218,7 @@ def remembered(cache: Cache, compute: Callable[[], T], *key: object) -> T:
 
 def text_digest(text: ParallelText | None) -> str:
     """Name the content of a raw text, in hex; empty without one."""
-    return _digest(text.source, text.target) if text else ""
-
-
-def _digest(*parts: object) -> str:
-    """SHA-256 of plain values, in hex."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return digest_of(text.source, text.target) if text else ""
 
 
 def _log_progress(pairs: int) -> None:

@@ -1,5 +1,6 @@
 """One run from its configuration to its bundles: claim the directory, resume or start, train, test, sum up."""
 
+import dataclasses
 import os
 from collections.abc import Set
 from pathlib import Path
@@ -18,6 +19,7 @@ from nmt.runs.log import LOG, clock, logging_to, logging_warnings
 from nmt.runs.metrics import require_tensorboard
 from nmt.runs.results import settings_text
 from nmt.tasks.task import Task, task_named
+from nmt.training.auto.settle import made_consistent, settle_run
 from nmt.training.checks import warn_of_texts
 from nmt.training.data import TrainingData, prepare, read_scored_text
 from nmt.training.lexicon import fill_lexicon
@@ -30,17 +32,19 @@ from nmt.training.transfer import take_over
 from nmt.training.validation import score_test
 
 
-def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
+def run(config: TrainConfig, *, chosen: Set[str] | None = None) -> None:
     """Train as configured, or go on where an earlier run with the same configuration stopped.
 
     Args:
         config: what to do.
-        chosen: the keys that the user set; with ``init_from``, others of the model and the subwords are the parent's.
+        chosen: the keys that the user set. With ``init_from``, others of the model and the subwords are the parent's.
+            With ``auto``, the rest is settled by the text. None: all is as configured, and ``auto`` is off.
 
     Raises:
         NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.
         KeyboardInterrupt: stopped by a signal, after saving.
     """
+    config, chosen = made_consistent(config, chosen), chosen or frozenset()
     task, run_dir = task_named(config.task), config.directory
     processes = join_processes()
     processes.from_main(lambda: _require_possible(config))
@@ -49,6 +53,10 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
     log = logging_to(run_dir / "train.log") if processes.is_main else logging_warnings(processes.rank)
     with claimed(run_dir, from_main=processes.from_main, is_main=processes.is_main), log:
         start = find_start(config, processes, chosen=chosen)
+        if not start.saved:
+            settled = settle_run(start.config, task, chosen=chosen, device=device, processes=processes)
+            processes.from_main(settled.validate)
+            start = dataclasses.replace(start, config=settled)
         config, saved = start.config, start.saved
         task = task.settled(start.subwords[1]) if start.subwords else task
         metric = task.deciding(config.trainer.metric)

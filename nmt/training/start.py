@@ -8,11 +8,12 @@ from typing import Any
 from nmt.bundle.weights import Bundle, load_bundle
 from nmt.config.choices import Schedule, TaskName
 from nmt.config.schema import flatten, to_dict
-from nmt.config.train import REMOVED, TrainConfig
+from nmt.config.train import BEFORE, REMOVED, TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG
 from nmt.text.vocabulary import Vocabulary, read_vocabulary
+from nmt.training.auto.settle import restore_choices
 from nmt.training.data import TrainingData
 from nmt.training.fine_tuning import inherit_settings, restore_inherited
 from nmt.training.parallel import Processes
@@ -25,7 +26,8 @@ _ANEW = "choose another run_dir, or add trainer.overwrite=true to start anew"
 # A run may go on after these change. They shape neither the weights reached so far nor the course ahead. Minutes and
 # epochs say how long that is.
 _HARMLESS = {
-    *("name", "run_dir"),
+    # Of auto, the values that it settled are compared.
+    *("name", "run_dir", "auto"),
     # The training text itself is compared by its digest.
     *("corpus.train", "corpus.extra", "corpus.test", "corpus.tag_names", "corpus.cache_dir"),
     *("trainer.max_epochs", "trainer.max_minutes", "trainer.patience", "trainer.max_skipped"),
@@ -85,7 +87,7 @@ def find_start(config: TrainConfig, processes: Processes, *, chosen: Set[str]) -
 
 def _find_start(config: TrainConfig, chosen: Set[str]) -> Start:
     if saved := None if config.trainer.overwrite else _saved_state(config):
-        config = restore_inherited(config, saved.config, chosen=chosen)
+        config = restore_choices(restore_inherited(config, saved.config, chosen=chosen), saved.config, chosen=chosen)
         _require_unchanged(config, saved)
         subwords = subword_pair(saved.source_subwords, saved.target_subwords, config)
         return Start(config, saved=saved, subwords=subwords)
@@ -153,7 +155,7 @@ def _require_unchanged(config: TrainConfig, saved: SavedState) -> None:
 
 def _before(task: TaskName) -> dict[str, Any]:
     """Give what an older nmt did, by keys that it did not have, where that is not what their defaults do."""
-    return {"trainer.metric": "bleu"} if task is TaskName.translation else {}
+    return BEFORE | ({"trainer.metric": "bleu"} if task is TaskName.translation else {})
 
 
 def require_one_config(config: TrainConfig, processes: Processes) -> None:
