@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,12 +114,15 @@ def load(
     return translator.add_layers(around)
 
 
-def train(config: TrainConfig) -> RunResults:
+def train(config: TrainConfig, *, keep: Collection[str] = ()) -> RunResults:
     """Train a model, or go on where an earlier run with the same configuration stopped.
 
     Args:
         config: what `nmt-train` is told by its settings, as a value. ``config.run_dir`` gets ``best/``, the bundle that
-            `load` takes. With ``config.init_from``, what is as it is by default is the parent's.
+            `load` takes. Of a translation, what is as it is by default is settled by the text and by this machine's
+            speed, unless ``config.auto`` is False. With ``config.init_from``, it is the parent's, but for the subwords
+            where ``config.subwords.inherit`` is false.
+        keep: keys that stay although they are as by default, as in ``{"model.dropout"}``.
 
     Returns:
         what the run came to: its best BLEU with signature, updates, minutes.
@@ -136,8 +139,19 @@ def train(config: TrainConfig) -> RunResults:
 
     set_kernel_caches()
     config = dataclasses.replace(config, run_dir=config.run_dir.replace("${name}", config.name))
-    run(config, chosen=differing(config, TrainConfig()))
+    run(config, chosen=differing(config, TrainConfig()) | _known(keep))
     return read_results(config.directory)
+
+
+def _known(keys: Collection[str]) -> set[str]:
+    """Take keys of a configuration; ConfigError where one is none."""
+    from nmt.config.schema import flatten, to_dict
+    from nmt.config.train import TrainConfig
+    from nmt.errors import ConfigError
+
+    if unknown := sorted({*keys} - flatten(to_dict(TrainConfig())).keys()):
+        raise ConfigError(f"keep has {unknown[0]!r}, which is no key: write it as in model.dropout")
+    return {*keys}
 
 
 def evaluate(

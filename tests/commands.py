@@ -4,7 +4,8 @@ A forked command is a process like any other: its number, streams, signals, envi
 It runs its module or script as Python does, and ends as Python does. It does not show how a command starts: what it
 imports, what a library reads as it loads, that hashes differ from process to process. Tests of that start Python
 themselves. A command is started too where its environment differs in more than `MAY_DIFFER`, or where something else
-is to start it, such as nohup. With $NMT_TESTS_FORK=0 every one is.
+is to start it, such as nohup. With $NMT_TESTS_FORK=0 every one is. What a forked command starts itself is forked too
+where that is as good: another command, or a process of multiprocessing's.
 
 This file run as a script is the process that is forked. It computes nothing, for threads are lost in a fork.
 """
@@ -12,6 +13,7 @@ This file run as a script is the process that is forked. It computes nothing, fo
 import contextlib
 import gc
 import importlib
+import multiprocessing.util
 import os
 import pickle
 import runpy
@@ -20,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+from multiprocessing.util import spawnv_passfds as spawn
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +31,7 @@ PRELOADED = ("torch", "hydra.core.plugins", "nmt.training.run", "nmt.cli.hydra.t
 # What commands read, or set, when they run, not when a library loads.
 MAY_DIFFER = {"PYTEST_CURRENT_TEST", "HYDRA_FULL_ERROR", "CUBLAS_WORKSPACE_CONFIG", "TORCHINDUCTOR_CACHE_DIR"}
 MAY_DIFFER |= {"NMT_CACHE", "RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+ONE_THREAD = {("MKL_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")}  # as $OMP_NUM_THREADS, which all have, says too
 
 
 def may_fork():
@@ -92,15 +96,20 @@ class Command:
 
 def environment():
     """Return that of a command: it finds the package, and has one thread."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", str(ROOT))]
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *others]), "OMP_NUM_THREADS": "1"}
 
 
 class Server:
-    """In a with statement: forks commands. Its process starts with the first of them."""
+    """In a with statement: forks commands. Its process starts with the first of them.
 
-    def __init__(self):
-        self._process = None
+    Args:
+        requests: in a command that was forked, the socket to the process that forks.
+        environment: of that process.
+    """
+
+    def __init__(self, requests=None, environment=None):
+        self._process, self._requests, self._environment = None, requests, environment
 
     def __enter__(self):
         return self
@@ -115,10 +124,10 @@ class Server:
         plain = options.keys() <= {"env", "cwd", "encoding", "stdin", "stdout", "stderr"}
         if not may_fork() or not plain or words[0] != sys.executable or not words[1].endswith((".py", "-m")):
             return False
-        if not self._process:
+        if not self._requests:
             self._start()
-        changed = {name for name, _ in self._environment.items() ^ options["env"].items()}
-        return changed <= MAY_DIFFER
+        changed = self._environment.items() ^ (options.get("env") or os.environ).items()
+        return {name for name, _ in changed - ONE_THREAD} <= MAY_DIFFER
 
     def fork(self, words, environment, directory, streams):
         """Fork a command; return its number, and the socket on which its exit code will come."""
@@ -137,6 +146,44 @@ class Server:
             self._process = subprocess.Popen(words, env=self._environment, **options)
 
 
+def forking(server):
+    """Make a `subprocess.Popen` whose commands a server forks where it can."""
+
+    class Popen(subprocess.Popen):
+        def __new__(cls, words=None, *rest, **options):
+            known = options.keys() <= {"env", "cwd", "encoding", "text", "stdin", "stdout", "stderr"}
+            if known and not rest and isinstance(words, list):
+                words, named = list(map(os.fspath, words)), {name: options[name] for name in options if name != "text"}
+                if len(words) > 1 and server.can_fork(words, named):
+                    return Forked(server, words, **options)
+            return super().__new__(cls)
+
+    return Popen
+
+
+def fork_spawned(path, words, handles):
+    """Do as `multiprocessing.util.spawnv_passfds`, but fork this process where Python is to be started in it anew."""
+    if "spawn_main" not in words[-2] or len(os.listdir("/proc/self/task")) > 1:
+        return spawn(path, words, handles)
+    if number := os.fork():
+        return number
+    code = 1
+    try:
+        for handle in {*map(int, os.listdir("/proc/self/fd"))} - {0, 1, 2, *handles}:
+            with contextlib.suppress(OSError):
+                os.close(handle)
+        for each in signal.valid_signals():
+            if callable(signal.getsignal(each)):
+                signal.signal(each, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.argv = words[-2:]
+        exec(words[-2])
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os._exit(code)
+
+
 class Forked(subprocess.Popen):
     """A command that the server forked."""
 
@@ -148,7 +195,7 @@ class Forked(subprocess.Popen):
         pipes = rest[3:9]  # ours and theirs of each stream, -1 where it is this process's own
         streams = [theirs if theirs != -1 else number for number, theirs in enumerate((pipes[0], pipes[3], pipes[5]))]
         try:
-            self.pid, self._ending = self._server.fork(args, env, cwd or os.getcwd(), streams)
+            self.pid, self._ending = self._server.fork(args, env or dict(os.environ), cwd or os.getcwd(), streams)
             self._child_created = True
         finally:
             self._close_pipe_fds(*pipes)
@@ -172,26 +219,34 @@ class Forked(subprocess.Popen):
 def serve(requests):
     """Fork a child for every request, and tell its number and its exit code; return in a child, with its words."""
     children = {}  # by handle: number, and where to tell of its end
+    asking = [requests]  # and the ends of those of the children
     while True:
-        for ready in select.select([requests, *children], [], [])[0]:
-            if ready is not requests:
+        for ready in select.select([*asking, *children], [], [])[0]:
+            if ready in children:
                 number, replies = children.pop(ready)
                 os.close(ready)
                 code = os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
                 with replies, contextlib.suppress(OSError):
                     replies.send(str(code).encode())
                 continue
-            content, handles, *_ = socket.recv_fds(requests, 1 << 20, 4)
-            if not content:
+            content, handles, *_ = socket.recv_fds(ready, 1 << 20, 4)
+            if not content and ready is requests:
                 sys.exit()
+            if not content:
+                asking.remove(ready)
+                ready.close()
+                continue
             assert len(os.listdir("/proc/self/task")) == 1, "a thread would be lost in the fork"
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             number = os.fork()
             if not number:
-                requests.close()
-                for handle, (_, replies) in children.items():
+                for each in (ours, *asking, *(replies for _, replies in children.values())):
+                    each.close()
+                for handle in children:
                     os.close(handle)
-                    replies.close()
-                return become(*pickle.loads(content), handles)
+                return become(*pickle.loads(content), handles, Server(theirs, dict(os.environ)))
+            theirs.close()
+            asking.append(ours)
             replies = socket.socket(fileno=handles.pop(0))
             replies.send(str(number).encode())
             children[os.pidfd_open(number)] = number, replies
@@ -199,8 +254,10 @@ def serve(requests):
                 os.close(handle)
 
 
-def become(words, environment, directory, handles):
+def become(words, environment, directory, handles, server):
     """Turn this process into the command, up to its first line; return its words but Python's own name."""
+    subprocess.Popen = forking(server)
+    multiprocessing.util.spawnv_passfds = fork_spawned
     os.close(handles.pop(0))
     for number, handle in enumerate(handles):
         os.dup2(handle, number)

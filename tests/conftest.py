@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -92,10 +93,24 @@ def finished():
 
 
 @pytest.fixture(scope="session")
-def new_command():
-    """A function that makes a command, which is forked where that is as good as a start."""
+def server():
+    """What forks commands."""
     with commands.Server() as server:
-        yield functools.partial(commands.Command, server)
+        yield server
+
+
+@pytest.fixture
+def forks_commands(server, monkeypatch):
+    """Let commands that this process starts be forked where that is as good."""
+    for name, value in commands.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(subprocess, "Popen", commands.forking(server))
+
+
+@pytest.fixture(scope="session")
+def new_command(server):
+    """A function that makes a command, which is forked where that is as good as a start."""
+    return functools.partial(commands.Command, server)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,21 @@ print(os.getpid(), os.getcwd(), *sys.argv[1:], sys.path[0], __name__)
 sys.exit(sys.stdin.read())
 """
 
+# Starts a command as it is, one that finds other packages, and a process of multiprocessing's.
+STARTS = """
+import multiprocessing, os, subprocess, sys
+if __name__ == "__main__":
+    for changed in ({}, {"PYTHONPATH": os.environ["PYTHONPATH"] + os.pathsep + "elsewhere"}):
+        words = [sys.executable, "-m", "nmt", "--version"]
+        with subprocess.Popen(words, env=os.environ | changed, stdout=subprocess.PIPE, text=True) as process:
+            print(type(process).__name__, process.communicate()[0].split()[0], process.returncode, flush=True)
+    code = "import sys; print('torch' in sys.modules, flush=True); sys.exit(3)"
+    process = multiprocessing.get_context("spawn").Process(target=exec, args=(code,))
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
 
 @pytest.fixture
 def forked(new_command, may_fork):
@@ -70,6 +85,16 @@ def test_what_a_fork_cannot_show_is_started(forked, change, options):
     with command.start("--version", **options) as process:
         assert type(process) is subprocess.Popen
         assert process.communicate()[0].startswith(b"nmt ")
+
+
+def test_what_a_forked_command_starts_is_forked_where_that_is_as_good(forked, start_command, tmp_path):
+    (tmp_path / "tool.py").write_text(STARTS, encoding="utf-8")
+    words = {"Forked nmt 0": forked, "Popen nmt 0": start_command}
+    for first, make in words.items():
+        finished = make(tmp_path / "tool.py", encoding="utf-8")()
+        has_torch = str(make is forked)
+        assert (finished.code, finished.err) == (0, "")
+        assert finished.out.splitlines() == [first, "Popen nmt 0", has_torch, "3"]
 
 
 def test_where_nobody_wants_forks_nothing_is_forked(new_command, monkeypatch):

@@ -83,6 +83,7 @@ def test_a_model_is_trained_and_goes_on(tmp_path):
     def config(updates):
         return nmt.TrainConfig(
             name="tiny",
+            auto=False,
             run_dir=str(tmp_path / "runs/${name}"),
             corpus=CorpusConfig(
                 train=str(tmp_path / "train"), source="en", target="de", cache_dir=str(tmp_path / "cache")
@@ -97,6 +98,7 @@ def test_a_model_is_trained_and_goes_on(tmp_path):
     assert given == config(2)  # the caller's own value stays as it is
     assert (results.updates, results.finished) == (2, True)
     assert results.bleu is not None
+    assert results.metric.name == "chrf"
     assert results.signature
     assert nmt.load(tmp_path / "runs" / "tiny" / "best").translate(["the old river"])
     changed = config(2)

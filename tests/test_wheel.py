@@ -150,12 +150,6 @@ def test_it_trains_and_translates_from_any_directory(installed, elsewhere):
     translated = run("-m", "nmt.cli.translate", run_dir / "best", cwd=elsewhere, input="A dog runs.\n\n")
     assert translated.stdout.count("\n") == 2
 
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    run(*torchrun, "-m", "nmt.cli.train", *TINY, "run_dir=runs/two", "model.dropout=0.1", cwd=elsewhere)
-    log = (elsewhere / "runs" / "two" / "train.log").read_text(encoding="utf-8")
-    assert "2 processes" in log
-    assert "training ended: trainer.max_updates=2 reached" in log
-
 
 def test_its_commands_start(installed, elsewhere):
     suffix = ".exe" if os.name == "nt" else ""

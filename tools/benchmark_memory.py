@@ -35,6 +35,7 @@ _CHUNK = 10_000
 _CONSONANTS, _VOWELS = "bdfghjklmnprstvwz", "aeiou"
 _SETTINGS = (
     *("corpus.source=en", "corpus.target=de", "corpus.valid_pairs=50", "subwords.sampling_alpha=0.1"),
+    "auto=false",
     *("model=tiny", "model.embedding_size=32", "model.encoder_hidden_size=32", "model.decoder_hidden_size=64"),
     *("trainer.batch_tokens=500", "trainer.log_every=1", "trainer.progress=false", "trainer.precision=fp32"),
 )

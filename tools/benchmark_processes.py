@@ -59,7 +59,8 @@ def measure(settings: Sequence[str], processes: int, *, updates: int, skip: int)
     """
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     with tempfile.TemporaryDirectory() as directory:
-        own = [f"run_dir={directory}/run", "trainer.log_every=1", "trainer.threads=1", "trainer.validate_every=1000000"]
+        own = ["auto=false", f"run_dir={directory}/run", "trainer.log_every=1", "trainer.threads=1"]
+        own += ["trainer.validate_every=1000000"]
         words = [sys.executable, *(launcher if processes > 1 else []), "-m", "nmt.cli.hydra.train", *settings, *own]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         with open(f"{directory}/stderr", "wb") as errors:

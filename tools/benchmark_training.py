@@ -26,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,13 +69,16 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="default: 1 2")
     parser.add_argument("--updates", type=int, default=40, metavar="N", help="updates measured (default: 40)")
     parser.add_argument("--warm-up", type=int, default=15, metavar="N", help="updates before them (default: 15)")
+    parser.add_argument(
+        "--rate-seconds", type=float, default=1, metavar="S", help="for the machine's rate (default: 1)"
+    )
     peers = parser.add_argument_group("peers")
     peers.add_argument("--peer", action="append", default=[], choices=("onmt", "joey"), help="run it beside ours")
     peers.add_argument("--peer-python", action="append", default=[], metavar="PATH", help="the Python that has it")
     peers.add_argument("--rounds", type=int, default=3, metavar="N", help="turns of each, beside peers (default: 3)")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    for name, least in (("updates", 1), ("warm_up", 0), ("rounds", 1)):
+    for name, least in (("updates", 1), ("warm_up", 0), ("rate_seconds", 0), ("rounds", 1)):
         if getattr(arguments, name) < least:
             option = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{option} {getattr(arguments, name)} is not possible: it must be {least} or more")
@@ -91,8 +95,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
     if arguments.one:
         request = json.loads(arguments.one)
         config = configuration(request["values"])
-        found = measure(config, updates=arguments.updates, warm_up=arguments.warm_up, parts=request["parts"])
-        print(json.dumps(found))
+        print(json.dumps(measure(config, arguments, parts=request["parts"])))
         return
     peers = find_peers(arguments.peer, arguments.peer_python)
     values = compose(arguments.settings)
@@ -110,6 +113,7 @@ def ours(arguments: argparse.Namespace, values: dict[str, Any], *, threads: int,
     """Measure in a process of its own; see `measure`."""
     request = json.dumps({"values": values, "parts": parts})
     words = ["--one", request, "--updates", arguments.updates, "--warm-up", arguments.warm_up]
+    words += ["--rate-seconds", arguments.rate_seconds]
     found: dict[str, Any] = json.loads(in_a_process([__file__, *map(str, words)], threads))
     return found
 
@@ -174,8 +178,10 @@ def configuration(values: dict[str, Any]) -> TrainConfig:
     return config
 
 
-def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> dict[str, Any]:
-    """Train and time; see `speed_report` for what comes back."""
+def measure(config: TrainConfig, arguments: argparse.Namespace, *, parts: bool) -> dict[str, Any]:
+    """Train and time, as long as the command line says; see `speed_report` for what comes back."""
+    updates = arguments.updates
+    rate = partial(product_rate, seconds=arguments.rate_seconds)
     torch.set_num_threads(config.trainer.threads)
     keep_freed_memory()  # as nmt-train does
     data = prepare(config)
@@ -187,9 +193,9 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
         trainer = Trainer(dataclasses.replace(config, run_dir=directory), data, model=model, precision=precision)
         model.train()
         batches = endless(trainer)
-        for _ in range(warm_up):
+        for _ in range(arguments.warm_up):
             update(trainer, next(batches))
-        rates = [product_rate(torch.float32)]
+        rates = [rate(torch.float32)]
         seen = []
         began = time.perf_counter()
         for _ in range(updates):
@@ -198,7 +204,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
         seconds = time.perf_counter() - began
         measured = [positions_of(batch) for batch in seen]
         found = training_speed(measured, seconds)  # before anything else takes memory
-        rates.append(product_rate(torch.float32))
+        rates.append(rate(torch.float32))
         alone = {part: seconds_of(part, trainer, seen[:_PART_BATCHES]) for part in PARTS if parts}
         trainer.close()
     work = weights_of(config.model, *sizes)
@@ -215,7 +221,7 @@ def measure(config: TrainConfig, *, updates: int, warm_up: int, parts: bool) -> 
         "precision": str(precision),
         "parameters": sum(p.numel() for p in model.parameters()),
         "fp32_rate": statistics.mean(rates),
-        "bf16_rate": product_rate(torch.bfloat16),
+        "bf16_rate": rate(torch.bfloat16),
         "rate": sum(flop(part, updates) for part in PARTS) / seconds,
         "parts": {part: (1000 * taken / few, flop(part, few) / taken) for part, taken in alone.items() if taken},
     }

@@ -186,7 +186,7 @@ def _scored(answer: Any, task: Task, test: ParallelText) -> dict[str, Any]:
     began = time.perf_counter()
     outputs = answer(test.source)
     seconds = time.perf_counter() - began
-    scores = task.scores(outputs, test, language="", thorough=True)
+    scores = task.scores(outputs, test, language="")
     found = {"scores": {score.name: round(score.value, 4) for score in scores}}
     found |= {"signatures": {score.name: score.signature for score in scores}}
     return found | {"use_seconds": round(seconds, 3), "test_words": _words(test.source), "machine": _machine()}

@@ -263,7 +263,8 @@ def table(lines: Sequence[dict[str, Any]], rates: dict[str, float]) -> str:
 
 def _train(words: Sequence[str], threads: int) -> None:
     """Run nmt-train, or go on where it stopped; raises RunError."""
-    command = [sys.executable, "-m", "nmt.cli.train", *words, f"trainer.threads={threads}", "trainer.progress=false"]
+    own = ["auto=false", f"trainer.threads={threads}", "trainer.progress=false"]
+    command = [sys.executable, "-m", "nmt.cli.train", *words, *own]
     if code := subprocess.run(command, env=environment(threads)).returncode:
         raise RunError(f"nmt-train ended with {code}; its message is above, and the same command goes on")
 

@@ -28,7 +28,7 @@ _DEMO = Path(__file__).parents[1] / "corpora" / "demo"
 _PAIRS = {"train": 300, "valid": 20}
 _SETTINGS = [
     *("corpus.train=train", "corpus.valid=valid", "corpus.source=en", "corpus.target=de", "corpus.cache_dir=cache"),
-    *("model=tiny", "trainer.threads=1", "trainer.max_updates=2", "trainer.validate_every=2"),
+    *("auto=false", "model=tiny", "trainer.threads=1", "trainer.max_updates=2", "trainer.validate_every=2"),
 ]
 
 

@@ -70,6 +70,15 @@ class Initialization(Word):
     truncated_normal = "truncated_normal"
 
 
+class MetricName(Word):
+    """The score by which validations are compared; auto: the task's own."""
+
+    auto = "auto"
+    bleu = "bleu"
+    chrf = "chrf"
+    perplexity = "perplexity"
+
+
 class TermMode(Word):
     """What terms are to a search."""
 

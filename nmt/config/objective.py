@@ -39,10 +39,20 @@ class ObjectiveConfig:
         """Raise ConfigError when a value is impossible."""
         check_ranges(self, "objective.")
 
-    def require_parent(self, init_from: str) -> None:
-        """Raise ConfigError where the objective searches, and nothing was trained that could."""
+    def require_parent(self, init_from: str, *, inherits: bool) -> None:
+        """Raise ConfigError where the objective searches, and nothing was trained that could.
+
+        Args:
+            init_from: the parent, if there is one.
+            inherits: whether the run has the parent's subwords.
+        """
         if self.kind.searches and not init_from:
             raise ConfigError(
                 f"objective.kind={self.kind} learns from the model's own outputs, so it needs a trained model: train "
                 "with objective=cross_entropy first, then name the bundle, as in init_from=runs/mine/best"
+            )
+        if self.kind.searches and not inherits:
+            raise ConfigError(
+                f"objective.kind={self.kind} learns from the model's own outputs, which are noise at first with "
+                "subwords.inherit=false: train with objective=cross_entropy first, then start from that bundle"
             )

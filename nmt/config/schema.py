@@ -132,6 +132,19 @@ def changed(config: T, settings: dict[str, Any]) -> T:
     return from_dict(type(config), to_dict(config) | plain)
 
 
+def with_keys(config: T, settings: dict[str, Any]) -> T:
+    """Return a configuration of groups with the values of some keys, as in ``model.dropout``, changed."""
+    groups: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        group, _, name = key.partition(".")
+        groups.setdefault(group, {})[name] = value
+    instance: Any = config
+    replaced: T = dataclasses.replace(
+        instance, **{group: changed(getattr(config, group), values) for group, values in groups.items()}
+    )
+    return replaced
+
+
 def differing(config: Any, other: Any) -> set[str]:
     """List the keys, as in ``model.dropout``, in which two configurations of one kind differ."""
     here, there = flatten(to_dict(config)), flatten(to_dict(other))

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from nmt.config.choices import TaskName
+from nmt.config.choices import MetricName, TaskName
 from nmt.config.schema import as_typed
 from nmt.errors import ConfigError
 
 _OF_WORDS = (
     *("init_from", "corpus.pairs", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model"),
+    *("subwords.inherit",),
     *("subwords.sampling_alpha", "subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
 )
 """What tasks whose lines are words have no use for."""
@@ -22,7 +23,7 @@ MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
     TaskName.generation: (
         *("init_from", "corpus.pairs", "corpus.source", "corpus.tags", "corpus.tag_names", "corpus.repair_bio"),
         *("corpus.strip_token_digits", "corpus.coarse_labels", "subwords.joint", "subwords.source_model"),
-        *("subwords.marks", "subwords.mark_rate", "objective.kind"),
+        *("subwords.marks", "subwords.mark_rate", "subwords.inherit", "objective.kind"),
         *("model.pooling", "model.word_dropout", "model.window"),
     ),
 }
@@ -43,3 +44,11 @@ def refuse_meaningless(task: TaskName, values: dict[str, Any], defaults: dict[st
     for key in MEANINGLESS[task]:
         if values[key] != defaults[key]:
             raise ConfigError(f"{key}={as_typed(values[key])} has no meaning with task={task}; leave it out")
+
+
+def require_metric(task: TaskName, metric: MetricName) -> None:
+    """Raise ConfigError unless validations of a task have this score."""
+    if task is not TaskName.translation and metric in (MetricName.bleu, MetricName.chrf):
+        raise ConfigError(
+            f"trainer.metric={metric} scores translations, and task is {task}: take auto (the task's own) or perplexity"
+        )

@@ -1,142 +1,26 @@
 """The configuration of nmt-train: its groups, and the checks that concern several of them.
 
-Those of the model and of its search are files of their own, because a trained bundle has them too.
+Those of the model and of its search are files of their own, because a trained bundle has them too. Those of the corpus
+and of the objective are files of their own as well.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt.config.choices import Normalization, Precision, Sides, SubwordKind, TaskName, Tying
+from nmt.config.choices import MetricName, Normalization, Precision, Sides, SubwordKind, TaskName, Tying
+from nmt.config.corpus import CorpusConfig as CorpusConfig
 from nmt.config.model import ModelConfig
 from nmt.config.objective import ObjectiveConfig
 from nmt.config.optimizer import OptimizerConfig
-from nmt.config.pairs import LanguagePair, parse_pairs, require_known
+from nmt.config.pairs import parse_pairs, require_known
 from nmt.config.schema import MOST_COUNTED, check_ranges, flatten, to_dict, within
 from nmt.config.search import SearchConfig
-from nmt.config.tasks import refuse_meaningless
+from nmt.config.tasks import refuse_meaningless, require_metric
 from nmt.errors import ConfigError, require
 
 MOST_THREADS = 1024
 """More threads are a mistake, and the errors of PyTorch and ONNX Runtime are hard to read."""
-
-MOST_TAGS = 16
-"""So many control symbols does every subword model have."""
-
-
-@dataclass
-class CorpusConfig:
-    """The parallel text."""
-
-    train: str = ""
-    """training text: PREFIX of PREFIX.SOURCE and PREFIX.TARGET (each may end in .gz), or one .tsv file; with
-    task=generation a file of lines"""
-    valid: str = ""
-    """validation text, named like corpus.train; empty: held out from the training text by hash of the source"""
-    test: str = ""
-    """test text, named like corpus.train, scored once at the end; empty: none"""
-    extra: list[str] = field(default_factory=list)
-    """further training texts, each named like corpus.train, as in corpus.extra=[data/synthetic]"""
-    weights: list[float] = field(default_factory=list, metadata=within(0.001, 1000))
-    """how many times an epoch goes through corpus.train and each of corpus.extra; empty: once through each"""
-    tags: list[int] = field(default_factory=list, metadata=within(0, 15, also=-1))
-    """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
-    tag_names: list[str] = field(default_factory=list)
-    """names of the control symbols from 0 on, such as [formal,informal], which --tag takes; empty: numbers alone"""
-    pairs: list[str] = field(default_factory=list)
-    """language pairs of one model, such as [es-gn,es-shp], instead of corpus.source and corpus.target. With them
-    corpus.train=data/train means data/es-gn/train and so on; {pair}, {source} and {target} may stand in a name"""
-    temperature: float = field(default=5.0, metadata=within(1, 1000))
-    """T of corpus.pairs: the share of a pair is in proportion to n^(1/T) of its n sentence pairs (Arivazhagan et al.
-    2019); 1: as they are"""
-    source: str = ""
-    """source language, the suffix of the source files"""
-    target: str = ""
-    """target language, the suffix of the target files"""
-    max_source_tokens: int = field(default=256, metadata=within(1, 1_000_000))
-    """pairs with more source subwords are left out of training; with task=classification, longer texts are cut to so
-    many words"""
-    max_target_tokens: int = field(default=256, metadata=within(1, 1_000_000))
-    """pairs with more target subwords are left out of training"""
-    max_length_ratio: float = field(default=4.0, metadata=within(1, 1_000_000))
-    """pairs whose longer side has more than this many times the subwords of the shorter (plus 10) are left out"""
-    valid_pairs: int = field(default=1000, metadata=within(1, 1_000_000_000))
-    """pairs to hold out when corpus.valid is empty, and never more than a tenth of the corpus"""
-    repair_bio: bool = False
-    """with task=labelling, read an I- label that continues no entity as B-, and count such labels, instead of refusing
-    them"""
-    strip_token_digits: bool = False
-    """with task=labelling, take the last digit off every token, which in some corpora is its place in a word"""
-    coarse_labels: bool = False
-    """with task=classification, take of a label what stands before its first colon, as NUM of NUM:dist"""
-    cache_dir: str = ""
-    """where encoded corpora are kept; empty: the user's cache directory, or $NMT_CACHE"""
-
-    def validate(self, *, languages: bool = True) -> None:
-        """Raise ConfigError when a key is missing or impossible; without `languages` the sides may have no names."""
-        if not self.train:
-            raise ConfigError(
-                "corpus.train is not set: name the training text, as in corpus.train=data/train for data/train.en"
-            )
-        for key in ("source", "target"):
-            value = getattr(self, key)
-            if value and self.pairs:
-                raise ConfigError(f"corpus.{key}={value} and corpus.pairs both name languages: leave corpus.{key} out")
-            if not value and languages and not self.pairs:
-                raise ConfigError(
-                    f"corpus.{key} is not set: name the {key} language, the suffix of its files, as in corpus.{key}=en"
-                )
-            if value in ("True", "False"):
-                raise ConfigError(
-                    f"corpus.{key} is {value}: YAML reads the words no, off, yes and on as truth values; "
-                    f"write {key}: 'no' in quotes"
-                )
-        if self.source == self.target != "":
-            raise ConfigError(f"corpus.source and corpus.target are both {self.source!r}: they must name two languages")
-        check_ranges(self, "corpus.")
-        parse_pairs(self.pairs)
-        if not self.pairs and self.temperature != CorpusConfig.temperature:
-            raise ConfigError(
-                f"corpus.temperature={self.temperature:g} is for corpus.pairs, which is empty: leave it out"
-            )
-        self._validate_lists()
-
-    def by_pair(self) -> "dict[LanguagePair | None, CorpusConfig]":
-        """Give each pair's own corpus, or, where there are no pairs, this one for None."""
-        corpora: dict[LanguagePair | None, CorpusConfig] = {pair: self.of(pair) for pair in parse_pairs(self.pairs)}
-        return corpora or {None: self}
-
-    def of(self, pair: LanguagePair) -> "CorpusConfig":
-        """Give the corpus of one pair, with its languages and the names of its texts."""
-        return replace(
-            self,
-            pairs=[],
-            source=pair.source,
-            target=pair.target,
-            train=pair.text(self.train),
-            valid=pair.text(self.valid),
-            test=pair.text(self.test),
-            extra=[pair.text(name) for name in self.extra],
-        )
-
-    def _validate_lists(self) -> None:
-        """Check that weights and tags belong to the corpora, one by one."""
-        corpora = 1 + len(self.extra)
-        for key in ("weights", "tags"):
-            values = getattr(self, key)
-            if values and len(values) != corpora:
-                raise ConfigError(
-                    f"corpus.{key}={values} has {len(values)} entries for {corpora} training texts: give one for "
-                    "corpus.train and one for each of corpus.extra, or none"
-                )
-        names = [name for name in self.tag_names if name]
-        if len(self.tag_names) > MOST_TAGS or len(set(names)) < len(names):
-            raise ConfigError(
-                f"corpus.tag_names={self.tag_names} is not possible: give different names, {MOST_TAGS} at most"
-            )
-        for name in names:
-            if name.removeprefix("-").isdigit() or name != name.strip() or not name.isprintable():
-                raise ConfigError(f"corpus.tag_names has {name!r}: a name is a word, and no number; choose another")
 
 
 @dataclass
@@ -155,6 +39,8 @@ class SubwordsConfig:
     """a SentencePiece model file for the source side; needs subwords.target_model"""
     target_model: str = ""
     """a SentencePiece model file for the target side; needs subwords.source_model"""
+    inherit: bool = True
+    """with init_from, take the parent's subwords; false: train subwords of its own, and take over the weights alone"""
     byte_fallback: bool = False
     """spell unknown characters as bytes instead of the unknown symbol"""
     normalization: Normalization = Normalization.identity
@@ -202,6 +88,9 @@ class TrainerConfig:
     """probability mass spread over the whole vocabulary (Szegedy et al. 2016)"""
     ema_decay: float = field(default=0.999, metadata=within(0, 1, below=True))
     """decay of the moving average of the weights that is validated and saved, at the peak rate; 0: the raw weights"""
+    metric: MetricName = MetricName.auto
+    """what decides which weights are the best: bleu, chrf, perplexity, or auto (the task's own, for translation
+    chrf)"""
     validate_every: int = field(default=500, metadata=within(1, MOST_COUNTED))
     """updates between validations, each of which also saves"""
     patience: int = field(default=10, metadata=within(0, MOST_COUNTED))
@@ -247,6 +136,9 @@ REMOVED = {
     "trainer.sampled_words": Removed(0, "sampled softmax was given up, and the loss looks at all words; leave it out"),
 }
 
+BEFORE = {"auto": False}
+"""What runs had that know nothing of a key, where that is not its default now."""
+
 
 @dataclass
 class TrainConfig:
@@ -259,6 +151,8 @@ class TrainConfig:
     """name of the run"""
     run_dir: str = "runs/${name}"
     """directory of the run: best/ and last/ (bundles), train.log, metrics.jsonl, state.pt, config.yaml"""
+    auto: bool = True
+    """of a translation, settle the keys that are not set: by the text, the minutes, and this machine's speed"""
     seed: int = field(default=1, metadata=within(0, 2**63 - 1))
     """seed of initial weights, batches, dropout and subword sampling"""
     init_from: str = ""
@@ -284,8 +178,14 @@ class TrainConfig:
         check_ranges(self)
         # First of these, since an objective without meaning for the task would ask for a parent.
         refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
-        self.objective.require_parent(self.init_from)
+        require_metric(self.task, self.trainer.metric)
+        self.objective.require_parent(self.init_from, inherits=self.subwords.inherit)
         require_known(parse_pairs(self.corpus.pairs), to=self.search.to, source_language=self.search.source_language)
+        if not self.subwords.inherit and not self.init_from:
+            raise ConfigError(
+                "subwords.inherit=false is for a run with a parent: name its bundle, as in init_from=runs/mine/best, "
+                "or leave subwords.inherit out"
+            )
         require(bool(self.run_dir), "run_dir", "''", "a directory")
         one_model = self.subwords.joint if not self.subwords.source_model else False
         if self.model.tying is Tying.all and not (one_model or self.subwords.model):

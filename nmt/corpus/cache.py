@@ -81,6 +81,11 @@ class Cache:
         return [*map(self.file_digest, paths.files), *([paths.form.digest(paths)] if paths.form is not None else [])]
 
 
+def digest_of(*parts: object) -> str:
+    """SHA-256 of plain values, in hex."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def _name(key: tuple[object, ...]) -> str:
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32] + ".json"
 

@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nmt.corpus.distinct import SeenPairs
 from nmt.corpus.filters import FilterCounts, Filters, is_held_out
 from nmt.corpus.reader import Pair, ParallelText, has_text
 from nmt.errors import CorpusError
@@ -79,6 +80,7 @@ class Encoder:
         hold_out: threshold of `hold_out_threshold`; 0 holds nothing out.
         hold_out_side: the side of a pair that decides: "target" where the text is also that of the other direction.
         validation: sources, without the space around them, whose pairs are validation text of another corpus.
+        deduplicate: leave out pairs that stand there before, held-out ones too.
     """
 
     source_subwords: Vocabulary
@@ -87,6 +89,7 @@ class Encoder:
     hold_out: int = 0
     hold_out_side: str = "source"
     validation: frozenset[str] = frozenset()
+    deduplicate: bool = False
 
     def encode(self, pairs: Iterable[Pair], *, label: str = "corpus") -> EncodedCorpus:
         """Encode pairs in memory; equal to a store of the same pairs.
@@ -114,7 +117,7 @@ class Encoder:
         """Write the arrays' bytes into their sinks and return what meta.json says about them."""
         reasons: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
-        held_out = ParallelText([], [])
+        held_out, seen = ParallelText([], []), SeenPairs() if self.deduplicate else None
         dtypes = self.dtypes()
         ends = dict.fromkeys(dtypes, 0)
         for name in ends:
@@ -122,7 +125,7 @@ class Encoder:
                 sinks[name].write(np.zeros(1, np.int64).tobytes())
         iterator, read = iter(pairs), 0
         while chunk := list(islice(iterator, _CHUNK_PAIRS)):
-            places, kept = self._filter(chunk, reasons, held_out)
+            places, kept = self._filter(chunk, reasons, held_out, seen)
             sinks[_LINES].write((read + np.array(places, np.int64)).tobytes())
             read += len(chunk)
             for side, subwords in zip(_SIDES, (self.source_subwords, self.target_subwords), strict=True):
@@ -161,7 +164,7 @@ class Encoder:
         return marker if marker.marks else None
 
     def _filter(
-        self, chunk: list[Pair], reasons: Counter[str], held_out: ParallelText
+        self, chunk: list[Pair], reasons: Counter[str], held_out: ParallelText, seen: SeenPairs | None
     ) -> tuple[list[int], dict[str, list[tuple[list[int], str]]]]:
         """Encode a chunk and split it: held-out pairs are appended, left-out ones counted.
 
@@ -170,10 +173,13 @@ class Encoder:
         Returns:
             Where in the chunk the kept pairs were, and each side's ids and text of them.
         """
+        repeated = seen.add(chunk) if seen is not None else np.zeros(len(chunk), np.bool_)
         training: list[tuple[int, Pair]] = []
         for place, pair in enumerate(chunk):
             if not has_text(pair):
                 reasons["empty"] += 1
+            elif repeated[place]:
+                reasons["repeated"] += 1
             elif is_held_out(pair, self.hold_out, side=self.hold_out_side):
                 held_out.source.append(pair.source)
                 held_out.target.append(pair.target)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nmt.corpus.distinct import distinct_pairs
 from nmt.corpus.reader import CorpusPaths, Pair, has_text, read_pairs
 from nmt.errors import CorpusError
 
@@ -43,6 +44,7 @@ class FilterCounts:
     too_long: int = 0
     ratio: int = 0
     validation: int = 0
+    repeated: int = 0
 
     def summary(self) -> str:
         """One line for the log."""
@@ -50,19 +52,22 @@ class FilterCounts:
             f"{self.kept:,} pairs kept; left out: {self.empty:,} with an empty side, {self.too_long:,} too long, "
             f"{self.ratio:,} of unlike lengths"
             + (f", {self.validation:,} whose source is validation text" if self.validation else "")
+            + (f", {self.repeated:,} that stand there before: each pair counts once" if self.repeated else "")
         )
 
 
-def hold_out_threshold(paths: CorpusPaths, pairs: int, *, side: str = "source") -> int:
+def hold_out_threshold(paths: CorpusPaths, pairs: int, *, side: str = "source", deduplicate: bool = False) -> int:
     """Choose the pairs to hold out for validation: those whose `side` hashes below the returned threshold.
 
     The choice depends on the text alone: the same sources are held out whatever their order, and equal sources stay on
     the same side. About `pairs` pairs go (never more than that, nor than a tenth of the corpus, but one at least).
+    With `deduplicate`, a pair that stands several times is one.
 
     Raises:
         CorpusError: as `read_pairs`, or too few different sentences to hold any out.
     """
-    hashes = np.sort(np.fromiter((_hash(getattr(p, side)) for p in read_pairs(paths) if has_text(p)), np.uint64))
+    read = distinct_pairs(read_pairs(paths)) if deduplicate else read_pairs(paths)
+    hashes = np.sort(np.fromiter((_hash(getattr(p, side)) for p in read if has_text(p)), np.uint64))
     values, starts = np.unique(hashes, return_index=True)
     if not len(values):
         raise CorpusError(f"{paths.label}: no line has text; check the corpus files")

@@ -66,6 +66,8 @@ def open_store(
         recipe["hold_out_side"] = encoder.hold_out_side
     if encoder.validation:
         recipe["validation"] = sorted(encoder.validation)
+    if encoder.deduplicate:
+        recipe["deduplicate"] = True
     final = root / hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:32]
     if (corpus := _load(final)) is not None:
         return corpus, False

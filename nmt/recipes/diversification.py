@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from nmt.config.train import CorpusConfig, TrainConfig
+from nmt.corpus.distinct import distinct_pairs
 from nmt.corpus.filters import hold_out_threshold, is_held_out
 from nmt.corpus.reader import CorpusPaths, Pair, read_lines, read_pairs, resolve
 from nmt.errors import ConfigError
@@ -182,8 +183,9 @@ def _write_text(plan: Plan) -> None:
     if corpus.valid:
         valid = list(read_pairs(_resolve(corpus, corpus.valid, "corpus.valid")))
     else:
-        threshold = hold_out_threshold(train, corpus.valid_pairs)
-        valid = [pair for pair in read_pairs(train) if is_held_out(pair, threshold)]
+        threshold = hold_out_threshold(train, corpus.valid_pairs, deduplicate=corpus.deduplicate)
+        read = distinct_pairs(read_pairs(train)) if corpus.deduplicate else read_pairs(train)
+        valid = [pair for pair in read if is_held_out(pair, threshold)]
     sources, targets = ({pair[side].strip() for pair in valid} for side in (0, 1))
 
     def rest(paths: CorpusPaths) -> Iterator[Pair]:

@@ -8,16 +8,16 @@ import json
 import math
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from nmt.config.choices import TaskName
+from nmt.config.choices import MetricName, TaskName
 from nmt.config.schema import flatten, from_dict, to_dict
-from nmt.config.train import TrainConfig, TrainerConfig
+from nmt.config.train import BEFORE, TrainConfig, TrainerConfig
 from nmt.errors import ConfigError
 from nmt.files import encoded
 from nmt.runs.limits import Progress, limit_reached
@@ -52,20 +52,32 @@ class RunMetric(NamedTuple):
 
 METRICS = (
     RunMetric("bleu", "BLEU", "greedy"),
+    RunMetric("chrf", "chrF2", "greedy"),
     RunMetric("f1", "F1", "Viterbi"),
     RunMetric("accuracy", "accuracy", "Viterbi"),
     RunMetric("macro_f1", "macro F1", "most probable"),
     RunMetric("bits_per_character", "bits per character", "teacher forced", higher_is_better=False, digits=4),
 )
-"""In the order in which a table has them."""
-_BLEU = METRICS[0]
+"""Scores of outputs, in the order in which a table has them."""
+PERPLEXITY = RunMetric("perplexity", "perplexity", "teacher forced", higher_is_better=False)
+"""Every run has it; it decides where trainer.metric says so."""
+DECIDING = (*METRICS, PERPLEXITY)
+"""What may decide which weights are the best."""
 _OF_TASK = {
-    TaskName.translation: "bleu",
+    TaskName.translation: "chrf",
     TaskName.labelling: "f1",
     TaskName.classification: "macro_f1",
     TaskName.generation: "bits_per_character",
 }
 """The metric by which a run of each task is expected to be validated; labels may turn out to be of no entities."""
+
+
+class TestScore(NamedTuple):
+    """A score of the best bundle on corpus.test."""
+
+    value: float
+    how: str
+    """how it was made: search and signature"""
 
 
 @dataclass(frozen=True)
@@ -82,30 +94,24 @@ class RunResults:
     """complete passes over the text"""
     minutes: float = 0.0
     """of training, validations included"""
-    metric: RunMetric = _BLEU
-    """what the scores are of"""
+    metric: RunMetric = METRICS[1]
+    """by which validations are compared"""
     score: float | None = None
     """the best of the validations"""
+    bleu: float | None = None
+    """greedy validation BLEU of the same weights, where outputs have it"""
     signature: str = ""
-    """how that was made"""
-    test_score: float | None = None
-    """of the best bundle on corpus.test"""
-    test_how: str = ""
-    """how that was made: search and signature"""
+    """how the score was made"""
+    test_scores: Mapping[str, TestScore] = field(default_factory=dict)
+    """by the names of `METRICS`"""
     failure: str = ""
     """why its job of a sweep failed, or why it cannot be read"""
     problems: tuple[str, ...] = ()
     """what is wrong with its metrics, in a sentence each"""
 
-    @property
-    def bleu(self) -> float | None:
-        """Best validation BLEU, greedy; None where another metric decides."""
-        return self.score if self.metric is _BLEU else None
-
-    @property
-    def test_bleu(self) -> float | None:
-        """BLEU of the best bundle on corpus.test, likewise."""
-        return self.test_score if self.metric is _BLEU else None
+    def test_score(self, name: str) -> float | None:
+        """Give a score of the best bundle on corpus.test, by its name in `METRICS`; None where there is none."""
+        return self.test_scores[name].value if name in self.test_scores else None
 
 
 def settings_text(config: TrainConfig) -> str:
@@ -142,8 +148,10 @@ def read_results(directory: Path) -> RunResults:
     validations = metrics.of("validation")
     # The clock of a validation has its own time too.
     last = max(metrics.lines, key=lambda line: (line["update"], line["kind"] == "validation"), default={})
-    metric = next((each for each in METRICS if any(each.name in line for line in validations)), _expected(settings))
-    test_score, test_how = _test_score(directory, settings, metric)
+    decides = (each for each in DECIDING if any(f"best_{each.name}" in line for line in validations))
+    metric = next(decides, _expected(settings))
+    score = metric.best([_number(line, metric.name) for line in validations if metric.name in line])
+    best = next((line for line in validations if score is not None and _number(line, metric.name) == score), {})
     return RunResults(
         directory,
         settings,
@@ -152,10 +160,11 @@ def read_results(directory: Path) -> RunResults:
         epochs=int(_number(last, "epoch")),
         minutes=_number(last, "seconds") / 60,
         metric=metric,
-        score=metric.best([_number(line, metric.name) for line in validations if metric.name in line]),
-        signature=str(validations[-1].get("signature", "")) if validations else "",
-        test_score=test_score,
-        test_how=test_how,
+        score=score,
+        bleu=_number(best, "bleu") if "bleu" in best else None,
+        # An older nmt had one score, and one signature.
+        signature=str(best.get(f"{metric.name}_signature", best.get("signature", ""))),
+        test_scores=_test_scores(directory, settings),
         failure=failure,
         problems=tuple(metrics.problems),
     )
@@ -195,13 +204,15 @@ def _settings(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is missing: the run did not get as far as training") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
-    return flatten(to_dict(TrainConfig())) | flatten(values)
+    return flatten(to_dict(TrainConfig())) | BEFORE | flatten(values)
 
 
 def _expected(settings: dict[str, Any]) -> RunMetric:
     """Return the metric of a run that has not validated yet."""
     names = {task.value: name for task, name in _OF_TASK.items()}
-    return next((each for each in METRICS if each.name == names.get(str(settings["task"]))), _BLEU)
+    chosen = str(settings["trainer.metric"])
+    name = names.get(str(settings["task"])) if chosen == MetricName.auto else chosen
+    return next((each for each in DECIDING if each.name == name), RunResults.metric)
 
 
 def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any]], metric: RunMetric) -> bool:
@@ -216,19 +227,22 @@ def _limit_reached(settings: dict[str, Any], validations: Sequence[dict[str, Any
     return bool(limit_reached(limits, Progress(update, epoch, seconds, since_best)))
 
 
-def _test_score(directory: Path, settings: dict[str, Any], metric: RunMetric) -> tuple[float | None, str]:
-    """Read the score of corpus.test and how it was made from the best bundle, where the end of the run left it."""
+def _test_scores(directory: Path, settings: dict[str, Any]) -> dict[str, TestScore]:
+    """Read the scores of corpus.test and how they were made from the best bundle, where a run's end left them."""
     name = str(settings["corpus.test"])
     try:
         metadata = json.loads((directory / "best" / "config.json").read_text(encoding="utf-8"))["metadata"]
         text = str(metadata["test"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None, ""
-    match = re.match(rf"{metric.label} (\d+\.\d+) \(([^)]*)\)", text)
-    if not name or not match or not text.endswith(f", {name}"):
-        return None, ""
+        return {}
+    if not name or not text.endswith(f", {name}"):
+        return {}
     search = re.search(r"\), ([^,]+)$", text.removesuffix(f", {name}"))
-    return float(match[1]), f"{search[1]}, {match[2]}" if search else match[2]
+    scores = {}
+    for metric in METRICS:
+        if match := re.search(rf"(?:^|; ){metric.label} (\d+\.\d+) \(([^)]*)\)", text):
+            scores[metric.name] = TestScore(float(match[1]), f"{search[1]}, {match[2]}" if search else match[2])
+    return scores
 
 
 def _number(values: dict[str, Any], key: str) -> float:

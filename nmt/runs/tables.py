@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nmt.config.schema import as_typed
-from nmt.runs.results import METRICS, RunMetric, RunResults
+from nmt.runs.results import DECIDING, METRICS, RunMetric, RunResults
 
 FORMATS = ("text", "markdown", "tsv")
 
@@ -19,12 +19,17 @@ class _Column(NamedTuple):
     """A column of scores."""
 
     metric: RunMetric
-    field: str
-    """of `RunResults`"""
+    of_test: bool = False
+    """whether the scores are of corpus.test; False: of the validations that it decided"""
 
     def scores(self, group: Sequence[RunResults]) -> list[float]:
         """List the scores that the runs of a group have."""
-        values = [getattr(run, self.field) for run in group if run.metric is self.metric]
+        name = self.metric.name
+        values = [
+            run.test_score(name) if self.of_test else run.score
+            for run in group
+            if self.of_test or run.metric is self.metric
+        ]
         return [value for value in values if value is not None]
 
 
@@ -41,11 +46,9 @@ class Summary:
         for run in counted:
             groups.setdefault(json.dumps(_experiment(run), sort_keys=True, default=str), []).append(run)
         self.groups = sorted(groups.values(), key=_rank)
-        metrics = [metric for metric in METRICS if any(run.metric is metric for run in counted)]
-        self._columns = {f"validation {metric.label}": _Column(metric, "score") for metric in metrics}
-        for metric in metrics:
-            if any(run.metric is metric and run.test_score is not None for run in counted):
-                self._columns[f"test {metric.label}"] = _Column(metric, "test_score")
+        columns = {f"validation {metric.label}": _Column(metric) for metric in DECIDING}
+        columns |= {f"test {metric.label}": _Column(metric, of_test=True) for metric in METRICS}
+        self._columns = {head: column for head, column in columns.items() if column.scores(counted)}
 
     def table(self, style: str = "text") -> str:
         """Write the table as text in columns, as Markdown or with tabs; empty where no run counts.
@@ -69,11 +72,12 @@ class Summary:
         notes = []
         if len(counted) > len(self.groups):
             notes.append("mean ± sample standard deviation over the runs of the same settings")
-        for metric in METRICS:
-            runs = [run for run in counted if run.metric is metric]
+        for metric in DECIDING:
             made = f"validation {metric.label}: the best of a run, {metric.how}"
-            notes += [f"{made}, {how}" for how in _distinct(runs, "signature")]
-            notes += [f"test {metric.label}: {how}" for how in _distinct(runs, "test_how")]
+            signatures = {run.signature for run in counted if run.metric is metric}
+            notes += [f"{made}, {how}" if how else made for how in sorted(signatures)]
+            tests = {run.test_scores[metric.name].how for run in counted if metric.name in run.test_scores}
+            notes += [f"test {metric.label}: {how}" for how in sorted(tests)]
         for run in self.unfinished:
             score = "not validated yet"
             if run.score is not None:
@@ -125,13 +129,16 @@ def overview(run: RunResults, defaults: Mapping[str, Any]) -> str:
         lines.append(f"  languages        {' → '.join(languages)}")
     lines.append(f"  training         {run.updates:,} updates, {run.epochs} epochs, {run.minutes:.1f} minutes")
     label = run.metric.label
-    scores = {
-        f"validation {label}": (run.score, f"{run.metric.how}, {run.signature}"),
-        f"test {label}": (run.test_score, run.test_how),
-    }
+    how = ", ".join(filter(None, (run.metric.how, run.signature)))
+    scores = {f"validation {label}": "none" if run.score is None else f"{run.metric.shown(run.score)} ({how})"}
+    tests = [metric for metric in METRICS if metric.name in run.test_scores]
+    for metric in tests:
+        score, how = run.test_scores[metric.name]
+        scores[f"test {metric.label}"] = f"{metric.shown(score)} ({how})"
+    if not tests:
+        scores[f"test {label}"] = "none"
     width = max(map(len, ("validation BLEU", *scores)))
-    for name, (score, how) in scores.items():
-        lines.append(f"  {name:<{width}}  " + ("none" if score is None else f"{run.metric.shown(score)} ({how})"))
+    lines += [f"  {name:<{width}}  {score}" for name, score in scores.items()]
     best = run.directory / "best"
     lines.append(f"  bundle           {best if (best / 'config.json').is_file() else 'none'}")
     lines.append("  settings that differ from the defaults of nmt-train:")
@@ -164,12 +171,8 @@ def _experiment(run: RunResults) -> dict[str, Any]:
 def _rank(group: Sequence[RunResults]) -> tuple[int, float]:
     """Give what a group of runs, whose metric is the same, is sorted by: the best first."""
     metric = group[0].metric
-    mean = statistics.fmean(_Column(metric, "score").scores(group))
-    return METRICS.index(metric), -mean if metric.higher_is_better else mean
-
-
-def _distinct(runs: Sequence[RunResults], name: str) -> list[str]:
-    return sorted({value for run in runs if (value := getattr(run, name))})
+    mean = statistics.fmean(_Column(metric).scores(group))
+    return DECIDING.index(metric), -mean if metric.higher_is_better else mean
 
 
 def _render(rows: Sequence[Sequence[str]], style: str, *, left: int) -> str:

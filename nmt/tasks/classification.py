@@ -39,7 +39,8 @@ _MOST_LISTED = 10
 class Classification(Task):
     """A label for each line; a line has two target positions, its label and its end, of which the end costs nothing."""
 
-    metric = Metric("macro_f1", "macro F1")
+    metrics = (Metric("macro_f1", "macro F1"), Metric("accuracy", "accuracy"))
+    metric = metrics[0]
     sides = (Side("source", default="text", has_subwords=False), Side("target", default="labels", has_subwords=False))
     units = "ids"
     greedy_search = "most probable"
@@ -118,12 +119,9 @@ class Classification(Task):
         """See `Task`."""
         return [item.text for item in Classifier(bundle, search=search).translate(lines)]
 
-    def scores(
-        self, outputs: Sequence[str], text: ParallelText, *, language: str, thorough: bool = False
-    ) -> list[Score]:
+    def scores(self, outputs: Sequence[str], text: ParallelText, *, language: str) -> list[Score]:
         """See `Task`; macro F1 and accuracy."""
-        scores = class_scores(outputs, text.target)
-        return scores if thorough else scores[:1]
+        return class_scores(outputs, text.target)
 
     def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:
         """See `Task`."""

@@ -34,6 +34,7 @@ class Generation(Task):
     """The lines of one text; nothing is read before them."""
 
     metric = Metric("bits_per_character", "bits per character", higher_is_better=False, digits=4)
+    metrics = (metric,)
     sides = (Side("target", default="text"),)
     greedy_search = "teacher forced"
 
@@ -81,13 +82,10 @@ class Generation(Task):
         subwords, batch_size = subwords_of(bundle.target_subwords), (search or bundle.search).batch_size
         return [str(line) for line in line_bits(bundle.model, subwords, lines, batch_size=batch_size)]
 
-    def scores(
-        self, outputs: Sequence[str], text: ParallelText, *, language: str, thorough: bool = False
-    ) -> list[Score]:
+    def scores(self, outputs: Sequence[str], text: ParallelText, *, language: str) -> list[Score]:
         """See `Task`; bits per character, and the perplexity of subwords."""
         lines = list(map(LineBits.parse, outputs))
-        scores = scores_of(total(lines, text.target, normalization=self._normalization))
-        return scores if thorough else scores[:1]
+        return scores_of(total(lines, text.target, normalization=self._normalization))
 
     def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:
         """See `Task`."""

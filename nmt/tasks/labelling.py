@@ -42,7 +42,8 @@ class Labelling(Task):
     def __init__(self, *, is_bio: bool = True) -> None:
         """Prepare for BIO labels, or for others, which have no entities."""
         self.is_bio = is_bio
-        self.metric = _F1 if is_bio else _ACCURACY
+        self.metrics = (_F1, _ACCURACY) if is_bio else (_ACCURACY,)
+        self.metric = self.metrics[0]
 
     def settled(self, target: Vocabulary) -> Task:
         """See `Task`; the labels decide by which metric the best weights are chosen."""
@@ -94,12 +95,9 @@ class Labelling(Task):
         """See `Task`."""
         return [item.text for item in Labeller(bundle, search=search).translate(lines)]
 
-    def scores(
-        self, outputs: Sequence[str], text: ParallelText, *, language: str, thorough: bool = False
-    ) -> list[Score]:
+    def scores(self, outputs: Sequence[str], text: ParallelText, *, language: str) -> list[Score]:
         """See `Task`; F1 and accuracy."""
-        scores = label_scores(outputs, text.target, is_bio=self.is_bio)
-        return scores if thorough else scores[:1]
+        return label_scores(outputs, text.target, is_bio=self.is_bio)
 
     def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:
         """See `Task`."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nmt.config.search import SearchConfig
 from nmt.corpus.filters import Filters
 from nmt.corpus.reader import CorpusPaths, ParallelText, resolve
+from nmt.errors import ConfigError
 from nmt.evaluation.metrics import Score
 from nmt.text.vocabulary import Vocabulary
 
@@ -43,6 +44,10 @@ class Metric:
         return value > best if self.higher_is_better else value < best
 
 
+PERPLEXITY = Metric("perplexity", "perplexity", higher_is_better=False)
+"""Of the references, per target position; every task has it."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the texts that belong together, line by line."""
@@ -59,6 +64,9 @@ class Task(ABC):
     """A task; it keeps nothing, and loads PyTorch only once it computes."""
 
     metric: Metric
+    """by which validations are compared where the configuration says nothing"""
+    metrics: tuple[Metric, ...]
+    """of outputs, in the order of `scores`; the own one is among them"""
     sides: ClassVar[tuple[Side, ...]]
     """of every line, in the order of a file's columns"""
     units: ClassVar[str] = "subwords"
@@ -69,6 +77,17 @@ class Task(ABC):
     def languages(self, corpus: Any) -> dict[str, str]:
         """Give the language of every side by its name, which its files end in, as a `CorpusConfig` has it."""
         return {side.name: getattr(corpus, side.name) or side.default for side in self.sides}
+
+    def deciding(self, name: str) -> Metric:
+        """Find the metric by which validations are compared: a word of `nmt.config.choices.MetricName`.
+
+        Raises:
+            ConfigError: the task has no such metric.
+        """
+        choices = {"auto": self.metric} | {each.name: each for each in (*self.metrics, PERPLEXITY)}
+        if name not in choices:
+            raise ConfigError(f"there is no trainer.metric={name} here: take one of {', '.join(choices)}")
+        return choices[name]
 
     def settled(self, target: Vocabulary) -> Task:
         """Give the task as the vocabulary of what is written settles it."""
@@ -135,10 +154,8 @@ class Task(ABC):
         """Give what a model makes of each line; without another search, as it will be used."""
 
     @abstractmethod
-    def scores(
-        self, outputs: Sequence[str], text: ParallelText, *, language: str, thorough: bool = False
-    ) -> list[Score]:
-        """Score what a model made of a raw text: the task's metric, and where it shall be thorough, others after it."""
+    def scores(self, outputs: Sequence[str], text: ParallelText, *, language: str) -> list[Score]:
+        """Score what a model made of a raw text, by each of `metrics`; others may follow."""
 
     @abstractmethod
     def example(self, text: ParallelText, outputs: Sequence[str], line: int) -> str:

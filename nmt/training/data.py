@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from nmt.config.pairs import LanguagePair, parse_pairs, target_languages
 from nmt.config.train import TrainConfig
-from nmt.corpus.cache import Cache
+from nmt.corpus.cache import Cache, digest_of
 from nmt.corpus.encoding import EncodedCorpus, Encoder
 from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.reader import ParallelText
-from nmt.corpus.store import default_cache_dir, open_store
+from nmt.corpus.store import open_store
 from nmt.errors import ConfigError, CorpusError
 from nmt.runs.log import LOG
 from nmt.tasks.task import Task
@@ -19,13 +18,13 @@ from nmt.tasks.translation import TRANSLATION
 from nmt.text.spans import common_marks
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary, subwords_of
-from nmt.training.subword_models import subword_models
+from nmt.training.subwords import subword_models
 from nmt.training.temperature import Balance, settled_weights
 from nmt.training.texts import (
     HoldOut,
     ScoredTexts,
     TrainingText,
-    digest_of,
+    cache_of,
     find_scored_texts,
     hold_out,
     joined,
@@ -105,21 +104,23 @@ def prepare(
     texts = training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
     valid, test = (read_scored_texts(config, task, key) for key in ("valid", "test"))
-    cache = Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
+    cache = cache_of(settings)
     held_out = {} if valid else hold_out(texts, settings, cache)
     source, target = subwords or _vocabularies(config, texts, task, held_out=held_out, cache=cache)
     if len(task.sides) == 2 and isinstance(source, SubwordModel) and isinstance(target, SubwordModel):
         _require_languages(config, source, target)
     task = task.settled(target)
     _check_texts(config, task, texts, target)
-    encoder = Encoder(source, target, task.filters(settings))
+    encoder = Encoder(source, target, task.filters(settings), deduplicate=settings.deduplicate)
     corpora = _encoded(config, texts, task, encoder=encoder, held_out=held_out, cache=cache)
     weights = settled_weights(texts, corpora, settings.temperature)
     thresholds: object = held_out[None].threshold if None in held_out else 0
     if settings.pairs:
         thresholds = [[str(text.pair), *held_out.get(text.pair, ())] for text in texts]
     digests = [cache.digests(text.paths) for text in texts]
-    digest = digest_of(digests, source.digest, target.digest, repr(encoder.filters), thresholds)
+    # Runs of before know nothing of repeated pairs, and have the digest without them.
+    counted = ["deduplicate"] if settings.deduplicate else []
+    digest = digest_of(digests, source.digest, target.digest, repr(encoder.filters), thresholds, *counted)
     parts = [
         Part(corpus, weight, source_prefix(source, text))
         for corpus, weight, text in zip(corpora, weights, texts, strict=True)
@@ -152,12 +153,18 @@ def _vocabularies(
     if own := task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=threshold):
         return own
     languages = target_languages(text.pair for text in texts if text.pair)
-    balance = None
+    balance, once = None, config.corpus.deduplicate
     if languages:
         symbols = languages if len(languages) > 1 else ()  # one language needs none
-        balance = Balance(texts, held_out, config.corpus.temperature, symbols)
+        balance = Balance(texts, held_out, config.corpus.temperature, symbols, once)
     return subword_models(
-        config.subwords, paths, sides=len(task.sides), hold_out=threshold, cache=cache, balance=balance
+        config.subwords,
+        paths,
+        sides=len(task.sides),
+        hold_out=threshold,
+        cache=cache,
+        deduplicate=once,
+        balance=balance,
     )
 
 
@@ -244,10 +251,10 @@ def _check_unknown_rate(corpus: EncodedCorpus, label: str, config: TrainConfig, 
 def _why_unknown(config: TrainConfig) -> str:
     """Say why a subword model does not know the text, and what to do."""
     settings = config.subwords
-    if config.init_from:
+    if config.init_from and settings.inherit:
         return (
             f"it was trained on other text: fine-tuning keeps the subwords of init_from={config.init_from}, "
-            "so take another parent"
+            "so take another parent, or let this run have subwords of its own with subwords.inherit=false"
         )
     if settings.model or settings.source_model:
         keys = "subwords.model" if settings.model else "subwords.source_model and subwords.target_model"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.bundle.weights import Bundle, load_bundle
-from nmt.config.choices import TaskName
+from nmt.config.choices import TaskName, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.pairs import LanguagePair, parse_pairs, target_languages
 from nmt.config.schema import as_typed, changed, to_dict
@@ -30,10 +30,14 @@ _SETTLED = {
 }
 _CHILDS_OWN = ("dropout", "tag_names")
 """Of these, what the child's user may choose otherwise."""
+_OF_SUBWORDS = ("lexicon_size", "lexicon_epsilon")
+"""Of these, what a child with subwords of its own may choose besides: its lexicon is of its own text."""
 
 
 def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainConfig, Bundle]:
     """Load the bundle that ``init_from`` names and fill in what it settles: the model's shape and the subwords.
+
+    With ``subwords.inherit=false`` the subwords are the child's own, see `nmt.training.transfer`.
 
     Args:
         config: the child's configuration; it is left as it is.
@@ -67,7 +71,7 @@ def inherit_settings(config: TrainConfig, *, chosen: Set[str]) -> tuple[TrainCon
             )
     _refuse_conflicts(config, parent, chosen)
     _mention_languages(config, parent)
-    return _filled(config, _settled(parent), chosen), parent
+    return _filled(config, _settled(config, parent), chosen), parent
 
 
 def restore_inherited(config: TrainConfig, saved: dict[str, Any], *, chosen: Set[str]) -> TrainConfig:
@@ -81,8 +85,8 @@ def restore_inherited(config: TrainConfig, saved: dict[str, Any], *, chosen: Set
     return _filled(config, saved, chosen) if config.init_from and saved.get("init_from") else config
 
 
-def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
-    """Describe the parent in the configuration's words."""
+def _settled(config: TrainConfig, parent: Bundle) -> dict[str, dict[str, Any]]:
+    """Describe the parent in the configuration's words, as far as the child takes it over."""
     source, target = subwords_of(parent.source_subwords), subwords_of(parent.target_subwords)
     subwords = {
         "kind": source.kind,
@@ -93,28 +97,30 @@ def _settled(parent: Bundle) -> dict[str, dict[str, Any]]:
     }
     named = {tag: name for name, tag in parent.tags.items()}
     names = [named.get(tag, "") for tag in range(max(named, default=-1) + 1)]
-    return {"model": to_dict(parent.config), "subwords": subwords, "corpus": {"tag_names": names}}
+    settled = {"model": to_dict(parent.config), "subwords": subwords, "corpus": {"tag_names": names}}
+    return settled if config.subwords.inherit else {key: settled[key] for key in ("model", "corpus")}
 
 
 def _filled(config: TrainConfig, values: dict[str, Any], chosen: Set[str]) -> TrainConfig:
     """Replace what a parent settles, and the user did not choose, by these values."""
     groups = {}
     for name, keys in _SETTLED.items():
+        if name == "subwords" and not config.subwords.inherit:
+            continue
         inherited = {key: values[name][key] for key in keys if key in values[name] and f"{name}.{key}" not in chosen}
         groups[name] = changed(getattr(config, name), inherited)
     return dataclasses.replace(config, **groups)
 
 
 def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> None:
-    wanted, has = to_dict(config), _settled(parent)
+    wanted, has = to_dict(config), _settled(config, parent)
     for model in (wanted["model"], has["model"]):  # zero stands for the embedding size
         model["attentional_size"] = model["attentional_size"] or has["model"]["embedding_size"]
     conflicts = []
     for group, settled in has.items():
         for key, found in settled.items():
             value = wanted[group][key]
-            fits = value >= found if key == "vocabulary_size" else value == found
-            if not fits and key not in _CHILDS_OWN and f"{group}.{key}" in chosen:
+            if f"{group}.{key}" in chosen and not _fits(key, value, found, inherits=config.subwords.inherit):
                 conflicts.append((f"{group}.{key}={as_typed(value)}", as_typed(found)))
     if conflicts:
         keys, found = zip(*conflicts, strict=True)
@@ -123,7 +129,19 @@ def _refuse_conflicts(config: TrainConfig, parent: Bundle, chosen: Set[str]) -> 
             f"{', '.join(keys)} {conflict} with init_from={config.init_from}, whose model has {', '.join(found)}; "
             f"leave {what} out"
         )
-    _refuse_other_subwords(config, parent)
+    if config.subwords.inherit:
+        _refuse_other_subwords(config, parent)
+
+
+def _fits(key: str, value: Any, found: Any, *, inherits: bool) -> bool:
+    """Tell whether a child may have a value where its parent has another."""
+    if key == "vocabulary_size":
+        return bool(value >= found)
+    if inherits:
+        return value == found or key in _CHILDS_OWN
+    # An output matrix has the width of attentional vectors, which one that is tied to embeddings has not.
+    one_way = key == "tying" and Tying.none not in (value, found)
+    return value == found or one_way or key in _CHILDS_OWN + _OF_SUBWORDS
 
 
 def _refuse_other_subwords(config: TrainConfig, parent: Bundle) -> None:

@@ -91,16 +91,27 @@ class Folds:
 def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> Folds:
     """Align the training text for a model's lexicon; return what training offers of it to each pair."""
     LOG.info("aligning the training text for the lexicon")
+    translations, others = align_text(config, data, size=config.model.lexicon_size)
+    lexicon.fill(*translations)
+    return Folds.of(others, epsilon=lexicon.epsilon, languages=lexicon.languages)
+
+
+def align_text(config: TrainConfig, data: TrainingData, *, size: int) -> tuple[Translations, list[Translations]]:
+    """Learn translations as `learn_translations` does, from the training text as it is sampled; marks keep theirs.
+
+    Those of each target language that the vocabulary has a symbol for are learnt from its own text. They stand one
+    after the other: the row of source subword v of language number i is i V + v.
+    """
     source, target = subwords_of(data.source_subwords), subwords_of(data.target_subwords)
     found: list[list[Translations]] = []
     for corpus in _by_language(data.corpus, source.language_ids):
         if not corpus.parts:  # a language of the vocabulary that the text has not
-            found.append([_nothing(source.vocabulary_size, config.model.lexicon_size)] * (1 + _FOLDS))
+            found.append([_nothing(source.vocabulary_size, size)] * (1 + _FOLDS))
             continue
         translations, others = learn_translations(
             corpus,
             **data.vocabularies,
-            size=config.model.lexicon_size,
+            size=size,
             source_sampling=_sampling(config, "source", source),
             target_sampling=_sampling(config, "target", target),
         )
@@ -108,8 +119,7 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
             _keep_marks(each, source.mark_ids[: len(data.marks)])
         found.append([translations, *others])
     whole, *folds = [Translations(*map(torch.cat, zip(*each, strict=True))) for each in zip(*found, strict=True)]
-    lexicon.fill(*whole)
-    return Folds.of(folds, epsilon=lexicon.epsilon, languages=lexicon.languages)
+    return whole, folds
 
 
 def _by_language(corpus: Mixture, languages: range) -> list[Mixture]:

@@ -1,5 +1,6 @@
 """One run from its configuration to its bundles: claim the directory, resume or start, train, test, sum up."""
 
+import dataclasses
 import os
 from collections.abc import Set
 from pathlib import Path
@@ -19,6 +20,7 @@ from nmt.runs.log import LOG, clock, logging_to, logging_warnings
 from nmt.runs.metrics import require_tensorboard
 from nmt.runs.results import settings_text
 from nmt.tasks.task import Task, task_named
+from nmt.training.auto.settle import made_consistent, settle_run
 from nmt.training.checks import warn_of_texts
 from nmt.training.data import TrainingData, prepare
 from nmt.training.lexicon import fill_lexicon
@@ -28,20 +30,23 @@ from nmt.training.precision import choose_precision
 from nmt.training.start import Start, find_start, lost_best, require_one_config, subword_pair, way_further
 from nmt.training.texts import read_scored_texts
 from nmt.training.trainer import Trainer
+from nmt.training.transfer import take_over
 from nmt.training.validation import score_test
 
 
-def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
+def run(config: TrainConfig, *, chosen: Set[str] | None = None) -> None:
     """Train as configured, or go on where an earlier run with the same configuration stopped.
 
     Args:
         config: what to do.
-        chosen: the keys that the user set; with ``init_from``, others of the model and the subwords are the parent's.
+        chosen: the keys that the user set. With ``init_from``, others of the model and the subwords are the parent's.
+            With ``auto``, the rest is settled by the text. None: all is as configured, and ``auto`` is off.
 
     Raises:
         NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.
         KeyboardInterrupt: stopped by a signal, after saving.
     """
+    config, chosen = made_consistent(config, chosen), chosen or frozenset()
     task, run_dir = task_named(config.task), config.directory
     processes = join_processes()
     processes.from_main(lambda: _require_possible(config))
@@ -50,9 +55,14 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
     log = logging_to(run_dir / "train.log") if processes.is_main else logging_warnings(processes.rank)
     with claimed(run_dir, from_main=processes.from_main, is_main=processes.is_main), log:
         start = find_start(config, processes, chosen=chosen)
+        if not start.saved:
+            settled = settle_run(start.config, task, chosen=chosen, device=device, processes=processes)
+            processes.from_main(settled.validate)
+            start = dataclasses.replace(start, config=settled)
         config, saved = start.config, start.saved
         task = task.settled(start.subwords[1]) if start.subwords else task
-        reason = limit_reached(config.trainer, saved.position, metric=task.metric.label) if saved else ""
+        metric = task.deciding(config.trainer.metric)
+        reason = limit_reached(config.trainer, saved.position, metric=metric.label) if saved else ""
         if saved and saved.position.finished and reason:
             LOG.info(f"the run in {run_dir} is finished: {reason}; there is nothing left to train")
             LOG.info(f"{way_further(config, reason)}; to start anew add trainer.overwrite=true")
@@ -60,7 +70,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
             processes.from_main(lambda: _make_ready(config))
         else:
             data = _data(start, task, device=device, processes=processes)
-            task = data.task
+            metric = data.task.deciding(config.trainer.metric)
             processes.from_main(lambda: _make_ready(config))
             trainer = _trainer(start, data, device=device, processes=processes)
             LOG.info(f"training ended: {trainer.train()}")
@@ -70,7 +80,7 @@ def run(config: TrainConfig, *, chosen: Set[str] = frozenset()) -> None:
         if test:
             score_test(task, test, config, device=device, processes=processes)
         LOG.info(
-            f"best validation {task.metric.label} {task.metric.shown(position.best_score)} at update "
+            f"best validation {metric.label} {metric.shown(position.best_score)} at update "
             f"{position.best_update} of {position.update}, {clock(position.seconds)} of training"
         )
         LOG.info(task.usage(run_dir / "best"))
@@ -162,9 +172,13 @@ def _trainer(start: Start, data: TrainingData, *, device: torch.device, processe
         LOG.info(f"resuming {config.directory} after update {saved.position.update}, epoch {saved.position.epoch}")
         if saved.threads != threads:
             LOG.warning(f"threads changed from {saved.threads} to {threads}: sums are rounded differently")
-    elif start.parent:
+    elif start.parent and config.subwords.inherit:
         LOG.info(f"starting from the weights of {config.init_from}")
         model.load_state_dict(start.parent.model.state_dict())
-    elif model.lexicon is not None:
-        folds = fill_lexicon(model.lexicon, config, data)
+    else:
+        folds = fill_lexicon(model.lexicon, config, data) if model.lexicon is not None else None
+        if start.parent:
+            origins = take_over(model, start.parent, data=data, config=config)
+            counts = "; ".join(f"subwords of {side}: {count}" for side, count in origins.items())
+            LOG.info(f"starting from the weights of {config.init_from}; {counts}")
     return Trainer(config, data, model=model, precision=precision, processes=processes, folds=folds, saved=saved)

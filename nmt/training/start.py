@@ -3,15 +3,17 @@
 import dataclasses
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 from nmt.bundle.weights import Bundle, load_bundle
-from nmt.config.choices import Schedule
+from nmt.config.choices import Schedule, TaskName
 from nmt.config.schema import flatten, to_dict
-from nmt.config.train import REMOVED, TrainConfig
+from nmt.config.train import BEFORE, REMOVED, TrainConfig
 from nmt.errors import BundleError, ConfigError
 from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG
 from nmt.text.vocabulary import Vocabulary, read_vocabulary
+from nmt.training.auto.settle import restore_choices
 from nmt.training.data import TrainingData
 from nmt.training.fine_tuning import inherit_settings, restore_inherited
 from nmt.training.parallel import Processes
@@ -24,7 +26,8 @@ _ANEW = "choose another run_dir, or add trainer.overwrite=true to start anew"
 # A run may go on after these change. They shape neither the weights reached so far nor the course ahead. Minutes and
 # epochs say how long that is.
 _HARMLESS = {
-    *("name", "run_dir"),
+    # Of auto, the values that it settled are compared.
+    *("name", "run_dir", "auto"),
     # The training text itself is compared by its digest.
     *("corpus.train", "corpus.extra", "corpus.test", "corpus.tag_names", "corpus.cache_dir"),
     *("trainer.max_epochs", "trainer.max_minutes", "trainer.patience", "trainer.max_skipped"),
@@ -84,13 +87,14 @@ def find_start(config: TrainConfig, processes: Processes, *, chosen: Set[str]) -
 
 def _find_start(config: TrainConfig, chosen: Set[str]) -> Start:
     if saved := None if config.trainer.overwrite else _saved_state(config):
-        config = restore_inherited(config, saved.config, chosen=chosen)
+        config = restore_choices(restore_inherited(config, saved.config, chosen=chosen), saved.config, chosen=chosen)
         _require_unchanged(config, saved)
         subwords = subword_pair(saved.source_subwords, saved.target_subwords, config)
         return Start(config, saved=saved, subwords=subwords)
     if config.init_from:
         config, parent = inherit_settings(config, chosen=chosen)
-        return Start(config, parent, subwords=(parent.source_subwords, parent.target_subwords))
+        inherited = (parent.source_subwords, parent.target_subwords) if config.subwords.inherit else None
+        return Start(config, parent, subwords=inherited)
     return Start(config)
 
 
@@ -129,7 +133,7 @@ def _require_unchanged(config: TrainConfig, saved: SavedState) -> None:
     if config.init_from and saved.config.get("init_from"):
         harmless.add("init_from")
     # A state that an older nmt wrote lacks the keys that came later, and was trained with what are their defaults.
-    before = flatten(to_dict(TrainConfig())) | flatten(saved.config)
+    before = flatten(to_dict(TrainConfig())) | _before(config.task) | flatten(saved.config)
     for key, removed in REMOVED.items():
         if (value := before.pop(key, removed.harmless)) != removed.harmless:
             raise ConfigError(
@@ -147,6 +151,11 @@ def _require_unchanged(config: TrainConfig, saved: SavedState) -> None:
             f"{config.directory} holds a run with another configuration: {', '.join(changed)}; "
             f"set them back to resume it, {_ANEW}"
         )
+
+
+def _before(task: TaskName) -> dict[str, Any]:
+    """Give what an older nmt did, by keys that it did not have, where that is not what their defaults do."""
+    return BEFORE | ({"trainer.metric": "bleu"} if task is TaskName.translation else {})
 
 
 def require_one_config(config: TrainConfig, processes: Processes) -> None:

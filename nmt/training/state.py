@@ -20,6 +20,7 @@ from nmt.errors import ConfigError
 from nmt.files import require_regular, saving, write_atomically
 from nmt.runs.limits import Progress
 from nmt.tasks.task import Metric
+from nmt.training.fit import Fit
 
 STATE_FORMAT = 1
 _BEST_SCORE = "best_bleu"
@@ -157,6 +158,8 @@ class SavedState:
     average: list[torch.Tensor] = field(default_factory=list)
     valid_digest: str = ""
     """of the validation text that chose the best weights so far; empty in what an older nmt wrote"""
+    fit: Fit = field(default_factory=Fit)
+    """the course of the perplexities; nothing in what an older nmt wrote"""
     folds: dict[str, torch.Tensor] = field(default_factory=dict)
     """what each pair of the text is offered, as `nmt.training.lexicon.Folds` has it; empty: what the model says"""
 
@@ -169,7 +172,12 @@ def save_state(state: SavedState, path: Path) -> None:
     """
     position = dataclasses.asdict(state.position)
     position[_BEST_SCORE] = position.pop("best_score")
-    plain = {"position": position, "sums": dataclasses.asdict(state.sums), "format": STATE_FORMAT}
+    plain = {
+        "position": position,
+        "sums": dataclasses.asdict(state.sums),
+        "fit": dataclasses.asdict(state.fit),
+        "format": STATE_FORMAT,
+    }
     buffer = io.BytesIO()
     torch.save(vars(state) | plain, buffer)
     with saving(path):
@@ -194,7 +202,11 @@ def load_state(path: Path) -> SavedState:
             )
         position = values["position"]
         position["best_score"] = position.pop(_BEST_SCORE)
-        values |= {"position": Position(**position), "sums": Sums(**values.get("sums", {}))}
+        values |= {
+            "position": Position(**position),
+            "sums": Sums(**values.get("sums", {})),
+            "fit": Fit(**values.get("fit", {})),
+        }
         return SavedState(**values)
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

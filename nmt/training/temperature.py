@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nmt.config.pairs import LanguagePair
+from nmt.corpus.distinct import distinct_pairs
 from nmt.corpus.encoding import EncodedCorpus
 from nmt.corpus.filters import is_held_out
 from nmt.corpus.reader import Pair, read_pairs
@@ -63,6 +64,8 @@ class Balance:
     temperature: float
     languages: tuple[str, ...]
     """target languages, which get a symbol each"""
+    deduplicate: bool = False
+    """whether a pair counts once that stands in a text several times"""
 
     @property
     def recipe(self) -> list[Any]:
@@ -89,6 +92,7 @@ class Balance:
     def _pairs(self) -> Iterator[tuple[TrainingText, Pair]]:
         for text in self.texts:
             threshold, side = self.held_out.get(text.pair, HoldOut())
-            for pair in read_pairs(text.paths):
+            read = read_pairs(text.paths)
+            for pair in distinct_pairs(read) if self.deduplicate else read:
                 if not is_held_out(pair, threshold, side=side):
                     yield text, pair

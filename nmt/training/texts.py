@@ -1,9 +1,8 @@
 """The texts that a configuration names: those to train on, and those that are scored, of each language pair."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from nmt.config.pairs import LanguagePair, parse_pairs
@@ -12,6 +11,7 @@ from nmt.corpus.cache import Cache
 from nmt.corpus.filters import hold_out_threshold
 from nmt.corpus.pairs import has_text, resolve_pair
 from nmt.corpus.reader import CorpusPaths, ParallelText, read_text
+from nmt.corpus.store import default_cache_dir
 from nmt.errors import CorpusError
 from nmt.runs.log import LOG
 from nmt.tasks.task import Task
@@ -96,6 +96,11 @@ def find_text(
     return task.find(name, settings, key=key) if pair is None else resolve_pair(name, pair, key=key)
 
 
+def cache_of(settings: CorpusConfig) -> Cache:
+    """Open the cache that the configuration names."""
+    return Cache(Path(settings.cache_dir).expanduser() if settings.cache_dir else default_cache_dir())
+
+
 class HoldOut(NamedTuple):
     """Which pairs of a text are held out for validation, see `nmt.corpus.filters`."""
 
@@ -116,8 +121,9 @@ def hold_out(texts: Sequence[TrainingText], settings: CorpusConfig, cache: Cache
         paths = text.paths
         is_second = text.pair is not None and text.pair.reverse in held_out
         side = "target" if is_second else "source"
-        key = ("hold_out", cache.digests(paths), settings.valid_pairs, *([side] if is_second else []))
-        find = partial(hold_out_threshold, paths, settings.valid_pairs, side=side)
+        special = [*([side] if is_second else []), *(["deduplicate"] if settings.deduplicate else [])]
+        key = ("hold_out", cache.digests(paths), settings.valid_pairs, *special)
+        find = partial(hold_out_threshold, paths, settings.valid_pairs, side=side, deduplicate=settings.deduplicate)
         held_out[text.pair] = HoldOut(remembered(cache, find, *key), side)
     return held_out
 
@@ -129,8 +135,3 @@ def remembered(cache: Cache, compute: Callable[[], T], *key: object) -> T:
         fact = compute()
         cache.put(fact, *key)
     return fact
-
-
-def digest_of(*parts: object) -> str:
-    """SHA-256 of plain values, in hex."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -17,7 +17,9 @@ from nmt.corpus.batches import Batch, BatchSource
 from nmt.errors import RunError
 from nmt.runs.limits import limit_reached, planned_updates
 from nmt.runs.log import LOG
+from nmt.training.bundles import describe
 from nmt.training.data import TrainingData
+from nmt.training.fit import Fit
 from nmt.training.gradient import BatchGradient, BatchLoss
 from nmt.training.lexicon import Folds
 from nmt.training.objectives.build import build_objective
@@ -26,7 +28,6 @@ from nmt.training.parallel import Processes
 from nmt.training.reporter import Reporter
 from nmt.training.state import Position, SavedState, Sums, batches_from, save_state
 from nmt.training.stop import StopSignal, UpdateGivenUp
-from nmt.training.trained import trained_bundle
 from nmt.training.validation import validate_all
 
 
@@ -53,14 +54,15 @@ class Trainer:
         self.optimizer = AdamW(model, config.optimizer)
         self.average = WeightAverage(model, decay=config.trainer.ema_decay)
         self.folds = folds
-        self.position, self.sums = Position(), Sums()
+        self.position, self.sums, self.fit = Position(), Sums(), Fit()
         if saved:
-            self.position, self.sums = saved.position, saved.sums
+            self.position, self.sums, self.fit = saved.position, saved.sums, saved.fit
             model.load_state_dict(saved.model)
             self.optimizer.load_state_dict(saved.optimizer)
             self.average.load(saved.average)
             languages = model.lexicon.languages if model.lexicon is not None else range(0)
             self.folds = Folds.restored(saved.folds, epsilon=config.model.lexicon_epsilon, languages=languages)
+        self.metric = self.task.deciding(config.trainer.metric)
         self.objective = build_objective(config, self.task, data.target_subwords)
         self.gradient = BatchGradient(
             model,
@@ -139,7 +141,7 @@ class Trainer:
 
     def limit_reached(self) -> str:
         """Name the limit that the run has reached, or nothing."""
-        return limit_reached(self.config.trainer, self.position, metric=self.task.metric.label)
+        return limit_reached(self.config.trainer, self.position, metric=self.metric.label)
 
     def planned_updates(self, *, begun: int) -> int:
         """Estimate how many updates the run will have made at its end.
@@ -212,6 +214,7 @@ class Trainer:
                 reward=loss.reward,
             )
             position.target_tokens += loss.tokens
+            self.fit.add(loss.negative_log_likelihood, loss.tokens)
         if self.reporter:
             self.reporter.update(
                 position,
@@ -228,17 +231,25 @@ class Trainer:
         position = self.position
         began = time.monotonic()
         with self.average.applied():
-            bundle = self._bundle()
+            bundle = describe(
+                self.model,
+                self.config,
+                self.data,
+                position=position,
+                precision=self.precision,
+                processes=self.processes,
+            )
             texts = self.data.valid_texts
             result = validate_all(self.task, bundle, texts, config=self.config, processes=self.processes)
-            is_better = position.add_validation(result.score.value, self.task.metric)
-            bundle.metadata["validation"] = f"{result.score}, {result.how}, perplexity {result.perplexity:.2f}"
+            is_better = position.add_validation(result.value(self.metric), self.metric)
+            bundle.metadata["validation"] = str(result)
             self.processes.from_main(lambda: self._save_bundles(bundle, is_better=is_better))
         seconds = self.processes.from_main(lambda: time.monotonic() - began)
         position.seconds += seconds
         self.sums.began += seconds
+        overfits = self.fit.validated(result.perplexity, update=position.update)
         if self.reporter:
-            self.reporter.validation(position, result, self.data.valid)
+            self.reporter.validation(position, result, self.data.valid, note=overfits)
 
     def _save_bundles(self, bundle: Bundle, *, is_better: bool) -> None:
         save_bundle(bundle, self.config.directory / "last")
@@ -250,17 +261,6 @@ class Trainer:
             self._validate()
         self.position.finished = self.limit_reached()
         self._save()
-
-    def _bundle(self) -> Bundle:
-        """Describe the model and its training."""
-        return trained_bundle(
-            self.config,
-            self.data,
-            model=self.model,
-            position=self.position,
-            processes=self.processes.size,
-            precision=str(self.precision),
-        )
 
     def _save(self) -> None:
         """Write all that going on needs."""
@@ -274,6 +274,7 @@ class Trainer:
             threads=torch.get_num_threads(),
             position=self.position,
             sums=self.sums,
+            fit=self.fit,
             model=self.model.state_dict(),
             optimizer=self.optimizer.state_dict(),
             average=self.average.state(),

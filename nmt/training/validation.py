@@ -14,7 +14,7 @@ from nmt.config.train import TrainConfig
 from nmt.corpus.reader import ParallelText
 from nmt.evaluation.metrics import Score
 from nmt.runs.log import LOG
-from nmt.tasks.task import Task
+from nmt.tasks.task import PERPLEXITY, Metric, Task
 from nmt.tasks.translation import perplexity
 from nmt.training.data import text_digest
 from nmt.training.parallel import Processes
@@ -26,16 +26,24 @@ class Validation(NamedTuple):
 
     perplexity: float
     """per real target position, EOS included, without label smoothing"""
-    score: Score
-    """of the task's metric"""
+    scores: dict[str, Score]
+    """of the outputs, by the names of the task's metrics"""
     how: str
     """the search that made the outputs, for people"""
     outputs: list[str]
     """what the model made of each line"""
     tokens: int = 0
     """target positions of the text"""
-    by_pair: Mapping[LanguagePair, Score] = {}
-    """the score of each language pair, where there are several"""
+    by_pair: Mapping[LanguagePair, "Validation"] = {}
+    """that of each language pair, where there are several"""
+
+    def value(self, metric: Metric) -> float:
+        """Give what a metric says of it."""
+        return self.perplexity if metric is PERPLEXITY else self.scores[metric.name].value
+
+    def __str__(self) -> str:
+        """Write all of it for people."""
+        return f"{'; '.join(map(str, self.scores.values()))}, {self.how}, perplexity {self.perplexity:.2f}"
 
 
 def validate_all(
@@ -51,11 +59,11 @@ def validate_all(
     first, tokens = next(iter(found.values())), sum(each.tokens for each in found.values())
     return Validation(
         perplexity(sum(math.log(each.perplexity) * each.tokens for each in found.values() if each.tokens), tokens),
-        mean_score([each.score for each in found.values()]),
+        {name: mean_score([each.scores[name] for each in found.values()]) for name in first.scores},
         first.how,
         [output for each in found.values() for output in each.outputs],
         tokens,
-        {pair: each.score for pair, each in found.items()},
+        found,
     )
 
 
@@ -90,8 +98,9 @@ def validate(
         bundle.model.train(was_training)
     loss, tokens = (sum(column) for column in zip(*processes.gather(sums), strict=True))
     # All lines are scored together: every process takes the same tokenizer, whatever its share looks like.
-    [score] = task.scores(outputs, text, language=bundle.target_language)
-    return Validation(perplexity(loss, int(tokens)), score, task.greedy_search, outputs, int(tokens))
+    scores = task.scores(outputs, text, language=bundle.target_language)
+    named = {metric.name: score for metric, score in zip(task.metrics, scores, strict=False)}
+    return Validation(perplexity(loss, int(tokens)), named, task.greedy_search, outputs, int(tokens))
 
 
 def score_test(
@@ -113,7 +122,7 @@ def score_test(
     for pair, text in texts.items():
         own = _bundle_of(bundle, pair) if pair else bundle
         outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
-        found.append(task.scores(outputs, text, language=own.target_language, thorough=True))
+        found.append(task.scores(outputs, text, language=own.target_language))
     written = "; ".join(str(mean_score(column)) for column in zip(*found, strict=True))
     by_pair = {str(pair): "; ".join(map(str, scores)) for pair, scores in zip(texts, found, strict=True) if pair}
     for name, scores in by_pair.items():

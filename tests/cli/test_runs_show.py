@@ -14,17 +14,18 @@ def test_a_finished_run_with_what_it_came_to_and_the_settings_that_differ(make_r
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert err == ""
-    assert lines[:7] == [
+    assert lines[:8] == [
         f"{directory}: finished",
         "  languages        en → de",
         "  training         200 updates, 1 epochs, 2.0 minutes",
         "  validation BLEU  12.50 (greedy, nrefs:1|tok:13a)",
         "  test BLEU        34.18 (beam 5, nrefs:1|tok:13a)",
+        "  test chrF2       57.20 (beam 5, nrefs:1|nc:6)",
         f"  bundle           {directory / 'best'}",
         "  settings that differ from the defaults of nmt-train:",
     ]
     assert {"    name=one", "    corpus.test=data/test", "    model.dropout=0.35", "    trainer.max_updates=200"} <= {
-        *lines[7:]
+        *lines[8:]
     }
     # The defaults are those of a command without words, presets included, not those of the dataclasses.
     assert "    model.lexicon_size=0" in lines
@@ -44,7 +45,7 @@ def test_an_unfinished_run_without_a_bundle(make_run, capsys):
 @pytest.mark.parametrize(
     ("task", "metric"),
     [
-        (TaskName.translation, "BLEU"),
+        (TaskName.translation, "chrF2"),
         (TaskName.labelling, "F1"),
         (TaskName.classification, "macro F1"),
         (TaskName.generation, "bits per character"),

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_module
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
-from nmt.config.choices import Schedule
+from nmt.config.choices import Schedule, TaskName
 from nmt.config.train import TrainConfig
 
 CONF = Path(str(importlib.resources.files("nmt.conf").joinpath("train.yaml"))).parent
@@ -62,6 +62,7 @@ def test_an_experiment_is_one_run_with_a_name_and_a_directory_of_its_own(compose
     config = composed(f"experiment={experiment}")
     assert config.name == experiment
     assert config.run_dir == f"runs/{experiment}"
+    assert config.task is not TaskName.translation or not config.auto
     # A schedule that ends is worth nothing where the run stops long before, so experiments say how far they go.
     stated = OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml")
     ends = config.optimizer.schedule in (Schedule.linear, Schedule.cosine)

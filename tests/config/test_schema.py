@@ -6,9 +6,9 @@ from enum import Enum
 
 import pytest
 
-from nmt.config.choices import Cell
+from nmt.config.choices import Cell, Tying
 from nmt.config.model import ModelConfig
-from nmt.config.schema import describe, from_dict, to_dict
+from nmt.config.schema import describe, differing, from_dict, to_dict, with_keys
 from nmt.config.search import SearchConfig
 from nmt.config.train import CorpusConfig, OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.errors import ConfigError
@@ -56,3 +56,12 @@ def test_every_field_is_described_in_one_line(kind):
         assert line
         assert "\n" not in line
         assert not line.endswith(".")
+
+
+def test_values_of_keys_are_changed_and_the_rest_stays():
+    config = TrainConfig(model=ModelConfig(cell=Cell.gru))
+    found = with_keys(config, {"model.dropout": 0.5, "model.tying": "target", "optimizer.lr": 1.0})
+    assert differing(found, config) == {"model.dropout", "model.tying", "optimizer.lr"}
+    assert (found.model.tying, found.model.cell, config.model.dropout) == (Tying.target, Cell.gru, 0.2)
+    with pytest.raises(ConfigError, match="unknown key 'dropuot' in ModelConfig"):
+        with_keys(config, {"model.dropuot": 0.5})

@@ -17,8 +17,8 @@ DEMO = ROOT / "corpora" / "demo"
 SETTINGS = [
     *("corpus.source=en", "corpus.target=de", "corpus.cache_dir=cache", "run_dir=run", "subwords.vocabulary_size=160"),
     *("model=tiny", "model.embedding_size=16", "model.encoder_hidden_size=16", "model.decoder_hidden_size=32"),
-    *("trainer.batch_tokens=400", "trainer.precision=fp32", "trainer.validate_every=20", "trainer.max_updates=40"),
-    *("optimizer.lr=1e-2", "optimizer.warmup_updates=10", "trainer.ema_decay=0.9", "search.beam_size=1"),
+    *("trainer.batch_tokens=400", "trainer.precision=fp32", "trainer.validate_every=6", "trainer.max_updates=12"),
+    *("optimizer.lr=1e-2", "optimizer.warmup_updates=3", "trainer.ema_decay=0.9", "search.beam_size=1"),
     "search.max_length_ratio=0.5",  # what was hardly trained translates as long as it may
 ]
 
@@ -64,7 +64,7 @@ def test_three_models_are_trained_and_the_last_has_all_the_text(diversify, text)
         taught = config(run / name)
         assert (taught["corpus"]["source"], taught["corpus"]["target"]) == languages
         assert (taught["model"]["dropout"], taught["trainer"]["threads"], taught["corpus"]["test"]) == (0.5, 1, "")
-        assert f"\n{name}: training ended: trainer.max_updates=40 reached" in told
+        assert f"\n{name}: training ended: trainer.max_updates=12 reached" in told
         assert (run / name / "best").is_dir()
     last = config(run)
     assert (last["model"]["dropout"], last["trainer"]["threads"], last["corpus"]["test"]) == (0.1, 2, "valid")
@@ -133,7 +133,7 @@ def test_the_minutes_are_those_of_all_together(configs, threads, teachers, each)
 def test_without_minutes_each_training_has_the_limits_of_the_settings(configs):
     _, found = configs("corpus.train=train", "corpus.valid=valid", taken=0.1)
     limits = [(each[0][0].trainer.max_minutes, each[0][0].trainer.max_updates) for each in found.values()]
-    assert limits == [(0, 40)] * 3
+    assert limits == [(0, 12)] * 3
 
 
 def test_no_time_left_for_the_last_training(configs, capfd):

@@ -77,8 +77,9 @@ def test_the_best_score_counts_and_the_last_clock(make_run):
 )
 def test_the_test_score_is_that_of_the_configured_text(make_run, name, text, score):
     results = read_results(make_run("one", test=text, corpus__test=name))
-    assert results.test_bleu == score
-    assert results.test_how == ("beam 5, nrefs:1|tok:13a" if score else "")
+    assert results.test_score("bleu") == score
+    if score:
+        assert results.test_scores["bleu"].how == "beam 5, nrefs:1|tok:13a"
 
 
 def test_damaged_lines_are_named_and_left_out_and_a_line_being_written_is_no_fault(make_run):

@@ -49,10 +49,10 @@ def test_test_scores_have_a_column_that_says_how_many_there_are(make_run):
     runs = [make_run(f"seed={seed}", seed=seed, test=text, corpus__test="data/test") for seed, text in texts.items()]
     lines = Summary(map(read_results, runs)).text().splitlines()
     assert lines[:2] == [
-        "runs  validation BLEU              test BLEU  updates  minutes",
-        "   3     12.50 ± 0.00  30.50 ± 0.71 (2 of 3)      200      2.0",
+        "runs  validation BLEU              test BLEU             test chrF2  updates  minutes",
+        "   3     12.50 ± 0.00  30.50 ± 0.71 (2 of 3)  57.20 ± 0.00 (2 of 3)      200      2.0",
     ]
-    assert lines[-1] == "test BLEU: beam 5, nrefs:1|tok:13a"
+    assert lines[-2:] == ["test BLEU: beam 5, nrefs:1|tok:13a", "test chrF2: beam 5, nrefs:1"]
 
 
 def test_how_a_run_is_watched_and_named_is_no_setting(make_run):

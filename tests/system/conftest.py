@@ -78,5 +78,6 @@ def tiny(tmp_path):
         *("corpus.train=train", "corpus.valid=valid", "corpus.source=en", "corpus.target=de", "corpus.cache_dir=cache"),
         *("subwords.vocabulary_size=160", "model=tiny", *(f"model.{key}={size}" for key, size in sizes.items())),
         *("trainer.batch_tokens=400", "trainer.threads=1", "trainer.precision=fp32", "run_dir=run"),
+        "auto=false",
         "search.max_length_ratio=0.5",  # what was hardly trained translates as long as it may
     ]

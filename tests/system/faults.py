@@ -241,7 +241,7 @@ class Launcher:
         Args:
             words: its arguments.
             config: trained instead, which spares the time that Hydra takes to compose the same from words; every
-                validation finds a BLEU as high as its update, so that each is the best so far.
+                validation finds scores as high as its update, so that each is the best so far.
             fault: one of `FAULTS`, which strikes in the place of change number `at` below the directory.
             at: see `fault`; a directory for `Copies`.
         """
@@ -329,15 +329,16 @@ def become(request):
 
 def train(config):
     """Train as nmt-train does, from a configuration."""
-    let_bleu_rise()
+    let_scores_rise()
     return nmt.cli.common.run(lambda: run(config), "nmt-train")
 
 
-def let_bleu_rise():
-    """Let every validation find a BLEU as high as its update."""
+def let_scores_rise():
+    """Let every validation find scores as high as its update."""
 
     def validate(task, bundle, text, **options):
-        return Validation(2.0, Score("BLEU", float(bundle.metadata["updates"]), "scripted"), "greedy", text.target)
+        score = Score("any", float(bundle.metadata["updates"]), "scripted")
+        return Validation(2.0, {"bleu": score, "chrf": score}, "greedy", text.target)
 
     trainer.validate = validate
 

@@ -257,7 +257,7 @@ def test_torchrun_trains_and_passes_a_signal_on(nmt_train, group, endless, tmp_p
         "--nproc-per-node",
         "2",
         "-m",
-        "nmt.cli.hydra.train",
+        "nmt.cli.train",
     ]
     environment = nmt_train.environment
     with subprocess.Popen([*words, *endless], env=environment, cwd=tmp_path, stderr=subprocess.PIPE) as process:
@@ -271,5 +271,6 @@ def test_torchrun_trains_and_passes_a_signal_on(nmt_train, group, endless, tmp_p
     assert process.returncode != 0
     stopped = load_state(tmp_path / "run" / "state.pt").position.update
     assert stopped >= 3
+    assert "2 processes" in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
     assert group([*endless, "trainer.max_minutes=0.0001"], 2).wait() == [0, 0]
     assert load_bundle(tmp_path / "run" / "best").metadata["updates"] == stopped

@@ -35,7 +35,7 @@ def test_a_job_that_fails_does_not_end_the_sweep(nmt_train, brief, tmp_path):
     assert trained == ["optimizer.lr=0.001", "optimizer.lr=0.002"]
 
     # At the end there is one table of all of them, and the same in a file.
-    head = next(number for number, line in enumerate(lines) if line.startswith("optimizer.lr  runs  validation BLEU"))
+    head = next(number for number, line in enumerate(lines) if line.startswith("optimizer.lr  runs  validation chrF2"))
     assert {line.split()[0] for line in lines[head + 1 : head + 3]} == {"0.001", "0.002"}
     assert lines[-2:] == [f"failed: run/optimizer.lr=-1: {reason}", "this table: run/sweep.md"]
     table = (tmp_path / "run" / "sweep.md").read_text(encoding="utf-8")

@@ -127,8 +127,9 @@ def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
     assert found.outputs == translations
     expected = sacrebleu.BLEU(force=True).corpus_score(translations, [references])
     assert expected.score > 0
-    assert found.score.value == expected.score
-    assert "tok:13a" in found.score.signature
+    assert found.scores["bleu"].value == expected.score
+    assert found.scores["chrf"].value == sacrebleu.CHRF().corpus_score(translations, [references]).score
+    assert "tok:13a" in found.scores["bleu"].signature
     assert found.perplexity == perplexity(
         *TRANSLATION.reference_loss(bundle, ParallelText(sources, references), batch_size=4)
     )
@@ -138,7 +139,7 @@ def test_bleu_is_that_of_the_text_against_the_raw_reference(bundle, text):
 def test_the_tokenizer_follows_the_target_language_or_else_the_text(bundle, text, language):
     chinese = replace(bundle, target_language=language)
     found = validated(chinese, text[0][:2], ["一只狗。", "两只猫。"])
-    assert "tok:zh" in found.score.signature
+    assert "tok:zh" in found.scores["bleu"].signature
 
 
 def test_all_references_decide_whichever_process_looks(bundle, text):
@@ -149,7 +150,7 @@ def test_all_references_decide_whichever_process_looks(bundle, text):
     )
     both = ParallelText(text[0][:2], references)
     found = validate(TRANSLATION, bundle, both, config=TrainConfig(), processes=processes)
-    assert "tok:13a" in found.score.signature
+    assert "tok:13a" in found.scores["bleu"].signature
 
 
 def test_an_example_shows_what_became_of_a_line():

@@ -1,7 +1,6 @@
 """The benchmark of decoding, on a bundle and a stand-in for a peer that translate at once."""
 
 import json
-import os
 import re
 from dataclasses import replace
 
@@ -67,11 +66,10 @@ def words(folder, *more):
     return [str(folder / "bundle"), "--source", str(folder / "source"), "--reference", str(folder / "reference"), *more]
 
 
-def test_every_row_is_a_line_of_a_table(tool, folder, capfdbinary, monkeypatch):
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join(filter(None, [str(folder / "python"), os.environ.get("PYTHONPATH")]))
-    )
+@pytest.mark.usefixtures("forks_commands")
+def test_every_row_is_a_line_of_a_table(tool, folder, python_that_finds, capfdbinary):
     peer = ["--peer", f"ctranslate2:{folder}", "--peer-subwords", str(folder / "bundle" / "subwords.model")]
+    peer += ["--peer-python", python_that_finds(folder / "python")]
     chosen = ["fp32:1:64:1", "ctranslate2-int8:*:1:1", "fp32-workers:1:64:2"]
     chosen = [word for pattern in chosen for word in ("--rows", pattern)]
     options = ["--beams", "1", "5", "--threads", "1", "2", "--peer-max-length", "70", "--sentences", "2"]

@@ -17,6 +17,7 @@ from nmt.model.seq2seq import build_model
 from nmt.training.data import prepare
 
 DEMO = Path(corpora.__file__).parent / "demo"
+BRIEFLY = ("--rate-seconds", "0", "--")
 
 
 # As much of OpenNMT-py as is used: a command that reads its configuration, and a trainer that is told of batches. Ids 1
@@ -79,18 +80,17 @@ def table(text):
 
 
 @pytest.fixture
-def toolkit(tmp_path, monkeypatch):
-    """A stand-in for OpenNMT-py, where every Python of this test finds it."""
+def toolkit(tmp_path):
+    """A directory with a stand-in for OpenNMT-py."""
     for name, text in TOOLKIT.items():
         path = tmp_path / "toolkit" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    path = os.pathsep.join(filter(None, [str(tmp_path / "toolkit"), os.environ.get("PYTHONPATH")]))
-    monkeypatch.setenv("PYTHONPATH", path)
+    return tmp_path / "toolkit"
 
 
 def test_training_is_measured_as_a_whole_and_by_parts(settings, run_tool):
-    done = run_tool("benchmark_training", "--threads", "1", "--updates", "4", "--warm-up", "1", "--", *settings)
+    done = run_tool("benchmark_training", "--threads", "1", "--updates", "4", "--warm-up", "1", *BRIEFLY, *settings)
     assert done.code == 0, done.err
     assert "## 1 thread, fp32, " in done.out
     assert " real target tokens/s, " in done.out
@@ -99,9 +99,10 @@ def test_training_is_measured_as_a_whole_and_by_parts(settings, run_tool):
     assert all(float(row[1]) > 0 for row in rows)
 
 
-def test_input_feeding_beside_a_peer(settings, run_tool, toolkit):
+def test_input_feeding_beside_a_peer(settings, run_tool, toolkit, python_that_finds):
+    peer = ["--peer-python", python_that_finds(toolkit)]
     words = ["--threads", "1", "--updates", "3", "--warm-up", "1", "--rounds", "1", "--peer", "onmt"]
-    done = run_tool("benchmark_training", *words, "--", *settings, "model.input_feeding=true")
+    done = run_tool("benchmark_training", *words, *peer, *BRIEFLY, *settings, "model.input_feeding=true")
     assert done.code == 0, done.err
     rows = table(done.out)
     # With input feeding the attention is part of every step of the decoder.
@@ -159,7 +160,9 @@ def test_models_that_a_peer_does_not_have_are_refused(load_tool, tmp_path, kind,
         load_tool("benchmarking.peer_settings").settings_for(kind, config, folder=tmp_path, data=None)
 
 
-def test_peers_that_cannot_be_run_are_told_of_in_one_line(load_tool, toolkit, tmp_path):
+def test_peers_that_cannot_be_run_are_told_of_in_one_line(load_tool, toolkit, tmp_path, monkeypatch):
+    path = os.pathsep.join(filter(None, [str(toolkit), os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", path)
     peers = load_tool("benchmarking.peers")
     with pytest.raises(ConfigError, match=r"^--peer-python /nowhere/python: there is no such program; name the Python"):
         peers.find_peers(["onmt"], ["/nowhere/python"])

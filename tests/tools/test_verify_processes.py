@@ -23,10 +23,10 @@ def imposter(tmp_path, monkeypatch):
     return replace
 
 
-def test_a_start_of_two_processes_ends_with_0(run_tool, tmp_path):
-    finished = run_tool("verify_processes", "--starts", 1, "--keep", tmp_path / "failed")
+def test_a_start_by_torchrun_ends_with_0(run_tool, tmp_path):
+    finished = run_tool("verify_processes", "--starts", 1, "--processes", 1, "--keep", tmp_path / "failed")
     said = [file.read_text(encoding="utf-8") for file in tmp_path.glob("failed/*")]
-    assert (finished.code, finished.out) == (0, "1 starts of 2 processes: 0 failed\n"), said
+    assert (finished.code, finished.out) == (0, "1 starts of 1 processes: 0 failed\n"), said
 
 
 def test_a_start_that_fails_is_told_and_what_it_said_kept(tool, imposter, tmp_path, capsys):

@@ -225,6 +225,6 @@ def test_a_wrong_option_is_refused(tool, capsys, words, message):
 
 
 def test_the_commands_do_it_or_say_why_not(run_tool):
-    finished = run_tool("verify_robustness", "--cases", 40, "--seed", 1)
+    finished = run_tool("verify_robustness", "--cases", 24, "--seed", 1)
     assert finished.code == 0, finished.out + finished.err
-    assert "40 cases of seed 1" in finished.out
+    assert "24 cases of seed 1" in finished.out

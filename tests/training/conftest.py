@@ -191,6 +191,7 @@ def command(capsys, monkeypatch, tmp_path, corpus, cache):
     """nmt-train in this process, with the toy corpus and tiny settings unless told otherwise."""
     monkeypatch.chdir(tmp_path)
     settings = {
+        "auto": "false",
         "run_dir": tmp_path / "run",
         "corpus.train": corpus / "train",
         "corpus.valid": corpus / "valid",

@@ -1,8 +1,17 @@
 """What is said about validation and test text before training: each once, with its count, and the worst refused."""
 
+import functools
+import random
+
 import pytest
 
 from nmt.bundle.weights import load_bundle
+
+
+@pytest.fixture
+def command(command):
+    """nmt-train as in other files, but for one update: all is said before it."""
+    return functools.partial(command, trainer__max_updates=1, trainer__validate_every=1)
 
 
 @pytest.fixture
@@ -23,7 +32,7 @@ def chinese(text, tmp_path, write_lines):
 
 
 def test_text_without_spaces_is_scored_by_its_script_from_the_first_validation_on(command, metrics, chinese, tmp_path):
-    finished = command(**chinese)
+    finished = command(**chinese, trainer__max_updates=2)
     assert finished.code == 0
     for part in ("valid", "test"):
         name = chinese[f"corpus__{part}"]
@@ -34,7 +43,7 @@ def test_text_without_spaces_is_scored_by_its_script_from_the_first_validation_o
             )
             == 1
         )
-    signatures = [value["signature"] for value in metrics(tmp_path / "run", "validation")]
+    signatures = [value["bleu_signature"] for value in metrics(tmp_path / "run", "validation")]
     assert len(signatures) == 2
     assert all("tok:zh" in signature for signature in signatures)
     assert "tok:zh" in load_bundle(tmp_path / "run" / "best").metadata["test"]
@@ -171,3 +180,23 @@ def test_a_mistake_in_text_to_score_is_told_before_anything_is_encoded(command, 
     finished = command(corpus__valid=tmp_path / "blank", corpus__cache_dir=tmp_path / "cache")
     assert finished.code == 2
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(("kind", "is_told"), [("own", False), ("other", True)])
+def test_validation_text_of_another_kind_is_told_of_on_each_side(command, tmp_path, write_lines, kind, is_told):
+    generator = random.Random(1)
+    words = [f"{a}{b}" for a in ("ba", "do", "mi", "ru", "te") for b in ("lan", "nor", "sip", "tuk", "wem")]
+    weights = {"own": [1 / (n + 1) for n in range(25)], "other": [1.0] * 25}
+
+    def lines(count, kind):
+        return [" ".join(generator.choices(words, weights[kind], k=6)) for _ in range(count)]
+
+    for side in ("en", "de"):
+        write_lines(tmp_path / f"train.{side}", lines(400, "own"))
+        write_lines(tmp_path / f"valid.{side}", lines(200, kind))
+    texts = {"corpus__train": tmp_path / "train", "corpus__valid": tmp_path / "valid"}
+    finished = command(**texts, trainer__max_updates=1, subwords__vocabulary_size=100)
+    assert finished.code == 0
+    for side in ("source", "target"):
+        told = f"the {side} side of corpus.valid={tmp_path / 'valid'} is unlike the training text: "
+        assert (told in finished.err) is is_told

@@ -74,7 +74,7 @@ def test_a_training_learns_labels_and_says_how_well(classify, tmp_path, metrics,
     run = tmp_path / "run"
     line = metrics(run, "validation")[-1]
     assert line["best_macro_f1"] >= line["macro_f1"] > 50
-    assert line["signature"] == "average:macro|labels:of outputs and references"
+    assert line["macro_f1_signature"] == "average:macro|labels:of outputs and references"
     bundle = load_bundle(run / "best")
     assert bundle.task is TaskName.classification
     assert bundle.metadata["test"].startswith("macro F1 ")

@@ -8,8 +8,9 @@ from nmt.corpus.cache import Cache
 from nmt.corpus.reader import read_text, resolve
 from nmt.errors import CorpusError, SubwordError
 from nmt.text.subword_training import train_subwords
-from nmt.training import subword_models as subwords_module
-from nmt.training.data import prepare, subword_models
+from nmt.training import subwords as subwords_module
+from nmt.training.data import prepare
+from nmt.training.subwords import subword_models
 
 
 @pytest.fixture
@@ -150,7 +151,8 @@ def test_separate_subwords_with_their_own_unknown_rates(make_config, text, tmp_p
     with pytest.raises(CorpusError) as error:
         prepare(config)
     assert str(error.value).endswith(
-        "on other text: fine-tuning keeps the subwords of init_from=runs/general/best, so take another parent"
+        "on other text: fine-tuning keeps the subwords of init_from=runs/general/best, so take another parent, "
+        "or let this run have subwords of its own with subwords.inherit=false"
     )
     config.trainer.max_unknown_rate = 1.0
     assert prepare(config).corpus.parts[0].corpus.target_unknown_rate > 0.05
@@ -291,3 +293,16 @@ def test_a_training_on_several_corpora_goes_on_exactly_where_it_was_stopped(
     assert bundle["tags"] == {"a": 0, "b": 1, "c": 2, "other": 3}
     changed = command(**(settings | {"corpus__weights": "[0.5,1]"}))
     assert "another configuration: corpus.weights ([0.5, 1.5] → [0.5, 1.0])" in changed.mistake
+
+
+def test_a_pair_that_stands_twice_counts_once_in_text_subwords_and_digest(
+    make_config, text, tmp_path, training, write_lines
+):
+    for side, lines in zip(("en", "de"), text, strict=True):
+        write_lines(tmp_path / f"twice.{side}", lines[:100] * 2)
+    settings = {"corpus__train": str(tmp_path / "twice"), "corpus__cache_dir": str(tmp_path / "cache")}
+    plain, once = (prepare(make_config(**settings, corpus__deduplicate=each)) for each in (False, True))
+    assert (len(plain.corpus), len(once.corpus)) == (200, 100)
+    assert [len(sentences) for sentences in training] == [400, 200]
+    assert once.corpus.parts[0].corpus.counts.repeated == 100
+    assert plain.corpus_digest != once.corpus_digest

@@ -231,7 +231,7 @@ def test_a_child_begins_where_its_parent_ended(command, parent_run, metrics, tmp
     best = load_bundle(parent_run / "best").metadata["updates"]
     (ended,) = (line for line in metrics(parent_run, "validation") if line["update"] == best)
     (began,) = metrics(tmp_path / "run", "validation")
-    for key in ("bleu", "perplexity", "signature"):
+    for key in ("bleu", "chrf", "perplexity", "chrf_signature"):
         assert began[key] == ended[key]
     values = json.loads((tmp_path / "run" / "best" / "config.json").read_text(encoding="utf-8"))
     assert values["model"] == json.loads((parent_run / "best" / "config.json").read_text(encoding="utf-8"))["model"]

@@ -83,8 +83,7 @@ def test_a_training_learns_a_text_and_says_how_well(learn, tmp_path, metrics, co
     assert "there is nothing left to train" in learn(trainer__max_updates=30, trainer__validate_every=10).err
     results = read_results(run)
     assert (results.finished, results.score, results.bleu) == (True, pytest.approx(values[-1], abs=1e-4), None)
-    assert results.test_score is not None
-    assert results.test_how.startswith("teacher forced, eos:yes")
+    assert results.test_scores["bits_per_character"].how.startswith("teacher forced, eos:yes")
     table = Summary([results]).text()
     assert "validation bits per character  test bits per character" in table
     assert f"{values[-1]:.4f}" in table
@@ -116,8 +115,8 @@ def test_less_is_better_for_the_best_weights_and_for_patience(learn, tmp_path, m
     values = iter([3.0, 2.5, 2.7, 2.6, 2.4])
 
     def validate(task, bundle, texts, **_):
-        score = Score("bits per character", next(values), "made up")
-        return Validation(2.0, score, "teacher forced", [str(LineBits(1.0, 1))] * len(texts[None].target))
+        scores = {"bits_per_character": Score("bits per character", next(values), "made up")}
+        return Validation(2.0, scores, "teacher forced", [str(LineBits(1.0, 1))] * len(texts[None].target))
 
     monkeypatch.setattr(trainer_module, "validate_all", validate)
     finished = learn(trainer__max_updates=9, trainer__validate_every=1, trainer__patience=2, corpus__test=None)

@@ -56,7 +56,7 @@ def test_a_training_learns_labels_and_says_how_well(label, tmp_path, metrics):
     run = tmp_path / "run"
     line = metrics(run, "validation")[-1]
     assert line["f1"] == line["best_f1"] > 30
-    assert line["signature"].startswith("match:span+type")
+    assert line["f1_signature"].startswith("match:span+type")
     bundle = load_bundle(run / "best")
     assert bundle.task is TaskName.labelling
     assert bundle.metadata["test"].startswith("F1 ")

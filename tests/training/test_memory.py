@@ -118,6 +118,8 @@ def test_a_training_takes_more_than_the_estimate(make_config, corpus, cache, tmp
     settings = [f"corpus.train={corpus / 'train'}", f"corpus.valid={corpus / 'valid'}", f"corpus.cache_dir={cache}"]
     settings += ["corpus.source=en", "corpus.target=de", "subwords.vocabulary_size=160", "subwords.sampling_alpha=0"]
     settings += ["trainer.threads=1", "trainer.precision=fp32", "trainer.max_updates=2", "model.lexicon_size=0"]
+    settings += ["search.max_length_ratio=0.1"]  # what was hardly trained translates as long as it may
+    settings += ["auto=false"]
     environment = os.environ | {"PYTHONPATH": str(Path(nmt.__file__).parent.parent)}
     command = [sys.executable, "-c", PEAK, *settings, *words]
     finished = subprocess.run(

@@ -47,6 +47,7 @@ def pairs_config(make_config, texts):
             "corpus__pairs": ["es-gn", "es-shp"],
             "corpus__source": "",
             "corpus__target": "",
+            "auto": False,
             "trainer__max_updates": 12,
             "trainer__validate_every": 6,
             "subwords__vocabulary_size": 110,
@@ -136,9 +137,12 @@ def test_a_run_scores_each_pair_resumes_to_the_bit_and_translates_by_language(
     run(config)
     lines = metrics(config.directory, "validation")
     for line in lines:
-        assert line["bleu"] == pytest.approx((line["bleu/es-gn"] + line["bleu/es-shp"]) / 2, abs=2e-3)
+        for metric in ("bleu", "chrf"):
+            assert line[metric] == pytest.approx((line[f"{metric}/es-gn"] + line[f"{metric}/es-shp"]) / 2, abs=2e-3)
+        perplexities = sorted(line[f"perplexity/{pair}"] for pair in ("es-gn", "es-shp"))
+        assert perplexities[0] < line["perplexity"] < perplexities[1]
     log = (config.directory / "train.log").read_text(encoding="utf-8")
-    assert "the mean of BLEU es-gn " in log
+    assert f"  chrF2 of each pair: es-gn {lines[0]['chrf/es-gn']:.2f}, es-shp {lines[0]['chrf/es-shp']:.2f}" in log
     assert "corpus.temperature=5: an epoch goes through es-gn " in log
     assert "es-gn, es-shp: 200 training pairs, 12 validation pairs" in log
     bundle = load_bundle(config.directory / "best")

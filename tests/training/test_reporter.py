@@ -18,8 +18,8 @@ def test_loss_speed_time_left_and_the_best_score_once_there_is_one_are_shown(tmp
     reporter.update(Position(update=2, seconds=11.0, best_update=1, best_score=31.44), sums, **numbers)
     reporter.close()
     assert shown == [
-        "loss 2.50, 2 tokens/s, BLEU -, 0:48 left",
-        "loss 2.50, 1 tokens/s, BLEU 31.4, 0:38 left",
+        "loss 2.50, 2 tokens/s, chrF2 -, 0:48 left",
+        "loss 2.50, 1 tokens/s, chrF2 31.4, 0:38 left",
     ]
 
 
@@ -30,6 +30,6 @@ def test_the_mean_reward_of_a_pair_stands_beside_the_loss_where_there_is_one(tmp
     sums = Sums(smoothed=25.0, negative_log_likelihood=math.nan, target_tokens=10, reward=1.3, pairs=4, began=1.0)
     reporter.update(Position(update=1, seconds=6.0), sums, learning_rate=0.1, gradient_norm=1.0, planned_updates=9)
     reporter.close()
-    assert shown == ["loss 2.50, reward 0.325, 2 tokens/s, BLEU -, 0:48 left"]
+    assert shown == ["loss 2.50, reward 0.325, 2 tokens/s, chrF2 -, 0:48 left"]
     line = json.loads((tmp_path / "metrics.jsonl").read_text(encoding="utf-8"))
     assert (line["reward"], line["loss"], line["perplexity"]) == (0.325, 2.5, None)

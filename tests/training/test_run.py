@@ -17,7 +17,7 @@ from nmt.training import run as run_module
 from nmt.training import start as start_module
 from nmt.training.state import load_state
 
-SUMMED_UP = "best validation BLEU "
+SUMMED_UP = "best validation chrF2 "
 
 
 def test_a_run_leaves_what_its_help_promises(command, tmp_path):
@@ -95,6 +95,15 @@ def test_a_state_that_knew_fewer_keys_goes_on(interrupted, command):
     assert "another configuration: corpus.weights ([] → [2.0]), optimizer.skip_norm (100.0 → 7.0); " in message
     assert (run_dir / "state.pt").read_bytes() == before
     assert command().code == 0
+
+
+def test_a_state_whose_best_weights_were_chosen_by_bleu_goes_on_only_by_it(interrupted, command):
+    run_dir = interrupted()
+    values = torch.load(run_dir / "state.pt", weights_only=True)
+    del values["config"]["trainer"]["metric"], values["fit"]
+    torch.save(values, run_dir / "state.pt")
+    assert "another configuration: trainer.metric (bleu → auto); " in command().mistake
+    assert command("trainer.metric=bleu").code == 0
 
 
 def test_a_state_with_a_key_that_is_gone_goes_on_where_it_did_nothing(interrupted, command):

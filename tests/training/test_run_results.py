@@ -25,10 +25,12 @@ def test_a_real_run_is_read_as_it_was(make_config, corpus):
     assert (results.finished, results.failure, results.problems) == (True, "", ())
     assert results.updates == position.update == 24
     assert results.minutes == pytest.approx(position.seconds / 60, abs=1e-3)
-    assert results.bleu == pytest.approx(position.best_score, abs=1e-3)
-    assert metadata["validation"].startswith(f"BLEU {results.bleu:.2f} ({results.signature}), greedy")
-    assert metadata["test"].startswith(f"BLEU {results.test_bleu:.2f} (")
-    assert results.test_how == f"beam 5, {results.signature}"
+    assert results.score == pytest.approx(position.best_score, abs=1e-3)
+    assert metadata["validation"].startswith(f"BLEU {results.bleu:.2f} (")
+    assert f"; chrF2 {results.score:.2f} ({results.signature}), greedy, perplexity " in metadata["validation"]
+    assert metadata["test"].startswith(f"BLEU {results.test_score('bleu'):.2f} (")
+    assert f"; chrF2 {results.test_score('chrf'):.2f} ({results.signature}), beam 5, " in metadata["test"]
+    assert results.test_scores["chrf"].how == f"beam 5, {results.signature}"
     assert results.settings["optimizer.lr"] == 5e-3
     assert results.settings["model.cell"] == "lstm"
 

@@ -142,7 +142,7 @@ def test_a_path_that_is_not_utf8_is_as_good_as_another(command, corpus, tmp_path
     assert bundle.metadata["corpus"] == str(train)
     assert bundle.metadata["test"].endswith(str(tmp_path / name / "test"))
     assert yaml.safe_load((run_dir / "config.yaml").read_text(encoding="utf-8"))["corpus"]["train"] == str(train)
-    assert read_results(run_dir).test_bleu is not None
+    assert read_results(run_dir).test_score("bleu") is not None
     export(run_dir / "best", "int8")
     [translation] = Translator(load(run_dir / "best", precision="int8")).translate(["A dog runs."])
     assert translation.hypotheses[0].tokens

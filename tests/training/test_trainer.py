@@ -22,14 +22,15 @@ from nmt.training.validation import Validation
 
 @pytest.fixture
 def scripted(monkeypatch):
-    """Let validations find these BLEU scores, one after the other."""
+    """Let validations find these scores, one after the other."""
 
     def install(*scores):
         left = list(scores)
 
         def found(task, bundle, texts, *, config, processes):
-            score = Score("BLEU", left.pop(0), "scripted")
-            return Validation(2.0, score, "greedy", texts[None].target)
+            value = left.pop(0)
+            scores = {"bleu": Score("BLEU", value / 2, "scripted"), "chrf": Score("chrF2", value, "scripted")}
+            return Validation(2.0, scores, "greedy", texts[None].target)
 
         monkeypatch.setattr(trainer_module, "validate_all", found)
         return left
@@ -175,10 +176,13 @@ def test_best_is_the_best_validation_and_last_the_last(make_config, train, saved
     run_dir = train(config)
     position = saved(run_dir)["position"]
     assert (position["best_score"], position["best_update"], position["validations_since_best"]) == (5.0, 16, 2)
-    assert [line["bleu"] for line in metrics(run_dir, "validation")] == [1.0, 5.0, 5.0, 3.0]
+    validations = metrics(run_dir, "validation")
+    assert [line["chrf"] for line in validations] == [1.0, 5.0, 5.0, 3.0]
+    assert [line["best_chrf"] for line in validations] == [1.0, 5.0, 5.0, 5.0]
+    assert [line["bleu"] for line in validations] == [0.5, 2.5, 2.5, 1.5]
     best, last = load_bundle(run_dir / "best"), load_bundle(run_dir / "last")
     assert (best.metadata["updates"], last.metadata["updates"]) == (16, 32)
-    assert best.metadata["validation"] == "BLEU 5.00 (scripted), greedy, perplexity 2.00"
+    assert best.metadata["validation"] == "BLEU 2.50 (scripted); chrF2 5.00 (scripted), greedy, perplexity 2.00"
     average = saved(run_dir)["average"]
     assert all(torch.equal(a, p) for a, p in zip(average, last.model.parameters(), strict=True))
     assert not all(torch.equal(a, p) for a, p in zip(average, best.model.parameters(), strict=True))
@@ -212,7 +216,7 @@ def test_patience_ends_a_run_without_a_better_validation(make_config, train, sav
     run_dir = train(make_config(trainer__max_updates=100, trainer__validate_every=4, trainer__patience=2))
     position = saved(run_dir)["position"]
     assert (position["update"], position["best_update"]) == (16, 8)
-    assert position["finished"] == "no better BLEU in trainer.patience=2 validations"
+    assert position["finished"] == "no better chrF2 in trainer.patience=2 validations"
     assert left == [9.0]
 
 

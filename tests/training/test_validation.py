@@ -7,6 +7,7 @@ from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.reader import ParallelText
 from nmt.evaluation.metrics import Score
+from nmt.tasks.task import Metric
 from nmt.training.parallel import Processes
 from nmt.training.validation import validate
 
@@ -21,6 +22,7 @@ class Echo:
     """A task whose model says what it is told, and of whose text a position costs one nat."""
 
     greedy_search = "greedy"
+    metrics = (Metric("same", "same"),)
 
     def __init__(self):
         self.searches, self.modes = [], []
@@ -47,7 +49,8 @@ def test_dropout_is_off_in_validation_and_as_before_after_it(bundle, training):
     bundle.model.train(training)
     task = Echo()
     result = found(bundle, task)
-    assert (result.score, result.how, result.outputs) == (Score("same", 1.0, "de"), "greedy", TEXT.source)
+    assert (result.scores, result.how, result.outputs) == ({"same": Score("same", 1.0, "de")}, "greedy", TEXT.source)
+    assert result.value(Echo.metrics[0]) == 1.0
     assert result.perplexity == pytest.approx(2.718281828)
     assert task.modes == [False]
     assert bundle.model.training is training
@@ -78,5 +81,5 @@ def test_every_process_does_its_share_and_has_the_whole_result(bundle):
         gather=lambda sums: [(3.0, 1), sums],
     )
     result = found(bundle, Echo(), processes=processes)
-    assert (result.outputs, result.score.value) == (TEXT.source, 1.0)
+    assert (result.outputs, result.scores["same"].value) == (TEXT.source, 1.0)
     assert result.perplexity == pytest.approx(2.718281828**2)

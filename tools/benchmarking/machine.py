@@ -42,13 +42,13 @@ def in_a_process(words: Sequence[str], threads: int) -> str:
     return finished.stdout.strip().splitlines()[-1]
 
 
-def product_rate(kind: torch.dtype, *, repeats: int = 30) -> float:
-    """FLOP per second of (2048, 512) · (512, 2048): the median of some runs, of one second together at most."""
+def product_rate(kind: torch.dtype, *, repeats: int = 30, seconds: float = 1) -> float:
+    """FLOP per second of (2048, 512) · (512, 2048): the median of some runs, which end after so many seconds."""
     import torch
 
     left, right = torch.randn(_ROWS, _INNER).to(kind), torch.randn(_INNER, _COLUMNS).to(kind)
     taken: list[float] = []
-    while len(taken) < repeats and sum(taken) < 1:
+    while not taken or (len(taken) < repeats and sum(taken) < seconds):
         began = time.perf_counter()
         left @ right
         taken.append(time.perf_counter() - began)

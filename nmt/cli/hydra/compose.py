@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -56,13 +57,10 @@ def each_job(
     # Without this variable Hydra prints its own multi-line errors and exits with 1.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra
-    from hydra.core.config_store import ConfigStore
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict
 
-    from nmt.config.train import TrainConfig
-
-    ConfigStore.instance().store(name="schema", node=TrainConfig)
+    _store_schema()
     overrides = quote_overrides(settings, multirun=multirun)
     if options or any(word.lstrip("+~").startswith("hydra") for word in overrides):
         _each_job_of_hydra([*options, *overrides], options, job)
@@ -75,6 +73,16 @@ def each_job(
             with open_dict(composed):
                 del composed["hydra"]
         job(composed)
+
+
+@functools.cache
+def _store_schema() -> None:
+    """Give Hydra the types of all settings, once."""
+    from hydra.core.config_store import ConfigStore
+
+    from nmt.config.train import TrainConfig
+
+    ConfigStore.instance().store(name="schema", node=TrainConfig)
 
 
 def _each_job_of_hydra(words: list[str], options: list[str], job: Callable[[DictConfig], None]) -> None:

@@ -79,8 +79,8 @@ def _run(composed: DictConfig, options: list[str]) -> None:
 
     config = to_config(composed, options)
     with explained(options):
-        # Only a parent's settings give way to those that were chosen.
-        chosen = chosen_keys(composed) if config.init_from else set()
+        # Settings give way to those that were chosen only where a parent or auto settles the others.
+        chosen = chosen_keys(composed) if config.init_from or config.auto else set()
     run(config, chosen=chosen)
     # It may have been a job of a sweep, and have failed then.
     clear_failure(config.directory)

@@ -21,10 +21,11 @@ from nmt.config.train import TrainConfig
 _INTRODUCTION = """\
 usage: nmt-train [KEY=VALUE ...] [GROUP=CHOICE ...] [-m]
 
-Train a translator, labeller, classifier or language model, or go on where the same command stopped.
+Train a translator, labeller, classifier or language model, or go on where the same command stopped. Of a translator,
+auto settles what you leave out, by the text, the minutes and this machine's speed. It tells its reasons.
 
   nmt-train experiment=demo                                   the embedded corpus, a few minutes
-  nmt-train corpus.train=data/train corpus.source=en corpus.target=de
+  nmt-train corpus.train=data/train corpus.source=en corpus.target=de trainer.max_minutes=60
                                                               your text: data/train.en and data/train.de
   nmt-train experiment=demo_labelling                         a label for each token; demo_classification: for each line
   nmt-train model=tiny optimizer.lr=2e-3 trainer.max_minutes=30 ...

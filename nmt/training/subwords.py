@@ -1,4 +1,4 @@
-"""The subword models of a training: loaded, found in the cache, or trained on its text."""
+"""The subword models of a training: loaded where they are named, else trained on its text and kept in the cache."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,8 @@ from pathlib import Path
 
 from nmt.config.schema import to_dict
 from nmt.config.train import SubwordsConfig
-from nmt.corpus.cache import Cache
+from nmt.corpus.cache import Cache, digest_of
+from nmt.corpus.distinct import distinct_pairs
 from nmt.corpus.filters import is_held_out
 from nmt.corpus.reader import CorpusPaths, Pair, read_pairs
 from nmt.files import write_atomically
@@ -14,7 +15,6 @@ from nmt.runs.log import LOG
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 from nmt.training.temperature import Balance
-from nmt.training.texts import digest_of
 
 
 def subword_models(
@@ -24,6 +24,7 @@ def subword_models(
     sides: int = 2,
     hold_out: int = 0,
     cache: Cache,
+    deduplicate: bool = False,
     balance: Balance | None = None,
 ) -> tuple[SubwordModel, SubwordModel]:
     """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
@@ -34,21 +35,25 @@ def subword_models(
         sides: of a pair; 1: both are the same line, which is counted once.
         hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
         cache: of the cache directory, where trained models are kept.
+        deduplicate: count a pair once that stands in a text several times.
         balance: of texts of several pairs: their lines, and the languages that get symbols.
     """
     if config.model or config.source_model:
         names = (config.model,) if config.model else (config.source_model, config.target_model)
         models = [SubwordModel.load(Path(name).expanduser()) for name in names]
         return models[0], models[-1]
-    how_to_sample = ("sampling_alpha", "sampled_sides", "mark_rate")
-    settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
+    without_effect = ("sampling_alpha", "sampled_sides", "mark_rate", "inherit")
+    settings = {key: value for key, value in to_dict(config).items() if key not in without_effect}
     marks = settings["marks"] = config.marks if sides == 2 else 0
+    counted = ["deduplicate"] if deduplicate else []
     recipe = hold_out if balance is None else balance.recipe
-    key = digest_of(settings, [cache.digests(paths) for paths in texts], recipe)[:32]
+    key = digest_of(settings, [cache.digests(paths) for paths in texts], recipe, *counted)[:32]
     directory = cache.cache_dir / "subwords"
 
     def pairs() -> Iterator[Pair]:
-        return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
+        read = (read_pairs(paths) for paths in texts)
+        each = map(distinct_pairs, read) if deduplicate else read
+        return (pair for text in each for pair in text if not is_held_out(pair, hold_out))
 
     lines: dict[str, Iterator[str]] = {"": (text for pair in pairs() for text in pair[:sides])}
     if not config.joint:

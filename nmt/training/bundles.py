@@ -1,29 +1,28 @@
-"""The bundle of a model as its training has it now."""
+"""The bundle that a training writes: its model, described by what it learnt from and how far it is."""
 
 from typing import Any
 
 import torch
 
 from nmt.bundle.weights import Bundle
+from nmt.config.choices import Precision
 from nmt.config.pairs import parse_pairs, source_languages, target_languages
 from nmt.config.train import TrainConfig
 from nmt.training.data import TrainingData
+from nmt.training.parallel import Processes
 from nmt.training.state import Position
 
 
-def trained_bundle(
-    config: TrainConfig, data: TrainingData, *, model: Any, position: Position, processes: int, precision: str
+def describe(
+    model: Any,
+    config: TrainConfig,
+    data: TrainingData,
+    *,
+    position: Position,
+    precision: Precision,
+    processes: Processes,
 ) -> Bundle:
-    """Describe a model and its training so far.
-
-    Args:
-        config: of the run.
-        data: its text.
-        model: with the weights that the bundle shall have.
-        position: how far the run is.
-        processes: how many it has.
-        precision: of its matrix products.
-    """
+    """Join a model, as it is now, with its settings, its vocabularies and the facts of its training."""
     languages, pairs = data.task.languages(config.corpus), parse_pairs(config.corpus.pairs)
     source, target = languages.get("source", ""), languages["target"]
     if pairs:
@@ -47,9 +46,9 @@ def trained_bundle(
             "epochs": position.epoch,
             "target_tokens": position.target_tokens,
             "minutes": round(position.seconds / 60, 1),
-            "processes": processes,
+            "processes": processes.size,
             "threads": torch.get_num_threads(),
-            "precision": precision,
+            "precision": str(precision),
             "seed": config.seed,
         },
     )
