@@ -159,21 +159,19 @@ def _refuse_other_subwords(config: TrainConfig, parent: Bundle) -> None:
 def _mention_languages(config: TrainConfig, parent: Bundle) -> None:
     corpus = config.corpus
     if parent.pairs or corpus.pairs:
-        _refuse_other_languages(config, parent)
-        before, now = set(parent.pairs or [_pair_of(parent)]), set(parse_pairs(corpus.pairs))
-        if more := [str(pair) for pair in parse_pairs(corpus.pairs) if pair not in before]:
+        if config.subwords.inherit:
+            _refuse_other_languages(config, parent)
+        now = parse_pairs(corpus.pairs) or (LanguagePair(corpus.source, corpus.target),)
+        before = set(parent.pairs or [LanguagePair(parent.source_language, parent.target_language)])
+        if more := [str(pair) for pair in now if pair not in before]:
             LOG.warning(f"init_from={config.init_from} was not trained to translate {', '.join(more)}")
-        elif before - now:
+        elif before - set(now):
             LOG.info(f"init_from={config.init_from} translates {', '.join(map(str, sorted(before)))}")
         return
     from_to_before, from_to = (parent.source_language, parent.target_language), (corpus.source, corpus.target)
     if from_to_before != from_to:
         change = f"from {from_to_before[0]} to {from_to_before[1]}, this run will from {from_to[0]} to {from_to[1]}"
         LOG.warning(f"init_from={config.init_from} translates {change}")
-
-
-def _pair_of(parent: Bundle) -> LanguagePair:
-    return LanguagePair(parent.source_language, parent.target_language)
 
 
 def _refuse_other_languages(config: TrainConfig, parent: Bundle) -> None:

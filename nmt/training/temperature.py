@@ -41,17 +41,37 @@ def passes(sizes: Mapping[Key, float], temperature: float) -> dict[Key, float]:
 
 
 def settled_weights(texts: Sequence[TrainingText], corpora: Sequence[EncodedCorpus], temperature: float) -> list[float]:
-    """Give the weight of each text: its own, and what the temperature makes of the size of its pair; log these."""
-    if texts[0].pair is None:
+    """Give the weights of texts as `weights_of` does, and log what the temperature makes of the pairs."""
+    counts = [len(corpus) for corpus in corpora]
+    if sizes := _sizes_of_pairs(texts, counts):
+        often, total = passes(sizes, temperature), sum(sizes.values())
+        told = (f"{pair} {often[pair]:.3g} times ({often[pair] * size / total:.0%})" for pair, size in sizes.items())
+        LOG.info(f"corpus.temperature={temperature:g}: an epoch goes through {', '.join(told)}")
+    return weights_of(texts, counts, temperature)
+
+
+def weights_of(texts: Sequence[TrainingText], counts: Sequence[int], temperature: float) -> list[float]:
+    """Give the weight of each text: its own, times the passes through its pair; 0 where the pair has no text.
+
+    Args:
+        texts: all training texts.
+        counts: sentence pairs of each.
+        temperature: T.
+    """
+    sizes = _sizes_of_pairs(texts, counts)
+    if not sizes:
         return [text.weight for text in texts]
-    sizes: dict[LanguagePair | None, float] = {}
-    for text, corpus in zip(texts, corpora, strict=True):
-        sizes[text.pair] = sizes.get(text.pair, 0.0) + text.weight * len(corpus)
     often = passes(sizes, temperature)
-    total = sum(sizes.values())
-    told = (f"{pair} {often[pair]:.3g} times ({often[pair] * size / total:.0%})" for pair, size in sizes.items())
-    LOG.info(f"corpus.temperature={temperature:g}: an epoch goes through {', '.join(told)}")
-    return [float(f"{text.weight * often[text.pair]:.{_DIGITS}g}") for text in texts]
+    return [float(f"{text.weight * often.get(text.pair, 0.0):.{_DIGITS}g}") for text in texts]
+
+
+def _sizes_of_pairs(texts: Sequence[TrainingText], counts: Sequence[int]) -> dict[LanguagePair | None, float]:
+    """Count the sentence pairs of each language pair that has some, weights included; none without language pairs."""
+    sizes: dict[LanguagePair | None, float] = {}
+    for text, count in zip(texts, counts, strict=True):
+        if text.pair and count:
+            sizes[text.pair] = sizes.get(text.pair, 0.0) + text.weight * count
+    return sizes
 
 
 @dataclass(frozen=True)

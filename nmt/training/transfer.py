@@ -9,6 +9,7 @@ another language pair. The rows of the new subwords come from the parent's, in t
 - a source piece whose likely translations the parent knows has the mean of their rows, weighted by probability. Kim
   et al. (2019, "Effective Cross-lingual Transfer of Neural Machine Translation Models without Shared Vocabularies")
   bring new embeddings into the parent's space too, by a linear map;
+- the symbol of a target language that the parent has not has the mean of its symbols of languages;
 - any other piece is drawn, with the mean and the spread of the parent's rows.
 
 Aji et al. (2020, "In Neural Machine Translation, What Does Transfer Learning Transfer?") compare such ways.
@@ -163,7 +164,11 @@ def _spell(pieces: SubwordModel, vocabularies: Sequence[tuple[SubwordModel, int]
         vocabularies: each with the number of its first piece.
     """
     spellings = [[[first + i for i in ids] for ids in spell_all(pieces, known)] for known, first in vocabularies]
-    return [min(filter(None, each), key=len, default=[]) for each in zip(*spellings, strict=True)]
+    spelled: list[list[int]] = [min(filter(None, each), key=len, default=[]) for each in zip(*spellings, strict=True)]
+    known, first = vocabularies[0]
+    for i in pieces.language_ids:
+        spelled[i] = spelled[i] or [first + symbol for symbol in known.language_ids]
+    return spelled
 
 
 def _translations(model: Seq2Seq, data: TrainingData, config: TrainConfig) -> Translations:
@@ -175,13 +180,20 @@ def _translations(model: Seq2Seq, data: TrainingData, config: TrainConfig) -> Tr
 
 
 def _translated(readable: Spelled, translations: Translations, *, new: Tensor) -> _Members:
-    """Say which target pieces the new source pieces are means of: those translations that the parent spells."""
+    """Say which target pieces the new source pieces are means of: those translations that the parent spells.
+
+    Args:
+        readable: how the parent spells the target pieces.
+        translations: (V, N), or (L V, N) where L target languages have translations of their own.
+        new: (V,), which source pieces want some.
+    """
     is_readable = torch.tensor(list(map(bool, readable)))
     targets = translations.targets.long()
-    weights = torch.where(is_readable[targets] & new.unsqueeze(1), translations.probabilities, 0.0)
+    wanted = new.repeat(len(targets) // len(new)).unsqueeze(1)
+    weights = torch.where(is_readable[targets] & wanted, translations.probabilities, 0.0)
     weights = torch.where(weights.sum(dim=1, keepdim=True) >= _LEAST_PROBABILITY, weights, 0.0)
     owners, columns = weights.nonzero(as_tuple=True)
-    return _Members(owners, targets[owners, columns], weights[owners, columns])
+    return _Members(owners % len(new), targets[owners, columns], weights[owners, columns])
 
 
 def _completed(rows: Tensor, known: Tensor, table: Tensor, generator: torch.Generator) -> Tensor:

@@ -4,16 +4,21 @@ import random
 import signal
 
 import pytest
+import torch
 
 from nmt.bundle.loading import load
-from nmt.bundle.weights import load_bundle
+from nmt.bundle.networks import build_network
+from nmt.bundle.weights import Bundle, load_bundle
 from nmt.config.pairs import LanguagePair
 from nmt.corpus.pairs import resolve_pair
+from nmt.corpus.reader import read_pairs
 from nmt.errors import ConfigError, CorpusError
 from nmt.export.variant import export, learn_shortlist
 from nmt.training.data import prepare
 from nmt.training.run import run
 from nmt.training.trainer import Trainer
+from nmt.training.transfer import take_over
+from nmt.translation.request import Request
 from nmt.translation.translator import Translator
 
 WORDS = ("perro", "casa", "rojo", "viejo", "grande", "camina", "duerme", "cerca", "agua", "sol")
@@ -23,6 +28,10 @@ GUARANI, SHIPIBO, BACK = LanguagePair("es", "gn"), LanguagePair("es", "shp"), La
 def translated(line, target):
     """Word by word: every language has words of its own."""
     return " ".join(f"{word[::-1]}{'oi' if target == 'gn' else 'ka'}" for word in line.split())
+
+
+def log_of(config):
+    return (config.directory / "train.log").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +150,7 @@ def test_a_run_scores_each_pair_resumes_to_the_bit_and_translates_by_language(
             assert line[metric] == pytest.approx((line[f"{metric}/es-gn"] + line[f"{metric}/es-shp"]) / 2, abs=2e-3)
         perplexities = sorted(line[f"perplexity/{pair}"] for pair in ("es-gn", "es-shp"))
         assert perplexities[0] < line["perplexity"] < perplexities[1]
-    log = (config.directory / "train.log").read_text(encoding="utf-8")
+    log = log_of(config)
     assert f"  chrF2 of each pair: es-gn {lines[0]['chrf/es-gn']:.2f}, es-shp {lines[0]['chrf/es-shp']:.2f}" in log
     assert "corpus.temperature=5: an epoch goes through es-gn " in log
     assert "es-gn, es-shp: 200 training pairs, 12 validation pairs" in log
@@ -217,6 +226,66 @@ def test_a_child_goes_on_with_one_pair_of_its_parent(pairs_config, make_config, 
         run(one)
     with pytest.raises(ConfigError, match=r"the target language es, and .* translates into gn, shp alone"):
         run(pairs_config("back", corpus__pairs=["gn-es"], **start))
+
+
+def test_a_child_of_subwords_of_its_own_may_have_any_languages(pairs_config, texts):
+    parent = pairs_config("parent", trainer__max_updates=2, trainer__validate_every=2)
+    run(parent)
+    start = {"subwords__inherit": False, "trainer__max_updates": 1, "trainer__validate_every": 1}
+    one = pairs_config("one", corpus__pairs=[], corpus__source="gn", corpus__target="es", **start)
+    one.corpus.train, one.corpus.valid = f"{texts}/es-gn/train", f"{texts}/es-gn/dev"
+    one.init_from = str(parent.directory / "best")
+    run(one, chosen={"auto"})
+    assert f"init_from={one.init_from} was not trained to translate gn-es" in log_of(one)
+    bundle = load_bundle(one.directory / "best")
+    assert (bundle.pairs, bundle.target_language, bundle.source_subwords.languages) == ((), "es", ())
+    assert bundle.model.lexicon.targets.shape == (bundle.source_subwords.vocabulary_size, 3)
+    # And the other way: a parent of one pair, a child of several.
+    several = pairs_config("several", init_from=str(one.directory / "best"), **start)
+    run(several, chosen={"auto"})
+    assert f"init_from={several.init_from} was not trained to translate es-gn, es-shp" in log_of(several)
+    bundle = load_bundle(several.directory / "best")
+    assert bundle.model.lexicon.targets.shape == (2 * bundle.source_subwords.vocabulary_size, 3)
+    assert Translator(bundle).translate([Request("agua sol", to="shp")])[0].text
+
+
+def test_symbols_of_languages_come_from_those_of_the_parent(pairs_config):
+    old, child = (pairs_config(corpus__pairs=pairs) for pairs in (["es-gn", "es-shp"], ["es-gn", "gn-es"]))
+    data, old_data = prepare(child), prepare(old)
+    networks = [
+        build_network(each.task, each.model, text.source_subwords, text.target_subwords)
+        for each, text in ((old, old_data), (child, data))
+    ]
+    parent = Bundle(
+        model=networks[0],
+        config=old.model,
+        source_subwords=old_data.source_subwords,
+        target_subwords=old_data.target_subwords,
+        source_language="es",
+        target_language="",
+    )
+    take_over(networks[1], parent, data=data, config=child)
+    before, now = (network.target_embedding.weight.detach() for network in networks)
+    gn, shp, own_gn, own_es = before[20], before[21], now[20], now[21]
+    assert data.source_subwords.languages == ("gn", "es")
+    assert torch.equal(own_gn, gn)
+    assert torch.allclose(own_es / own_es.norm(), (gn + shp) / (gn + shp).norm())
+    assert own_es.norm().item() == pytest.approx(((gn.norm() + shp.norm()) / 2).item())
+
+
+def test_auto_looks_at_the_text_of_all_pairs(pairs_config, texts):
+    keys = {"corpus.train", "corpus.valid", "corpus.pairs", "trainer.max_updates", "corpus.cache_dir"}
+    config = pairs_config(auto=True, trainer__max_updates=1)
+    run(config, chosen=keys)
+    told = log_of(config)
+    counts = [
+        len(set(read_pairs(resolve_pair(f"{texts}/train", pair, key="corpus.train")))) for pair in (GUARANI, SHIPIBO)
+    ]
+    assert "auto: different pairs of es-gn {}, es-shp {}".format(*counts) in told
+    assert f"auto: 200 pairs ({sum(counts)} different), about " in told
+    assert f"auto: corpus.deduplicate=true: {200 - sum(counts)} pairs stand there before; each counts once" in told
+    assert f"es-gn, es-shp: {sum(counts)} training pairs, " in told
+    assert "auto: subwords.vocabulary_size=600: " in told
 
 
 def test_a_missing_file_names_its_pair_in_one_line(command, texts):

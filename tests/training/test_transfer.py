@@ -15,8 +15,8 @@ from nmt.errors import ConfigError
 from nmt.text.spelling import spell_all
 from nmt.training.data import prepare
 from nmt.training.fine_tuning import inherit_settings, restore_inherited
-from nmt.training.lexicon import fill_lexicon
-from nmt.training.transfer import Origins, take_over
+from nmt.training.lexicon import Translations, fill_lexicon
+from nmt.training.transfer import Origins, _translated, take_over
 
 CIPHER = str.maketrans({c: chr(0x10D0 + i) for i, c in enumerate("abcdefghijklmnopqrstuvwxyz")})
 SIZES = {"embedding_size": 16, "encoder_hidden_size": 16, "decoder_hidden_size": 32}
@@ -89,6 +89,19 @@ def mean(rows, weights=None):
 SAME_WAY = {"corpus__source": "en", "corpus__target": "de"}
 SEPARATE = {"subwords__joint": False, "model__tying": Tying.target}
 SAME = {"subwords__vocabulary_size": 160, **SAME_WAY}
+
+
+def test_translations_into_several_languages_are_those_of_the_same_piece():
+    """Of four source pieces the last three are new; two languages have two translations each."""
+    targets = torch.tensor([[0, 1], [1, 2], [2, 0], [3, 0], [0, 1], [2, 0], [3, 0], [1, 3]], dtype=torch.int32)
+    likely = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.2, 0.2], [0.9, 0], [0.9, 0.1], [0.7, 0], [0.8, 0], [0.5, 0.5]])
+    members = _translated(
+        [[0], [1], [2], []], Translations(targets, likely), new=torch.tensor([False, True, True, True])
+    )
+    rows = torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0], [5.0, 5.0, 5.0]])
+    # The second piece has translations in both languages; the third too few that are likely; the fourth one that is.
+    means = [[0, 0, 0], [0, 0.6 / 1.7, 1.1 / 1.7], [0, 0, 0], [0, 1, 0]]
+    assert torch.allclose(members.means(rows, 4), torch.tensor(means))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nmt.config.choices import AttentionKind, SubwordKind, Tying
+from nmt.config.pairs import parse_pairs, source_languages, target_languages
 from nmt.config.schema import as_typed, with_keys
 from nmt.config.train import TrainConfig
 from nmt.text.subwords import RESERVED
@@ -111,6 +112,9 @@ class _Settling:
         facts, model = self.facts, self.config.model
         shares = facts.shared_letters >= table.SAME_LETTERS and facts.shared_words >= table.SAME_WORDS
         why = f"the sides share {facts.shared_letters:.0%} of their letters, {facts.shared_words:.0%} of their words"
+        pairs = parse_pairs(self.config.corpus.pairs)
+        if both := [language for language in source_languages(pairs) if language in target_languages(pairs)]:
+            shares, why = True, f"both sides have text in {', '.join(both)}"
         if "model.tying" in self.fixed and model.tying is Tying.all:
             shares, why = True, "model.tying=all needs one vocabulary"
         if not (self.config.subwords.model or self.config.subwords.source_model):
@@ -134,10 +138,10 @@ class _Settling:
     def _of_row(self, row: Row) -> dict[str, Any]:
         settings = table.settings_of(row)
         subwords = self.config.subwords
-        alphabets = (self.facts.source_alphabet, self.facts.target_alphabet)
-        letters = sum(alphabets) if _one_vocabulary(self.config) and self._scripts_differ else max(alphabets)
+        alphabets = [set(self.facts.source_letters), set(self.facts.target_letters)]
+        letters = len(set.union(*alphabets)) if _one_vocabulary(self.config) else max(map(len, alphabets))
         least = _ROOM * letters + RESERVED + _SPARE + _BYTES * subwords.byte_fallback
-        settings["subwords.vocabulary_size"] = max(row.vocabulary, 100 * math.ceil(least / 100))
+        settings["subwords.vocabulary_size"] = max(self._for_languages(row), 100 * math.ceil(least / 100))
         if subwords.kind is not SubwordKind.unigram:
             settings["subwords.sampling_alpha"] = 0.0
             settings.pop("subwords.sampled_sides", None)
@@ -157,9 +161,12 @@ class _Settling:
         rate = row.lr * min(1.0, width / own) * (table.FINE_TUNING_LR if self.config.init_from else 1.0)
         return float(f"{rate:.2g}")
 
-    @property
-    def _scripts_differ(self) -> bool:
-        return self.facts.shared_letters < table.SAME_LETTERS
+    def _for_languages(self, row: Row) -> int:
+        """Give the vocabulary of a row room for the further languages of several pairs."""
+        sides = [each(parse_pairs(self.config.corpus.pairs)) for each in (source_languages, target_languages)]
+        further = len({*sides[0], *sides[1]}) - 2 if _one_vocabulary(self.config) else max(map(len, sides)) - 1
+        grown = row.vocabulary * (1 + table.FURTHER_LANGUAGE * max(0, further))
+        return 100 * round(grown / 100)
 
     @property
     def _different_pairs(self) -> str:
@@ -170,9 +177,11 @@ class _Settling:
         passes = many if math.isnan(self.passes) else f"{many}, {shown_passes(self.passes)}"
         smaller = settings.get("trainer.batch_tokens") != row.batch
         tuning = f"{table.FINE_TUNING_LR:g} of the rate from scratch, since weights are there"
-        larger = settings.get("subwords.vocabulary_size") != row.vocabulary
+        for_languages = self._for_languages(row)
+        larger = settings.get("subwords.vocabulary_size") != for_languages
+        languages = many if for_languages == row.vocabulary else f"{many} of several languages"
         reasons = {
-            "subwords.vocabulary_size": "room for all letters" if larger else many,
+            "subwords.vocabulary_size": "room for all letters" if larger else languages,
             "model.embedding_size": f"{model}: {passes}",
             "model.lexicon_size": self._why_lexicon(settings.get("model.lexicon_size", 0)),
             "model.dropout": passes,

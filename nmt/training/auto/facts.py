@@ -4,18 +4,20 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nmt.config.choices import SubwordKind
 from nmt.corpus.cache import Cache
 from nmt.corpus.distinct import SeenPairs
 from nmt.corpus.reader import CorpusPaths, Pair, has_text, read_pairs
 from nmt.text.scripts import UNSPACED
-from nmt.training.texts import remembered
+from nmt.training.temperature import weights_of
+from nmt.training.texts import TrainingText, remembered
 
-_FORMAT = 1  # of what is remembered
+_FORMAT = 2  # of what is remembered
 _CHUNK_PAIRS = 10_000
 _FIRST_PAIRS = 20_000
 _EVERY = 16
@@ -45,19 +47,28 @@ class TextFacts:
     """share of the letters that are of scripts without spaces between words"""
     target_unspaced: float = 0.0
     """of the same"""
-    source_alphabet: float = 0.0
-    """letters, the rarest aside"""
-    target_alphabet: float = 0.0
-    """of the same"""
     shared_letters: float = 0.0
     """share that the two sides' distributions of letters have in common, from 0 to 1"""
     shared_words: float = 0.0
     """share of the running words that stand on the other side too, the mean of both sides"""
+    source_letters: str = ""
+    """the alphabets of all texts, the rarest letters aside"""
+    target_letters: str = ""
+    """of the same"""
+    by_pair: dict[str, int] = field(default_factory=dict)
+    """different pairs of each language pair, where there are several"""
 
     @property
     def repeated(self) -> int:
         """Count the pairs that stand there before."""
         return self.pairs - self.distinct
+
+
+_MEANS = (
+    *("source_characters", "target_characters", "source_unspaced", "target_unspaced", "shared_letters"),
+    "shared_words",
+)
+"""Of several texts, the mean."""
 
 
 class Lengths(NamedTuple):
@@ -72,12 +83,12 @@ class Lengths(NamedTuple):
         return max(self)
 
 
-def find_facts(texts: Sequence[CorpusPaths], weights: Sequence[float], *, cache: Cache, once: bool) -> TextFacts:
+def find_facts(texts: Sequence[TrainingText], *, temperature: float, cache: Cache, once: bool) -> TextFacts:
     """Find the facts of all training texts together, each of which is read once and remembered.
 
     Args:
         texts: one at least.
-        weights: passes of an epoch through each.
+        temperature: that settles the share of each language pair, see `nmt.training.temperature`.
         cache: where facts are remembered.
         once: whether a pair that stands several times in a text is read once.
 
@@ -85,21 +96,37 @@ def find_facts(texts: Sequence[CorpusPaths], weights: Sequence[float], *, cache:
         CorpusError: as `nmt.corpus.reader.read_pairs`.
     """
     found = []
-    for paths in texts:
-        key = ("facts", _FORMAT, cache.digests(paths))
-        found.append(TextFacts(**remembered(cache, lambda paths=paths: asdict(read_facts(paths)), *key)))  # type: ignore[misc]
-    return join_facts(found, weights, once=once)
+    for text in texts:
+        key, find = ("facts", _FORMAT, cache.digests(text.paths)), partial(read_facts, text.paths)
+        found.append(TextFacts(**remembered(cache, lambda find=find: asdict(find()), *key)))  # type: ignore[misc]
+    counts = [each.distinct if once else each.pairs for each in found]
+    by_pair: Counter[str] = Counter()
+    for text, each in zip(texts, found, strict=True):
+        if text.pair:
+            by_pair[str(text.pair)] += each.distinct
+    facts = join_facts(found, weights_of(texts, counts, temperature), once=once)
+    return replace(facts, by_pair=dict(by_pair))
 
 
 def join_facts(found: Sequence[TextFacts], weights: Sequence[float], *, once: bool) -> TextFacts:
-    """Join the facts of several texts: a mean by the pairs that an epoch reads of each; arguments as `find_facts`."""
+    """Join the facts of several texts: a mean by the pairs that an epoch reads of each.
+
+    Args:
+        found: of each text.
+        weights: passes of an epoch through each.
+        once: as `find_facts`.
+    """
     pairs = [weight * (each.distinct if once else each.pairs) for each, weight in zip(found, weights, strict=True)]
-    means = {
-        item.name: sum(n * getattr(each, item.name) for n, each in zip(pairs, found, strict=True)) / (sum(pairs) or 1.0)
-        for item in fields(TextFacts)[3:]
+    means: dict[str, Any] = {
+        name: sum(n * getattr(each, name) for n, each in zip(pairs, found, strict=True)) / (sum(pairs) or 1.0)
+        for name in _MEANS
     }
-    counts = (sum(each.pairs for each in found), sum(each.distinct for each in found), sum(pairs))
-    return TextFacts(*counts, **means)
+    letters: dict[str, Any] = {
+        name: "".join(sorted({letter for each in found for letter in getattr(each, name)}))
+        for name in ("source_letters", "target_letters")
+    }
+    counts = TextFacts(sum(each.pairs for each in found), sum(each.distinct for each in found), sum(pairs))
+    return replace(counts, **means, **letters)
 
 
 def read_facts(paths: CorpusPaths) -> TextFacts:
@@ -120,10 +147,10 @@ def read_facts(paths: CorpusPaths) -> TextFacts:
         target.mean_characters,
         source.unspaced,
         target.unspaced,
-        source.alphabet,
-        target.alphabet,
         _shared_letters(source.letters, target.letters),
         (_known_words(source.words, target.words) + _known_words(target.words, source.words)) / 2,
+        source.alphabet,
+        target.alphabet,
     )
 
 
@@ -170,14 +197,16 @@ class _Side:
         return found / max(1, self.letters.total())
 
     @property
-    def alphabet(self) -> int:
-        """Count the most frequent letters, as many as make up nearly all of the text."""
+    def alphabet(self) -> str:
+        """List the most frequent letters, as many as make up nearly all of the text, in the order of Unicode."""
+        letters: list[str] = []
         covered, wanted = 0, _NEARLY_ALL * self.letters.total()
-        for number, (_, count) in enumerate(self.letters.most_common()):
+        for letter, count in self.letters.most_common():
             if covered >= wanted:
-                return number
+                break
+            letters.append(letter)
             covered += count
-        return len(self.letters)
+        return "".join(sorted(letters))
 
 
 def _shared_letters(one: Counter[str], other: Counter[str]) -> float:

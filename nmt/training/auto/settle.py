@@ -80,7 +80,7 @@ def _settings(
         read_scored_texts(config, task, key)
     texts, cache = training_texts(config, task), cache_of(config.corpus)
     once = config.corpus.deduplicate or "corpus.deduplicate" not in chosen
-    facts = find_facts([text.paths for text in texts], [text.weight for text in texts], cache=cache, once=once)
+    facts = find_facts(texts, temperature=config.corpus.temperature, cache=cache, once=once)
     trial = _Trial(device, processes)
     fixed = set(chosen)
     if config.init_from:
@@ -116,6 +116,8 @@ def _tell(settled: Settled, facts: TextFacts, trial: _Trial) -> None:
         f"auto: {pairs}, about {source:.0f} and {target:.0f} subwords a sentence; a key that you set stays, and "
         "auto=false settles none"
     )
+    if facts.by_pair:
+        LOG.info(f"auto: different pairs of {', '.join(f'{pair} {count:,}' for pair, count in facts.by_pair.items())}")
     if trial.seconds:
         LOG.info(
             f"auto: {shown_passes(settled.passes)} over the text are possible, as a trial of {trial.seconds:.1f} "

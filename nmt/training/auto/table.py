@@ -96,6 +96,11 @@ NO_LIMIT = 10_000_000
 """trainer.max_updates where passes or minutes end the training."""
 SAME_LETTERS, SAME_WORDS = 0.5, 0.05
 """Shares that both sides must have in common to share one vocabulary."""
+FURTHER_LANGUAGE = 0.1
+"""Of its row, what a vocabulary has more for each further language: a joint one beyond two, one side's beyond one.
+
+With corpus.pairs, the pairs of all languages choose the row, and more of them have a larger vocabulary already. This
+share is not measured."""
 FINE_TUNING_LR = 0.25
 """Share of the row's learning rate for weights that were trained before."""
 LEAST_UPDATES_OF_A_PASS = 16

@@ -13,10 +13,12 @@ from nmt.training.auto.choices import KEYS, consistent, settle
 from nmt.training.auto.facts import TextFacts
 from nmt.training.auto.table import ROWS
 
+LATIN = "abcdefghijklmnopqrstuvwxyzäé"
+
 
 def facts_of(distinct, **changes):
-    sizes = {"source_characters": 60.0, "target_characters": 60.0, "source_alphabet": 26, "target_alphabet": 28}
-    shared = {"shared_letters": 0.8, "shared_words": 0.3}
+    sizes = {"source_characters": 60.0, "target_characters": 60.0}
+    shared = {"shared_letters": 0.8, "shared_words": 0.3, "source_letters": LATIN[:26], "target_letters": LATIN[2:]}
     return TextFacts(**({"pairs": distinct, "distinct": distinct, "epoch_pairs": distinct} | sizes | shared | changes))
 
 
@@ -178,14 +180,37 @@ def test_sides_that_have_letters_and_words_in_common_share_a_vocabulary(facts, c
 
 
 def test_a_script_of_many_letters_has_room_in_the_vocabulary():
-    chinese = {"source_alphabet": 2000, "source_unspaced": 1.0, "shared_letters": 0.0, "trainer__max_epochs": 5}
+    letters = ["".join(chr(first + i) for i in range(2000)) for first in (0x4E00, 0xAC00)]
+    chinese = {"source_letters": letters[0], "source_unspaced": 1.0, "shared_letters": 0.0, "trainer__max_epochs": 5}
     changes = {key: chinese.pop(key) for key in ["trainer__max_epochs"]}
     config = settled(facts_of(3000, **chinese), **changes)[0].config
     assert 3000 <= config.subwords.vocabulary_size <= 4000
-    joint = settled(facts_of(3000, **chinese | {"target_alphabet": 2000}), subwords__joint=True, **changes)[0].config
+    joint = settled(facts_of(3000, **chinese | {"target_letters": letters[1]}), subwords__joint=True, **changes)[
+        0
+    ].config
     assert joint.subwords.vocabulary_size >= config.subwords.vocabulary_size + 3000
     bytes_too = settled(facts_of(3000, **chinese), subwords__byte_fallback=True, **changes)[0].config
     assert bytes_too.subwords.vocabulary_size >= config.subwords.vocabulary_size + 200
+
+
+def shared_by(*pairs, shared_letters=0.8):
+    """Whether text in these pairs has one vocabulary, of how many times its row's subwords, and why."""
+    changes = {"corpus__pairs": list(pairs), "corpus__source": "", "corpus__target": "", "trainer__max_epochs": 5}
+    result = settled(facts_of(14_000, shared_letters=shared_letters), **changes)[0]
+    result.config.validate()
+    row = next(row for row in table.rows_for(14_000) if row.passes <= 5)
+    config, reason = result.config, next(each.reason for each in result.choices if each.key == "subwords.joint")
+    return config.subwords.joint, round(config.subwords.vocabulary_size / row.vocabulary, 2), reason
+
+
+def test_further_languages_have_room_in_the_vocabulary():
+    assert table.FURTHER_LANGUAGE == 0.1
+    assert shared_by("es-gn")[:2] == (True, 1.0)
+    assert shared_by("es-gn", "es-shp", "es-cni")[:2] == (True, 1.2)
+    assert shared_by("es-gn", "es-shp", "es-cni", shared_letters=0.1)[:2] == (False, 1.2)
+    assert shared_by("es-gn", "pt-gn", shared_letters=0.1)[:2] == (False, 1.1)
+    # Both sides have the same languages, whatever these share.
+    assert shared_by("ja-en", "en-ja", shared_letters=0.0) == (True, 1.0, "both sides have text in ja, en")
 
 
 def test_other_segmentations_are_neither_sampled_nor_given_a_size():

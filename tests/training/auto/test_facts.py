@@ -6,11 +6,13 @@ import itertools
 import pytest
 
 from nmt.config.choices import SubwordKind
+from nmt.config.pairs import LanguagePair
 from nmt.corpus.cache import Cache
 from nmt.corpus.reader import resolve
 from nmt.errors import CorpusError
 from nmt.training.auto import facts as facts_module
 from nmt.training.auto.facts import TextFacts, find_facts, join_facts, read_facts, subword_lengths
+from nmt.training.texts import TrainingText
 
 
 @pytest.fixture
@@ -37,8 +39,7 @@ def test_letters_and_words_that_both_sides_have(text_of):
     # a a b h a u s b has 8 letters, of which 3 are a; a c h a u s é has 7, of which 2 are
     assert facts.shared_letters == pytest.approx(min(3 / 8, 2 / 7) + 3 * min(1 / 8, 1 / 7))
     assert facts.shared_words == pytest.approx((1 / 3 + 1 / 3) / 2)
-    assert facts.source_alphabet == 5
-    assert facts.target_alphabet == 6
+    assert (facts.source_letters, facts.target_letters) == ("abhsu", "achsué")
     assert (facts.source_unspaced, facts.target_unspaced) == (0, 0)
 
 
@@ -72,12 +73,31 @@ def test_a_text_without_pairs_has_no_facts(text_of):
 
 
 def test_several_texts_count_by_the_pairs_that_an_epoch_reads():
-    one, other = TextFacts(100, 50, source_characters=10, shared_words=0.2), TextFacts(30, 30, source_characters=40)
+    one = TextFacts(100, 50, source_characters=10, shared_words=0.2, source_letters="ab", target_letters="c")
+    other = TextFacts(30, 30, source_characters=40, source_letters="bd", target_letters="c")
     once = join_facts([one, other], [1.0, 2.0], once=True)
     assert (once.pairs, once.distinct, once.epoch_pairs) == (130, 80, 110)
     assert once.source_characters == pytest.approx((50 * 10 + 60 * 40) / 110)
     assert once.shared_words == pytest.approx(50 * 0.2 / 110)
+    assert (once.source_letters, once.target_letters) == ("abd", "c")
     assert join_facts([one, other], [1.0, 2.0], once=False).epoch_pairs == 160
+
+
+@pytest.mark.parametrize(("temperature", "weights"), [(1.0, (1.0, 1.0)), (1e9, (0.625, 2.5))])
+def test_language_pairs_count_as_the_temperature_says(text_of, tmp_path, temperature, weights):
+    pairs = (LanguagePair("a", "b"), LanguagePair("b", "a"))
+    lines = [[("aa", "b")] * 4 + [(f"aa{i}", "b") for i in range(7)], [("aaaa", "c"), ("aaab", "c")]]
+    texts = [
+        TrainingText(text_of(each, name), 1.0, -1, pair) for each, name, pair in zip(lines, "xy", pairs, strict=True)
+    ]
+    facts = find_facts(texts, temperature=temperature, cache=Cache(tmp_path / "cache"), once=True)
+    assert facts.by_pair == {"a-b": 8, "b-a": 2}
+    assert (facts.pairs, facts.distinct, facts.epoch_pairs) == (13, 10, pytest.approx(10))
+    many = 8 * weights[0], 2 * weights[1]
+    assert facts.source_characters == pytest.approx((many[0] * 23 / 8 + many[1] * 4) / 10)
+    assert facts.target_letters == "bc"
+    empty = TrainingText(text_of([("", "")], "z"), 1.0, -1, LanguagePair("a", "c"))
+    assert find_facts([empty], temperature=5.0, cache=Cache(tmp_path / "cache"), once=True).by_pair == {"a-c": 0}
 
 
 def test_a_text_is_read_once_and_again_when_it_changes(text_of, tmp_path, monkeypatch):
@@ -89,10 +109,14 @@ def test_a_text_is_read_once_and_again_when_it_changes(text_of, tmp_path, monkey
 
     monkeypatch.setattr(facts_module, "read_facts", read)
     paths, cache = text_of([("a b", "x"), ("a", "y")]), tmp_path / "cache"
-    found = [find_facts([paths], [weight], cache=Cache(cache), once=True) for weight in (1.0, 1.0, 3.0)]
+
+    def find(paths, weight=1.0):
+        return find_facts([TrainingText(paths, weight, -1)], temperature=5.0, cache=Cache(cache), once=True)
+
+    found = [find(paths, weight) for weight in (1.0, 1.0, 3.0)]
     assert len(reads) == 1
     assert found[0] == found[1] == dataclasses.replace(found[2], epoch_pairs=2)
-    find_facts([text_of([("a b", "x")])], [1.0], cache=Cache(cache), once=True)
+    find(text_of([("a b", "x")]))
     assert len(reads) == 2
 
 
@@ -100,7 +124,7 @@ def test_texts_that_cannot_be_read_are_told_as_everywhere(text_of, tmp_path):
     paths = text_of([("a", "b")] * 3)
     (tmp_path / "text.b").write_text("b\n", encoding="utf-8")
     with pytest.raises(CorpusError, match=r"text.a has 3 lines, .*text.b has 1 lines"):
-        find_facts([paths], [1.0], cache=Cache(tmp_path / "cache"), once=True)
+        find_facts([TrainingText(paths, 1.0, -1)], temperature=5.0, cache=Cache(tmp_path / "cache"), once=True)
 
 
 def test_lengths_grow_with_text_and_shrink_with_the_vocabulary():
