@@ -100,8 +100,10 @@ def test_extra_texts_may_be_of_some_pairs(pairs_config, texts, write_lines, capl
         prepare(pairs_config(corpus__extra=[f"{texts}/moer"]))
 
 
-def test_what_one_direction_holds_out_the_other_never_sees(pairs_config):
-    data = prepare(pairs_config(corpus__pairs=["es-gn", "gn-es"], corpus__valid="", corpus__valid_pairs=9))
+@pytest.mark.parametrize("deduplicate", [False, True])
+def test_what_one_direction_holds_out_the_other_never_sees(pairs_config, deduplicate):
+    changes = {"corpus__valid": "", "corpus__valid_pairs": 9, "corpus__deduplicate": deduplicate}
+    data = prepare(pairs_config(corpus__pairs=["es-gn", "gn-es"], **changes))
     held_out = {pair: set(zip(*text, strict=True)) for pair, text in data.valid_texts.items()}
     assert 0 < len(held_out[GUARANI]) <= 9
     assert held_out[BACK] == {pair[::-1] for pair in held_out[GUARANI]}
@@ -109,6 +111,7 @@ def test_what_one_direction_holds_out_the_other_never_sees(pairs_config):
         corpus = part.corpus
         seen = {(corpus.source.line(i), corpus.target.line(i)) for i in range(len(corpus))}
         assert len(seen) > 100
+        assert (len(seen) == len(corpus)) == deduplicate
         assert not seen & held_out[pair]
 
 

@@ -1,6 +1,7 @@
 """How much of the training each pair gets, and each language of the subwords' text."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -62,3 +63,14 @@ def test_what_is_held_out_is_no_text_of_it(balance):
     assert Counter(line.split()[0] for line in held_out.lines()) == {"es": 20, "shp": 20}
     assert held_out.recipe != made.recipe
     assert [*Balance(made.texts, dict.fromkeys((GUARANI, SHIPIBO), HoldOut(2**64)), 1, ()).lines()] == []
+
+
+def test_what_stands_twice_counts_once(balance):
+    made = balance(1)
+    made = Balance([*made.texts, made.texts[0]._replace(paths=made.texts[1].paths)], {}, 1, ())
+    for text in made.texts[:2]:
+        for side in text.paths[1:3]:
+            side.write_text(side.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    whole, once = Counter(made.lines()), Counter(replace(made, deduplicate=True).lines())
+    assert whole == {line: 2 * count for line, count in once.items()}
+    assert once["es 0"] == 3 and once["es 79"] == 1
