@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nmt.config.augmentation import AugmentationConfig
 from nmt.config.choices import Normalization, Precision, Schedule, Sides, SubwordKind, TaskName, Tying
 from nmt.config.model import ModelConfig
 from nmt.config.objective import ObjectiveConfig
@@ -261,6 +262,7 @@ class TrainConfig:
     """a bundle whose weights, subwords and model settings training starts from; empty: from scratch"""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -282,8 +284,9 @@ class TrainConfig:
         refuse_meaningless(self.task, flatten(to_dict(self)), flatten(to_dict(TrainConfig())))
         self.objective.require_parent(self.init_from)
         require(bool(self.run_dir), "run_dir", "''", "a directory")
-        one_model = self.subwords.joint if not self.subwords.source_model else False
-        if self.model.tying is Tying.all and not (one_model or self.subwords.model):
+        one_model = bool(self.subwords.model) or (self.subwords.joint and not self.subwords.source_model)
+        self.augmentation.validate(tags=self.corpus.tags, is_joint=one_model)
+        if self.model.tying is Tying.all and not one_model:
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )

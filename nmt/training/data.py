@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from nmt.config.schema import to_dict
 from nmt.config.train import SubwordsConfig, TrainConfig
+from nmt.corpus.augmentation import Augmentation
 from nmt.corpus.cache import Cache
 from nmt.corpus.encoding import EncodedCorpus, Encoder
 from nmt.corpus.filters import hold_out_threshold, is_held_out
@@ -25,6 +26,7 @@ from nmt.text.spans import common_marks
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary
+from nmt.training.augmentation import augmentation_of, with_reversed
 
 T = TypeVar("T")
 
@@ -63,6 +65,8 @@ class TrainingData:
     """raw test text, scored once at the end"""
     cache: Cache
     """what earlier starts found out about the text"""
+    augmentation: Augmentation | None = None
+    """what becomes of some pairs"""
 
     @property
     def vocabularies(self) -> dict[str, int]:
@@ -129,16 +133,19 @@ def prepare(
     parts = [
         Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
     ]
+    names = _digest(digest, [text.weight for text in texts], [text.tag for text in texts])
+    mixture = Mixture(with_reversed(config.augmentation, parts, source), digest=names)
     return TrainingData(
         task,
         texts,
-        Mixture(parts, digest=_digest(digest, [text.weight for text in texts], [text.tag for text in texts])),
+        mixture,
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
         valid=valid or corpora[0].held_out,
         test=test,
         cache=cache,
+        augmentation=augmentation_of(config.augmentation, mixture, limits=filters, subwords=(source, target)),
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nmt.config.train import TrainConfig
+from nmt.corpus.augmentation import FOLDS
 from nmt.corpus.mixture import Mixture
 from nmt.model.lexicon import Lexicon, Offer, lay_out
 from nmt.runs.log import LOG
@@ -17,7 +18,6 @@ from nmt.text.subwords import RESERVED, SubwordModel
 from nmt.text.vocabulary import subwords_of
 from nmt.training.data import TrainingData
 
-_FOLDS = 10
 _DISCOUNT = 0.5
 _SAMPLED = 2
 """Sampled segmentations of each pair that are aligned beside the best one."""
@@ -138,13 +138,13 @@ def learn_translations(
     translations too.
     """
     segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
-    pairs = len(corpus)
+    pairs = sum(len(part.corpus) for part in corpus.parts)
     whole, others, aligned = cross_fit(
         _Rows(corpus, 0, ways=segmentations, sampling=source_sampling),
         _Rows(corpus, 1, ways=segmentations, sampling=target_sampling),
         target_vocabulary=target_vocabulary,
-        fold_of=np.concatenate([(part.corpus.lines % _FOLDS).astype(np.uint8) for part in corpus.parts]),
-        folds=_FOLDS,
+        fold_of=np.concatenate([(part.corpus.lines % FOLDS).astype(np.uint8) for part in corpus.parts]),
+        folds=FOLDS,
         least_count=_DISCOUNT,
         alternatives=segmentations,
         max_cells=_MAX_CELLS,

@@ -1,0 +1,186 @@
+"""Which pairs of a window training changes, and into what: joined, made a task of their own, or written otherwise."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from nmt.config.augmentation import TASK_TAGS, AugmentationConfig
+from nmt.corpus.auxiliary import monotone_words, replaced_words, reversed_words
+from nmt.corpus.filters import Filters
+from nmt.corpus.mixture import Chosen, Mixture
+from nmt.corpus.modifiers import (
+    Draw,
+    capitals,
+    noise_characters,
+    noise_line,
+    titled,
+    with_merged_words,
+    with_split_words,
+    with_typos,
+)
+from nmt.corpus.reader import Pair
+from nmt.corpus.word_links import WordLinks
+from nmt.text.scripts import is_unspaced
+from nmt.text.subwords import SubwordModel
+
+FOLDS = 10
+"""A lexicon offers a pair what the pairs of other folds say; a pair is of the fold of its line modulo this."""
+_MODIFIERS = ("noise", "upper", "title", "typos", "merged_words", "split_words")
+
+
+class Changes(NamedTuple):
+    """What becomes of some pairs of a window, by their places in it."""
+
+    pairs: dict[int, Pair]
+    """raw text"""
+    tags: dict[int, int]
+    """control symbols before the sources"""
+
+
+class _Plan(NamedTuple):
+    """What becomes of one pair."""
+
+    task: str
+    is_joined: bool
+    modifiers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Changes pairs as `nmt.config.augmentation.AugmentationConfig` says.
+
+    Attributes:
+        config: the shares.
+        limits: of length; pairs that are joined keep to them.
+        source_subwords: spells the source.
+        target_subwords: spells the target.
+        links: of words, for the tasks that need them.
+    """
+
+    config: AugmentationConfig
+    limits: Filters
+    source_subwords: SubwordModel
+    target_subwords: SubwordModel
+    links: WordLinks | None = None
+    _tasks: dict[str, float] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_tasks", {key: getattr(self.config, key) for key in TASK_TAGS})
+
+    @property
+    def key(self) -> str:
+        """Name all that the changes depend on, but the text."""
+        return repr((self.config, self.limits))
+
+    def changes(self, corpus: Mixture, chosen: Chosen, *, draw: Draw, epochs: float) -> Changes:
+        """Change some of B pairs.
+
+        Args:
+            corpus: that the pairs are of.
+            chosen: the pairs, (B,), of one window.
+            draw: the random numbers.
+            epochs: that were trained before these pairs; modifiers grow with them.
+        """
+        growth = min(1.0, epochs / self.config.growth_epochs) if self.config.growth_epochs else 1.0
+        plans = [self._plan(draw, growth, corpus.parts[part].is_reversed) for part in chosen.parts.tolist()]
+        places = [i for i, plan in enumerate(plans) if any(plan)]
+        partners = self._partners(corpus, chosen, [i for i in places if plans[i].is_joined], draw)
+        texts = _texts(corpus, chosen, sorted({*places, *partners.values()}))
+        changes = Changes({}, {})
+        for i in places:
+            plan, pair = plans[i], texts[i]
+            if plan.task:
+                changes.pairs[i], changes.tags[i] = self._task_pair(plan.task, pair, draw), TASK_TAGS[plan.task]
+                continue
+            if i in partners:
+                pair = joined(pair, texts[partners[i]])
+            changes.pairs[i] = self._modified(pair, plan.modifiers, draw)
+        return changes
+
+    def _plan(self, draw: Draw, growth: float, is_reversed: bool) -> _Plan:
+        """Draw what becomes of a pair; a pair that is read in reverse is no auxiliary task."""
+        number, chosen = draw() if any(self._tasks.values()) else 1.0, ""
+        for task, share in self._tasks.items():
+            if 0 <= number < share and not is_reversed:
+                chosen = task
+            number -= share
+        is_joined = bool(self.config.concatenation) and draw() < self.config.concatenation
+        shares = ((name, growth * getattr(self.config, name)) for name in _MODIFIERS)
+        modifiers = frozenset(name for name, share in shares if share and draw() < share)
+        return _Plan("", is_joined, modifiers) if not chosen else _Plan(chosen, False, frozenset())
+
+    def _partners(self, corpus: Mixture, chosen: Chosen, places: list[int], draw: Draw) -> dict[int, int]:
+        """Find another pair for each place: of the same corpus and fold, and short enough for both together."""
+        if not places:
+            return {}
+        groups = chosen.parts * FOLDS + corpus.lines(chosen) % FOLDS  # (B,)
+        members = {group: np.flatnonzero(groups == group) for group in np.unique(groups).tolist()}
+        lengths = [np.array([len(row) for row in corpus.ids(chosen, side)]) for side in ("source", "target")]
+        limits = self.limits.max_source_tokens, self.limits.max_target_tokens
+        partners = {}
+        for i in places:
+            others = members[int(groups[i])]
+            other = int(others[int(draw() * len(others))])
+            if other != i and all(side[i] + side[other] <= most for side, most in zip(lengths, limits, strict=True)):
+                partners[i] = other
+        return partners
+
+    def _task_pair(self, task: str, pair: Pair, draw: Draw) -> Pair:
+        if task == "reversed_words":
+            return reversed_words(pair)
+        assert self.links is not None
+        return replaced_words(pair, self.links, draw) if task == "replaced_words" else monotone_words(pair, self.links)
+
+    def _modified(self, pair: Pair, modifiers: frozenset[str], draw: Draw) -> Pair:
+        source, target = pair
+        if "noise" in modifiers and self._noise:
+            line = noise_line(self._noise, draw)
+            return Pair(line, line)
+        if "upper" in modifiers:
+            source, target = (text.translate(table) for text, table in zip(pair, self._capitals, strict=True))
+        elif "title" in modifiers:
+            source, target = (titled(text, table) for text, table in zip(pair, self._capitals, strict=True))
+        if "typos" in modifiers:
+            source = with_typos(source, draw)
+        if "merged_words" in modifiers:
+            source = with_merged_words(source, draw)
+        if "split_words" in modifiers:
+            source = with_split_words(source, draw)
+        return Pair(source, target)
+
+    @cached_property
+    def _spelled(self) -> tuple[frozenset[str] | None, ...]:
+        """The characters that each side's subwords spell; None: all."""
+        sides = self.source_subwords, self.target_subwords
+        return tuple(None if side.byte_fallback else side.characters for side in sides)
+
+    @cached_property
+    def _capitals(self) -> tuple[dict[int, str], ...]:
+        return tuple(map(capitals, self._spelled))
+
+    @cached_property
+    def _noise(self) -> list[str]:
+        return noise_characters(*self._spelled)
+
+
+def joined(first: Pair, second: Pair) -> Pair:
+    """Write one pair behind another: x₁ x₂ and y₁ y₂.
+
+    Nguyen et al. (2021, "Data Augmentation by Concatenation for Low-Resource Translation: A Mystery and a Solution",
+    section 3), without a symbol between the two. Lines of a script without spaces have none between them either.
+    """
+    return Pair(*(_space(*texts).join(texts) for texts in zip(first, second, strict=True)))
+
+
+def _space(before: str, after: str) -> str:
+    """Give what parts two lines."""
+    is_written_on = any(map(is_unspaced, before)) and any(map(is_unspaced, after)) and " " not in before.strip()
+    return "" if is_written_on else " "
+
+
+def _texts(corpus: Mixture, chosen: Chosen, places: list[int]) -> dict[int, Pair]:
+    some = Chosen(chosen.parts[places], chosen.rows[places])
+    pairs = zip(corpus.texts(some, "source"), corpus.texts(some, "target"), strict=True)
+    return {i: Pair(*pair) for i, pair in zip(places, pairs, strict=True)}
