@@ -168,8 +168,8 @@ class Augmentation:
 def joined(first: Pair, second: Pair) -> Pair:
     """Write one pair behind another: x₁ x₂ and y₁ y₂.
 
-    Nguyen et al. (2021, "Data Augmentation by Concatenation for Low-Resource Translation: A Mystery and a Solution",
-    section 3), without a symbol between the two. Lines of a script without spaces have none between them either.
+    Nguyen et al. (2021, "Data Augmentation by Concatenation for Low-Resource Translation: A Mystery and a Solution").
+    No symbol stands between the two. Lines of a script without spaces have no space between them either.
     """
     return Pair(*(_space(*texts).join(texts) for texts in zip(first, second, strict=True)))
 

@@ -45,8 +45,8 @@ def _pairs(part: Part) -> Sequence[Pair]:
 def with_reversed(config: AugmentationConfig, parts: Sequence[Part], source: Vocabulary) -> list[Part]:
     """Add each corpus once more, read from target to source behind a control symbol.
 
-    So one model learns both directions, and after some epochs the wanted one alone: Ding et al. (2021, "Improving
-    Neural Machine Translation by Bidirectional Training", section 2.2), and Gao et al. (2022, "Bi-SimCut", section 5).
+    So one model learns both directions, and after some epochs the wanted one alone (Ding et al. 2021, "Improving Neural
+    Machine Translation by Bidirectional Training"; Gao et al. 2022, "Bi-SimCut").
     """
     if not config.reversed_pairs:
         return [*parts]

@@ -23,8 +23,8 @@ def config(tags=(), joint=True, **settings):
         (config(typos=1.5), "augmentation.typos=1.5 is not possible: it must be between 0 and 1"),
         (
             config(reversed_words=0.5, replaced_words=0.6),
-            "augmentation.reversed_words + augmentation.replaced_words + augmentation.monotone_words is 1.1: a pair has "
-            "one of these tasks at most; lower them to 1 or less",
+            "augmentation.reversed_words + augmentation.replaced_words + augmentation.monotone_words is 1.1: a pair "
+            "has one of these tasks at most; lower them to 1 or less",
         ),
         (
             config(reversed_pairs=1.0, joint=False),
