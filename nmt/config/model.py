@@ -58,6 +58,9 @@ class ModelConfig:
     lexicon_size: int = field(default=0, metadata=within(0, 1000))
     """translations of each source subword, from word alignments of the training text; the model favours them where
     attention reads the subword (Arthur et al. 2016); 0: none"""
+    lexicon_copies: float = field(default=0.0, metadata=within(0, 1, below=True))
+    """probability with which the lexicon translates a source subword by the target subword of the same spelling, where
+    the alignments say less; so names are copied; 0: only what the alignments say"""
     lexicon_epsilon: float = field(default=1e-4, metadata=within(0, 1, above=True))
     """added to a word's probability by the lexicon; a smaller value gives the lexicon more weight"""
     init: Initialization = Initialization.glorot_orthogonal
@@ -83,6 +86,11 @@ class ModelConfig:
             raise ConfigError(
                 f"model.lexicon_size={self.lexicon_size} is not possible with model.attention=none: the lexicon "
                 "favours translations of what attention looks at; set model.lexicon_size=0"
+            )
+        if self.lexicon_copies and not self.lexicon_size:
+            raise ConfigError(
+                f"model.lexicon_copies={self.lexicon_copies:g} needs a lexicon: set model.lexicon_size, as in "
+                "model.lexicon_size=20"
             )
         if self.repeat_summary and self.attention is not AttentionKind.none:
             raise ConfigError(

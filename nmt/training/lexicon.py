@@ -96,7 +96,10 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
         source_sampling=_sampling(config, "source", subwords_of(data.source_subwords)),
         target_sampling=_sampling(config, "target", subwords_of(data.target_subwords)),
     )
+    copies = _copies(subwords_of(data.source_subwords), subwords_of(data.target_subwords))
     for each in (translations, *others):
+        if config.model.lexicon_copies:
+            add_copies(each, *copies, probability=config.model.lexicon_copies)
         _keep_marks(each, range(RESERVED, RESERVED + len(data.marks)))
     lexicon.fill(*translations)
     return Folds.of(others, epsilon=lexicon.epsilon)
@@ -107,6 +110,28 @@ def _keep_marks(translations: Translations, marks: range) -> None:
     for mark in marks:
         translations.targets[mark], translations.probabilities[mark] = 0, 0.0
         translations.targets[mark, 0], translations.probabilities[mark, 0] = mark, _SURE
+
+
+def _copies(source: SubwordModel, target: SubwordModel) -> tuple[Tensor, Tensor]:
+    """List the ids, (C,) each, of source subwords and of the target subwords of the same spelling."""
+    places = {piece: i for i, piece in enumerate(target.pieces) if i >= RESERVED}
+    pairs = [(i, places[piece]) for i, piece in enumerate(source.pieces) if i >= RESERVED and piece in places]
+    sources, targets = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).unbind(1)
+    return sources, targets
+
+
+def add_copies(translations: Translations, sources: Tensor, targets: Tensor, *, probability: float) -> None:
+    """Let source subwords be translated by target subwords, (C,) each, with this probability at least, in place.
+
+    Such a translation takes the place of the least likely one where a subword has as many as there may be. It is the
+    lexicon of Arthur et al. (2016) that copies, rather than a distribution of its own (See et al. 2017).
+    """
+    ids, likely = translations.targets, translations.probabilities
+    is_there = (ids[sources] == targets.unsqueeze(1)) & (likely[sources] > 0)  # (C, N)
+    columns = torch.where(is_there.any(1), is_there.int().argmax(1), likely[sources].argmin(1))
+    ids[sources, columns] = targets.to(ids.dtype)
+    before = torch.where(is_there.any(1), likely[sources, columns], 0.0)
+    likely[sources, columns] = before.clamp(min=probability)
 
 
 def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Sampling | None:
