@@ -47,8 +47,8 @@ class ModelConfig:
     dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
     word_dropout: float = field(default=0.0, metadata=within(0, 1, below=True))
-    """probability with which training leaves out a word and its characters (Iyyer et al. 2015), or with
-    task=translation the embedding of a subword, position by position on both sides (Sennrich & Zhang 2019)"""
+    """probability with which training leaves out a word (Iyyer et al. 2015); with task=translation, a subword's embedding
+    at each position of both sides (Sennrich & Zhang 2019)"""
     window: int = field(default=0, metadata=within(0, 16))
     """with task=labelling or classification, the encoder reads each word beside so many neighbours on both sides
     (Collobert et al. 2011); 0: the word alone"""
@@ -59,8 +59,8 @@ class ModelConfig:
     """translations of each source subword, from word alignments of the training text; the model favours them where
     attention reads the subword (Arthur et al. 2016); 0: none"""
     lexicon_copies: float = field(default=0.0, metadata=within(0, 1, below=True))
-    """probability with which the lexicon translates a source subword by the target subword of the same spelling, where
-    the alignments say less; so names are copied; 0: only what the alignments say"""
+    """least probability, in the lexicon, of a target subword that is spelled as the source subword, so that names are
+    copied; 0: what alignments say"""
     lexicon_epsilon: float = field(default=1e-4, metadata=within(0, 1, above=True))
     """added to a word's probability by the lexicon; a smaller value gives the lexicon more weight"""
     init: Initialization = Initialization.glorot_orthogonal
