@@ -47,8 +47,8 @@ class ModelConfig:
     dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
     word_dropout: float = field(default=0.0, metadata=within(0, 1, below=True))
-    """probability with which training leaves out a word (Iyyer et al. 2015); with task=translation, a subword's embedding
-    at each position of both sides (Sennrich & Zhang 2019)"""
+    """probability with which training leaves out a word (Iyyer et al. 2015); with task=translation, a subword at each
+    position of both sides (Sennrich & Zhang 2019)"""
     window: int = field(default=0, metadata=within(0, 16))
     """with task=labelling or classification, the encoder reads each word beside so many neighbours on both sides
     (Collobert et al. 2011); 0: the word alone"""

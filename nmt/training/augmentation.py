@@ -1,6 +1,6 @@
 """From a configuration to what training makes of its pairs, and to the pairs that are read in reverse."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -34,6 +34,17 @@ def augmentation_of(
         links = WordLinks.learn(pair for part in corpus.parts if not part.is_reversed for pair in _pairs(part))
     source, target = map(subwords_of, subwords)
     return Augmentation(config, limits, source, target, links)
+
+
+def some_in_capitals(pairs: Iterable[Pair], *, share: float) -> Iterator[Pair]:
+    """Yield all pairs, and a share of them in capitals too, evenly spread, so that subwords are trained on both.
+
+    Subwords that were trained without them spell capitals letter by letter, which makes lines several times as long.
+    """
+    for number, pair in enumerate(pairs):
+        yield pair
+        if int(number * share) < int((number + 1) * share):
+            yield Pair(pair.source.upper(), pair.target.upper())
 
 
 def _pairs(part: Part) -> Sequence[Pair]:

@@ -26,7 +26,7 @@ from nmt.text.spans import common_marks
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary
-from nmt.training.augmentation import augmentation_of, with_reversed
+from nmt.training.augmentation import augmentation_of, some_in_capitals, with_reversed
 
 T = TypeVar("T")
 
@@ -97,7 +97,7 @@ def prepare(
         CorpusError: a corpus is missing, misaligned, empty, not UTF-8 or full of unknown words.
         SubwordError: subwords cannot be trained or loaded.
     """
-    settings = config.corpus
+    settings, upper, sides = config.corpus, config.augmentation.upper, len(task.sides)
     texts = _training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
     valid, test = read_scored_text(config, task, "valid"), read_scored_text(config, task, "test")
@@ -111,7 +111,7 @@ def prepare(
     source, target = (
         subwords
         or task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=hold_out)
-        or subword_models(config.subwords, paths, sides=len(task.sides), hold_out=hold_out, cache=cache)
+        or subword_models(config.subwords, paths, sides=sides, hold_out=hold_out, cache=cache, upper=upper)
     )
     task = task.settled(target)
     _check_texts(config, task, paths, target)
@@ -175,7 +175,13 @@ def _check_texts(config: TrainConfig, task: Task, training: Sequence[CorpusPaths
 
 
 def subword_models(
-    config: SubwordsConfig, texts: Sequence[CorpusPaths], *, sides: int = 2, hold_out: int = 0, cache: Cache
+    config: SubwordsConfig,
+    texts: Sequence[CorpusPaths],
+    *,
+    sides: int = 2,
+    hold_out: int = 0,
+    cache: Cache,
+    upper: float = 0.0,
 ) -> tuple[SubwordModel, SubwordModel]:
     """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
 
@@ -185,6 +191,7 @@ def subword_models(
         sides: of a pair; 1: both are the same line, which is counted once.
         hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
         cache: of the cache directory, where trained models are kept.
+        upper: share of the pairs that shape subwords in capitals too.
     """
     if config.model or config.source_model:
         names = (config.model,) if config.model else (config.source_model, config.target_model)
@@ -193,11 +200,14 @@ def subword_models(
     how_to_sample = ("sampling_alpha", "sampled_sides", "mark_rate")
     settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
     marks = settings["marks"] = config.marks if sides == 2 else 0
+    if upper:
+        settings["upper"] = upper
     key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
     directory = cache.cache_dir / "subwords"
 
     def pairs() -> Iterator[Pair]:
-        return (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
+        kept = (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
+        return some_in_capitals(kept, share=upper)
 
     lines = {"": (text for pair in pairs() for text in pair[:sides])}
     if not config.joint:

@@ -5,6 +5,8 @@ import signal
 import pytest
 
 from nmt.bundle.weights import load_bundle
+from nmt.corpus.reader import Pair
+from nmt.training.augmentation import some_in_capitals
 from nmt.training.data import prepare
 from nmt.training.trainer import Trainer
 
@@ -67,3 +69,21 @@ def test_a_run_goes_on_with_its_own_augmentation_only(command):
     assert command(trainer__max_updates=2).code == 0
     message = command("augmentation.concatenation=0.5", trainer__max_updates=2).mistake
     assert "holds a run with another configuration: augmentation.concatenation (0.0 → 0.5)" in message
+
+
+def test_subwords_are_trained_on_capitals_too():
+    pairs = [Pair(f"a{i}", "ß") for i in range(10)]
+    assert list(some_in_capitals(pairs, share=0.0)) == pairs
+    some = list(some_in_capitals(pairs, share=0.3))
+    assert [pair for pair in some if pair not in pairs] == [Pair(f"A{i}", "SS") for i in (3, 6, 9)]
+    assert [pair for pair in some if pair in pairs] == pairs
+
+
+def test_with_capitals_their_lines_are_not_spelled_letter_by_letter(make_config, corpus):
+    lengths = []
+    for upper in (0.0, 0.5):
+        subwords = prepare(make_config(augmentation__upper=upper, subwords__vocabulary_size=400)).source_subwords
+        lines = (corpus / "train.en").read_text(encoding="utf-8").splitlines()
+        lengths.append([sum(len(subwords.encode(line)) for line in each) for each in (lines, map(str.upper, lines))])
+    assert lengths[1][1] < 0.7 * lengths[0][1]
+    assert lengths[1][0] < 1.5 * lengths[0][0]

@@ -21,8 +21,10 @@ class Cutoff:
 
     Token cutoff (Shen et al. 2020, "A Simple but Tough-to-Beat Data Augmentation Approach for Natural Language
     Understanding and Generation") sets the embeddings of some positions to zero, on both sides. x is all inputs.
-    The loss is -log p(y | x) + α · KL(p(y | x) ‖ p(y | x_cut)) + β · -log p(y | x_cut). With β = 0 it is SimCut (Gao et al. 2022, "Bi-SimCut: A Simple Strategy for Boosting Neural Machine Translation"). As
-    there, the gradient of the divergence goes through both predictions. With α = 0 it is token cutoff alone.
+    The loss is -log p(y | x) + α · KL(p(y | x) ‖ p(y | x_cut)) + β · -log p(y | x_cut).
+
+    With β = 0 it is SimCut (Gao et al. 2022, "Bi-SimCut: A Simple Strategy for Boosting Neural Machine Translation").
+    As there, the gradient of the divergence goes through both predictions. With α = 0 it is token cutoff alone.
     """
 
     has_reward = False
