@@ -53,7 +53,7 @@ class Augmentation:
 
     Attributes:
         config: the shares.
-        limits: of length; pairs that are joined keep to them.
+        limits: of length; a pair that would exceed them stays as it is.
         source_subwords: spells the source.
         target_subwords: spells the target.
         links: of words, for the tasks that need them.
@@ -92,11 +92,13 @@ class Augmentation:
         for i in places:
             plan, pair = plans[i], texts[i]
             if plan.task:
-                changes.pairs[i], changes.tags[i] = self._task_pair(plan.task, pair, draw), TASK_TAGS[plan.task]
-                continue
-            if i in partners:
+                pair = self._task_pair(plan.task, pair, draw)
+            elif i in partners:
                 pair = joined(pair, texts[partners[i]])
-            changes.pairs[i] = self._modified(pair, plan.modifiers, draw)
+            pair = self._modified(pair, plan.modifiers, draw)
+            if self._fits(pair):
+                changes.pairs[i] = pair
+                changes.tags.update({i: TASK_TAGS[plan.task]} if plan.task else {})
         return changes
 
     def _plan(self, draw: Draw, growth: float, is_reversed: bool) -> _Plan:
@@ -126,6 +128,16 @@ class Augmentation:
             if other != i and all(side[i] + side[other] <= most for side, most in zip(lengths, limits, strict=True)):
                 partners[i] = other
         return partners
+
+    def _fits(self, pair: Pair) -> bool:
+        """Whether a changed pair keeps to the limits of length; spelled letter by letter, a line is much longer."""
+        sides = self.source_subwords, self.target_subwords
+        limits = self.limits.max_source_tokens, self.limits.max_target_tokens
+        return all(
+            # Not many lines need to be segmented for this: no subword is shorter than a byte.
+            len(text.encode()) < most or len(subwords.encode(text)) <= most
+            for text, subwords, most in zip(pair, sides, limits, strict=True)
+        )
 
     def _task_pair(self, task: str, pair: Pair, draw: Draw) -> Pair:
         if task == "reversed_words":

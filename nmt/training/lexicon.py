@@ -89,14 +89,16 @@ class Folds:
 def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> Folds:
     """Align the training text for a model's lexicon; return what training offers of it to each pair."""
     LOG.info("aligning the training text for the lexicon")
+    source, target = subwords_of(data.source_subwords), subwords_of(data.target_subwords)
     translations, others = learn_translations(
         data.corpus,
         **data.vocabularies,
         size=config.model.lexicon_size,
-        source_sampling=_sampling(config, "source", subwords_of(data.source_subwords)),
-        target_sampling=_sampling(config, "target", subwords_of(data.target_subwords)),
+        source_sampling=_sampling(config, "source", source),
+        target_sampling=_sampling(config, "target", target),
+        capitals=(source, target) if config.augmentation.upper else None,
     )
-    copies = _copies(subwords_of(data.source_subwords), subwords_of(data.target_subwords))
+    copies = _copies(source, target)
     for each in (translations, *others):
         if config.model.lexicon_copies:
             add_copies(each, *copies, probability=config.model.lexicon_copies)
@@ -150,6 +152,7 @@ def learn_translations(
     size: int,
     source_sampling: Sampling | None = None,
     target_sampling: Sampling | None = None,
+    capitals: tuple[SubwordModel, SubwordModel] | None = None,
 ) -> tuple[Translations, list[Translations]]:
     """Learn the `size` most likely translations of every source subword, and the same without each fold's pairs.
 
@@ -160,13 +163,15 @@ def learn_translations(
     an occurrence from each.
 
     Where training samples segmentations, some sampled ones of each pair count beside the best: their subwords need
-    translations too.
+    translations too. Where training has lines in capitals, each pair counts in these as well, which the subwords of
+    both sides, `capitals`, segment.
     """
-    segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
+    segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0) + bool(capitals)
+    source_capitals, target_capitals = capitals or (None, None)
     pairs = sum(len(part.corpus) for part in corpus.parts)
     whole, others, aligned = cross_fit(
-        _Rows(corpus, 0, ways=segmentations, sampling=source_sampling),
-        _Rows(corpus, 1, ways=segmentations, sampling=target_sampling),
+        _Rows(corpus, 0, ways=segmentations, sampling=source_sampling, capitals=source_capitals),
+        _Rows(corpus, 1, ways=segmentations, sampling=target_sampling, capitals=target_capitals),
         target_vocabulary=target_vocabulary,
         fold_of=np.concatenate([(part.corpus.lines % FOLDS).astype(np.uint8) for part in corpus.parts]),
         folds=FOLDS,
@@ -198,14 +203,16 @@ def _most_likely(table: TranslationTable, vocabulary: int, size: int) -> Transla
 class _Rows(Sequence[Any]):
     """One side of all pairs of a mixture, with end of sentence, as the model reads them.
 
-    Each pair is there in several ways, one after the other: as it is best segmented, then as it is sampled.
+    Each pair is there in several ways, one after the other: as it is best segmented, as it is sampled, in capitals.
     """
 
-    def __init__(self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None) -> None:
+    def __init__(
+        self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None, capitals: SubwordModel | None = None
+    ) -> None:
         self._sides = [(part.corpus.source, part.corpus.target)[side] for part in corpus.parts]
         self._prefixes = [() if side else part.prefix for part in corpus.parts]
         self._ends = np.cumsum([len(part.corpus) for part in corpus.parts])
-        self._side, self._ways, self._sampling = side, ways, sampling
+        self._side, self._ways, self._sampling, self._capitals = side, ways, sampling, capitals
 
     def __len__(self) -> int:
         return int(self._ends[-1]) * self._ways
@@ -215,7 +222,9 @@ class _Rows(Sequence[Any]):
         part = int(np.searchsorted(self._ends, number, side="right"))
         place = number - (self._ends[part - 1] if part else 0)
         ids: Any = self._sides[part].row(place)
-        if way and self._sampling:
+        if self._capitals and way == self._ways - 1:
+            ids = self._capitals.encode(self._sides[part].line(place).upper())
+        elif way and self._sampling:
             subwords, alpha, seed = self._sampling
             seed = int(np.random.SeedSequence((seed, index, self._side)).generate_state(1, np.uint64)[0])
             [ids] = subwords.sample_batch([self._sides[part].line(place)], alpha=alpha, seed=seed)

@@ -100,6 +100,17 @@ def test_joined_pairs_keep_order_limits_folds_and_share(make, pairs, subwords):
     assert 260 < sum(free[line][1] != pairs[line] for line in free) < 340
 
 
+def test_a_change_that_exceeds_the_limits_is_left_out(make, pairs, subwords):
+    most = 30
+    rows = read(make({"split_words": 1.0}, limits=Filters(most, most)).epoch(0), subwords)
+    free = read(make({"split_words": 1.0}).epoch(0), subwords)
+    left = [line for line in rows if rows[line][1] == pairs[line] != free[line][1]]
+    assert len(left) > 20
+    for line, (_, pair) in rows.items():
+        fits = all(len(subwords.encode(text)) <= most for text in free[line][1])
+        assert pair == (free[line][1] if fits else pairs[line])
+
+
 def test_a_pair_alone_in_its_fold_stays(pairs, subwords, make):
     alone = Mixture([Part(Encoder(subwords, subwords).encode(pairs[:3]))])
     rows = read(make({"concatenation": 1.0}, mixture=alone).epoch(0), subwords)

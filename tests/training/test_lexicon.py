@@ -9,6 +9,7 @@ import torch
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule, Sides
 from nmt.corpus.mixture import Mixture, Part
+from nmt.model.lexicon import Lexicon
 from nmt.text.alignment import learn_table
 from nmt.training import lexicon as module
 from nmt.training.data import prepare
@@ -284,3 +285,21 @@ def test_a_lexicon_that_copies_offers_every_subword_itself(make_config, train, s
 def test_copies_without_a_lexicon_are_refused(command):
     message = command("model.lexicon_copies=0.2", model__lexicon_size=0).mistake
     assert message == ("model.lexicon_copies=0.2 needs a lexicon: set model.lexicon_size, as in model.lexicon_size=20")
+
+
+@pytest.mark.parametrize("upper", [0.0, 0.3])
+def test_with_lines_in_capitals_their_subwords_have_translations_too(make_config, upper):
+    settings = {"subwords__vocabulary_size": 600, "subwords__sampling_alpha": 0.0, "augmentation__upper": upper}
+    config = make_config(model__lexicon_size=3, **settings)
+    data = prepare(config)
+    subwords = data.source_subwords
+    lexicon = Lexicon(subwords.vocabulary_size, 3, epsilon=1e-4)
+    module.fill_lexicon(lexicon, config, data)
+
+    def translated(text):
+        """The likeliest translation of each subword, one after the other."""
+        ids = subwords.encode(text)
+        return subwords.decode(lexicon.targets[ids, lexicon.probabilities[ids].argmax(1)].tolist())
+
+    assert translated("not") == "nicht"
+    assert (translated("NOT") == "NICHT") == bool(upper)
