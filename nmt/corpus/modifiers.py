@@ -18,8 +18,8 @@ _TYPING_ERRORS = 0.15
 """Share of the words of a line with typing errors that have one; one word at least has."""
 _SPACES = 0.1
 """Share of the places of a line where a space may be amiss; it is in one place at least."""
-_SHORTEST = 3
-"""Letters of the shortest word with a typing error, and of the shortest that a space divides."""
+_WORD = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+"""What may have a typing error, and what a space may divide."""
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _FIRST_LETTER = re.compile(r"(?<![\w'’])[^\W\d_]")
 _MOST_WORDS, _MOST_CHARACTERS = 6, 10
@@ -51,22 +51,11 @@ def titled(text: str, table: Capitals) -> str:
 
 def with_typos(text: str, draw: Draw) -> str:
     """Put typing errors into words of letters: swapped, left out, doubled, or mistaken for a neighbouring key."""
-    words = text.split(" ")
-    places = [i for i, word in enumerate(words) if len(word.strip(string.punctuation)) >= _SHORTEST and _is_plain(word)]
-    for i in _some(places, _TYPING_ERRORS, draw):
-        words[i] = _typo(words[i], draw)
-    return " ".join(words)
-
-
-def _is_plain(word: str) -> bool:
-    """Whether a word has letters and punctuation alone, and neither digits nor marks for protected spans."""
-    return word.strip(string.punctuation).isalpha()
+    return _with_changed_words(text, _typo, _TYPING_ERRORS, draw)
 
 
 def _typo(word: str, draw: Draw) -> str:
-    begins = len(word) - len(word.lstrip(string.punctuation))
-    letters = len(word.strip(string.punctuation))
-    kind, at = int(draw() * 4), begins + int(draw() * letters)
+    kind, at = int(draw() * 4), int(draw() * len(word))
     if kind == 0:
         return word[:at] + word[at + 1 :]
     if kind == 1:
@@ -74,7 +63,7 @@ def _typo(word: str, draw: Draw) -> str:
     neighbours = _neighbours(word[at])
     if kind == 2 and neighbours:
         return word[:at] + neighbours[int(draw() * len(neighbours))] + word[at + 1 :]
-    at = min(at, begins + letters - 2)
+    at = min(at, len(word) - 2)
     return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
 
 
@@ -97,12 +86,21 @@ def with_merged_words(text: str, draw: Draw) -> str:
 
 def with_split_words(text: str, draw: Draw) -> str:
     """Divide words of letters by spaces."""
-    words = text.split(" ")
-    places = [i for i, word in enumerate(words) if len(word) >= _SHORTEST and _is_plain(word)]
-    for i in _some(places, _SPACES, draw):
-        at = 1 + int(draw() * (len(words[i]) - 1))
-        words[i] = f"{words[i][:at]} {words[i][at:]}"
-    return " ".join(words)
+    return _with_changed_words(text, _split, _SPACES, draw)
+
+
+def _split(word: str, draw: Draw) -> str:
+    at = 1 + int(draw() * (len(word) - 1))
+    return f"{word[:at]} {word[at:]}"
+
+
+def _with_changed_words(text: str, change: Callable[[str, Draw], str], share: float, draw: Draw) -> str:
+    """Change a share of the words of letters, and one at least; neither numbers nor marks for protected spans."""
+    words = list(_WORD.finditer(text))
+    for i in reversed(_some(range(len(words)), share, draw)):
+        start, end = words[i].span()
+        text = text[:start] + change(text[start:end], draw) + text[end:]
+    return text
 
 
 def _some(places: Sequence[int], share: float, draw: Draw) -> list[int]:

@@ -53,7 +53,7 @@ def test_a_typing_error_is_one_edit_of_a_word_of_letters():
         assert len(before) == len(after)
         changed = [(one, other) for one, other in zip(before, after, strict=True) if one != other]
         for one, other in changed:
-            assert one.strip(string.punctuation) in ("The", "old", "dog", "Anna", "saw", "them")
+            assert one.strip(string.punctuation) in ("The", "old", "farmer's", "dog", "Anna", "saw", "them")
             assert distance(one, other) == 1
             kinds.add((len(other) - len(one), sorted(one) == sorted(other)))
     # left out, doubled, mistaken, swapped
@@ -64,6 +64,11 @@ def test_mistaken_keys_are_neighbours_in_the_same_case():
     words = {with_typos("AAA", draws(seed)) for seed in range(100)}
     assert words <= {"AAA", "AA", "AAAA", "SAA", "ASA", "AAS"}
     assert {"AAAA", "ASA"} <= words
+
+
+def test_words_of_a_script_without_spaces_have_typing_errors_too():
+    texts = {with_typos("我爱北京天安门。", draws(seed)) for seed in range(30)}
+    assert {"我爱北京天安。", "我爱京北天安门。"} <= texts
 
 
 def test_some_spaces_go_and_some_come():

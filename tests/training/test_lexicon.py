@@ -301,5 +301,5 @@ def test_with_lines_in_capitals_their_subwords_have_translations_too(make_config
         ids = subwords.encode(text)
         return subwords.decode(lexicon.targets[ids, lexicon.probabilities[ids].argmax(1)].tolist())
 
-    assert translated("not") == "nicht"
-    assert (translated("NOT") == "NICHT") == bool(upper)
+    assert translated("not").startswith("nicht")
+    assert translated("NOT").startswith("NICHT") == bool(upper)
