@@ -1,6 +1,6 @@
 """Which pairs of a window training changes, and into what: joined, made a task of their own, or written otherwise."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from nmt.corpus.mixture import Chosen, Mixture
 from nmt.corpus.modifiers import (
     Draw,
     capitals,
+    has_case,
     noise_characters,
     noise_line,
     titled,
@@ -64,10 +65,6 @@ class Augmentation:
     source_subwords: SubwordModel
     target_subwords: SubwordModel
     links: WordLinks | None = None
-    _tasks: dict[str, float] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_tasks", {key: getattr(self.config, key) for key in TASK_TAGS})
 
     @property
     def key(self) -> str:
@@ -150,10 +147,8 @@ class Augmentation:
         if "noise" in modifiers and self._noise:
             line = noise_line(self._noise, draw)
             return Pair(line, line)
-        if "upper" in modifiers:
-            source, target = (text.translate(table) for text, table in zip(pair, self._capitals, strict=True))
-        elif "title" in modifiers:
-            source, target = (titled(text, table) for text, table in zip(pair, self._capitals, strict=True))
+        if {"upper", "title"} & modifiers:
+            source, target = self._in_capitals(pair, titles_only="upper" not in modifiers)
         if "typos" in modifiers:
             source = with_typos(source, draw)
         if "merged_words" in modifiers:
@@ -161,6 +156,19 @@ class Augmentation:
         if "split_words" in modifiers:
             source = with_split_words(source, draw)
         return Pair(source, target)
+
+    def _in_capitals(self, pair: Pair, *, titles_only: bool) -> Pair:
+        """Write both sides in capitals, unless the source would not show it, as where its script has none."""
+        changed = (
+            titled(text, table) if titles_only else text.translate(table)
+            for text, table in zip(pair, self._capitals, strict=True)
+        )
+        source, target = changed
+        return Pair(source, target) if has_case(pair.source) and source != pair.source else pair
+
+    @cached_property
+    def _tasks(self) -> dict[str, float]:
+        return {key: getattr(self.config, key) for key in TASK_TAGS}
 
     @cached_property
     def _spelled(self) -> tuple[frozenset[str] | None, ...]:

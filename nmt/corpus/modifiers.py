@@ -44,6 +44,12 @@ def _letters() -> frozenset[str]:
     return frozenset(letter for letter in map(chr, range(1 << 16)) if letter.islower())
 
 
+def has_case(text: str) -> bool:
+    """Whether most letters of a text have capitals."""
+    letters = [letter.upper() != letter.lower() for letter in text if letter.isalpha()]
+    return 2 * sum(letters) > len(letters)
+
+
 def titled(text: str, table: Capitals) -> str:
     """Begin every word with a capital."""
     return _FIRST_LETTER.sub(lambda match: match[0].translate(table), text)

@@ -98,10 +98,11 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
         target_sampling=_sampling(config, "target", target),
         capitals=(source, target) if config.augmentation.upper else None,
     )
-    copies = _copies(source, target)
+    if probability := config.model.lexicon_copies:
+        copies = _copies(source, target)
+        for each in (translations, *others):
+            add_copies(each, *copies, probability=probability)
     for each in (translations, *others):
-        if config.model.lexicon_copies:
-            add_copies(each, *copies, probability=config.model.lexicon_copies)
         _keep_marks(each, range(RESERVED, RESERVED + len(data.marks)))
     lexicon.fill(*translations)
     return Folds.of(others, epsilon=lexicon.epsilon)

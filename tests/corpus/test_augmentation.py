@@ -157,6 +157,19 @@ def test_both_sides_are_in_capitals_where_these_are_spelled(corpus, pairs, subwo
         assert changes.pairs == {i: Pair(*map(of, pairs[line])) for i, line in enumerate(lines)}
 
 
+def test_a_source_that_shows_no_capitals_has_a_target_without_them(subwords, monkeypatch):
+    monkeypatch.setattr(Augmentation, "_spelled", (None, None))
+    pairs = [Pair("我爱狗", "a dog"), Pair("OK", "all right"), Pair("Ein Hund", "a dog")]
+    corpus = Mixture([Part(Encoder(subwords, subwords).encode(pairs))])
+    chosen = corpus.choose(np.arange(3), seed=1, epoch=0)
+    lines = corpus.lines(chosen).tolist()
+    for key, expected in (("upper", Pair("EIN HUND", "A DOG")), ("title", pairs[2])):
+        augmentation = Augmentation(AugmentationConfig(**{key: 1.0}), Filters(), subwords, subwords)
+        changes = augmentation.changes(corpus, chosen, draw=random.Random(1).random, epochs=0.0)
+        changed = {lines[i]: pair for i, pair in changes.pairs.items()}
+        assert changed == {0: pairs[0], 1: pairs[1], 2: expected}
+
+
 def test_modifiers_grow_with_the_epochs_and_windows(make, pairs, subwords):
     source = make({"typos": 1.0, "growth_epochs": 2.0}, window_pairs=100)
     changed = [

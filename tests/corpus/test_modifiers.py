@@ -7,6 +7,7 @@ import pytest
 
 from nmt.corpus.modifiers import (
     capitals,
+    has_case,
     noise_characters,
     noise_line,
     titled,
@@ -28,6 +29,11 @@ def test_capitals_are_those_that_the_subwords_spell():
     table = capitals(frozenset("aäbAB"))
     assert "aäb ßc".translate(table) == "AäB ßc"
     assert "aäß ÿ ж".translate(capitals(None)) == "AÄSS Ÿ Ж"
+
+
+def test_most_letters_have_case_or_have_none():
+    assert list(map(has_case, ("OK!", "é", "我爱 NBA"))) == [True] * 3
+    assert not any(map(has_case, ("我爱 NBA 的", "", "123", "我a")))
 
 
 def test_titles_begin_words_with_capitals_and_leave_the_rest():
