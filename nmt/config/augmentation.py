@@ -20,18 +20,18 @@ class AugmentationConfig:
     """share of the pairs that are joined with another random one, source and target alike, where the limits of length
     allow it (Nguyen et al. 2021)"""
     reversed_pairs: float = field(default=0.0, metadata=within(0.001, 1000, also=0))
-    """passes of an epoch through the text from target to source, behind control symbol 15 (Ding et al. 2021; Gao et al.
+    """passes of an epoch through the text from target to source, with control symbol 15 (Ding et al. 2021; Gao et al.
     2022); needs one joint subword model"""
     reversed_epochs: float = field(default=0.0, metadata=within(0, MOST_COUNTED))
     """epochs after which augmentation.reversed_pairs ends, and the wanted direction is trained alone; 0: never"""
     reversed_words: float = field(default=0.0, metadata=within(0, 1))
-    """share of the pairs whose target words stand in reverse order, behind control symbol 14 (Sánchez-Cartagena et al.
+    """share of the pairs whose target words stand in reverse order, with control symbol 14 (Sánchez-Cartagena et al.
     2021)"""
     replaced_words: float = field(default=0.0, metadata=within(0, 1))
     """share of the pairs in which half of the aligned words are replaced, each with its translation, by random ones,
-    behind control symbol 13 (Sánchez-Cartagena et al. 2021)"""
+    with control symbol 13 (Sánchez-Cartagena et al. 2021)"""
     monotone_words: float = field(default=0.0, metadata=within(0, 1))
-    """share of the pairs whose target words stand in the order of the source, behind control symbol 12
+    """share of the pairs whose target words stand in the order of the source, with control symbol 12
     (Sánchez-Cartagena et al. 2021)"""
     upper: float = field(default=0.0, metadata=within(0, 1))
     """share of the pairs in capitals, on both sides"""

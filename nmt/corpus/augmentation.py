@@ -24,7 +24,7 @@ from nmt.corpus.modifiers import (
 from nmt.corpus.reader import Pair
 from nmt.corpus.word_links import WordLinks
 from nmt.text.scripts import is_unspaced
-from nmt.text.subwords import SubwordModel
+from nmt.text.subwords import MARKS, SubwordModel
 
 FOLDS = 10
 """A lexicon offers a pair what the pairs of other folds say; a pair is of the fold of its line modulo this."""
@@ -90,7 +90,7 @@ class Augmentation:
             plan, pair = plans[i], texts[i]
             if plan.task:
                 pair = self._task_pair(plan.task, pair, draw)
-            elif i in partners:
+            elif i in partners and not _share_marks(pair, texts[partners[i]]):
                 pair = joined(pair, texts[partners[i]])
             pair = self._modified(pair, plan.modifiers, draw)
             if self._fits(pair):
@@ -198,6 +198,11 @@ def _space(before: str, after: str) -> str:
     """Give what parts two lines."""
     is_written_on = any(map(is_unspaced, before)) and any(map(is_unspaced, after)) and " " not in before.strip()
     return "" if is_written_on else " "
+
+
+def _share_marks(first: Pair, second: Pair) -> bool:
+    """Whether two pairs have a mark for a protected span in common; in one line each mark stands once."""
+    return any(mark in MARKS for mark in set(first.source) & set(second.source))
 
 
 def _texts(corpus: Mixture, chosen: Chosen, places: list[int]) -> dict[int, Pair]:

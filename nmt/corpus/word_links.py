@@ -10,6 +10,7 @@ import numpy as np
 from nmt.corpus.reader import Pair
 from nmt.text.alignment import learn_table
 from nmt.text.scripts import is_unspaced
+from nmt.text.subwords import MARKS
 
 _TENSION = 4.0
 """λ of `nmt.text.alignment`."""
@@ -56,7 +57,8 @@ class WordLinks:
             of_source[targets[table.targets[i]]] = float(table.probabilities[i])
         often = np.flatnonzero((table.probabilities >= _LEAST_ENTRY) & (table.counts >= _LEAST_COUNT))
         entries = [Pair(sources[table.sources[i]], targets[table.targets[i]]) for i in often.tolist()]
-        return cls(probabilities, entries)
+        # A mark for a protected span comes into a pair with the span alone.
+        return cls(probabilities, [entry for entry in entries if not set("".join(entry)).intersection(MARKS)])
 
     def links(self, source: Sequence[str], target: Sequence[str]) -> list[int | None]:
         """Find for each target word the place of the source word that it most likely translates, None for no such word.

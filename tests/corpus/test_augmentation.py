@@ -16,6 +16,7 @@ from nmt.corpus.filters import Filters
 from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.reader import Pair
 from nmt.corpus.word_links import WordLinks
+from nmt.text.subwords import MARKS
 from nmt.training.augmentation import augmentation_of, with_reversed
 
 ALL = {"concatenation": 0.3, "typos": 0.3, "upper": 0.2, "title": 0.2, "merged_words": 0.1, "split_words": 0.1}
@@ -115,6 +116,17 @@ def test_a_pair_alone_in_its_fold_stays(pairs, subwords, make):
     alone = Mixture([Part(Encoder(subwords, subwords).encode(pairs[:3]))])
     rows = read(make({"concatenation": 1.0}, mixture=alone).epoch(0), subwords)
     assert {line: pair for line, (_, pair) in rows.items()} == dict(enumerate(pairs[:3]))
+
+
+def test_pairs_with_the_same_mark_are_not_joined(subwords):
+    pairs = [Pair(f"ka {MARKS[i // FOLDS % 2]}", f"to {MARKS[i // FOLDS % 2]}") for i in range(4 * FOLDS)]
+    corpus = Mixture([Part(Encoder(subwords, subwords).encode(pairs))])
+    chosen = corpus.choose(np.arange(len(pairs)), seed=1, epoch=0)
+    augmentation = Augmentation(AugmentationConfig(concatenation=1.0), Filters(), subwords, subwords)
+    changes = augmentation.changes(corpus, chosen, draw=random.Random(1).random, epochs=0.0)
+    joins = [pair for pair in changes.pairs.values() if pair not in pairs]
+    assert 10 < len(joins) < 30
+    assert all(side.count(mark) == 1 for pair in joins for side in pair for mark in MARKS[:2])
 
 
 def test_scripts_without_spaces_are_joined_without_one():

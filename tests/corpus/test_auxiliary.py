@@ -8,6 +8,7 @@ from nmt.corpus.auxiliary import monotone_words, replaced_words, reversed_words
 from nmt.corpus.reader import Pair
 from nmt.corpus.word_links import WordLinks, split_line
 from nmt.errors import CorpusError
+from nmt.text.subwords import MARKS
 
 WORDS = {"one": "eins", "dog": "Hund", "runs": "läuft", "here": "hier", "old": "alter", "sees": "sieht", "two": "zwei"}
 
@@ -56,6 +57,13 @@ def test_words_are_replaced_with_their_translations(links):
         assert sorted(WORDS[word] for word in source if word != ",") == sorted(word for word in target if word != "!")
         changed += sum(one != other for one, other in zip(source, pair.source.split(" "), strict=True))
     assert 130 < changed < 220  # half of 4 words, of which a seventh are replaced by themselves
+
+
+def test_marks_for_protected_spans_replace_no_words():
+    mark = MARKS[0]
+    links = WordLinks.learn(3 * [Pair(f"dog {mark}", f"Hund {mark}"), Pair("dog", "Hund"), Pair(mark, mark)])
+    assert links.entries == [Pair("dog", "Hund")]
+    assert links.links(["dog", mark], ["Hund", mark]) == [0, 1]
 
 
 def test_a_text_without_words_cannot_be_aligned():
