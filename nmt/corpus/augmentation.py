@@ -120,8 +120,8 @@ class Augmentation:
         limits = self.limits.max_source_tokens, self.limits.max_target_tokens
         partners = {}
         for i in places:
-            others = members[int(groups[i])]
-            other = int(others[int(draw() * len(others))])
+            group = members[int(groups[i])]
+            other = int(group[int(draw() * len(group))])
             if other != i and all(side[i] + side[other] <= most for side, most in zip(lengths, limits, strict=True)):
                 partners[i] = other
         return partners

@@ -35,8 +35,8 @@ def monotone_words(pair: Pair, links: WordLinks) -> Pair:
 def replaced_words(pair: Pair, links: WordLinks, draw: Draw) -> Pair:
     """Replace half of the words that are linked one to one, each with its translation, by random lexicon entries."""
     (source, source_space), (target, target_space) = map(split_line, pair)
-    found = links.links(source, target)
-    for j, i in enumerate(found):
-        if i is not None and found.count(i) == 1 and draw() < _REPLACED and links.entries:
+    places = links.links(source, target)
+    for j, i in enumerate(places):
+        if i is not None and places.count(i) == 1 and draw() < _REPLACED and links.entries:
             source[i], target[j] = links.entries[int(draw() * len(links.entries))]
     return Pair(source_space.join(source), target_space.join(target))

@@ -65,7 +65,7 @@ class WordLinks:
 
         The place counts too: p(target | source) · exp(-λ |i/m - j/n|), as in `nmt.text.alignment`.
         """
-        found: list[int | None] = []
+        places: list[int | None] = []
         for j, word in enumerate(target, start=1):
             best, best_weight = None, 0.0
             for i, other in enumerate(source):
@@ -73,5 +73,5 @@ class WordLinks:
                 weight = probability and probability * exp(-_TENSION * abs((i + 1) / len(source) - j / len(target)))
                 if weight > best_weight:
                     best, best_weight = i, weight
-            found.append(best)
-        return found
+            places.append(best)
+        return places

@@ -63,7 +63,7 @@ def with_reversed(config: AugmentationConfig, parts: Sequence[Part], source: Voc
         return [*parts]
     until = f" in the first {config.reversed_epochs:g} epochs" if config.reversed_epochs else ""
     LOG.info(f"the training text is read from target to source too{until}")
-    others = [
+    reversed_parts = [
         replace(
             part,
             corpus=replace(part.corpus, source=part.corpus.target, target=part.corpus.source),
@@ -74,4 +74,4 @@ def with_reversed(config: AugmentationConfig, parts: Sequence[Part], source: Voc
         )
         for part in parts
     ]
-    return [*parts, *others]
+    return [*parts, *reversed_parts]
