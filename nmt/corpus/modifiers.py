@@ -26,6 +26,7 @@ _MOST_WORDS, _MOST_CHARACTERS = 6, 10
 """Of a line of noise."""
 
 
+@cache
 def capitals(characters: frozenset[str] | None) -> Capitals:
     """Map letters to their capitals, where `characters` has these; None: all of Unicode's basic plane is there.
 

@@ -1,6 +1,6 @@
 """From a configuration to what training makes of its pairs, and to the pairs that are read in reverse."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -8,10 +8,14 @@ from nmt.config.augmentation import REVERSED_TAG, AugmentationConfig
 from nmt.corpus.augmentation import Augmentation
 from nmt.corpus.filters import Filters
 from nmt.corpus.mixture import Mixture, Part
+from nmt.corpus.modifiers import capitals, titled
 from nmt.corpus.reader import Pair
 from nmt.corpus.word_links import WordLinks
 from nmt.runs.log import LOG
 from nmt.text.vocabulary import Vocabulary, subwords_of
+
+Case = Callable[[str], str]
+"""Writes a line in another letter case."""
 
 _MOST_ALIGNED = 200_000
 """Pairs of each corpus whose words are aligned: memory holds all of them."""
@@ -36,15 +40,26 @@ def augmentation_of(
     return Augmentation(config, limits, source, target, links)
 
 
-def some_in_capitals(pairs: Iterable[Pair], *, share: float) -> Iterator[Pair]:
-    """Yield all pairs, and a share of them in capitals too, evenly spread, so that subwords are trained on both.
+def letter_cases(config: AugmentationConfig) -> dict[Case, float]:
+    """List how training writes some lines, in capitals or in title case, with the share of each."""
+    shares = {str.upper: config.upper, _in_title_case: config.title}
+    return {case: share for case, share in shares.items() if share}
 
-    Subwords that were trained without them spell capitals letter by letter, which makes lines several times as long.
+
+def _in_title_case(text: str) -> str:
+    return titled(text, capitals(None))
+
+
+def with_cases(pairs: Iterable[Pair], cases: Mapping[Case, float]) -> Iterator[Pair]:
+    """Yield all pairs, and a share of them in each letter case too, evenly spread, so that subwords are trained on all.
+
+    Subwords that were trained without capitals spell them letter by letter, which makes lines several times as long.
     """
     for number, pair in enumerate(pairs):
         yield pair
-        if int(number * share) < int((number + 1) * share):
-            yield Pair(pair.source.upper(), pair.target.upper())
+        for case, share in cases.items():
+            if int(number * share) < int((number + 1) * share):
+                yield Pair(*map(case, pair))
 
 
 def _pairs(part: Part) -> Sequence[Pair]:

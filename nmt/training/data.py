@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from nmt.config.schema import to_dict
@@ -26,7 +27,7 @@ from nmt.text.spans import common_marks
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary
-from nmt.training.augmentation import augmentation_of, some_in_capitals, with_reversed
+from nmt.training.augmentation import Case, augmentation_of, letter_cases, with_cases, with_reversed
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ def prepare(
         CorpusError: a corpus is missing, misaligned, empty, not UTF-8 or full of unknown words.
         SubwordError: subwords cannot be trained or loaded.
     """
-    settings, upper, sides = config.corpus, config.augmentation.upper, len(task.sides)
+    settings, sides, cases = config.corpus, len(task.sides), letter_cases(config.augmentation)
     texts = _training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
     valid, test = read_scored_text(config, task, "valid"), read_scored_text(config, task, "test")
@@ -111,7 +112,7 @@ def prepare(
     source, target = (
         subwords
         or task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=hold_out)
-        or subword_models(config.subwords, paths, sides=sides, hold_out=hold_out, cache=cache, upper=upper)
+        or subword_models(config.subwords, paths, sides=sides, hold_out=hold_out, cache=cache, cases=cases)
     )
     task = task.settled(target)
     _check_texts(config, task, paths, target)
@@ -181,7 +182,7 @@ def subword_models(
     sides: int = 2,
     hold_out: int = 0,
     cache: Cache,
-    upper: float = 0.0,
+    cases: Mapping[Case, float] = MappingProxyType({}),
 ) -> tuple[SubwordModel, SubwordModel]:
     """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
 
@@ -191,7 +192,7 @@ def subword_models(
         sides: of a pair; 1: both are the same line, which is counted once.
         hold_out: threshold of `hold_out_threshold`; pairs that it holds out of any text shape no subword.
         cache: of the cache directory, where trained models are kept.
-        upper: share of the pairs that shape subwords in capitals too.
+        cases: shares of the pairs that shape subwords in another letter case too.
     """
     if config.model or config.source_model:
         names = (config.model,) if config.model else (config.source_model, config.target_model)
@@ -200,14 +201,14 @@ def subword_models(
     how_to_sample = ("sampling_alpha", "sampled_sides", "mark_rate")
     settings = {key: value for key, value in to_dict(config).items() if key not in how_to_sample}
     marks = settings["marks"] = config.marks if sides == 2 else 0
-    if upper:
-        settings["upper"] = upper
+    if cases:
+        settings["cases"] = {case.__name__: share for case, share in cases.items()}
     key = _digest(settings, [cache.digests(paths) for paths in texts], hold_out)[:32]
     directory = cache.cache_dir / "subwords"
 
     def pairs() -> Iterator[Pair]:
         kept = (pair for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
-        return some_in_capitals(kept, share=upper)
+        return with_cases(kept, cases)
 
     lines = {"": (text for pair in pairs() for text in pair[:sides])}
     if not config.joint:

@@ -16,6 +16,7 @@ from nmt.runs.log import LOG
 from nmt.text.alignment import TranslationTable, cross_fit
 from nmt.text.subwords import RESERVED, SubwordModel
 from nmt.text.vocabulary import subwords_of
+from nmt.training.augmentation import Case, letter_cases
 from nmt.training.data import TrainingData
 
 _DISCOUNT = 0.5
@@ -35,6 +36,13 @@ class Sampling(NamedTuple):
     alpha: float
     """see `SubwordModel.sample_batch`"""
     seed: int
+
+
+class Cases(NamedTuple):
+    """How training writes some lines of one side."""
+
+    subwords: SubwordModel
+    changes: tuple[Case, ...]
 
 
 class Translations(NamedTuple):
@@ -90,13 +98,14 @@ def fill_lexicon(lexicon: Lexicon, config: TrainConfig, data: TrainingData) -> F
     """Align the training text for a model's lexicon; return what training offers of it to each pair."""
     LOG.info("aligning the training text for the lexicon")
     source, target = subwords_of(data.source_subwords), subwords_of(data.target_subwords)
+    changes = tuple(letter_cases(config.augmentation))
     translations, others = learn_translations(
         data.corpus,
         **data.vocabularies,
         size=config.model.lexicon_size,
         source_sampling=_sampling(config, "source", source),
         target_sampling=_sampling(config, "target", target),
-        capitals=(source, target) if config.augmentation.upper else None,
+        cases=(Cases(source, changes), Cases(target, changes)) if changes else None,
     )
     if probability := config.model.lexicon_copies:
         copies = _copies(source, target)
@@ -153,7 +162,7 @@ def learn_translations(
     size: int,
     source_sampling: Sampling | None = None,
     target_sampling: Sampling | None = None,
-    capitals: tuple[SubwordModel, SubwordModel] | None = None,
+    cases: tuple[Cases, Cases] | None = None,
 ) -> tuple[Translations, list[Translations]]:
     """Learn the `size` most likely translations of every source subword, and the same without each fold's pairs.
 
@@ -164,15 +173,16 @@ def learn_translations(
     an occurrence from each.
 
     Where training samples segmentations, some sampled ones of each pair count beside the best: their subwords need
-    translations too. Where training has lines in capitals, each pair counts in these as well, which the subwords of
-    both sides, `capitals`, segment.
+    translations too. Where training has lines in other letter cases, as `cases` says of both sides, each pair counts in
+    these as well.
     """
-    segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0) + bool(capitals)
-    source_capitals, target_capitals = capitals or (None, None)
+    source_cases, target_cases = cases or (None, None)
+    segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
+    segmentations += len(source_cases.changes) if source_cases else 0
     pairs = sum(len(part.corpus) for part in corpus.parts)
     whole, others, aligned = cross_fit(
-        _Rows(corpus, 0, ways=segmentations, sampling=source_sampling, capitals=source_capitals),
-        _Rows(corpus, 1, ways=segmentations, sampling=target_sampling, capitals=target_capitals),
+        _Rows(corpus, 0, ways=segmentations, sampling=source_sampling, cases=source_cases),
+        _Rows(corpus, 1, ways=segmentations, sampling=target_sampling, cases=target_cases),
         target_vocabulary=target_vocabulary,
         fold_of=np.concatenate([(part.corpus.lines % FOLDS).astype(np.uint8) for part in corpus.parts]),
         folds=FOLDS,
@@ -204,16 +214,17 @@ def _most_likely(table: TranslationTable, vocabulary: int, size: int) -> Transla
 class _Rows(Sequence[Any]):
     """One side of all pairs of a mixture, with end of sentence, as the model reads them.
 
-    Each pair is there in several ways, one after the other: as it is best segmented, as it is sampled, in capitals.
+    Each pair is there in several ways, one after the other: as it is best segmented, as it is sampled, in other letter
+    cases.
     """
 
     def __init__(
-        self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None, capitals: SubwordModel | None = None
+        self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None, cases: Cases | None = None
     ) -> None:
         self._sides = [(part.corpus.source, part.corpus.target)[side] for part in corpus.parts]
         self._prefixes = [() if side else part.prefix for part in corpus.parts]
         self._ends = np.cumsum([len(part.corpus) for part in corpus.parts])
-        self._side, self._ways, self._sampling, self._capitals = side, ways, sampling, capitals
+        self._side, self._ways, self._sampling, self._cases = side, ways, sampling, cases
 
     def __len__(self) -> int:
         return int(self._ends[-1]) * self._ways
@@ -223,8 +234,8 @@ class _Rows(Sequence[Any]):
         part = int(np.searchsorted(self._ends, number, side="right"))
         place = number - (self._ends[part - 1] if part else 0)
         ids: Any = self._sides[part].row(place)
-        if self._capitals and way == self._ways - 1:
-            ids = self._capitals.encode(self._sides[part].line(place).upper())
+        if self._cases and (case := way - self._ways + len(self._cases.changes)) >= 0:
+            ids = self._cases.subwords.encode(self._cases.changes[case](self._sides[part].line(place)))
         elif way and self._sampling:
             subwords, alpha, seed = self._sampling
             seed = int(np.random.SeedSequence((seed, index, self._side)).generate_state(1, np.uint64)[0])

@@ -5,8 +5,9 @@ import signal
 import pytest
 
 from nmt.bundle.weights import load_bundle
+from nmt.config.augmentation import AugmentationConfig
 from nmt.corpus.reader import Pair
-from nmt.training.augmentation import some_in_capitals
+from nmt.training.augmentation import letter_cases, with_cases
 from nmt.training.data import prepare
 from nmt.training.trainer import Trainer
 
@@ -70,11 +71,12 @@ def test_a_run_goes_on_with_its_own_augmentation_only(command):
 
 
 def test_subwords_are_trained_on_capitals_too():
-    pairs = [Pair(f"a{i}", "ß") for i in range(10)]
-    assert list(some_in_capitals(pairs, share=0.0)) == pairs
-    some = list(some_in_capitals(pairs, share=0.3))
-    assert [pair for pair in some if pair not in pairs] == [Pair(f"A{i}", "SS") for i in (3, 6, 9)]
+    pairs = [Pair(f"aa{i}", "b ß") for i in range(10)]
+    assert list(with_cases(pairs, letter_cases(AugmentationConfig()))) == pairs
+    some = list(with_cases(pairs, letter_cases(AugmentationConfig(upper=0.3, title=0.1))))
     assert [pair for pair in some if pair in pairs] == pairs
+    others = [pair for pair in some if pair not in pairs]
+    assert others == [Pair("AA3", "B SS"), Pair("AA6", "B SS"), Pair("AA9", "B SS"), Pair("Aa9", "B SS")]
 
 
 def test_with_capitals_their_lines_are_not_spelled_letter_by_letter(make_config, corpus):

@@ -287,9 +287,10 @@ def test_copies_without_a_lexicon_are_refused(command):
     assert message == ("model.lexicon_copies=0.2 needs a lexicon: set model.lexicon_size, as in model.lexicon_size=20")
 
 
-@pytest.mark.parametrize("upper", [0.0, 0.3])
-def test_with_lines_in_capitals_their_subwords_have_translations_too(make_config, upper):
-    settings = {"subwords__vocabulary_size": 600, "subwords__sampling_alpha": 0.0, "augmentation__upper": upper}
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_with_lines_in_capitals_their_subwords_have_translations_too(make_config, share):
+    settings = {"subwords__vocabulary_size": 600, "subwords__sampling_alpha": 0.0}
+    settings |= {"augmentation__upper": share, "augmentation__title": share}
     config = make_config(model__lexicon_size=3, **settings)
     data = prepare(config)
     subwords = data.source_subwords
@@ -302,4 +303,5 @@ def test_with_lines_in_capitals_their_subwords_have_translations_too(make_config
         return subwords.decode(lexicon.targets[ids, lexicon.probabilities[ids].argmax(1)].tolist())
 
     assert translated("not").startswith("nicht")
-    assert translated("NOT").startswith("NICHT") == bool(upper)
+    assert translated("NOT").startswith("NICHT") == bool(share)
+    assert ("Nicht" in translated("Not")) == bool(share)
