@@ -100,5 +100,5 @@ def _overlaps(data: TrainingData, texts: list[ParallelText]) -> list[Overlap]:
     if not texts:
         return []
     key = ("overlaps", data.corpus_digest, data.valid_digest, text_digest(data.test), len(texts))
-    corpora = (part.corpus for part in data.corpus.parts)
+    corpora = (part.corpus for part in data.corpus.parts if not part.is_reversed)
     return [Overlap(*counts) for counts in remembered(data.cache, lambda: count_overlaps(corpora, texts), *key)]

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from nmt.config.corpus import CorpusConfig
 from nmt.config.train import TrainConfig
+from nmt.corpus.augmentation import Augmentation
 from nmt.corpus.cache import Cache, digest_of
 from nmt.corpus.encoding import EncodedCorpus, Encoder
 from nmt.corpus.filters import hold_out_threshold
@@ -20,6 +21,7 @@ from nmt.tasks.translation import TRANSLATION
 from nmt.text.spans import common_marks
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary
+from nmt.training.augmentation import augmentation_of, letter_cases, with_reversed
 from nmt.training.subwords import subword_models
 
 T = TypeVar("T")
@@ -59,6 +61,8 @@ class TrainingData:
     """raw test text, scored once at the end"""
     cache: Cache
     """what earlier starts found out about the text"""
+    augmentation: Augmentation | None = None
+    """what becomes of some pairs"""
 
     @property
     def vocabularies(self) -> dict[str, int]:
@@ -89,7 +93,7 @@ def prepare(
         CorpusError: a corpus is missing, misaligned, empty, not UTF-8 or full of unknown words.
         SubwordError: subwords cannot be trained or loaded.
     """
-    settings = config.corpus
+    settings, cases = config.corpus, letter_cases(config.augmentation)
     texts = training_texts(config, task)
     # First of all, what is soon read: a mistake there shall not be told after minutes of encoding.
     valid, test = read_scored_text(config, task, "valid"), read_scored_text(config, task, "test")
@@ -101,7 +105,13 @@ def prepare(
         subwords
         or task.vocabularies(paths, size=config.subwords.vocabulary_size, hold_out=hold_out)
         or subword_models(
-            config.subwords, paths, sides=len(task.sides), hold_out=hold_out, cache=cache, deduplicate=once
+            config.subwords,
+            paths,
+            sides=len(task.sides),
+            hold_out=hold_out,
+            cache=cache,
+            deduplicate=once,
+            cases=cases,
         )
     )
     task = task.settled(target)
@@ -128,16 +138,19 @@ def prepare(
     parts = [
         Part(corpus, text.weight, source.tag_prefix(text.tag)) for corpus, text in zip(corpora, texts, strict=True)
     ]
+    names = digest_of(digest, [text.weight for text in texts], [text.tag for text in texts])
+    mixture = Mixture(with_reversed(config.augmentation, parts, source), digest=names)
     return TrainingData(
         task,
         texts,
-        Mixture(parts, digest=digest_of(digest, [text.weight for text in texts], [text.tag for text in texts])),
+        mixture,
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
         valid=valid or corpora[0].held_out,
         test=test,
         cache=cache,
+        augmentation=augmentation_of(config.augmentation, mixture, limits=filters, subwords=(source, target)),
     )
 
 

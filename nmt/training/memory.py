@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nmt.bundle.networks import build_network
-from nmt.config.choices import TaskName
+from nmt.config.choices import ObjectiveKind, TaskName
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.mixture import Mixture
@@ -56,11 +56,12 @@ def estimate(config: TrainConfig, data: TrainingData, *, processes: int = 1) -> 
     source, target = data.source_subwords, data.target_subwords
     model = build_network(config.task, config.model, source, target, shapes_only=True)
     translates = config.task is TaskName.translation
+    passes = 2 if config.objective.kind is ObjectiveKind.cutoff else 1  # of which both are kept at once
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Estimate(
         parameters,
         model=_COPIES * _FLOAT * parameters,
-        batch=_batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
+        batch=passes * _batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
         lexicon=_FOLDS * 2 * _FLOAT * source.vocabulary_size * config.model.lexicon_size * translates,
     )
 
