@@ -66,7 +66,9 @@ def _novelties(data: TrainingData, sides: Sequence[int]) -> list[Novelty]:
     vocabularies = (data.source_subwords, data.target_subwords)
     found = []
     for place in sides:
-        training = [(part.corpus.source, part.corpus.target)[place] for part in data.corpus.parts]
+        training = [
+            (part.corpus.source, part.corpus.target)[place] for part in data.corpus.parts if not part.is_reversed
+        ]
         rows = vocabularies[place].encode_batch(list(data.valid[place]))
         found.append(measure_novelty(training, rows))
     return found
