@@ -137,6 +137,7 @@ class ObjectiveKind(Word):
     scheduled_sampling = "scheduled_sampling"
     self_critical = "self_critical"
     minimum_risk = "minimum_risk"
+    cutoff = "cutoff"
 
     @property
     def searches(self) -> bool:

@@ -47,8 +47,8 @@ class ModelConfig:
     dropout: float = field(default=0.2, metadata=within(0, 1, below=True))
     """dropout on the inputs and outputs of every layer"""
     word_dropout: float = field(default=0.0, metadata=within(0, 1, below=True))
-    """with task=labelling or classification, probability with which a word and its characters are left out in training
-    (Iyyer et al. 2015)"""
+    """probability with which training leaves out a word (Iyyer et al. 2015); with task=translation, a subword at each
+    position of both sides (Sennrich & Zhang 2019)"""
     window: int = field(default=0, metadata=within(0, 16))
     """with task=labelling or classification, the encoder reads each word beside so many neighbours on both sides
     (Collobert et al. 2011); 0: the word alone"""
@@ -58,6 +58,9 @@ class ModelConfig:
     lexicon_size: int = field(default=0, metadata=within(0, 1000))
     """translations of each source subword, from word alignments of the training text; the model favours them where
     attention reads the subword (Arthur et al. 2016); 0: none"""
+    lexicon_copies: float = field(default=0.0, metadata=within(0, 1, below=True))
+    """least probability, in the lexicon, of a target subword that is spelled as the source subword, so that names are
+    copied; 0: what alignments say"""
     lexicon_epsilon: float = field(default=1e-4, metadata=within(0, 1, above=True))
     """added to a word's probability by the lexicon; a smaller value gives the lexicon more weight"""
     init: Initialization = Initialization.glorot_orthogonal
@@ -83,6 +86,11 @@ class ModelConfig:
             raise ConfigError(
                 f"model.lexicon_size={self.lexicon_size} is not possible with model.attention=none: the lexicon "
                 "favours translations of what attention looks at; set model.lexicon_size=0"
+            )
+        if self.lexicon_copies and not self.lexicon_size:
+            raise ConfigError(
+                f"model.lexicon_copies={self.lexicon_copies:g} needs a lexicon: set model.lexicon_size, as in "
+                "model.lexicon_size=20"
             )
         if self.repeat_summary and self.attention is not AttentionKind.none:
             raise ConfigError(

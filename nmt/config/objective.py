@@ -12,8 +12,8 @@ class ObjectiveConfig:
     """What training minimises; self_critical and minimum_risk search, and start from a trained bundle."""
 
     kind: ObjectiveKind = ObjectiveKind.cross_entropy
-    """cross_entropy, scheduled_sampling (Bengio et al. 2015), self_critical (Rennie et al. 2017) or minimum_risk (Shen
-    et al. 2016)"""
+    """cross_entropy, scheduled_sampling (Bengio et al. 2015), self_critical (Rennie et al. 2017), minimum_risk (Shen
+    et al. 2016) or cutoff (Gao et al. 2022)"""
     cross_entropy_weight: float = field(default=0.0, metadata=within(0, 1, below=True))
     """share of cross-entropy mixed into self_critical and minimum_risk; 0: none, as in the papers"""
     decay: Decay = Decay.inverse_sigmoid
@@ -32,12 +32,23 @@ class ObjectiveConfig:
     """the reference is one more candidate of minimum_risk (Shen et al. 2016, algorithm 1)"""
     sharpness: float = field(default=5e-3, metadata=within(0, 100, above=True))
     """exponent of the candidates' probabilities in minimum_risk, α (Shen et al. 2016, equation 12)"""
+    cutoff_rate: float = field(default=0.05, metadata=within(0, 1, below=True))
+    """probability with which cutoff leaves out the embedding of a subword, position by position on both sides"""
+    cutoff_weight: float = field(default=3.0, metadata=within(0, 1000))
+    """weight of the divergence between the predictions of cutoff's whole and cut inputs, α (Gao et al. 2022)"""
+    cutoff_cross_entropy: float = field(default=0.0, metadata=within(0, 1000))
+    """weight of the cross-entropy of cutoff's cut inputs (Shen et al. 2020); 0: it is not computed"""
     max_length_ratio: float = field(default=1.5, metadata=within(0, 1000, above=True))
     """an output may have this many subwords for each subword of the reference, plus 10"""
 
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
         check_ranges(self, "objective.")
+        if self.kind is ObjectiveKind.cutoff and not (self.cutoff_weight or self.cutoff_cross_entropy):
+            raise ConfigError(
+                "objective.cutoff_weight=0 and objective.cutoff_cross_entropy=0 leave cutoff without a use: set one of "
+                "them, or take objective=cross_entropy"
+            )
 
     def require_parent(self, init_from: str, *, inherits: bool) -> None:
         """Raise ConfigError where the objective searches, and nothing was trained that could.

@@ -1,12 +1,17 @@
 """Which keys have no meaning for a task: a setting that would silently change nothing is refused."""
 
+from dataclasses import fields
 from typing import Any
 
+from nmt.config.augmentation import AugmentationConfig
 from nmt.config.choices import MetricName, TaskName
 from nmt.config.schema import as_typed
 from nmt.errors import ConfigError
 
+_OF_PAIRS = tuple(f"augmentation.{item.name}" for item in fields(AugmentationConfig))
+"""What only parallel text can have."""
 _OF_WORDS = (
+    *_OF_PAIRS,
     *("init_from", "corpus.pairs", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model"),
     *("subwords.inherit",),
     *("subwords.sampling_alpha", "subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
@@ -16,14 +21,14 @@ _OF_WORDS = (
 MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
     TaskName.translation: (
         *("corpus.repair_bio", "corpus.strip_token_digits", "corpus.coarse_labels"),
-        *("model.pooling", "model.word_dropout", "model.window"),
+        *("model.pooling", "model.window"),
     ),
     TaskName.labelling: (*_OF_WORDS, "corpus.coarse_labels", "model.pooling"),
     TaskName.classification: (*_OF_WORDS, "corpus.repair_bio", "corpus.strip_token_digits"),
     TaskName.generation: (
         *("init_from", "corpus.pairs", "corpus.source", "corpus.tags", "corpus.tag_names", "corpus.repair_bio"),
         *("corpus.strip_token_digits", "corpus.coarse_labels", "subwords.joint", "subwords.source_model"),
-        *("subwords.marks", "subwords.mark_rate", "subwords.inherit", "objective.kind"),
+        *("subwords.marks", "subwords.mark_rate", "subwords.inherit", "objective.kind", *_OF_PAIRS),
         *("model.pooling", "model.word_dropout", "model.window"),
     ),
 }

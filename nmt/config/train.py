@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from nmt.config.augmentation import AugmentationConfig
 from nmt.config.choices import MetricName, Normalization, Precision, Sides, SubwordKind, TaskName, Tying
 from nmt.config.corpus import CorpusConfig as CorpusConfig
 from nmt.config.model import ModelConfig
@@ -159,6 +160,7 @@ class TrainConfig:
     """a bundle whose weights, subwords and model settings training starts from; empty: from scratch"""
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     subwords: SubwordsConfig = field(default_factory=SubwordsConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -187,8 +189,9 @@ class TrainConfig:
                 "or leave subwords.inherit out"
             )
         require(bool(self.run_dir), "run_dir", "''", "a directory")
-        one_model = self.subwords.joint if not self.subwords.source_model else False
-        if self.model.tying is Tying.all and not (one_model or self.subwords.model):
+        one_model = bool(self.subwords.model) or (self.subwords.joint and not self.subwords.source_model)
+        self.augmentation.validate(tags=self.corpus.tags, is_joint=one_model, has_pairs=bool(self.corpus.pairs))
+        if self.model.tying is Tying.all and not one_model:
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )

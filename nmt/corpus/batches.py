@@ -12,18 +12,20 @@ import torch
 from torch import Tensor
 
 from nmt.config.choices import Sides
+from nmt.corpus.augmentation import Augmentation, Changes
 from nmt.corpus.cache import Cache
 from nmt.corpus.marking import marked_pair
 from nmt.corpus.mixture import Chosen, Mixture
 from nmt.corpus.padding import pad_rows
 from nmt.corpus.prefetch import prefetch
-from nmt.text.vocabulary import Vocabulary
+from nmt.corpus.reader import Pair
+from nmt.text.vocabulary import Vocabulary, subwords_of
 
 _Integers = npt.NDArray[np.int64]
 _Row = Sequence[int] | npt.NDArray[Any]
 # What a stream of random numbers is for: the last number of its entropy, never 0, which SeedSequence ignores there.
 _SOURCE, _TARGET, _TIES, _ORDER = 1, 2, 3, 4
-_MARKS = 7  # a mixture has 5 and 6
+_MARKS, _CHANGES = 7, 8  # a mixture has 5 and 6
 _FORMAT = 2  # of the batches; counts that were cached under another one are ignored
 
 
@@ -89,6 +91,7 @@ class BatchSource:
         sampled_sides: whose segmentations are sampled.
         marks: that both vocabularies have, see nmt.text.spans.
         mark_rate: share of the pairs that get some at random, see nmt.corpus.marking.
+        augmentation: what becomes of some pairs; None: nothing.
         window_pairs: most pairs of a window: what memory holds, and what sorting can choose from.
         first_window_pairs: pairs of the very first window where segmentations are sampled. Sampling a whole window
             takes seconds, and the start would wait for them. Only this window is small, since sorting has less to
@@ -107,6 +110,7 @@ class BatchSource:
     sampled_sides: Sides = Sides.both
     marks: str = ""
     mark_rate: float = 0.0
+    augmentation: Augmentation | None = None
     window_pairs: int = 32_768
     first_window_pairs: int = 2_048
     prefetch: int = 8
@@ -160,39 +164,53 @@ class BatchSource:
         """Choose, segment, sort, cut and shuffle: the whole content of one window."""
         entropy = (self.seed, epoch, number)
         chosen = self.corpus.choose(positions, seed=self.seed, epoch=epoch)
-        marked = self._marked(chosen, entropy)
+        changes = self._changes(chosen, entropy, epoch + int(positions[0]) / self.corpus.pairs(epoch))
+        changed = changes.pairs | self._marked(chosen, changes.pairs, entropy)
         sources, targets = (
-            self._segmented(chosen, side, (*entropy, number), {i: pair[number - 1] for i, pair in marked.items()})
+            self._segmented(chosen, side, (*entropy, number), {i: pair[number - 1] for i, pair in changed.items()})
             for side, number in (("source", _SOURCE), ("target", _TARGET))
         )
-        source, target = _Rows.of(sources, self.corpus.prefixes(chosen)), _Rows.of(targets)
+        prefixes = self.corpus.prefixes(chosen)
+        for i, tag in changes.tags.items():
+            # The symbol of a target language stays the first: it chooses the lexicon.
+            at = int(prefixes[i][:1] != () and prefixes[i][0] in subwords_of(self.source_subwords).language_ids)
+            prefixes[i] = (*prefixes[i][:at], *self.source_subwords.tag_prefix(tag), *prefixes[i][at:])
+        source, target = _Rows.of(sources, prefixes), _Rows.of(targets)
         ties = _random(len(positions), *entropy, _TIES)
         batches = group(source.lengths(), target.lengths(), ties, budget=self.batch_tokens)
         shuffled = np.argsort(_random(len(batches), *entropy, _ORDER), kind="stable")
         return _Window(source, target, self.corpus.lines(chosen), [batches[i] for i in shuffled])
 
     def _segmented(
-        self, chosen: Chosen, side: str, entropy: tuple[int, ...], marked: Mapping[int, str]
+        self, chosen: Chosen, side: str, entropy: tuple[int, ...], changed: Mapping[int, str]
     ) -> Sequence[_Row]:
-        """Give the rows of one side; some have other text than the corpus, which has marks."""
+        """Give the rows of one side; some have other text than the corpus."""
         subwords = self.source_subwords if side == "source" else self.target_subwords
         if self.sampling_alpha <= 0 or not self.sampled_sides.include(side):
             rows: list[_Row] = [*self.corpus.ids(chosen, side)]
-            for i, ids in zip(marked, subwords.encode_batch([*marked.values()]), strict=True):
+            for i, ids in zip(changed, subwords.encode_batch([*changed.values()]), strict=True):
                 rows[i] = ids
             return rows
-        texts = [marked.get(i, text) for i, text in enumerate(self.corpus.texts(chosen, side))]
+        texts = [changed.get(i, text) for i, text in enumerate(self.corpus.texts(chosen, side))]
         return subwords.sample_batch(texts, alpha=self.sampling_alpha, seed=int(_random(1, *entropy)[0]))
 
-    def _marked(self, chosen: Chosen, entropy: tuple[int, ...]) -> dict[int, tuple[str, str]]:
-        """Put marks into some of the pairs; give their texts by their places among the chosen."""
+    def _changes(self, chosen: Chosen, entropy: tuple[int, ...], epochs: float) -> Changes:
+        """Augment some of the pairs, before which so many epochs were trained."""
+        if self.augmentation is None:
+            return Changes({}, {})
+        draw = random.Random(int(_random(1, *entropy, _CHANGES)[0])).random
+        return self.augmentation.changes(self.corpus, chosen, draw=draw, epochs=epochs)
+
+    def _marked(self, chosen: Chosen, changed: Mapping[int, Pair], entropy: tuple[int, ...]) -> dict[int, Pair]:
+        """Put marks into some of the pairs, some of which are changed; give their texts by their places."""
         if not (self.marks and self.mark_rate):
             return {}
         draw = random.Random(int(_random(1, *entropy, _MARKS)[0])).random
         places = [i for i in range(len(chosen.rows)) if draw() < self.mark_rate]
         some = Chosen(chosen.parts[places], chosen.rows[places])
         pairs = zip(places, self.corpus.texts(some, "source"), self.corpus.texts(some, "target"), strict=True)
-        return {i: marked_pair(source, target, marks=self.marks, draw=draw) for i, source, target in pairs}
+        texts = {i: changed.get(i, Pair(source, target)) for i, source, target in pairs}
+        return {i: Pair(*marked_pair(*pair, marks=self.marks, draw=draw)) for i, pair in texts.items()}
 
     def _known_counts(self, epoch: int) -> list[int]:
         """How many batches the first windows of an epoch have, as far as that is remembered."""
@@ -207,7 +225,9 @@ class BatchSource:
         """All that the number of batches depends on, but the epoch: of each key, the last one is remembered."""
         windows = (self.batch_tokens, self.window_pairs, self.first_window_pairs)
         settings = (self.seed, self.sampling_alpha, self.sampled_sides.value, self.marks, self.mark_rate, *windows)
-        return ("batches", _FORMAT, self.corpus.digest, *settings)
+        more = [self.augmentation.key] if self.augmentation else []
+        more += [repr((part.weight, part.epochs)) for part in self.corpus.parts if part.is_reversed]
+        return ("batches", _FORMAT, self.corpus.digest, *settings, *more)
 
 
 def _random(count: int, *entropy: int) -> npt.NDArray[np.uint64]:

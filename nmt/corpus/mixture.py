@@ -24,16 +24,24 @@ class Part:
         corpus: its pairs, one at least.
         weight: passes of an epoch through it, above 0, taken as the decimal number that it is printed as.
         prefix: ids before every source, such as a control symbol's.
+        epochs: after which no epoch takes any of its pairs; 0: none is the last.
+        is_reversed: whether these are pairs of another part, read from target to source.
     """
 
     corpus: EncodedCorpus
     weight: float = 1.0
     prefix: tuple[int, ...] = ()
+    epochs: float = 0.0
+    is_reversed: bool = False
 
     def stream(self, epoch: int) -> tuple[int, int]:
         """Positions, from the first to before the last, that an epoch takes from the endless stream of the pairs."""
         per_epoch = Fraction(str(self.weight)) * len(self.corpus)
-        return int(epoch * per_epoch), int((epoch + 1) * per_epoch)
+        start, stop = int(epoch * per_epoch), int((epoch + 1) * per_epoch)
+        if not self.epochs:
+            return start, stop
+        last = int(Fraction(str(self.epochs)) * per_epoch)
+        return min(start, last), min(stop, last)
 
 
 class Chosen(NamedTuple):
@@ -60,8 +68,8 @@ class Mixture:
     digest: str = ""
 
     def __len__(self) -> int:
-        """Count the pairs of all corpora."""
-        return sum(len(part.corpus) for part in self.parts)
+        """Count the pairs of all corpora; those that are read in reverse too count once."""
+        return sum(len(part.corpus) for part in self.parts if not part.is_reversed)
 
     def pairs(self, epoch: int) -> int:
         """How many pairs an epoch has; with weights below 1 perhaps none."""

@@ -61,15 +61,20 @@ def sequence_loss(
         previous = shifted(target, bos_id=bos_id)
     decoded = model(source, source_lengths, previous, offer=offer)
     positions = real_positions(target, target_lengths)
-    selected = decoded.select(positions)
+    words = target.flatten().index_select(0, positions)
+    return selected_loss(model, decoded.select(positions), words, label_smoothing=label_smoothing)
+
+
+def selected_loss(model: Scorer, selected: DecoderOutput, words: Tensor, *, label_smoothing: float) -> Loss:
+    """Score N selected positions of a batch, whose true words are given, (N,), as `sequence_loss` does."""
     smoothed, negative_log_likelihood = projected_cross_entropy(
         model.features(selected),
         *model.output_parameters(),
-        target.flatten().index_select(0, positions),
+        words,
         label_smoothing=label_smoothing,
         lexicon_bias=selected.lexicon_bias,
     )
-    return Loss(smoothed, negative_log_likelihood, int(positions.numel()))
+    return Loss(smoothed, negative_log_likelihood, int(words.numel()))
 
 
 def shifted(target: Tensor, *, bos_id: int) -> Tensor:

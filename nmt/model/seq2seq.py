@@ -32,6 +32,15 @@ class Step(NamedTuple):
     normalized: bool = False
 
 
+class Kept(NamedTuple):
+    """Which inputs are read; the embeddings of the others are zero."""
+
+    source: Tensor
+    """(B, S) bool"""
+    previous: Tensor
+    """(B, T) bool"""
+
+
 class Bridge(nn.Module):
     """Encoder summary → first decoder state, for each part of the state of every layer.
 
@@ -65,6 +74,8 @@ class Seq2Seq(nn.Module):
 
     multi_step = None
     """It has only steps."""
+    word_dropout = 0.0
+    """Probability with which training leaves out a position of a source or a target."""
 
     def __init__(
         self,
@@ -100,15 +111,22 @@ class Seq2Seq(nn.Module):
         return self.target_embedding.weight.device
 
     def start(
-        self, source: Tensor, lengths: Tensor, constraints: object = None, *, offer: Offer | None = None
+        self,
+        source: Tensor,
+        lengths: Tensor,
+        constraints: object = None,
+        *,
+        offer: Offer | None = None,
+        kept: Tensor | None = None,
     ) -> DecoderState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence.
 
         An `offer` takes the place of what the model's own lexicon says. `constraints` change nothing here, where the
-        whole vocabulary is scored.
+        whole vocabulary is scored. Where `kept` (B, S) is False, the embedding is zero.
         """
         mask = torch.arange(source.size(1), device=source.device) < lengths.unsqueeze(1)
-        encoded: Encoded = self.encoder(self._embed(source, self.source_embedding or self.target_embedding), lengths)
+        embedded = self._embed(source, self.source_embedding or self.target_embedding, kept=kept)
+        encoded: Encoded = self.encoder(embedded, lengths)
         if offer is None and self.lexicon is not None:
             offer = self.lexicon(source)
         return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer)
@@ -129,14 +147,23 @@ class Seq2Seq(nn.Module):
         return self.decoder.advance(self._embed(previous, self.target_embedding), state)
 
     def forward(
-        self, source: Tensor, lengths: Tensor, previous: Tensor, *, offer: Offer | None = None
+        self,
+        source: Tensor,
+        lengths: Tensor,
+        previous: Tensor,
+        *,
+        offer: Offer | None = None,
+        kept: Kept | None = None,
     ) -> DecoderOutput:
         """Run a whole target, teacher forced: previous (B, T) ids from BOS on → T positions; `offer` as for `start`.
 
-        Project the real positions only, with `project`: the output matrix is the largest product of all.
+        Inputs that are not `kept` are read as zeros. Project the real positions only, with `project`: the output matrix
+        is the largest product of all.
         """
-        embedded = self._embed(previous, self.target_embedding)
-        decoded: DecoderOutput = self.decoder(embedded, self.start(source, lengths, offer=offer))
+        kept_source, kept_previous = kept or (None, None)
+        embedded = self._embed(previous, self.target_embedding, kept=kept_previous)
+        state = self.start(source, lengths, offer=offer, kept=kept_source)
+        decoded: DecoderOutput = self.decoder(embedded, state)
         return decoded
 
     def teacher_forced(self, previous: Tensor, state: DecoderState) -> DecoderOutput:
@@ -144,14 +171,21 @@ class Seq2Seq(nn.Module):
         decoded: DecoderOutput = self.decoder(self._embed(previous, self.target_embedding), state)
         return decoded
 
-    @staticmethod
-    def _embed(ids: Tensor, embedding: nn.Embedding) -> Tensor:
-        """Look up ids (B, T) → (B, T, E), scaled by √E (Vaswani et al. 2017, section 3.4).
+    def _embed(self, ids: Tensor, embedding: nn.Embedding, *, kept: Tensor | None = None) -> Tensor:
+        """Look up ids (B, T) → (B, T, E), scaled by √E (Vaswani et al. 2017, section 3.4), zero where not `kept`.
 
         Rows of norm one make good output weights, but would hardly move the recurrence. Unscaled, training takes twice
         as long to leave the plateau where the source is ignored.
+
+        Word dropout leaves out positions, each by itself (Sennrich & Zhang 2019, "Revisiting Low-Resource Neural
+        Machine Translation"); Gal & Ghahramani (2016) leave out all occurrences of a word. The others are not scaled
+        up, since translation reads them all as they are.
         """
         scaled: Tensor = embedding(ids) * math.sqrt(embedding.embedding_dim)
+        if kept is not None:
+            scaled = scaled * kept.unsqueeze(-1)
+        if self.training and self.word_dropout:
+            scaled = scaled * (torch.rand(*ids.shape, 1, device=ids.device) >= self.word_dropout)
         return scaled
 
     def project(self, decoded: DecoderOutput) -> Tensor:
@@ -206,7 +240,7 @@ def _build(config: "ModelConfig", source_vocabulary: int, target_vocabulary: int
     attentional_size = config.attentional_size or embedding_size
     has_projection = tying != "none" and attentional_size != embedding_size
     value_size = 2 * config.encoder_hidden_size
-    return Seq2Seq(
+    model = Seq2Seq(
         source_embedding=None if tying == "all" else nn.Embedding(source_vocabulary, embedding_size),
         target_embedding=nn.Embedding(target_vocabulary, embedding_size),
         encoder=Encoder(
@@ -231,6 +265,8 @@ def _build(config: "ModelConfig", source_vocabulary: int, target_vocabulary: int
         if config.lexicon_size
         else None,
     )
+    model.word_dropout = config.word_dropout
+    return model
 
 
 def _attention(config: "ModelConfig") -> Attention | Summary:

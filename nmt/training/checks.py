@@ -59,8 +59,8 @@ def _warn_of_novelty(label: str, data: TrainingData, pair: LanguagePair | None) 
         if novelty.pairs >= _ENOUGH_NEIGHBOURS and novelty.new > _UNLIKE * novelty.expected + _SURELY:
             LOG.warning(
                 f"the {data.task.sides[place].name} side of {label} is unlike the training text: {novelty.new:.0%} of "
-                f"its neighbouring subwords do not stand together there, of text of its kind {novelty.expected:.0%} "
-                "would; add text like it to the training, or validate on text like the training's"
+                f"its pairs of neighbouring subwords are new to it, of text of its kind {novelty.expected:.0%} would "
+                "be; add text like it to the training, or validate on text like the training's"
             )
 
 

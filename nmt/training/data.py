@@ -6,6 +6,7 @@ from functools import cached_property
 
 from nmt.config.pairs import LanguagePair, parse_pairs, target_languages
 from nmt.config.train import TrainConfig
+from nmt.corpus.augmentation import Augmentation
 from nmt.corpus.cache import Cache, digest_of
 from nmt.corpus.encoding import EncodedCorpus, Encoder
 from nmt.corpus.mixture import Mixture, Part
@@ -18,6 +19,7 @@ from nmt.tasks.translation import TRANSLATION
 from nmt.text.spans import common_marks
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary, subwords_of
+from nmt.training.augmentation import augmentation_of, letter_cases, with_reversed
 from nmt.training.subwords import subword_models
 from nmt.training.temperature import Balance, settled_weights
 from nmt.training.texts import (
@@ -53,6 +55,8 @@ class TrainingData:
     """raw test text, scored once at the end; empty: none"""
     cache: Cache
     """what earlier starts found out about the text"""
+    augmentation: Augmentation | None = None
+    """what becomes of some pairs"""
 
     @cached_property
     def valid(self) -> ParallelText:
@@ -68,8 +72,9 @@ class TrainingData:
 
     def corpora_of(self, pair: LanguagePair | None) -> list[EncodedCorpus]:
         """List the encoded texts of a pair; of None all."""
-        parts = zip(self.texts, self.corpus.parts, strict=True)
-        return [part.corpus for text, part in parts if pair is None or text.pair == pair]
+        parts = (part for part in self.corpus.parts if not part.is_reversed)
+        each = zip(self.texts, parts, strict=True)
+        return [part.corpus for text, part in each if pair is None or text.pair == pair]
 
     @property
     def vocabularies(self) -> dict[str, int]:
@@ -126,16 +131,22 @@ def prepare(
         for corpus, weight, text in zip(corpora, weights, texts, strict=True)
     ]
     first = {text.pair: corpus.held_out for text, corpus in reversed([*zip(texts, corpora, strict=True)])}
+    names = digest_of(digest, weights, [text.tag for text in texts])
+    mixture = Mixture(with_reversed(config.augmentation, parts, source), digest=names)
+    pairs = [text.pair for text in texts]
     return TrainingData(
         task,
         texts,
-        Mixture(parts, digest=digest_of(digest, weights, [text.tag for text in texts])),
+        mixture,
         corpus_digest=digest,
         source_subwords=source,
         target_subwords=target,
         valid_texts=valid or {text.pair: first[text.pair] for text in texts},
         test_texts=test,
         cache=cache,
+        augmentation=augmentation_of(
+            config.augmentation, mixture, pairs=pairs, limits=encoder.filters, subwords=(source, target)
+        ),
     )
 
 
@@ -165,6 +176,7 @@ def _vocabularies(
         cache=cache,
         deduplicate=once,
         balance=balance,
+        cases=letter_cases(config.augmentation),
     )
 
 

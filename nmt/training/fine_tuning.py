@@ -28,7 +28,7 @@ _SETTLED = {
     "subwords": ("kind", "vocabulary_size", "joint", "byte_fallback", "normalization"),
     "corpus": ("tag_names",),
 }
-_CHILDS_OWN = ("dropout", "tag_names")
+_CHILDS_OWN = ("dropout", "word_dropout", "tag_names")
 """Of these, what the child's user may choose otherwise."""
 _OF_SUBWORDS = ("lexicon_size", "lexicon_epsilon")
 """Of these, what a child with subwords of its own may choose besides: its lexicon is of its own text."""

@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from nmt.config.train import TrainConfig
+from nmt.corpus.augmentation import FOLDS
 from nmt.corpus.mixture import Mixture
 from nmt.model.lexicon import Lexicon, Offer, lay_out, rows_of
 from nmt.runs.log import LOG
 from nmt.text.alignment import TranslationTable, cross_fit
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import subwords_of
+from nmt.training.augmentation import Case, letter_cases
 from nmt.training.data import TrainingData
 
-_FOLDS = 10
 _DISCOUNT = 0.5
 _SAMPLED = 2
 """Sampled segmentations of each pair that are aligned beside the best one."""
@@ -35,6 +36,13 @@ class Sampling(NamedTuple):
     alpha: float
     """see `SubwordModel.sample_batch`"""
     seed: int
+
+
+class Cases(NamedTuple):
+    """How training writes some lines of one side."""
+
+    subwords: SubwordModel
+    changes: tuple[Case, ...]
 
 
 class Translations(NamedTuple):
@@ -103,10 +111,12 @@ def align_text(config: TrainConfig, data: TrainingData, *, size: int) -> tuple[T
     after the other: the row of source subword v of language number i is i V + v.
     """
     source, target = subwords_of(data.source_subwords), subwords_of(data.target_subwords)
+    changes = tuple(letter_cases(config.augmentation))
+    copies, probability = _copies(source, target), config.model.lexicon_copies
     found: list[list[Translations]] = []
     for corpus in _by_language(data.corpus, source.language_ids):
         if not corpus.parts:  # a language of the vocabulary that the text has not
-            found.append([_nothing(source.vocabulary_size, size)] * (1 + _FOLDS))
+            found.append([_nothing(source.vocabulary_size, size)] * (1 + FOLDS))
             continue
         translations, others = learn_translations(
             corpus,
@@ -114,8 +124,11 @@ def align_text(config: TrainConfig, data: TrainingData, *, size: int) -> tuple[T
             size=size,
             source_sampling=_sampling(config, "source", source),
             target_sampling=_sampling(config, "target", target),
+            cases=(Cases(source, changes), Cases(target, changes)) if changes else None,
         )
         for each in (translations, *others):
+            if probability:
+                add_copies(each, *copies, probability=probability)
             _keep_marks(each, source.mark_ids[: len(data.marks)])
         found.append([translations, *others])
     whole, *folds = [Translations(*map(torch.cat, zip(*each, strict=True))) for each in zip(*found, strict=True)]
@@ -141,6 +154,29 @@ def _keep_marks(translations: Translations, marks: range) -> None:
         translations.targets[mark, 0], translations.probabilities[mark, 0] = mark, _SURE
 
 
+def _copies(source: SubwordModel, target: SubwordModel) -> tuple[Tensor, Tensor]:
+    """List the ids, (C,) each, of source subwords and of the target subwords of the same spelling."""
+    first = source.language_ids.stop, target.language_ids.stop
+    places = {piece: i for i, piece in enumerate(target.pieces) if i >= first[1]}
+    pairs = [(i, places[piece]) for i, piece in enumerate(source.pieces) if i >= first[0] and piece in places]
+    sources, targets = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).unbind(1)
+    return sources, targets
+
+
+def add_copies(translations: Translations, sources: Tensor, targets: Tensor, *, probability: float) -> None:
+    """Let source subwords be translated by target subwords, (C,) each, with this probability at least, in place.
+
+    Such a translation takes the place of the least likely one where a subword has as many as there may be. It is the
+    lexicon of Arthur et al. (2016) that copies, rather than a distribution of its own (See et al. 2017).
+    """
+    ids, likely = translations.targets, translations.probabilities
+    is_there = (ids[sources] == targets.unsqueeze(1)) & (likely[sources] > 0)  # (C, N)
+    columns = torch.where(is_there.any(1), is_there.int().argmax(1), likely[sources].argmin(1))
+    ids[sources, columns] = targets.to(ids.dtype)
+    before = torch.where(is_there.any(1), likely[sources, columns], 0.0)
+    likely[sources, columns] = before.clamp(min=probability)
+
+
 def _sampling(config: TrainConfig, side: str, subwords: SubwordModel) -> Sampling | None:
     """Say how training samples one side; None: not at all."""
     settings = config.subwords
@@ -157,6 +193,7 @@ def learn_translations(
     size: int,
     source_sampling: Sampling | None = None,
     target_sampling: Sampling | None = None,
+    cases: tuple[Cases, Cases] | None = None,
 ) -> tuple[Translations, list[Translations]]:
     """Learn the `size` most likely translations of every source subword, and the same without each fold's pairs.
 
@@ -167,16 +204,19 @@ def learn_translations(
     an occurrence from each.
 
     Where training samples segmentations, some sampled ones of each pair count beside the best: their subwords need
-    translations too.
+    translations too. Where training has lines in other letter cases, as `cases` says of both sides, each pair counts in
+    these as well.
     """
+    source_cases, target_cases = cases or (None, None)
     segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0)
-    pairs = len(corpus)
+    segmentations += len(source_cases.changes) if source_cases else 0
+    pairs = sum(len(part.corpus) for part in corpus.parts)
     whole, others, aligned = cross_fit(
-        _Rows(corpus, 0, ways=segmentations, sampling=source_sampling),
-        _Rows(corpus, 1, ways=segmentations, sampling=target_sampling),
+        _Rows(corpus, 0, ways=segmentations, sampling=source_sampling, cases=source_cases),
+        _Rows(corpus, 1, ways=segmentations, sampling=target_sampling, cases=target_cases),
         target_vocabulary=target_vocabulary,
-        fold_of=np.concatenate([(part.corpus.lines % _FOLDS).astype(np.uint8) for part in corpus.parts]),
-        folds=_FOLDS,
+        fold_of=np.concatenate([(part.corpus.lines % FOLDS).astype(np.uint8) for part in corpus.parts]),
+        folds=FOLDS,
         least_count=_DISCOUNT,
         alternatives=segmentations,
         max_cells=_MAX_CELLS,
@@ -205,14 +245,17 @@ def _most_likely(table: TranslationTable, vocabulary: int, size: int) -> Transla
 class _Rows(Sequence[Any]):
     """One side of all pairs of a mixture, with end of sentence, as the model reads them.
 
-    Each pair is there in several ways, one after the other: as it is best segmented, then as it is sampled.
+    Each pair is there in several ways, one after the other: as it is best segmented, as it is sampled, in other letter
+    cases.
     """
 
-    def __init__(self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None) -> None:
+    def __init__(
+        self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None, cases: Cases | None = None
+    ) -> None:
         self._sides = [(part.corpus.source, part.corpus.target)[side] for part in corpus.parts]
         self._prefixes = [() if side else part.prefix for part in corpus.parts]
         self._ends = np.cumsum([len(part.corpus) for part in corpus.parts])
-        self._side, self._ways, self._sampling = side, ways, sampling
+        self._side, self._ways, self._sampling, self._cases = side, ways, sampling, cases
 
     def __len__(self) -> int:
         return int(self._ends[-1]) * self._ways
@@ -222,7 +265,9 @@ class _Rows(Sequence[Any]):
         part = int(np.searchsorted(self._ends, number, side="right"))
         place = number - (self._ends[part - 1] if part else 0)
         ids: Any = self._sides[part].row(place)
-        if way and self._sampling:
+        if self._cases and (case := way - self._ways + len(self._cases.changes)) >= 0:
+            ids = self._cases.subwords.encode(self._cases.changes[case](self._sides[part].line(place)))
+        elif way and self._sampling:
             subwords, alpha, seed = self._sampling
             seed = int(np.random.SeedSequence((seed, index, self._side)).generate_state(1, np.uint64)[0])
             [ids] = subwords.sample_batch([self._sides[part].line(place)], alpha=alpha, seed=seed)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nmt.bundle.networks import build_network
-from nmt.config.choices import TaskName
+from nmt.config.choices import ObjectiveKind, TaskName
 from nmt.config.model import ModelConfig
 from nmt.config.train import TrainConfig
 from nmt.corpus.mixture import Mixture
@@ -58,11 +58,12 @@ def estimate(config: TrainConfig, data: TrainingData, *, processes: int = 1) -> 
     model = build_network(config.task, config.model, source, target, shapes_only=True)
     # A model of several languages has a lexicon for each.
     lexicons = max(1, len(subwords_of(source).languages)) if config.task is TaskName.translation else 0
+    passes = 2 if config.objective.kind is ObjectiveKind.cutoff else 1  # of which both are kept at once
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Estimate(
         parameters,
         model=_COPIES * _FLOAT * parameters,
-        batch=_batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
+        batch=passes * _batch_bytes(config, data.corpus, config.trainer.accumulation * processes),
         lexicon=_FOLDS * 2 * _FLOAT * source.vocabulary_size * config.model.lexicon_size * lexicons,
     )
 

@@ -1,8 +1,9 @@
 """The subword models of a training: loaded where they are named, else trained on its text and kept in the cache."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from nmt.config.schema import to_dict
 from nmt.config.train import SubwordsConfig
@@ -14,6 +15,7 @@ from nmt.files import write_atomically
 from nmt.runs.log import LOG
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import SubwordModel
+from nmt.training.augmentation import Case, with_cases
 from nmt.training.temperature import Balance
 
 
@@ -26,6 +28,7 @@ def subword_models(
     cache: Cache,
     deduplicate: bool = False,
     balance: Balance | None = None,
+    cases: Mapping[Case, float] = MappingProxyType({}),
 ) -> tuple[SubwordModel, SubwordModel]:
     """Load the configured models, or train them on the training texts unless an earlier run left them in the cache.
 
@@ -37,6 +40,7 @@ def subword_models(
         cache: of the cache directory, where trained models are kept.
         deduplicate: count a pair once that stands in a text several times.
         balance: of texts of several pairs: their lines, and the languages that get symbols.
+        cases: shares of the pairs that shape subwords in another letter case too.
     """
     if config.model or config.source_model:
         names = (config.model,) if config.model else (config.source_model, config.target_model)
@@ -45,6 +49,8 @@ def subword_models(
     without_effect = ("sampling_alpha", "sampled_sides", "mark_rate", "inherit")
     settings = {key: value for key, value in to_dict(config).items() if key not in without_effect}
     marks = settings["marks"] = config.marks if sides == 2 else 0
+    if cases:
+        settings["cases"] = {case.__name__: share for case, share in cases.items()}
     counted = ["deduplicate"] if deduplicate else []
     recipe = hold_out if balance is None else balance.recipe
     key = digest_of(settings, [cache.digests(paths) for paths in texts], recipe, *counted)[:32]
@@ -53,13 +59,13 @@ def subword_models(
     def pairs() -> Iterator[Pair]:
         read = (read_pairs(paths) for paths in texts)
         each = map(distinct_pairs, read) if deduplicate else read
-        return (pair for text in each for pair in text if not is_held_out(pair, hold_out))
+        return with_cases((pair for text in each for pair in text if not is_held_out(pair, hold_out)), cases)
 
     lines: dict[str, Iterator[str]] = {"": (text for pair in pairs() for text in pair[:sides])}
     if not config.joint:
         lines = {".source": (pair.source for pair in pairs()), ".target": (pair.target for pair in pairs())}
     if balance:
-        lines = {side: balance.lines([side[1:]] if side else ("source", "target")) for side in lines}
+        lines = {side: balance.lines([side[1:]] if side else ("source", "target"), cases) for side in lines}
     languages = balance.languages if balance else ()
     models = [
         _cached(config, texts, path=directory / f"{key}{side}.model", marks=marks, languages=languages)

@@ -8,6 +8,7 @@ is sampled so too, by language.
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from nmt.config.pairs import LanguagePair
@@ -16,6 +17,7 @@ from nmt.corpus.encoding import EncodedCorpus
 from nmt.corpus.filters import is_held_out
 from nmt.corpus.reader import Pair, read_pairs
 from nmt.runs.log import LOG
+from nmt.training.augmentation import Case, with_cases
 from nmt.training.texts import HoldOut, TrainingText
 
 Key = TypeVar("Key", bound=Hashable)
@@ -93,15 +95,22 @@ class Balance:
         held_out = [[str(pair), *each] for pair, each in self.held_out.items()]
         return [[str(text.pair) for text in self.texts], held_out, self.temperature, self.languages]
 
-    def lines(self, sides: Sequence[str] = ("source", "target")) -> Iterator[str]:
-        """Yield the lines of some sides; those of a language that has few of them several times."""
+    def lines(
+        self, sides: Sequence[str] = ("source", "target"), cases: Mapping[Case, float] = MappingProxyType({})
+    ) -> Iterator[str]:
+        """Yield the lines of some sides; those of a language that has few of them several times.
+
+        Args:
+            sides: of each pair.
+            cases: shares of the pairs that are there in another letter case too.
+        """
         counts: Counter[str] = Counter()
-        for text, _ in self._pairs():
+        for text, _ in self._pairs(cases):
             counts.update(getattr(text.pair, side) for side in sides)
         if not counts:
             return  # empty files, of which the training of subwords tells
         often, seen = passes(counts, self.temperature), dict.fromkeys(counts, 0)
-        for text, pair in self._pairs():
+        for text, pair in self._pairs(cases):
             for side in sides:
                 language = getattr(text.pair, side)
                 number = seen[language]
@@ -109,10 +118,10 @@ class Balance:
                 for _ in range(int((number + 1) * often[language]) - int(number * often[language])):
                     yield getattr(pair, side)
 
-    def _pairs(self) -> Iterator[tuple[TrainingText, Pair]]:
+    def _pairs(self, cases: Mapping[Case, float]) -> Iterator[tuple[TrainingText, Pair]]:
         for text in self.texts:
             threshold, side = self.held_out.get(text.pair, HoldOut())
             read = read_pairs(text.paths)
-            for pair in distinct_pairs(read) if self.deduplicate else read:
-                if not is_held_out(pair, threshold, side=side):
-                    yield text, pair
+            each = distinct_pairs(read) if self.deduplicate else read
+            for pair in with_cases((pair for pair in each if not is_held_out(pair, threshold, side=side)), cases):
+                yield text, pair

@@ -83,6 +83,7 @@ class Trainer:
             marks=data.marks,
             # What an objective searches for has no marks.
             mark_rate=0.0 if self.objective.has_reward else config.subwords.mark_rate,
+            augmentation=data.augmentation,
             cache=data.cache,
         )
         self.reporter: Reporter | None = None

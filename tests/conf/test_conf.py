@@ -30,7 +30,17 @@ def composed():
 
 
 def test_every_group_is_there():
-    groups = {"corpus", "subwords", "model", "objective", "optimizer", "trainer", "search", "experiment"}
+    groups = {
+        "corpus",
+        "subwords",
+        "augmentation",
+        "model",
+        "objective",
+        "optimizer",
+        "trainer",
+        "search",
+        "experiment",
+    }
     assert {group for group, _ in CHOICES} == groups
     assert len(CHOICES) >= 15
 

@@ -11,7 +11,7 @@ from nmt.config.train import TrainConfig
 from nmt.errors import ConfigError
 
 DEFAULTS = flatten(to_dict(TrainConfig()))
-WORDS_ALONE = ("model.pooling", "model.word_dropout", "model.window")
+WORDS_ALONE = ("model.pooling", "model.window")
 
 
 @pytest.mark.parametrize("task", TaskName)

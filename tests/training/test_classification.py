@@ -206,7 +206,7 @@ def test_one_label_is_nothing_to_learn(classify, write):
         ("labelling", "model.pooling", Pooling.last, "last"),
         ("translation", "corpus.coarse_labels", True, "true"),
         ("translation", "model.pooling", Pooling.last, "last"),
-        ("translation", "model.word_dropout", 0.1, "0.1"),
+        ("classification", "augmentation.concatenation", 0.1, "0.1"),
         ("translation", "model.window", 1, "1"),
     ],
 )

@@ -9,6 +9,7 @@ import torch
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule, Sides
 from nmt.corpus.mixture import Mixture, Part
+from nmt.model.lexicon import Lexicon
 from nmt.text.alignment import learn_table
 from nmt.training import lexicon as module
 from nmt.training.data import prepare
@@ -255,3 +256,52 @@ def test_it_helps(with_lexicon, make_config, train, metrics):
     runs = [with_lexicon("with"), make_config("without")]
     with_, without = (metrics(train(config), "validation")[-1]["perplexity"] for config in runs)
     assert with_ < 0.8 * without
+
+
+def test_copies_are_translations_of_their_own_spelling():
+    likely = torch.tensor([[0.0, 0.0], [0.6, 0.3], [0.6, 0.1], [0.2, 0.1]])
+    translations = module.Translations(torch.tensor([[0, 0], [5, 1], [2, 7], [6, 3]], dtype=torch.int32), likely)
+    module.add_copies(translations, torch.tensor([0, 1, 2]), torch.tensor([9, 8, 2]), probability=0.4)
+    assert as_dicts(translations) == [
+        pytest.approx({9: 0.4}),  # it had none
+        pytest.approx({5: 0.6, 8: 0.4}),  # instead of the least likely one
+        pytest.approx({2: 0.6, 7: 0.1}),  # it was there, and more likely
+        pytest.approx({6: 0.2, 3: 0.1}),
+    ]
+
+
+def test_a_lexicon_that_copies_offers_every_subword_itself(make_config, train, saved):
+    run_dir = train(make_config(model__lexicon_size=3, model__lexicon_copies=0.3, trainer__max_updates=1))
+    bundle = load_bundle(run_dir / "best")
+    own = torch.arange(bundle.source_subwords.vocabulary_size)
+    first = bundle.source_subwords.mark_ids.stop
+    folds = saved(run_dir)["folds"]
+    lexicon = {"targets": bundle.model.lexicon.targets, "probabilities": bundle.model.lexicon.probabilities}
+    for tables in (lexicon, *({key: each[fold] for key, each in folds.items()} for fold in range(10))):
+        is_own = tables["targets"][first:] == own[first:].unsqueeze(1)
+        assert ((tables["probabilities"][first:] * is_own).amax(1) >= 0.3 - 1e-6).all()
+
+
+def test_copies_without_a_lexicon_are_refused(command):
+    message = command("model.lexicon_copies=0.2", model__lexicon_size=0).mistake
+    assert message == ("model.lexicon_copies=0.2 needs a lexicon: set model.lexicon_size, as in model.lexicon_size=20")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_with_lines_in_capitals_their_subwords_have_translations_too(make_config, share):
+    settings = {"subwords__vocabulary_size": 600, "subwords__sampling_alpha": 0.0}
+    settings |= {"augmentation__upper": share, "augmentation__title": share}
+    config = make_config(model__lexicon_size=3, **settings)
+    data = prepare(config)
+    subwords = data.source_subwords
+    lexicon = Lexicon(subwords.vocabulary_size, 3, epsilon=1e-4)
+    module.fill_lexicon(lexicon, config, data)
+
+    def translated(text):
+        """The likeliest translation of each subword, one after the other."""
+        ids = subwords.encode(text)
+        return subwords.decode(lexicon.targets[ids, lexicon.probabilities[ids].argmax(1)].tolist())
+
+    assert translated("not").startswith("nicht")
+    assert translated("NOT").startswith("NICHT") == bool(share)
+    assert ("Nicht" in translated("Not")) == bool(share)

@@ -2,6 +2,7 @@
 
 import random
 import signal
+from collections import Counter
 
 import pytest
 import torch
@@ -9,12 +10,14 @@ import torch
 from nmt.bundle.loading import load
 from nmt.bundle.networks import build_network
 from nmt.bundle.weights import Bundle, load_bundle
+from nmt.config.choices import Precision
 from nmt.config.pairs import LanguagePair
 from nmt.corpus.pairs import resolve_pair
 from nmt.corpus.reader import read_pairs
 from nmt.errors import ConfigError, CorpusError
 from nmt.export.variant import export, learn_shortlist
 from nmt.training.data import prepare
+from nmt.training.lexicon import align_text
 from nmt.training.run import run
 from nmt.training.trainer import Trainer
 from nmt.training.transfer import take_over
@@ -28,6 +31,10 @@ GUARANI, SHIPIBO, BACK = LanguagePair("es", "gn"), LanguagePair("es", "shp"), La
 def translated(line, target):
     """Word by word: every language has words of its own."""
     return " ".join(f"{word[::-1]}{'oi' if target == 'gn' else 'ka'}" for word in line.split())
+
+
+def network_of(config, data):
+    return build_network(config.task, config.model, data.source_subwords, data.target_subwords)
 
 
 def log_of(config):
@@ -255,10 +262,7 @@ def test_a_child_of_subwords_of_its_own_may_have_any_languages(pairs_config, tex
 def test_symbols_of_languages_come_from_those_of_the_parent(pairs_config):
     old, child = (pairs_config(corpus__pairs=pairs) for pairs in (["es-gn", "es-shp"], ["es-gn", "gn-es"]))
     data, old_data = prepare(child), prepare(old)
-    networks = [
-        build_network(each.task, each.model, text.source_subwords, text.target_subwords)
-        for each, text in ((old, old_data), (child, data))
-    ]
+    networks = [network_of(old, old_data), network_of(child, data)]
     parent = Bundle(
         model=networks[0],
         config=old.model,
@@ -274,6 +278,42 @@ def test_symbols_of_languages_come_from_those_of_the_parent(pairs_config):
     assert torch.equal(own_gn, gn)
     assert torch.allclose(own_es / own_es.norm(), (gn + shp) / (gn + shp).norm())
     assert own_es.norm().item() == pytest.approx(((gn.norm() + shp.norm()) / 2).item())
+
+
+def test_augmentation_and_copies_keep_languages_apart(pairs_config):
+    tasks = {"reversed_words": 0.3, "replaced_words": 0.3, "concatenation": 0.2, "upper": 0.1}
+    changes = {f"augmentation__{key}": share for key, share in tasks.items()}
+    config = pairs_config(**changes, corpus__tags=[3], subwords__vocabulary_size=160, model__lexicon_copies=0.3)
+    data = prepare(config)
+    subwords = data.source_subwords
+    for links, end in zip(data.augmentation.links, ("oi", "ka"), strict=True):
+        assert links.entries
+        assert all(entry.target.endswith(end) for entry in links.entries)
+    config.directory.mkdir()
+    trainer = Trainer(config, data, model=network_of(config, data), precision=Precision.fp32)
+    trainer.reporter.close()
+    rows = [
+        row
+        for batch in trainer.batches.epoch(0)
+        for row in zip(batch.source.tolist(), batch.target.tolist(), strict=True)
+    ]
+    tags = Counter()
+    for source, target in rows:
+        end, other = (("oi", "ka"), ("ka", "oi"))[subwords.language_ids.index(source[0])]
+        text = subwords.decode(target).lower()
+        assert end in text
+        assert other not in text.replace(end, "")
+        tags[tuple(i - 4 for i in source[1:] if 4 <= i < 20)] += 1
+    assert tags.keys() == {(3,), (13, 3), (14, 3)}
+    lexicon, _ = align_text(config, data, size=3)
+    size = subwords.vocabulary_size
+    symbols = [i + number * size for number in range(2) for i in subwords.language_ids]
+    assert not (
+        torch.isin(lexicon.targets[symbols], torch.tensor(subwords.language_ids)) & (lexicon.probabilities[symbols] > 0)
+    ).any()
+    piece = subwords.pieces.index("A")
+    for row in (piece, piece + size):
+        assert lexicon.probabilities[row][lexicon.targets[row] == piece].max() >= 0.3
 
 
 def test_auto_looks_at_the_text_of_all_pairs(pairs_config, texts):

@@ -67,10 +67,14 @@ def test_what_is_held_out_is_no_text_of_it(balance):
 
 def test_what_stands_twice_counts_once(balance):
     made = balance(1)
-    made = Balance([*made.texts, made.texts[0]._replace(paths=made.texts[1].paths)], {}, 1, ())
-    for text in made.texts[:2]:
-        for side in text.paths[1:3]:
-            side.write_text(side.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    for text in made.texts:
+        for file in (text.paths.source, text.paths.target):
+            file.write_text(file.read_text(encoding="utf-8") * 2, encoding="utf-8")
     whole, once = Counter(made.lines()), Counter(replace(made, deduplicate=True).lines())
     assert whole == {line: 2 * count for line, count in once.items()}
-    assert once["es 0"] == 3 and once["es 79"] == 1
+    assert (once["es 0"], once["es 79"]) == (2, 1)
+
+
+def test_lines_are_there_in_other_letter_cases_too(balance):
+    counts = Counter(line.split()[0] for line in balance(1).lines(cases={str.upper: 0.25}))
+    assert counts == {"es": 100, "gn": 80, "shp": 20, "ES": 25, "GN": 20, "SHP": 5}

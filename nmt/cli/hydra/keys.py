@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from nmt.config.train import TrainConfig
 
-GROUPS = ("corpus", "subwords", "model", "objective", "optimizer", "trainer", "search", "experiment")
+GROUPS = ("corpus", "subwords", "augmentation", "model", "objective", "optimizer", "trainer", "search", "experiment")
 
 
 class Leaf(NamedTuple):

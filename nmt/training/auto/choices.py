@@ -115,6 +115,8 @@ class _Settling:
         pairs = parse_pairs(self.config.corpus.pairs)
         if both := [language for language in source_languages(pairs) if language in target_languages(pairs)]:
             shares, why = True, f"both sides have text in {', '.join(both)}"
+        if self.config.augmentation.reversed_pairs:
+            shares, why = True, "augmentation.reversed_pairs needs one vocabulary"
         if "model.tying" in self.fixed and model.tying is Tying.all:
             shares, why = True, "model.tying=all needs one vocabulary"
         if not (self.config.subwords.model or self.config.subwords.source_model):

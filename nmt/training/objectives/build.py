@@ -5,6 +5,7 @@ from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
 from nmt.tasks.task import Task
 from nmt.text.vocabulary import Vocabulary, subwords_of
+from nmt.training.objectives.cutoff import Cutoff
 from nmt.training.objectives.minimum_risk import MinimumRisk
 from nmt.training.objectives.mixed import Mixed
 from nmt.training.objectives.objective import CrossEntropy, Objective
@@ -28,6 +29,8 @@ def build_objective(config: TrainConfig, task: Task, target: Vocabulary) -> Obje
         return cross_entropy
     if settings.kind is ObjectiveKind.scheduled_sampling:
         return ScheduledSampling(settings, label_smoothing=label_smoothing)
+    if settings.kind is ObjectiveKind.cutoff:
+        return Cutoff(settings, label_smoothing=label_smoothing)
     subwords = subwords_of(target)
     reward = ChrfReward(subwords)
     places = settings.candidates if settings.kind is ObjectiveKind.minimum_risk else 1

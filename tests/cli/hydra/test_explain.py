@@ -168,7 +168,7 @@ def test_nothing_is_no_value(mine, key, allowed):
 
 @pytest.mark.parametrize("group", ["model", "search", "experiment"])
 def test_nothing_is_no_choice(mine, group):
-    groups = "corpus, subwords, model, objective, optimizer, trainer, search, experiment"
+    groups = "corpus, subwords, augmentation, model, objective, optimizer, trainer, search, experiment"
     told = f"null is no choice of a group ({groups}); name one, as in model=small"
     assert mine(FIRST + OWN, f"{group}=null") == told
 

@@ -203,8 +203,8 @@ def test_a_path_of_settings_is_one_of_the_current_directory(tmp_path, monkeypatc
         (["-p=model", "--info"], "-p needs --cfg job: it prints a part of the configuration"),
         (
             ["-c", "job", "-p", "nope"],
-            "-p nope is no part of the configuration: take one of corpus, subwords, model, objective, optimizer, "
-            "trainer, search",
+            "-p nope is no part of the configuration: take one of corpus, subwords, augmentation, model, objective, "
+            "optimizer, trainer, search",
         ),
         (["--cfg", "job", "-m"], "--cfg and -m exclude each other: take one of them"),
         (["--multirun", "-i"], "-m and --info exclude each other: take one of them"),
