@@ -329,6 +329,10 @@ def test_auto_looks_at_the_text_of_all_pairs(pairs_config, texts):
     assert f"auto: corpus.deduplicate=true: {200 - sum(counts)} pairs stand there before; each counts once" in told
     assert f"es-gn, es-shp: {sum(counts)} training pairs, " in told
     assert "auto: subwords.vocabulary_size=600: " in told
+    run(pairs_config(auto=True, trainer__max_updates=1), chosen=keys)
+    again = log_of(config).removeprefix(told)
+    assert "is finished: trainer.max_updates=1 reached; there is nothing left to train" in again
+    assert "auto: " not in again
 
 
 def test_a_missing_file_names_its_pair_in_one_line(command, texts):
