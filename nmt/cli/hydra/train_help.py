@@ -101,5 +101,11 @@ def _keys(config: Any, prefix: str) -> list[str]:
             kind += f", {allowed[item.name]}"
         default = "''" if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
         lines.append(f"  {key}={default}  ({kind})")
-        lines += wrap(described[item.name], width=100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines += wrap(
+            described[item.name],
+            width=100,
+            initial_indent=" " * 6,
+            subsequent_indent=" " * 6,
+            break_on_hyphens=False,  # names such as Sánchez-Cartagena stay whole
+        )
     return lines
