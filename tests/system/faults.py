@@ -336,11 +336,11 @@ def train(config):
 def let_scores_rise():
     """Let every validation find scores as high as its update."""
 
-    def validate(task, bundle, text, **options):
+    def validate(task, bundle, texts, **options):
         score = Score("any", float(bundle.metadata["updates"]), "scripted")
-        return Validation(2.0, {"bleu": score, "chrf": score}, "greedy", text.target)
+        return Validation(2.0, {"bleu": score, "chrf": score}, "greedy", texts[None].target)
 
-    trainer.validate = validate
+    trainer.validate_all = validate
 
 
 if __name__ == "__main__":
