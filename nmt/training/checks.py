@@ -15,7 +15,7 @@ from nmt.training.texts import remembered
 _FEW_PAIRS = 0.01
 _FEW_SOURCES = 0.1
 # Validation text that is cut from the training text, or written as it was, has 0.94 to 1.28 times as much that is new
-# as is expected. Text of another kind, as all that AmericasNLP 2021 validates on, has 1.4 to 2.8 times as much.
+# as is expected. Text of another kind, as most of what AmericasNLP 2021 validates on, has 1.4 to 2.8 times as much.
 _UNLIKE = 1.3
 _SURELY = 0.02
 _ENOUGH_NEIGHBOURS = 1000
