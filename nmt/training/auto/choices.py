@@ -122,7 +122,7 @@ class _Settling:
         if not (self.config.subwords.model or self.config.subwords.source_model):
             self._choose("subwords.joint", shares, why)
         one = _one_vocabulary(self.config)
-        self._choose("model.tying", Tying.all if one else Tying.target, "one vocabulary" if one else "two of them")
+        self._choose("model.tying", Tying.all if one else Tying.target, "one vocabulary" if one else "two vocabularies")
 
     def _find_row(self) -> tuple[Row, dict[str, Any], bool]:
         """Find the first row whose passes are possible, what it says on keys that are not fixed, and if all say so."""
