@@ -125,7 +125,7 @@ def train(config: TrainConfig, *, keep: Collection[str] = ()) -> RunResults:
         keep: keys that stay although they are as by default, as in ``{"model.dropout"}``.
 
     Returns:
-        what the run came to: its best BLEU with signature, updates, minutes.
+        what the run came to: its best score with signature, updates, minutes.
 
     Raises:
         NmtError: the configuration or the corpus is at fault, the run cannot be resumed, or it failed.

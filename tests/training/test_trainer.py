@@ -328,3 +328,21 @@ def test_twenty_gradients_in_a_row_end_the_run_with_its_bundles_whole(make_confi
     )
     assert saved(config.run_dir)["position"]["update"] == 40
     assert load_bundle(Path(config.run_dir) / "last").metadata["updates"] == 40
+
+
+def test_overfitting_is_told_once_also_by_a_run_that_goes_on(make_config, train, monkeypatch, at_update):
+    def rising(task, bundle, texts, **_):
+        scores = {name: Score(name, 1.0, "scripted") for name in ("bleu", "chrf")}
+        return Validation(90.0 + bundle.metadata["updates"], scores, "greedy", texts[None].target)
+
+    monkeypatch.setattr(trainer_module, "validate_all", rising)
+    config = make_config(trainer__max_updates=24, trainer__validate_every=4, trainer__patience=0)
+    at_update(14, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(config)
+    log = Path(config.run_dir) / "train.log"
+    assert "overfitting" not in log.read_text(encoding="utf-8")  # two validations above the lowest
+    train(config)
+    told = [line for line in log.read_text(encoding="utf-8").splitlines() if "overfitting: " in line]
+    assert len(told) == 1
+    assert "validation perplexity rose from 94.00 at update 4 to 106.00, while the training's fell from " in told[0]
