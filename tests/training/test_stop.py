@@ -1,12 +1,28 @@
+import io
 import signal
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
 
+from nmt.runs.log import LOG, logging_to
 from nmt.training import stop as stop_module
 from nmt.training.gradient import BatchGradient
 from nmt.training.stop import StopSignal, UpdateGivenUp
+
+
+class Raw(io.FileIO):
+    """A file whose first write a signal interrupts."""
+
+    interrupted = False
+
+    def write(self, content):
+        if not self.interrupted:
+            self.interrupted = True
+            signal.raise_signal(signal.SIGINT)
+        return super().write(content)
 
 
 @pytest.fixture
@@ -36,6 +52,16 @@ def test_a_second_signal_of_the_other_kind_is_not_held_back_either(handlers):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
     assert (stop.arrived, handlers) == (signal.SIGINT, [signal.SIGTERM])
+
+
+def test_a_signal_in_the_midst_of_a_line_of_the_log_is_told_in_the_next_line(handlers, tmp_path, monkeypatch):
+    with io.BufferedWriter(Raw(tmp_path / "stderr", "wb")) as written:
+        monkeypatch.setattr("sys.stderr", io.TextIOWrapper(written, encoding="utf-8", line_buffering=True))
+        with logging_to(tmp_path / "train.log"), StopSignal() as stop:
+            LOG.info("a line")
+    assert stop.arrived == signal.SIGINT
+    told = ["a line", "SIGINT: saving after this update; once more to stop at once"]
+    assert (tmp_path / "stderr").read_text(encoding="utf-8").splitlines() == told
 
 
 def test_what_arrived_is_raised_when_the_caller_is_ready(handlers):
@@ -115,3 +141,9 @@ def test_a_run_whose_update_was_given_up_ends_as_an_uninterrupted_one(
     assert command(**settings).code == 0
     assert same(saved(tmp_path / "run"), saved(tmp_path / "whole"))
     assert metrics(tmp_path / "run") == metrics(tmp_path / "whole")
+
+
+def test_what_loses_a_signal_as_it_is_loaded_is_loaded_before_a_run():
+    asked = "import sys, nmt.training.run; print('numpy.random' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", asked], capture_output=True, encoding="utf-8", check=True)
+    assert run.stdout == "True\n"
