@@ -28,6 +28,7 @@ from nmt.bundle.networks import build_network
 from nmt.bundle.replacement import replace_directory
 from nmt.config.choices import Pooling, TaskName
 from nmt.config.model import ModelConfig
+from nmt.config.schema import to_dict
 from nmt.errors import BundleError
 from nmt.files import encoded, is_utf8
 from nmt.version import __version__
@@ -59,8 +60,8 @@ def save_bundle(bundle: Bundle, path: Path) -> None:
     replace_directory(path, with_manifest(config, contents()))
 
 
-def save_metadata(bundle: Bundle, path: Path) -> None:
-    """Write a bundle's metadata into the bundle at `path`; everything else in it stays as it is.
+def save_settings(bundle: Bundle, path: Path) -> None:
+    """Write a bundle's metadata and how it searches into the bundle at `path`; all else in it stays as it is.
 
     Raises:
         BundleError: it is no bundle, or a file of it is damaged.
@@ -68,7 +69,7 @@ def save_metadata(bundle: Bundle, path: Path) -> None:
     """
 
     def contents() -> Iterator[tuple[str, bytes]]:
-        config = read_config(path) | {"metadata": bundle.metadata}
+        config = read_config(path) | {"metadata": bundle.metadata, "search": to_dict(bundle.search)}
         card = CARD, encoded(model_card(bundle))
         yield from with_manifest(config, (card, *other_files(path, read_description(path).files, but=CARD)))
 

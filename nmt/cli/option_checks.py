@@ -26,7 +26,9 @@ def option_name(name: str) -> str:
 
 
 _ALL = frozenset(SEARCH)
-_OF_TRANSLATION = {"max_length_ratio", "source_tag", "to", "source_language", "protect", "check_numbers", "terms"}
+_OF_TRANSLATION = {
+    *("mbr_samples", "max_length_ratio", "source_tag", "to", "source_language", "protect", "check_numbers", "terms")
+}
 """The settings of search that are for translations alone."""
 _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))
 """The settings of search that tasks without a search have too."""
@@ -74,14 +76,20 @@ def refuse_options(arguments: argparse.Namespace, model: str, bundle: LoadedBund
 
 def check_search(arguments: argparse.Namespace, search: SearchConfig, asked: Asked) -> None:
     """Refuse options that would change nothing, with sampling or without, and too small a beam: ConfigError."""
-    for name in () if search.sample else _OF_SAMPLING:
+    draws = search.sample or search.mbr_samples > 0
+    for name in () if draws else _OF_SAMPLING:
         if getattr(arguments, name) is not None:
-            raise ConfigError(f"{option_name(name)} is for sampling: add --sample, or leave it out")
+            raise ConfigError(f"{option_name(name)} is for sampling: add --sample or --mbr-samples, or leave it out")
+    if search.mbr_samples and (arguments.beam_size is not None or asked.rerank):
+        given = "--rerank" if asked.rerank else "--beam-size"
+        raise ConfigError(f"{given} and --mbr-samples are two ways to choose: leave one of them out")
     if search.sample and arguments.beam_size is not None:
         raise ConfigError("--beam-size is for a beam, and outputs are sampled: leave it out, or add --no-sample")
     if search.sample and asked.rerank and not arguments.sample:
         raise ConfigError("--rerank chooses among samples, or in a beam: say which with --sample or --no-sample")
-    if asked.n_best > search.beam_size and not search.sample:
+    if search.mbr_samples and asked.n_best > search.mbr_samples:
+        raise ConfigError(f"--n-best {asked.n_best} is more than --mbr-samples {search.mbr_samples}: draw more of them")
+    if asked.n_best > search.beam_size and not draws:
         raise ConfigError(
             f"--n-best {asked.n_best} is more than the beam holds: set --beam-size {asked.n_best} or more "
             f"(it is {search.beam_size})"

@@ -31,6 +31,8 @@ _SHARED = tuple(name for name in SEARCH if name != "terms")
 """Those that every command with a search has; for terms see nmt.cli.terms."""
 
 
+_WITHOUT_MBR = ("beam_size", "sample", "rerank")
+"""Options that ask for another search than a model's `SearchConfig.mbr_samples`."""
 _METAVARS = {int: "N", float: "X", str: "LANGUAGE"}
 
 
@@ -128,6 +130,10 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
         value = getattr(arguments, item.name)
         if value is not None:
             chosen[item.name] = type(item.default)[value] if isinstance(item.default, Enum) else value
+    if arguments.mbr_samples is not None:
+        chosen.setdefault("sample", False)
+    elif any(getattr(arguments, name, None) is not None for name in _WITHOUT_MBR) or arguments.terms == "hard":
+        chosen["mbr_samples"] = 0
     for name, value in chosen.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{option_name(name)} {value} is not possible: it must be a finite number")

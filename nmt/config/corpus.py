@@ -8,6 +8,8 @@ from nmt.errors import ConfigError
 
 MOST_TAGS = 16
 """So many control symbols does every subword model have."""
+UNLIKE_TAG = 11
+"""The control symbol of `CorpusConfig.tag_unlike`."""
 
 
 @dataclass
@@ -27,6 +29,9 @@ class CorpusConfig:
     """how many times an epoch goes through corpus.train and each of corpus.extra; empty: once through each"""
     tags: list[int] = field(default_factory=list, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
+    tag_unlike: bool = False
+    """put control symbol 11 before the sources of pairs whose targets are written otherwise than those of corpus.valid,
+    where there are such pairs; without it, a translation is written as corpus.valid is; auto settles true"""
     tag_names: list[str] = field(default_factory=list)
     """names of the control symbols from 0 on, such as [formal,informal], which --tag takes; empty: numbers alone"""
     pairs: list[str] = field(default_factory=list)
@@ -117,6 +122,14 @@ class CorpusConfig:
                     f"corpus.{key}={values} has {len(values)} entries for {corpora} training texts: give one for "
                     "corpus.train and one for each of corpus.extra, or none"
                 )
+        if self.tag_unlike and UNLIKE_TAG in self.tags:
+            raise ConfigError(
+                f"corpus.tags has {UNLIKE_TAG}, the control symbol of corpus.tag_unlike; choose another tag"
+            )
+        if self.tag_unlike and not self.valid:
+            raise ConfigError(
+                "corpus.tag_unlike=true compares with a validation text: name it in corpus.valid, or leave this out"
+            )
         names = [name for name in self.tag_names if name]
         if len(self.tag_names) > MOST_TAGS or len(set(names)) < len(names):
             raise ConfigError(

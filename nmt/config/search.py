@@ -1,9 +1,10 @@
 """How a trained model searches for a translation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nmt.config.choices import LengthNormalization, TermMode
 from nmt.config.schema import check_ranges, within
+from nmt.errors import ConfigError
 
 
 @dataclass
@@ -43,6 +44,9 @@ class SearchConfig:
     """of sampling: draw from the likeliest subwords that have this probability in all (Holtzman et al. 2020); 1: all"""
     seed: int = field(default=1, metadata=within(0, 2**63 - 1))
     """of sampling: the same seed draws the same outputs of the same line"""
+    mbr_samples: int = field(default=0, metadata=within(2, 1000, also=0))
+    """translate each line so many times at random, and take what resembles the others most by chrF (minimum Bayes risk,
+    Eikema & Aziz 2022); 0: the beam decides"""
     protect: bool = True
     """bring URLs, addresses, @names, #tags, placeholders and what the vocabulary cannot spell through as they are"""
     check_numbers: bool = True
@@ -55,3 +59,24 @@ class SearchConfig:
     def validate(self) -> None:
         """Raise ConfigError when a value is impossible."""
         check_ranges(self, "search.")
+        if self.sample and self.mbr_samples:
+            raise ConfigError(
+                "search.sample=true writes samples as they are drawn, and "
+                f"search.mbr_samples={self.mbr_samples} chooses among them: leave one of them out"
+            )
+
+    def by_beam(self, places: int) -> "SearchConfig":
+        """Search with a beam of so many places, 1 for greedy, instead of drawing."""
+        return replace(self, beam_size=places, sample=False, mbr_samples=0)
+
+    @property
+    def how(self) -> str:
+        """In a few words."""
+        if self.sample:
+            return f"samples of seed {self.seed}"
+        if self.mbr_samples:
+            return f"the best of {self.mbr_samples} samples at temperature {self.temperature:g}"
+        longer = (
+            "" if self.length_penalty == SearchConfig.length_penalty else f", length_penalty {self.length_penalty:g}"
+        )
+        return f"beam {self.beam_size}{longer}"

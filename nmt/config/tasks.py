@@ -12,8 +12,8 @@ _OF_PAIRS = tuple(f"augmentation.{item.name}" for item in fields(AugmentationCon
 """What only parallel text can have."""
 _OF_WORDS = (
     *_OF_PAIRS,
-    *("init_from", "corpus.pairs", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model"),
-    *("subwords.inherit",),
+    *("init_from", "corpus.pairs", "corpus.tags", "corpus.tag_names", "corpus.tag_unlike"),
+    *("subwords.model", "subwords.source_model", "subwords.inherit", "trainer.choose_search"),
     *("subwords.sampling_alpha", "subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
 )
 """What tasks whose lines are words have no use for."""
@@ -29,6 +29,7 @@ MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
         *("init_from", "corpus.pairs", "corpus.source", "corpus.tags", "corpus.tag_names", "corpus.repair_bio"),
         *("corpus.strip_token_digits", "corpus.coarse_labels", "subwords.joint", "subwords.source_model"),
         *("subwords.marks", "subwords.mark_rate", "subwords.inherit", "objective.kind", *_OF_PAIRS),
+        *("corpus.tag_unlike", "trainer.choose_search"),
         *("model.pooling", "model.word_dropout", "model.window"),
     ),
 }

@@ -26,6 +26,8 @@ class Part:
         prefix: ids before every source, such as a control symbol's.
         epochs: after which no epoch takes any of its pairs; 0: none is the last.
         is_reversed: whether these are pairs of another part, read from target to source.
+        marked: (N,) pairs with more ids before their sources; None: none.
+        mark: those ids, which stand behind the prefix.
     """
 
     corpus: EncodedCorpus
@@ -33,6 +35,12 @@ class Part:
     prefix: tuple[int, ...] = ()
     epochs: float = 0.0
     is_reversed: bool = False
+    marked: npt.NDArray[np.bool_] | None = None
+    mark: tuple[int, ...] = ()
+
+    def prefix_of(self, row: int) -> tuple[int, ...]:
+        """Give the ids before the source of one pair."""
+        return (*self.prefix, *self.mark) if self.marked is not None and self.marked[row] else self.prefix
 
     def stream(self, epoch: int) -> tuple[int, int]:
         """Positions, from the first to before the last, that an epoch takes from the endless stream of the pairs."""
@@ -100,7 +108,8 @@ class Mixture:
 
     def prefixes(self, chosen: Chosen) -> list[tuple[int, ...]]:
         """List the ids before each of the chosen sources."""
-        return [self.parts[number].prefix for number in chosen.parts.tolist()]
+        each = zip(chosen.parts.tolist(), chosen.rows.tolist(), strict=True)
+        return [self.parts[number].prefix_of(row) for number, row in each]
 
     def ids(self, chosen: Chosen, side: str) -> list[npt.NDArray[Any]]:
         """List the ids of the chosen pairs' "source" or "target" as stored: without prefix, without end of sentence.

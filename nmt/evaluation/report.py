@@ -45,11 +45,10 @@ class Speed:
         return values | {key: round(rate, 2) for key, rate in rates.items()} | {"seconds": round(self.seconds, 3)}
 
     def __str__(self) -> str:
-        search = f"samples of seed {self.search.seed}" if self.search.sample else f"beam {self.search.beam_size}"
         return (
             f"{_count(self.sentences, 'sentence')} in {self.seconds:.1f} s: "
             f"{self.sentences_per_second:,.1f} sentences/s, {self.tokens_per_second:,.0f} target tokens/s "
-            f"({search}, batches of {self.search.batch_size}, {self.device}, "
+            f"({self.search.how}, batches of {self.search.batch_size}, {self.device}, "
             f"{_count(self.threads, 'CPU thread')})"
         )
 

@@ -108,11 +108,9 @@ class Subject:
     ) -> list[TextHypothesis]:
         """Translate all lines, perhaps in another order or by another model; hypotheses are in the lines' order."""
         order = order or range(len(self.lines))
-        settings: SearchConfig = self.bundle.search
+        settings: SearchConfig = self.bundle.search.by_beam(beam)
         # Promises are about search: a translation is what it found, and no line is searched twice.
-        search = dataclasses.replace(
-            settings, beam_size=beam, batch_size=batch, sample=False, protect=False, check_numbers=False
-        )
+        search = dataclasses.replace(settings, batch_size=batch, protect=False, check_numbers=False)
         bundle = dataclasses.replace(self.bundle, model=model) if model else self.bundle
         translations = Translator(bundle, search=search).translate([self.lines[i] for i in order])
         by_line = dict(zip(order, translations, strict=True))
@@ -128,7 +126,7 @@ class Subject:
     def search_both(self) -> tuple[list[TextHypothesis], list[TextHypothesis]]:
         """Translate line by line, by greedy search and by beam search with one place."""
         subwords = self.bundle.target_subwords
-        search = dataclasses.replace(self.bundle.search, beam_size=1, sample=False)
+        search = self.bundle.search.by_beam(1)
         options = search_options(subwords, search, n_best=1, with_weights=False)
         greedy: list[TextHypothesis] = []
         beam: list[TextHypothesis] = []

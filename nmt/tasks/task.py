@@ -133,7 +133,7 @@ class Task(ABC):
 
     def test_search(self, search: SearchConfig) -> str:
         """Say how outputs are searched for with these settings, for people."""
-        return f"samples of seed {search.seed}" if search.sample else f"beam {search.beam_size}"
+        return search.how
 
     @abstractmethod
     def loss(self, model: Any, batch: Batch, *, label_smoothing: float, offer: Offer | None = None) -> Loss:

@@ -105,6 +105,7 @@ def with_reversed(config: AugmentationConfig, parts: Sequence[Part], source: Voc
             prefix=source.tag_prefix(REVERSED_TAG),
             epochs=config.reversed_epochs,
             is_reversed=True,
+            marked=None,
         )
         for part in parts
     ]

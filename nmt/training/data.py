@@ -20,6 +20,7 @@ from nmt.text.spans import common_marks
 from nmt.text.subwords import SubwordModel
 from nmt.text.vocabulary import Vocabulary, subwords_of
 from nmt.training.augmentation import augmentation_of, letter_cases, with_reversed
+from nmt.training.kinds import with_unlike_marked
 from nmt.training.subwords import subword_models
 from nmt.training.temperature import Balance, settled_weights
 from nmt.training.texts import (
@@ -130,8 +131,11 @@ def prepare(
         Part(corpus, weight, source_prefix(source, text))
         for corpus, weight, text in zip(corpora, weights, texts, strict=True)
     ]
+    if settings.tag_unlike:
+        parts = with_unlike_marked(parts, texts, valid, source=source, target=target)
     first = {text.pair: corpus.held_out for text, corpus in reversed([*zip(texts, corpora, strict=True)])}
-    names = digest_of(digest, weights, [text.tag for text in texts])
+    kinds = [text_digest(joined(valid))] if settings.tag_unlike else []
+    names = digest_of(digest, weights, [text.tag for text in texts], *kinds)
     mixture = Mixture(with_reversed(config.augmentation, parts, source), digest=names)
     pairs = [text.pair for text in texts]
     return TrainingData(

@@ -253,7 +253,7 @@ class _Rows(Sequence[Any]):
         self, corpus: Mixture, side: int, *, ways: int, sampling: Sampling | None, cases: Cases | None = None
     ) -> None:
         self._sides = [(part.corpus.source, part.corpus.target)[side] for part in corpus.parts]
-        self._prefixes = [() if side else part.prefix for part in corpus.parts]
+        self._parts = corpus.parts
         self._ends = np.cumsum([len(part.corpus) for part in corpus.parts])
         self._side, self._ways, self._sampling, self._cases = side, ways, sampling, cases
 
@@ -271,4 +271,5 @@ class _Rows(Sequence[Any]):
             subwords, alpha, seed = self._sampling
             seed = int(np.random.SeedSequence((seed, index, self._side)).generate_state(1, np.uint64)[0])
             [ids] = subwords.sample_batch([self._sides[part].line(place)], alpha=alpha, seed=seed)
-        return np.array([*self._prefixes[part], *ids, SubwordModel.eos_id])
+        prefix = () if self._side else self._parts[part].prefix_of(int(place))
+        return np.array([*prefix, *ids, SubwordModel.eos_id])

@@ -27,6 +27,7 @@ from nmt.training.lexicon import fill_lexicon
 from nmt.training.memory import estimate, require_memory
 from nmt.training.parallel import Processes, join_processes
 from nmt.training.precision import choose_precision
+from nmt.training.search_choice import choose_search
 from nmt.training.start import Start, find_start, lost_best, require_one_config, subword_pair, way_further
 from nmt.training.texts import read_scored_texts
 from nmt.training.trainer import Trainer
@@ -77,6 +78,8 @@ def run(config: TrainConfig, *, chosen: Set[str] | None = None) -> None:
             if lost := processes.from_main(lambda: lost_best(config)):
                 raise RunError(f"{lost}: somebody else changed it during the training; take {run_dir / 'last'}")
             position, test = trainer.position, data.test_texts
+        if config.trainer.choose_search:
+            choose_search(task, config, device=device, processes=processes)
         if test:
             score_test(task, test, config, device=device, processes=processes)
         LOG.info(

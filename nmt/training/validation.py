@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from nmt.bundle.weights import Bundle, load_bundle, save_metadata
+from nmt.bundle.weights import Bundle, load_bundle, save_settings
 from nmt.config.pairs import LanguagePair
 from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
@@ -55,7 +55,7 @@ def validate_all(
         if pair is None:
             return validate(task, bundle, text, config=config, processes=processes)
         own = replace(config, search=_search_of(config.search, pair))
-        found[pair] = validate(task, _bundle_of(bundle, pair), text, config=own, processes=processes)
+        found[pair] = validate(task, bundle_of(bundle, pair), text, config=own, processes=processes)
     first, tokens = next(iter(found.values())), sum(each.tokens for each in found.values())
     return Validation(
         perplexity(sum(math.log(each.perplexity) * each.tokens for each in found.values() if each.tokens), tokens),
@@ -77,7 +77,7 @@ def _search_of(search: SearchConfig, pair: LanguagePair) -> SearchConfig:
     return replace(search, to=pair.target, source_language=pair.source)
 
 
-def _bundle_of(bundle: Bundle, pair: LanguagePair) -> Bundle:
+def bundle_of(bundle: Bundle, pair: LanguagePair) -> Bundle:
     """Give a bundle that translates one of its pairs."""
     search = _search_of(bundle.search, pair)
     return replace(bundle, source_language=pair.source, target_language=pair.target, search=search)
@@ -87,7 +87,7 @@ def validate(
     task: Task, bundle: Bundle, text: ParallelText, *, config: TrainConfig, processes: Processes
 ) -> Validation:
     """Score a model on raw text, in evaluation mode, fp32 and by greedy search; every process does its share."""
-    search = replace(config.search, beam_size=1, sample=False, batch_size=config.trainer.valid_batch_size)
+    search = replace(config.search.by_beam(1), batch_size=config.trainer.valid_batch_size)
     share = ParallelText(*(list(processes.share(side)) for side in text))
     was_training = bundle.model.training
     bundle.model.eval()
@@ -120,7 +120,7 @@ def score_test(
         return
     found: list[list[Score]] = []
     for pair, text in texts.items():
-        own = _bundle_of(bundle, pair) if pair else bundle
+        own = bundle_of(bundle, pair) if pair else bundle
         outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
         found.append(task.scores(outputs, text, language=own.target_language))
     written = "; ".join(str(mean_score(column)) for column in zip(*found, strict=True))
@@ -129,4 +129,4 @@ def score_test(
         LOG.info(f"test of {name}: {scores}")
     LOG.info(f"test{', mean' if by_pair else ''} ({how}): {written}")
     bundle.metadata.update(test=f"{written}, {how}", test_digest=digest, **({"test_pairs": by_pair} if by_pair else {}))
-    processes.from_main(lambda: save_metadata(bundle, best))
+    processes.from_main(lambda: save_settings(bundle, best))

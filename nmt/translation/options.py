@@ -41,10 +41,11 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
 
 def require_places(search: SearchConfig, n_best: int) -> None:
     """Raise ConfigError where so many hypotheses of each line are impossible; samples may be any number."""
-    if n_best < 1 or (n_best > search.beam_size and not search.sample):
-        raise ConfigError(
-            f"n_best={n_best} is not possible with beam_size={search.beam_size}: it must be between 1 and the beam size"
-        )
+    places, name = search.beam_size, "beam_size"
+    if search.mbr_samples:
+        places, name = search.mbr_samples, "mbr_samples"
+    if n_best < 1 or (n_best > places and not search.sample):
+        raise ConfigError(f"n_best={n_best} is not possible with {name}={places}: it must be between 1 and that number")
 
 
 def scores_of_a_step(options: SearchOptions, vocabulary: int) -> int:

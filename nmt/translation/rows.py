@@ -70,7 +70,7 @@ class RowTranslator:
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self.options = search_options(self._target, search, n_best=n_best, with_weights=with_weights)
         self._forced = search_options(
-            self._target, replace(search, beam_size=1, sample=False, no_repeat_ngram=0), n_best=1, with_weights=True
+            self._target, replace(search.by_beam(1), no_repeat_ngram=0), n_best=1, with_weights=True
         )
 
     def translate(self, rows: Collection[Row]) -> dict[Row, list[Hypothesis]]:

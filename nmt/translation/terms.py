@@ -129,7 +129,7 @@ class TermReader:
 
 def _reason(search: SearchConfig, *, attends: bool) -> str:
     """Say why a search cannot keep to terms; empty: it can."""
-    if search.terms is TermMode.hard and search.sample:
+    if search.terms is TermMode.hard and (search.sample or search.mbr_samples):
         return "terms=hard is for a beam, and outputs are sampled: take terms=soft, or leave sampling out"
     if search.terms is TermMode.hard and search.beam_size == 1:
         return "terms=hard needs a beam of 2 places or more: set beam_size (it is 1), or take terms=soft"

@@ -26,8 +26,9 @@ from nmt.translation.options import require_places
 from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
 from nmt.translation.protection import Attempt, Decoded, ProtectedLine, with_marks
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
-from nmt.translation.rerank import Rerank
+from nmt.translation.rerank import MinimumBayesRisk, Rerank
 from nmt.translation.rows import Row, RowTranslator
+from nmt.translation.similarity import chrf_matrix
 from nmt.translation.terms import TermReader
 
 _Tag = TypeVar("_Tag")
@@ -57,10 +58,12 @@ class Translator:
         Args:
             bundle: the model, in evaluation mode, with its subwords.
             search: how to search; None: as the bundle says.
-            n_best: how many hypotheses to return for each request: samples, or at most `search.beam_size` of a beam.
+            n_best: how many hypotheses to return for each request: samples, or at most `search.beam_size` of a beam
+                or `search.mbr_samples`.
             alignments: say for each hypothesis which source word each of its words translates.
             attention: return the attention of each hypothesis.
-            rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands.
+            rerank: chooses among all hypotheses of the beam, or `n_best` samples; None: the search's order stands, or
+                that of `search.mbr_samples`.
             glossary: terms of all lines; those of a request count before them.
             deadline: seconds after which what waits is translated; None: it waits for `flush`.
 
@@ -78,13 +81,14 @@ class Translator:
         """requests of a window that need not wait for more"""
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._alignments, self._attention = alignments, attention
+        drawn, found = self.search, n_best
+        if drawn.mbr_samples and not rerank:
+            drawn, found = replace(drawn, sample=True, mbr_samples=0), drawn.mbr_samples
+            rerank = MinimumBayesRisk(chrf_matrix, 0.0)  # samples count alike: the probable ones are drawn more often
+        elif rerank and not drawn.sample:
+            found = drawn.beam_size
         self._n_best, self._rerank = n_best, rerank
-        self._rows = RowTranslator(
-            bundle,
-            self.search,
-            n_best=self.search.beam_size if rerank and not self.search.sample else n_best,
-            with_weights=alignments or attention,
-        )
+        self._rows = RowTranslator(bundle, drawn, n_best=found, with_weights=alignments or attention)
         self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
         self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
         self._deadline, self._answer = deadline, layered(self._translate, ())

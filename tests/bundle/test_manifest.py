@@ -9,7 +9,7 @@ import pytest
 
 from nmt.bundle.loading import load
 from nmt.bundle.manifest import damage, manifest_of
-from nmt.bundle.weights import load_bundle, save_bundle, save_metadata
+from nmt.bundle.weights import load_bundle, save_bundle, save_settings
 from nmt.config.choices import Tying
 from nmt.errors import BundleError
 from nmt.export.variant import export
@@ -58,7 +58,7 @@ def test_whatever_writes_a_bundle_lists_all_its_files(best, make_bundle):
     bundle = load_bundle(best)
     (best / "notes.txt").write_text("mine", encoding="utf-8")
     bundle.metadata["test"] = "BLEU 1"
-    save_metadata(bundle, best)
+    save_settings(bundle, best)
     assert_complete(best)
     assert config_of(best)["metadata"]["test"] == "BLEU 1"
     assert {"notes.txt", "int8/step.onnx"} <= set(config_of(best)["files"])
@@ -111,7 +111,7 @@ def test_a_damaged_file_is_neither_exported_nor_copied(best):
     (best / "int8" / "step.onnx").write_bytes(b"?")
     before = config_of(best)
     with pytest.raises(BundleError, match=r"step\.onnx is missing or damaged .*; copy the bundle again$"):
-        save_metadata(bundle, best)
+        save_settings(bundle, best)
     assert config_of(best) == before
     export(best, "int8")  # makes it again
     assert_complete(best)

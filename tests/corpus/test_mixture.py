@@ -112,3 +112,11 @@ def test_ids_texts_and_prefixes_are_those_of_the_chosen_pairs(corpora):
         assert (texts[0][i], texts[1][i]) == (corpus.source.line(row), corpus.target.line(row))
         assert prefixes[i] == [(), (7,), (9, 4)][number]
     assert ids[0][0].base is not None  # a view of the store, not a copy
+
+
+def test_marked_pairs_have_their_mark_behind_the_prefix(corpora):
+    marked = np.arange(31) % 3 == 0
+    mixture = Mixture([Part(corpora[0], prefix=(7,)), Part(corpora[1], prefix=(8,), marked=marked, mark=(9,))])
+    chosen = mixture.choose(np.arange(mixture.pairs(0)), seed=1, epoch=0)
+    expected = [(7,) if not part else (8, 9) if row % 3 == 0 else (8,) for part, row in zip(*chosen, strict=True)]
+    assert mixture.prefixes(chosen) == expected

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from nmt.errors import ConfigError
 from nmt.evaluation.rescoring import target_ids, token_log_probs
 from nmt.search.decode import decode
 from nmt.search.distribution import Sampling
@@ -111,3 +112,33 @@ def test_an_exported_model_with_a_shortlist_draws_from_its_ids(make_models):
     assert {token for one in free for token in one.tokens} <= set(allowed.tolist())
     assert {token for one in forced for token in one.tokens} <= set(others.tolist())
     assert all(one.tokens[0] == 45 for one in forced)
+
+
+def test_mbr_samples_are_the_samples_that_are_ranked_by_hand(bundle):
+    draws = translator(bundle, n_best=6, temperature=0.8).translate(LINES)
+    chosen = translator(bundle, sample=False, mbr_samples=6, temperature=0.8, n_best=3).translate(LINES)
+    for line, drawn, best in zip(LINES, draws, chosen, strict=True):
+        expected = MinimumBayesRisk(chrf_matrix, 0.0)(drawn.hypotheses)[:3] if line else drawn.hypotheses
+        assert [each.text for each in best.hypotheses] == [each.text for each in expected]
+    assert len({each.text for each in draws[1].hypotheses}) > 1
+    alone = translator(bundle, sample=False, mbr_samples=6, temperature=0.8, batch_size=1).translate(LINES[::-1])
+    assert [each.text for each in alone[::-1]] == [each.text for each in chosen]
+
+
+def test_what_mbr_samples_cannot_do_is_refused(bundle):
+    with pytest.raises(ConfigError, match="n_best=7 is not possible with mbr_samples=6"):
+        translator(bundle, sample=False, mbr_samples=6, n_best=7)
+    with pytest.raises(ConfigError, match=r"search.sample=true writes samples as they are drawn, and .*mbr_samples=6"):
+        translator(bundle, mbr_samples=6)
+
+
+def test_a_rerank_of_the_callers_own_takes_the_beam(bundle):
+    def backwards(hypotheses):
+        return list(hypotheses)[::-1]
+
+    settings = {"sample": False, "beam_size": 4}
+    search = dataclasses.replace(bundle.search, **settings, mbr_samples=6)
+    found = Translator(bundle, search=search, n_best=4, rerank=backwards).translate(LINES[:2])
+    expected = Translator(bundle, search=search.by_beam(4), n_best=4).translate(LINES[:2])
+    for one, other in zip(found, expected, strict=True):
+        assert [each.text for each in one.hypotheses] == [each.text for each in other.hypotheses[::-1]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nmt.config.choices import AttentionKind, SubwordKind, Tying
+from nmt.config.corpus import UNLIKE_TAG
 from nmt.config.pairs import parse_pairs, source_languages, target_languages
 from nmt.config.schema import as_typed, with_keys
 from nmt.config.train import TrainConfig
@@ -20,7 +21,12 @@ Speed = Callable[[TrainConfig, Lengths], float]
 _LIMITS = ("trainer.max_minutes", "trainer.max_epochs", "trainer.max_updates")
 _BY_UPDATES = {"optimizer.warmup_updates", "trainer.ema_decay", "trainer.validate_every"}
 """What depends on the number of updates."""
-_DERIVED = (*_LIMITS, *_BY_UPDATES, "trainer.patience", "corpus.deduplicate", "subwords.joint", "model.tying")
+_OF_SEARCH = {"search.beam_size", "search.sample", "search.mbr_samples"}
+"""Keys that say how to search, so that nothing is left to choose."""
+_DERIVED = (
+    *(*_LIMITS, *_BY_UPDATES, "trainer.patience", "trainer.choose_search"),
+    *("corpus.deduplicate", "corpus.tag_unlike", "subwords.joint", "model.tying"),
+)
 KEYS = frozenset({*_DERIVED, *(key for row in table.ROWS for key in table.settings_of(row))})
 """All that `settle` may settle."""
 _PADDING = 1.1
@@ -93,6 +99,10 @@ class _Settling:
         again = self.facts.repeated
         stand = f"{again:,} pairs stand there before; each counts once" if again else "a pair that stands twice is one"
         self._choose("corpus.deduplicate", True, stand)
+        corpus = self.config.corpus
+        if corpus.valid and UNLIKE_TAG not in corpus.tags and not self.config.init_from:
+            why = "pairs that are written otherwise than the validation text are told apart from those like it"
+            self._choose("corpus.tag_unlike", True, why)
         if not self.fixed & {*_LIMITS}:
             self._choose("trainer.max_minutes", table.MINUTES, "nobody said how long training may take")
         self._choose_sharing()
@@ -101,6 +111,8 @@ class _Settling:
             self.passes = self._passes(with_keys(self.config, settings))
         self._choose_row(row, settings)
         self._choose_length(row)
+        if not self.fixed & _OF_SEARCH:
+            self._choose("trainer.choose_search", True, "the validation text decides between a beam and samples")
         return Settled(self.config, self.choices, self.passes)
 
     def _choose(self, key: str, value: Any, reason: str) -> None:

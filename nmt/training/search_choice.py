@@ -1,0 +1,92 @@
+"""How the best model of a run searches: once training has ended, the validation text decides, and the bundle keeps it.
+
+A weak model repeats itself or stops early, and the likeliest translation does so most. What its samples have in common
+is better (Eikema & Aziz 2022). A good model gains nothing by that, and a beam is faster.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from nmt.bundle.weights import Bundle, load_bundle, save_settings
+from nmt.config.search import SearchConfig
+from nmt.config.train import TrainConfig
+from nmt.corpus.reader import ParallelText
+from nmt.evaluation.metrics import Score
+from nmt.runs.log import LOG
+from nmt.tasks.task import PERPLEXITY, Task
+from nmt.training.parallel import Processes
+from nmt.training.texts import ScoredTexts, read_scored_texts
+from nmt.training.validation import bundle_of, mean_score
+
+CANDIDATES: tuple[dict[str, Any], ...] = (
+    {"length_penalty": 2.0},
+    {"mbr_samples": 16, "temperature": 0.5},
+    {"mbr_samples": 16, "temperature": 0.7},
+    {"mbr_samples": 16, "temperature": 0.9},
+)
+"""Settings that are tried beside those of the run, the fastest first."""
+LEAST_GAIN = 1.0
+"""Points of the deciding metric that samples must gain, since they take longer than a beam."""
+GOOD = 40.0
+"""chrF2 from which on samples gained nothing, so that none are tried."""
+MOST_LINES = 500
+"""Of all texts together; of longer ones, lines that are evenly spread."""
+
+
+def choose_search(task: Task, config: TrainConfig, *, device: torch.device, processes: Processes) -> None:
+    """Try searches on the validation text, log their scores, and keep the best in the best bundle.
+
+    Nothing is done without ``corpus.valid``, where perplexity decides, or where an earlier start has chosen. Every
+    process does its share.
+    """
+    best, metric = config.directory / "best", task.deciding(config.trainer.metric)
+    if not config.corpus.valid or metric is PERPLEXITY:
+        return
+    bundle = load_bundle(best, device=device)
+    if processes.from_main(lambda: "search" in bundle.metadata):
+        return
+    texts = read_scored_texts(config, task, "valid")
+    parts = {pair: _some_of(text, MOST_LINES // len(texts)) for pair, text in texts.items()}
+    tried: list[tuple[float, SearchConfig]] = []
+    for changes in ({}, *CANDIDATES):
+        search = replace(bundle.search, **changes)
+        scores = _scores(task, replace(bundle, search=search), parts, processes=processes)
+        tried.append((scores[metric.name].value, search))
+        LOG.info(f"search by {search.how}: validation {scores[metric.name]}")
+        if not changes and scores["chrf"].value >= GOOD:
+            break
+    chosen = _chosen(tried)
+    written = ", ".join(f"{search.how} {metric.shown(value)}" for value, search in tried)
+    LOG.info(f"the bundle translates by {chosen.how}")
+    bundle = replace(bundle, search=chosen)
+    bundle.metadata["search"] = f"{chosen.how}, by validation {metric.label}: {written}"
+    processes.from_main(lambda: save_settings(bundle, best))
+
+
+def _chosen(tried: Sequence[tuple[float, SearchConfig]]) -> SearchConfig:
+    """Find the best search; samples must gain enough on the best of the others."""
+    beams, samples = ([each for each in tried if (each[1].mbr_samples > 0) is drawn] for drawn in (False, True))
+    value, search = max(beams, key=lambda each: each[0])
+    best, drawn = max(samples, key=lambda each: each[0], default=(0.0, search))
+    return drawn if best >= value + LEAST_GAIN else search
+
+
+def _scores(task: Task, bundle: Bundle, texts: ScoredTexts, *, processes: Processes) -> dict[str, Score]:
+    """Score what a bundle makes of the texts, by the names of the metrics: of several pairs the means."""
+    found: list[list[Score]] = []
+    for pair, text in texts.items():
+        own = bundle_of(bundle, pair) if pair else bundle
+        outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
+        found.append(task.scores(outputs, text, language=own.target_language))
+    means = [mean_score(column) for column in zip(*found, strict=True)]
+    return {metric.name: score for metric, score in zip(task.metrics, means, strict=False)}
+
+
+def _some_of(text: ParallelText, most: int) -> ParallelText:
+    """Take so many lines of a text, spread evenly."""
+    count = len(text.source)
+    lines = range(count) if count <= most else [number * count // most for number in range(most)]
+    return ParallelText(*([side[line] for line in lines] for side in text))
