@@ -79,6 +79,7 @@ def load(
     from nmt.bundle.ensemble import load_all
     from nmt.config.choices import TaskName
     from nmt.config.schema import changed
+    from nmt.config.search import completed
     from nmt.errors import ConfigError
     from nmt.machine import set_kernel_caches
     from nmt.text.glossary import read_glossary
@@ -90,7 +91,7 @@ def load(
     bundle = load_all([path, *others], precision=precision, device=device, threads=threads)
     if bundle.task is TaskName.generation:
         raise ConfigError(f"{path} does not translate, it is of task=generation: use nmt predict")
-    settings = changed(bundle.search, search)
+    settings = changed(bundle.search, completed(search))
     bundle = settled(bundle, settings, by_line=True)
     markup = [each for each in layers if each != "sentences"]
     if isinstance(layers, str) or len(markup) > 1 or not {*markup} <= {"html", "tags"}:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,14 @@ def test_the_kernels_keep_as_little_as_in_the_commands(path):
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert (finished.stdout, finished.stderr) == ("64 1 10000\n", "")
+
+
+def test_a_beam_that_is_asked_for_counts_with_a_model_that_samples(path, make_bundle, tmp_path):
+    bundle, sampling = make_bundle(4), tmp_path / "sampling"
+    save_bundle(replace(bundle, search=replace(bundle.search, mbr_samples=4)), sampling)
+    lines = ["the old river", "a small red house"]
+    for settings in ({"beam_size": 1}, {"sample": True}, {"mbr_samples": 3}):
+        found, expected = (nmt.load(each, **settings).translate(lines) for each in (sampling, path))
+        assert [each.text for each in found] == [each.text for each in expected]
+    drawn = nmt.load(sampling).translate(lines)
+    assert [each.text for each in drawn] == [each.text for each in nmt.load(path, mbr_samples=4).translate(lines)]

@@ -18,7 +18,7 @@ from nmt.cli.common import report
 from nmt.cli.option_checks import SEARCH, check_search, option_name, refuse_options
 from nmt.config.choices import PRECISIONS, TaskName
 from nmt.config.schema import describe
-from nmt.config.search import SearchConfig
+from nmt.config.search import SearchConfig, completed
 from nmt.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ _SHARED = tuple(name for name in SEARCH if name != "terms")
 """Those that every command with a search has; for terms see nmt.cli.terms."""
 
 
-_WITHOUT_MBR = ("beam_size", "sample", "rerank")
-"""Options that ask for another search than a model's `SearchConfig.mbr_samples`."""
 _METAVARS = {int: "N", float: "X", str: "LANGUAGE"}
 
 
@@ -130,10 +128,9 @@ def search_config(arguments: argparse.Namespace, default: SearchConfig | None = 
         value = getattr(arguments, item.name)
         if value is not None:
             chosen[item.name] = type(item.default)[value] if isinstance(item.default, Enum) else value
-    if arguments.mbr_samples is not None:
-        chosen.setdefault("sample", False)
-    elif any(getattr(arguments, name, None) is not None for name in _WITHOUT_MBR) or arguments.terms == "hard":
-        chosen["mbr_samples"] = 0
+    if getattr(arguments, "rerank", None):
+        chosen.setdefault("mbr_samples", 0)
+    chosen = completed(chosen)
     for name, value in chosen.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{option_name(name)} {value} is not possible: it must be a finite number")

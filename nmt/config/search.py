@@ -1,6 +1,8 @@
 """How a trained model searches for a translation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nmt.config.choices import LengthNormalization, TermMode
 from nmt.config.schema import check_ranges, within
@@ -80,3 +82,15 @@ class SearchConfig:
             "" if self.length_penalty == SearchConfig.length_penalty else f", length_penalty {self.length_penalty:g}"
         )
         return f"beam {self.beam_size}{longer}"
+
+
+def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to settings that are asked for what they imply: who asks for one way to search wants no other one.
+
+    A model may have been saved with `SearchConfig.mbr_samples`. A beam size, samples as they are drawn, and hard terms,
+    which need a beam, are asked for instead of it.
+    """
+    if "mbr_samples" in settings:
+        return {"sample": False, **settings}
+    others = {"beam_size", "sample"} & settings.keys() or settings.get("terms") in (TermMode.hard, "hard")
+    return {"mbr_samples": 0, **settings} if others else dict(settings)

@@ -41,11 +41,11 @@ def search_options(subwords: SubwordModel, search: SearchConfig, *, n_best: int,
 
 def require_places(search: SearchConfig, n_best: int) -> None:
     """Raise ConfigError where so many hypotheses of each line are impossible; samples may be any number."""
-    places, name = search.beam_size, "beam_size"
+    places, name, what = search.beam_size, "beam_size", "the beam size"
     if search.mbr_samples:
-        places, name = search.mbr_samples, "mbr_samples"
+        places, name, what = search.mbr_samples, "mbr_samples", "the number of samples"
     if n_best < 1 or (n_best > places and not search.sample):
-        raise ConfigError(f"n_best={n_best} is not possible with {name}={places}: it must be between 1 and that number")
+        raise ConfigError(f"n_best={n_best} is not possible with {name}={places}: it must be between 1 and {what}")
 
 
 def scores_of_a_step(options: SearchOptions, vocabulary: int) -> int:

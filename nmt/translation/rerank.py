@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from nmt.config.search import SearchConfig
 from nmt.translation.request import TextHypothesis
+from nmt.translation.similarity import chrf_matrix
 
 Rerank: TypeAlias = Callable[[Sequence[TextHypothesis]], list[TextHypothesis]]
 """Puts the hypotheses of a line in another order, the best first."""
@@ -39,3 +41,24 @@ class MinimumBayesRisk:
         first = {each.text: each for each in reversed(counted)}
         ranked = sorted(weights, key=lambda text: -expected[text])  # stable
         return [first[text] for text in ranked]
+
+
+class WaysToChoose(NamedTuple):
+    """How the hypotheses of a line are found, and put in order."""
+
+    search: SearchConfig
+    found: int
+    """hypotheses that the search returns"""
+    rerank: Rerank | None
+    """None: the search's order stands"""
+
+
+def ways_to_choose(search: SearchConfig, rerank: Rerank | None, *, n_best: int) -> WaysToChoose:
+    """Say how a translator finds `n_best` hypotheses: a rerank of the caller's own takes all of the beam, or samples."""
+    if rerank:
+        return WaysToChoose(search, n_best if search.sample else search.beam_size, rerank)
+    if search.mbr_samples:
+        # Samples count alike: the probable ones are drawn more often.
+        drawn = replace(search, sample=True, mbr_samples=0)
+        return WaysToChoose(drawn, search.mbr_samples, MinimumBayesRisk(chrf_matrix, 0.0))
+    return WaysToChoose(search, n_best, None)

@@ -26,9 +26,8 @@ from nmt.translation.options import require_places
 from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
 from nmt.translation.protection import Attempt, Decoded, ProtectedLine, with_marks
 from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
-from nmt.translation.rerank import MinimumBayesRisk, Rerank
+from nmt.translation.rerank import Rerank, ways_to_choose
 from nmt.translation.rows import Row, RowTranslator
-from nmt.translation.similarity import chrf_matrix
 from nmt.translation.terms import TermReader
 
 _Tag = TypeVar("_Tag")
@@ -81,14 +80,9 @@ class Translator:
         """requests of a window that need not wait for more"""
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._alignments, self._attention = alignments, attention
-        drawn, found = self.search, n_best
-        if drawn.mbr_samples and not rerank:
-            drawn, found = replace(drawn, sample=True, mbr_samples=0), drawn.mbr_samples
-            rerank = MinimumBayesRisk(chrf_matrix, 0.0)  # samples count alike: the probable ones are drawn more often
-        elif rerank and not drawn.sample:
-            found = drawn.beam_size
-        self._n_best, self._rerank = n_best, rerank
-        self._rows = RowTranslator(bundle, drawn, n_best=found, with_weights=alignments or attention)
+        ways = ways_to_choose(self.search, rerank, n_best=n_best)
+        self._n_best, self._rerank = n_best, ways.rerank
+        self._rows = RowTranslator(bundle, ways.search, n_best=ways.found, with_weights=alignments or attention)
         self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
         self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
         self._deadline, self._answer = deadline, layered(self._translate, ())
