@@ -54,7 +54,7 @@ class WaysToChoose(NamedTuple):
 
 
 def ways_to_choose(search: SearchConfig, rerank: Rerank | None, *, n_best: int) -> WaysToChoose:
-    """Say how a translator finds `n_best` hypotheses: a rerank of the caller's own takes all of the beam, or samples."""
+    """Say how a translator finds `n_best` hypotheses; a rerank of its caller's takes all of the beam, or samples."""
     if rerank:
         return WaysToChoose(search, n_best if search.sample else search.beam_size, rerank)
     if search.mbr_samples:
