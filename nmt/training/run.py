@@ -19,7 +19,7 @@ from nmt.runs.limits import limit_reached
 from nmt.runs.log import LOG, clock, logging_to, logging_warnings
 from nmt.runs.metrics import require_tensorboard
 from nmt.runs.results import settings_text
-from nmt.tasks.task import Task, task_named
+from nmt.tasks.task import Metric, Task, task_named
 from nmt.training.auto.settle import made_consistent, settle_run
 from nmt.training.checks import warn_of_texts
 from nmt.training.data import TrainingData, prepare
@@ -29,6 +29,7 @@ from nmt.training.parallel import Processes, join_processes
 from nmt.training.precision import choose_precision
 from nmt.training.search_choice import choose_search
 from nmt.training.start import Start, find_start, lost_best, require_one_config, subword_pair, way_further
+from nmt.training.state import Position
 from nmt.training.texts import read_scored_texts
 from nmt.training.trainer import Trainer
 from nmt.training.transfer import take_over
@@ -67,7 +68,7 @@ def run(config: TrainConfig, *, chosen: Set[str] | None = None) -> None:
         if saved and saved.position.finished and reason:
             LOG.info(f"the run in {run_dir} is finished: {reason}; there is nothing left to train")
             LOG.info(f"{way_further(config, reason)}; to start anew add trainer.overwrite=true")
-            position, test = saved.position, read_scored_texts(config, task, "test")
+            position, valid, test = saved.position, None, read_scored_texts(config, task, "test")
             processes.from_main(lambda: _make_ready(config))
         else:
             data = _data(start, task, device=device, processes=processes)
@@ -77,18 +78,23 @@ def run(config: TrainConfig, *, chosen: Set[str] | None = None) -> None:
             LOG.info(f"training ended: {trainer.train()}")
             if lost := processes.from_main(lambda: lost_best(config)):
                 raise RunError(f"{lost}: somebody else changed it during the training; take {run_dir / 'last'}")
-            position, test = trainer.position, data.test_texts
+            position, valid, test = trainer.position, data.valid_texts, data.test_texts
         if config.trainer.choose_search:
-            choose_search(task, config, device=device, processes=processes)
+            choose_search(task, config, valid, device=device, processes=processes)
         if test:
             score_test(task, test, config, device=device, processes=processes)
-        LOG.info(
-            f"best validation {metric.label} {metric.shown(position.best_score)} at update "
-            f"{position.best_update} of {position.update}, {clock(position.seconds)} of training"
-        )
-        LOG.info(task.usage(run_dir / "best"))
-        if len(targets := target_languages(parse_pairs(config.corpus.pairs))) > 1:
-            LOG.info(f"--to names the target language: {', '.join(targets)}")
+        _sum_up(config, task, position, metric)
+
+
+def _sum_up(config: TrainConfig, task: Task, position: Position, metric: Metric) -> None:
+    """Say how good the best model is, and how it is used."""
+    LOG.info(
+        f"best validation {metric.label} {metric.shown(position.best_score)} at update "
+        f"{position.best_update} of {position.update}, {clock(position.seconds)} of training"
+    )
+    LOG.info(task.usage(config.directory / "best"))
+    if len(targets := target_languages(parse_pairs(config.corpus.pairs))) > 1:
+        LOG.info(f"--to names the target language: {', '.join(targets)}")
 
 
 def _require_possible(config: TrainConfig) -> None:

@@ -32,24 +32,41 @@ LEAST_GAIN = 1.0
 """Points of the deciding metric that samples must gain, since they take longer than a beam."""
 GOOD = 40.0
 """chrF2 from which on samples gained nothing, so that none are tried."""
-MOST_LINES = 500
-"""Of all texts together; of longer ones, lines that are evenly spread."""
+FEWEST_LINES, MOST_LINES, TOKENS_A_LINE = 100, 500, 10_000
+"""Of all texts together, lines that are evenly spread; a short training has fewer, a line for so many target positions.
+
+So the choice takes a tenth of the training's time or so, and is the same on every machine."""
 
 
-def choose_search(task: Task, config: TrainConfig, *, device: torch.device, processes: Processes) -> None:
+def choose_search(
+    task: Task,
+    config: TrainConfig,
+    valid: ScoredTexts | None,
+    *,
+    device: torch.device,
+    processes: Processes,
+) -> None:
     """Try searches on the validation text, log their scores, and keep the best in the best bundle.
 
-    Nothing is done without ``corpus.valid``, where perplexity decides, or where an earlier start has chosen. Every
-    process does its share.
+    Nothing is done where perplexity decides, or where an earlier start has chosen. Every process does its share.
+
+    Args:
+        task: translation.
+        config: of the run.
+        valid: the validation text; None: it is read, where ``corpus.valid`` names one.
+        device: that translates.
+        processes: of the run.
     """
     best, metric = config.directory / "best", task.deciding(config.trainer.metric)
-    if not config.corpus.valid or metric is PERPLEXITY:
+    if metric is PERPLEXITY:
         return
     bundle = load_bundle(best, device=device)
     if processes.from_main(lambda: "search" in bundle.metadata):
         return
-    texts = read_scored_texts(config, task, "valid")
-    parts = {pair: _some_of(text, MOST_LINES // len(texts)) for pair, text in texts.items()}
+    if not (texts := read_scored_texts(config, task, "valid") if valid is None else valid):
+        return
+    lines = min(max(FEWEST_LINES, bundle.metadata["target_tokens"] // TOKENS_A_LINE), MOST_LINES)
+    parts = {pair: _some_of(text, -(-lines // len(texts))) for pair, text in texts.items()}
     tried: list[tuple[float, SearchConfig]] = []
     for changes in ({}, *CANDIDATES):
         search = replace(bundle.search, **changes)

@@ -96,6 +96,12 @@ def test_the_searches_are_scored_on_the_validation_text(make_config):
     assert "the bundle translates by " in log
 
 
+def test_text_that_is_held_out_chooses_too(make_config, scored):
+    asked = scored(lambda search: 20.0)
+    run(make_config(trainer__max_updates=4, trainer__choose_search=True, corpus__valid=""))
+    assert len(asked) == 1 + len(search_choice.CANDIDATES)
+
+
 def test_no_samples_of_a_good_model_and_none_by_perplexity(make_config, scored):
     asked = scored(lambda search: 45.0)
     run(make_config("good", trainer__max_updates=4, trainer__choose_search=True))
@@ -104,6 +110,5 @@ def test_no_samples_of_a_good_model_and_none_by_perplexity(make_config, scored):
     run(
         make_config("other", trainer__max_updates=4, trainer__choose_search=True, trainer__metric=MetricName.perplexity)
     )
-    run(make_config("third", trainer__max_updates=4, trainer__choose_search=True, corpus__valid=""))
     run(make_config("fourth", trainer__max_updates=4))
     assert asked == []
