@@ -30,6 +30,8 @@ CANDIDATES: tuple[dict[str, Any], ...] = (
 """Settings that are tried beside those of the run, the fastest first."""
 LEAST_GAIN = 1.0
 """Points of the deciding metric that samples must gain, since they take longer than a beam."""
+ALIKE = 0.3
+"""Points by which the best samples may be better than others of a lower temperature, which are less odd."""
 GOOD = 40.0
 """chrF2 from which on samples gained nothing, so that none are tried."""
 FEWEST_LINES, MOST_LINES, TOKENS_A_LINE = 100, 500, 10_000
@@ -87,8 +89,10 @@ def _chosen(tried: Sequence[tuple[float, SearchConfig]]) -> SearchConfig:
     """Find the best search; samples must gain enough on the best of the others."""
     beams, samples = ([each for each in tried if (each[1].mbr_samples > 0) is drawn] for drawn in (False, True))
     value, search = max(beams, key=lambda each: each[0])
-    best, drawn = max(samples, key=lambda each: each[0], default=(0.0, search))
-    return drawn if best >= value + LEAST_GAIN else search
+    best = max((drawn for drawn, _ in samples), default=0.0)
+    if best < value + LEAST_GAIN:
+        return search
+    return next(each for drawn, each in samples if drawn >= best - ALIKE)
 
 
 def _scores(task: Task, bundle: Bundle, texts: ScoredTexts, *, processes: Processes) -> dict[str, Score]:

@@ -29,6 +29,15 @@ def way(value, **changes):
         ([way(20.0), way(20.4, length_penalty=2.0), way(21.3, mbr_samples=16)], {"length_penalty": 2.0}),
         ([way(20.0), way(20.4, length_penalty=2.0), way(21.4, mbr_samples=16)], {"mbr_samples": 16}),
         ([way(20.0), way(22.0, mbr_samples=16), way(22.1, mbr_samples=8)], {"mbr_samples": 8}),
+        (
+            [
+                way(20.0),
+                way(24.0, mbr_samples=16),
+                way(24.5, mbr_samples=16, temperature=0.7),
+                way(24.7, mbr_samples=8),
+            ],
+            {"mbr_samples": 16, "temperature": 0.7},
+        ),
         ([way(60.0)], {}),
     ],
 )
