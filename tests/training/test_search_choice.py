@@ -28,7 +28,7 @@ def way(value, **changes):
         ([way(20.0), way(20.0, length_penalty=2.0), way(20.9, mbr_samples=16)], {}),
         ([way(20.0), way(20.4, length_penalty=2.0), way(21.3, mbr_samples=16)], {"length_penalty": 2.0}),
         ([way(20.0), way(20.4, length_penalty=2.0), way(21.4, mbr_samples=16)], {"mbr_samples": 16}),
-        ([way(20.0), way(22.0, mbr_samples=16), way(22.1, mbr_samples=8)], {"mbr_samples": 8}),
+        ([way(20.0), way(22.0, mbr_samples=16), way(22.4, mbr_samples=8)], {"mbr_samples": 8}),
         (
             [
                 way(20.0),
