@@ -15,6 +15,7 @@ _OF_WORDS = (
     *("init_from", "corpus.pairs", "corpus.tags", "corpus.tag_names", "subwords.model", "subwords.source_model"),
     *("subwords.inherit",),
     *("subwords.sampling_alpha", "subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
+    "model.pointer",
 )
 """What tasks whose lines are words have no use for."""
 
@@ -29,7 +30,7 @@ MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
         *("init_from", "corpus.pairs", "corpus.source", "corpus.tags", "corpus.tag_names", "corpus.repair_bio"),
         *("corpus.strip_token_digits", "corpus.coarse_labels", "subwords.joint", "subwords.source_model"),
         *("subwords.marks", "subwords.mark_rate", "subwords.inherit", "objective.kind", *_OF_PAIRS),
-        *("model.pooling", "model.word_dropout", "model.window"),
+        *("model.pooling", "model.word_dropout", "model.window", "model.pointer"),
     ),
 }
 """The keys of each task that must have their defaults."""

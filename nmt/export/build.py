@@ -65,6 +65,8 @@ def build_graphs(
     """
     if config.attention == "none":
         raise ConfigError("a model without attention cannot be exported; PyTorch runs it as it is")
+    if config.pointer:
+        raise ConfigError("a model with a pointer cannot be exported; PyTorch runs it as it is")
     constants: Constants = {}
 
     def build(builder: type[Builder]) -> bytes:
