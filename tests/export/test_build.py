@@ -86,7 +86,6 @@ def test_in_int8_every_network_steps_nearly_so(make_models, network):
     [
         ({"encoder_cell": "ssru"}, "a model whose encoder is ssru cannot be exported"),
         ({"attention": AttentionKind.none}, "a model without attention cannot be exported"),
-        ({"pointer": True}, "a model with a pointer cannot be exported"),
     ],
 )
 def test_what_has_no_graphs_translates_with_pytorch(make_models, network, message):

@@ -19,7 +19,7 @@ NETWORKS |= {
     "pointer": {"pointer": True},
 }
 FASTER = {"trainer__validate_every": 24, "optimizer__lr": 0.02}
-NOT_EXPORTED = ("ssru", "none", "none, repeated", "pointer")
+NOT_EXPORTED = ("ssru", "none", "none, repeated")
 
 
 @pytest.fixture(params=list(NETWORKS))
