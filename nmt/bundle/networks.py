@@ -54,5 +54,6 @@ def build_network(
         source_vocabulary=source.vocabulary_size,
         target_vocabulary=target.vocabulary_size,
         languages=subwords_of(source).language_ids,
+        # Marks of protected spans are symbols too: each comes once, while attention may rest on it for longer.
         first_word=subwords_of(source).mark_ids.stop,
     )

@@ -41,7 +41,7 @@ class Builder(ABC):
         arithmetic: MakeArithmetic,
         with_shortlist: bool,
         languages: range = range(0),
-        first_word: int = 0,
+        first_word: int = 4,
     ) -> None:
         self.languages, self.first_word = languages, first_word
         self.config, self.weights, self.with_shortlist = config, weights, with_shortlist

@@ -19,6 +19,9 @@ from nmt.model.lexicon import LexiconBias
 from nmt.model.pointer import Mixture
 from nmt.model.word_log_probs import projected_log_probs
 
+_MOST_POSITIONS = 1024
+"""So many are looked at together where memory is no cache, as on a GPU."""
+
 
 class OutputLayer(Protocol):
     """What scores the vocabulary."""
@@ -74,7 +77,7 @@ def mixed_divergence(
     weight, bias = model.output_parameters()
     features = [model.features(side) for side in sides]
     divergence = bias.new_zeros(())
-    portion = portion_of(features[0], len(weight))
+    portion = min(portion_of(features[0], len(weight)), _MOST_POSITIONS)
     for start in range(0, len(features[0]), portion):
         rows = slice(start, start + portion)
         first, second = (_rows(*each, rows) for each in zip(sides, features, mixtures, strict=True))
