@@ -47,9 +47,13 @@ def build_network(
         sizes = WordSizes(source.first_word, source.words, source.rare, len(target.labels))
         return (build_shapes_only if shapes_only else build)(config, sizes)
     build_translator: Callable[..., Any] = build_shapes if shapes_only else build_model
+    if config.pointer and subwords_of(source).digest != subwords_of(target).digest:
+        raise ConfigError("a model with model.pointer=true needs one subword model for both sides")
     return build_translator(
         config,
         source_vocabulary=source.vocabulary_size,
         target_vocabulary=target.vocabulary_size,
         languages=subwords_of(source).language_ids,
+        # Marks of protected spans are symbols too: each comes once, while attention may rest on it for longer.
+        first_word=subwords_of(source).mark_ids.stop,
     )

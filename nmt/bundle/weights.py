@@ -137,7 +137,8 @@ def _kind(config: ModelConfig) -> str:
     """Say in a few words what a model is made of."""
     encoder, decoder = config.cells
     cells = f"{encoder} encoder-decoder" if encoder == decoder else f"{encoder} encoder and {decoder} decoder"
-    return cells + (" without attention" if config.attention == "none" else f" with {config.attention} attention")
+    attention = " without attention" if config.attention == "none" else f" with {config.attention} attention"
+    return cells + attention + (" and a pointer" if config.pointer else "")
 
 
 _POOLING = {Pooling.attention: "attention over its words", Pooling.last: "its last states"}

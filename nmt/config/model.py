@@ -63,6 +63,9 @@ class ModelConfig:
     copied; 0: what alignments say"""
     lexicon_epsilon: float = field(default=1e-4, metadata=within(0, 1, above=True))
     """added to a word's probability by the lexicon; a smaller value gives the lexicon more weight"""
+    pointer: bool = False
+    """copy subwords of the source where attention looks, as far as a learnt gate opens (See et al. 2017); needs one
+    joint subword model"""
     init: Initialization = Initialization.glorot_orthogonal
     """first weights: glorot_orthogonal (Glorot & Bengio 2010; recurrent ones orthogonal, Saxe et al. 2014),
     symmetric_uniform (Sutskever et al. 2014) or truncated_normal"""
@@ -86,6 +89,11 @@ class ModelConfig:
             raise ConfigError(
                 f"model.lexicon_size={self.lexicon_size} is not possible with model.attention=none: the lexicon "
                 "favours translations of what attention looks at; set model.lexicon_size=0"
+            )
+        if self.attention is AttentionKind.none and self.pointer:
+            raise ConfigError(
+                "model.pointer=true is not possible with model.attention=none: the pointer copies what attention looks "
+                "at; set model.pointer=false, or another model.attention"
             )
         if self.lexicon_copies and not self.lexicon_size:
             raise ConfigError(

@@ -15,6 +15,7 @@ _OF_WORDS = (
     *("init_from", "corpus.pairs", "corpus.tags", "corpus.tag_names", "corpus.tag_unlike"),
     *("subwords.model", "subwords.source_model", "subwords.inherit", "trainer.choose_search"),
     *("subwords.sampling_alpha", "subwords.byte_fallback", "subwords.marks", "subwords.mark_rate", "objective.kind"),
+    "model.pointer",
 )
 """What tasks whose lines are words have no use for."""
 
@@ -30,7 +31,7 @@ MEANINGLESS: dict[TaskName, tuple[str, ...]] = {
         *("corpus.strip_token_digits", "corpus.coarse_labels", "subwords.joint", "subwords.source_model"),
         *("subwords.marks", "subwords.mark_rate", "subwords.inherit", "objective.kind", *_OF_PAIRS),
         *("corpus.tag_unlike", "trainer.choose_search"),
-        *("model.pooling", "model.word_dropout", "model.window"),
+        *("model.pooling", "model.word_dropout", "model.window", "model.pointer"),
     ),
 }
 """The keys of each task that must have their defaults."""

@@ -198,3 +198,8 @@ class TrainConfig:
             raise ConfigError(
                 "model.tying=all needs one subword model for both sides: use subwords.joint=true, or model.tying=target"
             )
+        if self.model.pointer and not one_model:
+            raise ConfigError(
+                "model.pointer=true needs one subword model for both sides: use subwords.joint=true, or "
+                "model.pointer=false"
+            )

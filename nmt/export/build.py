@@ -49,6 +49,7 @@ def build_graphs(
     *,
     with_shortlist: bool = False,
     languages: range = range(0),
+    first_word: int = 4,
 ) -> Graphs:
     """Build the graphs.
 
@@ -58,6 +59,7 @@ def build_graphs(
         arithmetic: how to multiply.
         with_shortlist: score the candidates that the encoder is given, instead of the whole vocabulary.
         languages: source ids that name the target language, each with a lexicon of its own; empty: there is one.
+        first_word: a pointer copies no source id below.
 
     Raises:
         KeyError: a weight is missing.
@@ -68,7 +70,7 @@ def build_graphs(
     constants: Constants = {}
 
     def build(builder: type[Builder]) -> bytes:
-        return builder(config, weights, arithmetic, with_shortlist, languages).build(constants)
+        return builder(config, weights, arithmetic, with_shortlist, languages, first_word).build(constants)
 
     encoder, embedding, step = map(build, (EncoderBuilder, EmbeddingBuilder, StepBuilder))
     ahead = {builder.name: build(builder) for builder in (GreedyBuilder, BeamBuilder)}

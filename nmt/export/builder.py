@@ -1,7 +1,7 @@
 """What the graphs of a model share: its sizes, its states, and what the source contributes to every step.
 
 Shapes: B sentences, S source length, H hidden, A attention, F attentional vector, V vocabulary. O inputs of the output
-matrix, U words of a lexicon, N ids of a shortlist.
+matrix, U words of a lexicon, W words that a pointer may copy, N ids of a shortlist.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class Builder(ABC):
         arithmetic: MakeArithmetic,
         with_shortlist: bool,
         languages: range = range(0),
+        first_word: int = 4,
     ) -> None:
-        self.languages = languages
+        self.languages, self.first_word = languages, first_word
         self.config, self.weights, self.with_shortlist = config, weights, with_shortlist
         self._make_arithmetic = arithmetic
         self.begin(Graph(self.name))
@@ -102,6 +103,18 @@ class Builder(ABC):
             return {}
         word_ids: Described = {} if self.with_shortlist else {"words": ("int64", ("B", "U"))}
         return {"lexical": ("float", ("B", "S", "U")), **word_ids}
+
+    @property
+    def copied(self) -> Described:
+        """The encoder's output of what a pointer may copy of each source position: its id, or 0."""
+        return {"copied": ("int64", ("B", "S"))} if self.config.pointer else {}
+
+    @property
+    def copies(self) -> Described:
+        """What a step reads of it, laid out: the column of each word, and where words stand."""
+        if not self.config.pointer:
+            return {}
+        return {"copy_columns": ("int64", ("B", "W")), "copy_places": ("float", ("B", "S", "1 + W"))}
 
     @cached_property
     def units(self) -> Matrix | None:

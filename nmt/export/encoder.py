@@ -37,12 +37,16 @@ class EncoderBuilder(Builder):
         self._mask()
         self._first_states(summaries)
         self._translations()
+        if self.copied:
+            first = self.graph.constant(np.array(self.first_word, dtype=np.int64))
+            nothing = self.graph.constant(np.array(0, dtype=np.int64))
+            add("Where", add("Less", "source", first), nothing, "source", name="copied")
         inputs: Described = {"source": ("int64", ("B", "S")), "lengths": ("int64", ("B",))}
         if self.with_shortlist:
             self.arithmetic.select(*self.output, "pool", bound=BOUND)
             inputs = {**inputs, "pool": ("int64", ("C",))}
         states: Described = {name: ("float", ("B", width)) for name, width in self.states.items()}
-        described = {**self.memory, **self.pool, **self.translations, **states}
+        described = {**self.memory, **self.pool, **self.translations, **self.copied, **states}
         return self.graph.to_bytes(inputs, described, beside=constants)
 
     def _layers(self) -> tuple[Activation, list[list[Activation]]]:

@@ -1,7 +1,8 @@
 """The graphs of one target position: what a token's embedding contributes to it, and all the rest.
 
 Shapes: B sentences, K places, S source length, E embedding, H hidden, A attention, F attentional vector, V vocabulary.
-N ids of a shortlist, C of all sentences together. R rows of the states, U tokens, G gates.
+N ids of a shortlist, C of all sentences together. R rows of the states, U tokens, G gates. W words of a source that a
+pointer may copy.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import numpy as np
 from nmt.export.arithmetic import Activation, Matrix
 from nmt.export.builder import BOUND, Builder
 from nmt.export.graph import Constants, Described
+
+_NOTHING = 1e-30
+"""What the output layer keeps at the least, so that its share has a logarithm."""
 
 
 class DecoderBuilder(Builder):
@@ -72,8 +76,8 @@ class StepBuilder(DecoderBuilder):
 
     @property
     def source(self) -> Described:
-        """The inputs that depend on the source: from the encoder, a shortlist and a lexicon."""
-        return {**self.memory, **self.pool, **self.columns, **self.lexical}
+        """The inputs that depend on the source: from the encoder, a shortlist, a lexicon and a pointer."""
+        return {**self.memory, **self.pool, **self.columns, **self.lexical, **self.copies}
 
     @property
     def continued(self) -> Described:
@@ -99,7 +103,9 @@ class StepBuilder(DecoderBuilder):
         if self.lexical:
             logits = self._add_lexicon_bias(logits)
         # Search wants them normalised, which takes ONNX Runtime a third of the time that NumPy needs.
-        self.graph.add("LogSoftmax", logits, name="log_probs", axis=-1)
+        normalized = self.graph.add("LogSoftmax", logits, name="" if self.copies else "log_probs", axis=-1)
+        if self.copies:
+            self._mix(normalized, attentional)
 
     def before(self, state: str) -> str:
         """Name a state as each place continues it, (B, K, H)."""
@@ -184,3 +190,19 @@ class StepBuilder(DecoderBuilder):
             return add("Add", logits, scores)
         ids = self.for_places(add("Unsqueeze", "words", graph.integers(1)))
         return add("ScatterElements", logits, ids, scores, axis=2, reduction="add")
+
+    def _mix(self, generated: str, attentional: str) -> None:
+        """Mix the output layer's log-probabilities with copies, as `log_probs`; see nmt.model.pointer."""
+        graph, add = self.graph, self.graph.add
+        weight, bias = (graph.constant(self.weights[f"pointer.gate.{kind}"].T) for kind in ("weight", "bias"))
+        gate = add("Add", add("MatMul", attentional, weight), bias)  # (B, K, 1)
+        is_open = add("Sigmoid", gate)
+        read = add("MatMul", "weights", "copy_places")  # (B, K, 1 + W)
+        rest = add("Max", add("Slice", read, *(graph.integers(n) for n in (0, 1, 2))), graph.number(_NOTHING))
+        kept = add("Add", add("Sigmoid", add("Neg", gate)), add("Mul", is_open, rest))
+        generated = add("Add", generated, add("Log", kept))
+        attention = add("Slice", read, *(graph.integers(n) for n in (1, np.iinfo(np.int64).max, 2)))
+        copied = add("Log", add("Mul", is_open, attention))
+        columns = self.for_places(add("Unsqueeze", "copy_columns", graph.integers(1)))
+        gained = add("Softplus", add("Sub", copied, add("GatherElements", generated, columns, axis=2)))
+        add("ScatterElements", generated, columns, gained, name="log_probs", axis=2, reduction="add")

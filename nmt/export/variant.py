@@ -170,6 +170,7 @@ def _graphs(
             _ARITHMETIC[precision],
             with_shortlist=with_shortlist,
             languages=subwords_of(description.source_subwords).language_ids,
+            first_word=subwords_of(description.source_subwords).mark_ids.stop,
         )
         return graphs.files()
     if precision != "fp32" or with_shortlist:

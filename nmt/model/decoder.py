@@ -12,6 +12,7 @@ from nmt.model.cells.cell import Cell, LayerState, RecurrentLayer
 from nmt.model.dropout import Dropout
 from nmt.model.encoder import Encoded
 from nmt.model.lexicon import LexiconBias, Offer
+from nmt.model.pointer import SourceWords, WordAttention
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class DecoderState:
     memory: Memory
     offer: Offer | None
     """what a lexicon says about the sources"""
+    source_words: SourceWords | None = None
+    """what a pointer may copy"""
 
     def reorder(self, parents: Tensor) -> "DecoderState":
         """Give every place the state of its parent: parents (B, K'), places inside each sentence."""
@@ -41,7 +44,8 @@ class DecoderState:
         """Keep the given sentences, (B',)."""
         remaining = self._map(lambda part: part.index_select(0, sentences))
         offer = self.offer.keep(sentences) if self.offer else None
-        return replace(remaining, memory=self.memory.keep(sentences), offer=offer)
+        words = self.source_words.keep(sentences) if self.source_words else None
+        return replace(remaining, memory=self.memory.keep(sentences), offer=offer, source_words=words)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "DecoderState":
         layers = tuple(tuple(function(part) for part in layer) for layer in self.layers)
@@ -55,11 +59,15 @@ class DecoderOutput(NamedTuple):
     """h~, (B, Q, F) or (N, F)"""
     lexicon_bias: LexiconBias | None = None
     """what a lexicon adds"""
+    word_attention: WordAttention | None = None
+    """what attention gives to the words that a pointer may copy"""
 
     def select(self, positions: Tensor) -> "DecoderOutput":
         """Take positions (N,), counted through all B·Q."""
         lexicon_bias = self.lexicon_bias.select(positions) if self.lexicon_bias else None
-        return DecoderOutput(self.attentional.flatten(0, 1).index_select(0, positions), lexicon_bias)
+        word_attention = self.word_attention.select(positions) if self.word_attention else None
+        attentional = self.attentional.flatten(0, 1).index_select(0, positions)
+        return DecoderOutput(attentional, lexicon_bias, word_attention)
 
 
 class Advanced(NamedTuple):
@@ -116,14 +124,20 @@ class Decoder(nn.Module):
         self.combine = nn.Linear(attention.context_size + hidden, attentional, bias=False)
 
     def start(
-        self, encoded: Encoded, initial: tuple[LayerState, ...], mask: Tensor, *, offer: Offer | None = None
+        self,
+        encoded: Encoded,
+        initial: tuple[LayerState, ...],
+        mask: Tensor,
+        *,
+        offer: Offer | None = None,
+        source_words: SourceWords | None = None,
     ) -> DecoderState:
         """Stand before the first position, one place a sentence: initial states of (B, H) parts, mask (B, S)."""
         memory = self.attention.memory(encoded.values, mask)
         layers = tuple(tuple(part.unsqueeze(1) for part in layer) for layer in initial)
         batch = mask.size(0)
         feed = encoded.values.new_zeros(batch, 1, self.attentional_size) if self.input_feeding else None
-        return DecoderState(layers, feed, memory, offer)
+        return DecoderState(layers, feed, memory, offer, source_words)
 
     def advance(self, embedded: Tensor, state: DecoderState) -> Advanced:
         """Run one position: embedded (B, K, E)."""
@@ -131,7 +145,10 @@ class Decoder(nn.Module):
         return Advanced(_output(attentional, weights, state), weights, after)
 
     def _advance(self, embedded: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None, DecoderState]:
-        """Run one position, the lexicon apart: attentional vectors (B, K, F), weights (B, K, S), the state after it."""
+        """Run one position: attentional vectors (B, K, F), weights (B, K, S), the state after it.
+
+        What a lexicon and a pointer make of it is for the caller.
+        """
         batch, places, _ = embedded.shape
         outputs = self.attention.beside(self.dropout(embedded), state.memory)
         if state.feed is not None:
@@ -180,6 +197,11 @@ class Decoder(nn.Module):
 
 
 def _output(attentional: Tensor, weights: Tensor | None, state: DecoderState) -> DecoderOutput:
-    """Join attentional vectors (B, Q, F) with what the lexicon says where attention looks, weights (B, Q, S)."""
-    offer = None if weights is None else state.offer
-    return DecoderOutput(attentional, offer.lexicon_bias(weights) if offer and weights is not None else None)
+    """Join attentional vectors (B, Q, F) with what stands where attention looks, weights (B, Q, S)."""
+    if weights is None:
+        return DecoderOutput(attentional)
+    return DecoderOutput(
+        attentional,
+        state.offer.lexicon_bias(weights) if state.offer else None,
+        state.source_words.read(weights) if state.source_words else None,
+    )

@@ -129,6 +129,9 @@ class LanguageModel(nn.Module):
         """Score the vocabulary: logits (B, Q, V), or (N, V) of selected positions."""
         return F.linear(self.features(decoded), *self.output_parameters())
 
+    def mixture(self, decoded: DecoderOutput) -> None:
+        """Give what a pointer makes of the output layer's distribution: there is no pointer."""
+
     def features(self, decoded: DecoderOutput) -> Tensor:
         """Give what the output matrix multiplies: (B, Q, ·), or (N, ·) of selected positions."""
         return decoded.attentional if self.projection is None else self.projection(decoded.attentional)

@@ -8,6 +8,8 @@ from torch import Tensor
 from nmt.model.cross_entropy import projected_cross_entropy
 from nmt.model.decoder import DecoderOutput
 from nmt.model.lexicon import Offer
+from nmt.model.mixed_loss import mixed_cross_entropy
+from nmt.model.pointer import Mixture
 
 
 class Scorer(Protocol):
@@ -24,6 +26,9 @@ class Scorer(Protocol):
 
     def output_parameters(self) -> tuple[Tensor, Tensor]:
         """Return the output matrix and its bias."""
+
+    def mixture(self, decoded: DecoderOutput) -> Mixture | None:
+        """Give what a pointer makes of the output layer's distribution, see `nmt.model.seq2seq.Seq2Seq.mixture`."""
 
 
 class Loss(NamedTuple):
@@ -67,6 +72,10 @@ def sequence_loss(
 
 def selected_loss(model: Scorer, selected: DecoderOutput, words: Tensor, *, label_smoothing: float) -> Loss:
     """Score N selected positions of a batch, whose true words are given, (N,), as `sequence_loss` does."""
+    mixture = model.mixture(selected)
+    if mixture is not None:
+        losses = mixed_cross_entropy(model, selected, mixture, words, label_smoothing=label_smoothing)
+        return Loss(*losses, int(words.numel()))
     smoothed, negative_log_likelihood = projected_cross_entropy(
         model.features(selected),
         *model.output_parameters(),

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from nmt.errors import ConfigError
 from nmt.model.attention import Attention, Summary
-from nmt.model.cells.cell import LayerState, RecurrentLayer, cell_named
+from nmt.model.bridge import Bridge
+from nmt.model.cells.cell import RecurrentLayer, cell_named
 from nmt.model.decoder import Advanced, Decoder, DecoderOutput, DecoderSizes, DecoderState
 from nmt.model.encoder import Encoded, Encoder
 from nmt.model.initialization import FirstWeights, initialize, without_values
 from nmt.model.lexicon import Lexicon, Offer
+from nmt.model.pointer import FIRST_BIAS, Mixture, Pointer
 
 if TYPE_CHECKING:
     from nmt.config.model import ModelConfig
@@ -23,7 +25,7 @@ class Step(NamedTuple):
     """One position for every place; the fields are those that search reads."""
 
     logits: Tensor
-    """(B, K, V), unnormalised"""
+    """(B, K, V), unnormalised but where `normalized` says otherwise"""
     weights: Tensor | None
     """(B, K, S) attention, where it was asked for"""
     state: Any
@@ -39,31 +41,6 @@ class Kept(NamedTuple):
     """(B, S) bool"""
     previous: Tensor
     """(B, T) bool"""
-
-
-class Bridge(nn.Module):
-    """Encoder summary → first decoder state, for each part of the state of every layer.
-
-    Decoder layer l takes encoder layer l, or the top one where the encoder is shallower. Each part has its own
-    ``tanh(W [forward; backward])`` (Bahdanau et al. 2015, appendix A.2.2, from both directions). Where the encoder's
-    cell has fewer parts, it is of the last of them.
-    """
-
-    def __init__(self, encoder_size: int, decoder_size: int, *, layers: int, parts: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            nn.ModuleList(nn.Linear(encoder_size, decoder_size) for _ in range(parts)) for _ in range(layers)
-        )
-
-    def forward(self, states: tuple[LayerState, ...]) -> tuple[LayerState, ...]:
-        """Turn encoder states of (B, 2H) parts into decoder states of (B, H) parts."""
-        initial = []
-        for i, projections in enumerate(self.layers):
-            source = states[min(i, len(states) - 1)]
-            assert isinstance(projections, nn.ModuleList)
-            parts = (source[min(j, len(source) - 1)] for j in range(len(projections)))
-            initial.append(tuple(torch.tanh(p(part)) for p, part in zip(projections, parts, strict=True)))
-        return tuple(initial)
 
 
 class Seq2Seq(nn.Module):
@@ -103,6 +80,7 @@ class Seq2Seq(nn.Module):
         self.projection = projection
         self.output = output
         self.lexicon = lexicon
+        self.pointer: Pointer | None = None
         self.output_bias = nn.Parameter(torch.zeros(target_embedding.num_embeddings)) if output is None else None
 
     @property
@@ -129,10 +107,13 @@ class Seq2Seq(nn.Module):
         encoded: Encoded = self.encoder(embedded, lengths)
         if offer is None and self.lexicon is not None:
             offer = self.lexicon(source)
-        return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer)
+        words = None if self.pointer is None else self.pointer.source_words(source)
+        return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer, source_words=words)
 
     def step(self, previous: Tensor, state: DecoderState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them.
+
+        With a pointer the logits are log-probabilities.
 
         Raises:
             ValueError: the model is in training mode, where dropout would garble what it says.
@@ -140,7 +121,8 @@ class Seq2Seq(nn.Module):
         if self.training:
             raise ValueError("the model is in training mode, where dropout would garble it: call model.eval() first")
         advanced = self.advance(previous, state)
-        return Step(self.project(advanced.decoded), advanced.weights if with_weights else None, advanced.state)
+        weights = advanced.weights if with_weights else None
+        return Step(self.project(advanced.decoded), weights, advanced.state, normalized=self.pointer is not None)
 
     def advance(self, previous: Tensor, state: DecoderState) -> Advanced:
         """Run one position without scoring the vocabulary: previous (B, K) ids."""
@@ -189,9 +171,19 @@ class Seq2Seq(nn.Module):
         return scaled
 
     def project(self, decoded: DecoderOutput) -> Tensor:
-        """Score the vocabulary: logits (B, Q, V), or (N, V) of selected positions."""
+        """Score the vocabulary: logits (B, Q, V), or (N, V) of selected positions; log-probabilities with a pointer."""
         logits = F.linear(self.features(decoded), *self.output_parameters())
-        return logits if decoded.lexicon_bias is None else decoded.lexicon_bias.add_to(logits)
+        if decoded.lexicon_bias is not None:
+            logits = decoded.lexicon_bias.add_to(logits)
+        mixture = self.mixture(decoded)
+        return logits if mixture is None else mixture.log_probs(logits)
+
+    def mixture(self, decoded: DecoderOutput) -> Mixture | None:
+        """Give what a pointer makes of the output layer's distribution; None without a pointer."""
+        if self.pointer is None or decoded.word_attention is None:
+            return None
+        mixture: Mixture = self.pointer(decoded.attentional, decoded.word_attention)
+        return mixture
 
     def features(self, decoded: DecoderOutput) -> Tensor:
         """Give what the output matrix multiplies: (B, Q, ·), or (N, ·) of selected positions."""
@@ -206,7 +198,12 @@ class Seq2Seq(nn.Module):
 
 
 def build_model(
-    config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int, languages: range = range(0)
+    config: "ModelConfig",
+    *,
+    source_vocabulary: int,
+    target_vocabulary: int,
+    languages: range = range(0),
+    first_word: int = 4,
 ) -> Seq2Seq:
     """Build the network that the configuration describes, with its first weights.
 
@@ -215,19 +212,24 @@ def build_model(
         source_vocabulary: ids of sources.
         target_vocabulary: ids of targets.
         languages: ids of target languages, each of which has a lexicon of its own; empty: all have one.
+        first_word: a pointer copies no id below, which are symbols: at the least pad, unk, bos and eos.
 
     Raises:
-        ConfigError: three-way tying of two vocabularies of different sizes.
+        ConfigError: three-way tying, or a pointer, of two vocabularies of different sizes.
     """
-    model = _build(config, source_vocabulary, target_vocabulary, languages)
+    model = _build(config, source_vocabulary, target_vocabulary, languages, first_word)
     encoder, decoder = model.encoder, model.decoder
     layers = [(layer, encoder.cell) for layer in encoder.layers]
     layers += [(layer.rnn, decoder.cell) for layer in decoder.layers if isinstance(layer, RecurrentLayer)]
     initialize(model, layers, FirstWeights(config.init.value, config.init_scale, config.forget_bias))
+    if model.pointer is not None:
+        nn.init.constant_(model.pointer.gate.bias, FIRST_BIAS)
     return model
 
 
-def _build(config: "ModelConfig", source_vocabulary: int, target_vocabulary: int, languages: range) -> Seq2Seq:
+def _build(
+    config: "ModelConfig", source_vocabulary: int, target_vocabulary: int, languages: range, first_word: int
+) -> Seq2Seq:
     """Build the network; the only place where it and the configuration meet."""
     tying = config.tying.value
     encoder_cell, decoder_cell = map(cell_named, config.cells)
@@ -235,6 +237,11 @@ def _build(config: "ModelConfig", source_vocabulary: int, target_vocabulary: int
         raise ConfigError(
             f"model.tying=all needs one vocabulary, but the source has {source_vocabulary} subwords "
             f"and the target {target_vocabulary}; use model.tying=target"
+        )
+    if config.pointer and source_vocabulary != target_vocabulary:
+        raise ConfigError(
+            f"model.pointer=true needs one vocabulary, but the source has {source_vocabulary} subwords "
+            f"and the target {target_vocabulary}; use model.pointer=false"
         )
     embedding_size, hidden_size = config.embedding_size, config.decoder_hidden_size
     attentional_size = config.attentional_size or embedding_size
@@ -265,6 +272,7 @@ def _build(config: "ModelConfig", source_vocabulary: int, target_vocabulary: int
         if config.lexicon_size
         else None,
     )
+    model.pointer = Pointer(attentional_size, first_word=first_word) if config.pointer else None
     model.word_dropout = config.word_dropout
     return model
 
@@ -278,8 +286,13 @@ def _attention(config: "ModelConfig") -> Attention | Summary:
 
 
 def build_shapes(
-    config: "ModelConfig", *, source_vocabulary: int, target_vocabulary: int, languages: range = range(0)
+    config: "ModelConfig",
+    *,
+    source_vocabulary: int,
+    target_vocabulary: int,
+    languages: range = range(0),
+    first_word: int = 4,
 ) -> Seq2Seq:
     """Build the network as `build_model` does, its parameters without values, and without memory for them."""
     with without_values():
-        return _build(config, source_vocabulary, target_vocabulary, languages)
+        return _build(config, source_vocabulary, target_vocabulary, languages, first_word)

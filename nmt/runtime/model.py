@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from nmt.errors import BundleError
 from nmt.runtime.lexicon import lay_out, offered
+from nmt.runtime.pointer import copyable
 from nmt.runtime.sessions import Later, Session, load, parts_of, read, read_constants
 from nmt.search.interface import Constraints, MultiStep, Step, Taken
 from nmt.text.shortlist import Shortlist, pooled
@@ -35,6 +36,9 @@ _POOL = ("output_weight", "output_scales", "output_bias")
 
 _TRANSLATIONS = ("translations", "chances")
 """The encoder's outputs that `nmt.runtime.lexicon` lays out."""
+
+_COPIED = "copied"
+"""The encoder's output that `nmt.runtime.pointer` lays out."""
 
 _FEW_SCORES = 3 * 2**14
 """Above this many scores a step, times the beam's width, single steps are as fast. NumPy's top-k is faster there than
@@ -176,16 +180,18 @@ class OnnxModel:
         outputs = [value.name for value in self._encoder.outputs if value.name not in self._states]
         self._translations = [name for name in outputs if name in _TRANSLATIONS]
         self._pool = [name for name in outputs if name in _POOL]
-        self._memory = [name for name in outputs if name not in (*_TRANSLATIONS, *_POOL)]
+        self._copied = [name for name in outputs if name == _COPIED]
+        self._memory = [name for name in outputs if name not in (*_TRANSLATIONS, *_POOL, _COPIED)]
         listed = {"columns", *self._pool} if shortlist else set()
         lexical = ("lexical", "words")[: 1 if shortlist else 2] if self._translations else ()
+        copies = ("copy_columns", "copy_places") if self._copied else ()
         self._vocabulary = vocabulary
         self._outputs = ["log_probs", *(f"next_{name}" for name in self._states)]
         optional_inputs = {value.name for value in self._encoder.inputs} - {"source", "lengths"}
         if bool(optional_inputs) != (shortlist is not None):
             raise BundleError(f"{encoder} and the bundle's shortlist do not belong together")
         self._last = [f"last_{name}" for name in self._states]
-        expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *self._states}
+        expected = {*_OWN_INPUTS, *self._memory, *listed, *lexical, *copies, *self._states}
         reads = {value.name for value in self._step.inputs}
         if reads != expected or self._outputs[0] not in after:
             raise BundleError(f"{step} was exported by an nmt that lays graphs out in another way")
@@ -209,13 +215,16 @@ class OnnxModel:
             shortlist = self._shortlist.ids(source, lengths, needed=needed)
             inputs["pool"], columns = pooled(shortlist, self._vocabulary)
             memory["columns"] = columns[:, None]
-        names = [*self._states, *self._memory, *self._pool, *self._translations]
+        names = [*self._states, *self._memory, *self._pool, *self._translations, *self._copied]
         arrays = dict(zip(names, self._encoder.run(names, inputs), strict=True))
         states, pool = ({name: arrays[name] for name in some} for some in (self._states, self._pool))
         memory |= {name: arrays[name] for name in self._memory}
         if self._translations:
             self._products.find(arrays["translations"][:, :, :_LIKELY])  # what is missing of these, in one run
             memory |= self._lexical(arrays["translations"], arrays["chances"], shortlist)
+        if self._copied:
+            self._products.find(arrays[_COPIED])
+            memory |= copyable(arrays[_COPIED], shortlist, self._vocabulary)
         return OnnxState(states, np.arange(len(source))[:, None], memory, pool, shortlist)
 
     def step(self, previous: Ints, state: OnnxState, *, with_weights: bool = False) -> Step:

@@ -14,9 +14,12 @@ import torch
 import nmt
 from nmt.bundle import weights
 from nmt.bundle.description import FORMAT
+from nmt.bundle.networks import build_network
 from nmt.bundle.weights import load_bundle, save_bundle
-from nmt.config.choices import AttentionKind, Cell, Tying
+from nmt.config.choices import AttentionKind, Cell, TaskName, Tying
+from nmt.config.model import ModelConfig
 from nmt.config.schema import to_dict
+from nmt.errors import ConfigError
 from nmt.translation.translator import Translator
 
 DATA = Path(__file__).parents[1] / "data"
@@ -55,6 +58,25 @@ def test_every_kind_of_network_loads_again(make_bundle, assert_same_bundle, tmp_
     bundle = make_bundle(cell=cell, attention=attention, encoder_layers=3, decoder_layers=2, input_feeding=True)
     save_bundle(bundle, tmp_path / "best")
     assert_same_bundle(load_bundle(tmp_path / "best"), bundle)
+
+
+def test_a_pointer_loads_again_and_copies_no_symbol(make_bundle, assert_same_bundle, tmp_path):
+    bundle = make_bundle(pointer=True)
+    save_bundle(bundle, tmp_path / "best")
+    loaded = load_bundle(tmp_path / "best")
+    assert_same_bundle(loaded, bundle)
+    assert "lstm encoder-decoder with general attention and a pointer" in (tmp_path / "best/README.md").read_text(
+        "utf-8"
+    )
+    subwords = loaded.source_subwords
+    symbols = {*range(4), *subwords.control_ids, *subwords.language_ids, *subwords.mark_ids}
+    assert loaded.model.pointer.first_word == max(symbols) + 1 == len(symbols)
+
+
+def test_a_pointer_between_two_subword_models_is_refused(make_bundle):
+    bundle, config = make_bundle(joint=False, tying=Tying.none), ModelConfig(pointer=True, tying=Tying.none)
+    with pytest.raises(ConfigError, match=r"^a model with model.pointer=true needs one subword model for both sides$"):
+        build_network(TaskName.translation, config, bundle.source_subwords, bundle.target_subwords)
 
 
 @pytest.mark.parametrize("tying", ["none", "target", "all"])

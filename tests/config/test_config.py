@@ -173,6 +173,21 @@ def test_tying_all_needs_one_subword_model():
     possible(subwords__joint=False, model__tying=Tying.target).validate()
 
 
+def test_a_pointer_needs_one_subword_model_and_attention():
+    expected = (
+        "model.pointer=true needs one subword model for both sides: use subwords.joint=true, or model.pointer=false"
+    )
+    two = {"model__tying": Tying.target, "model__pointer": True}
+    assert refusal(possible(subwords__joint=False, **two)) == expected
+    assert refusal(possible(subwords__source_model="a", subwords__target_model="b", **two)) == expected
+    possible(subwords__joint=False, subwords__model="m", **two).validate()
+    assert refusal(possible(model__pointer=True, model__attention=AttentionKind.none)) == (
+        "model.pointer=true is not possible with model.attention=none: the pointer copies what attention looks at; "
+        "set model.pointer=false, or another model.attention"
+    )
+    possible(**two).validate()
+
+
 def test_groups_do_not_share_their_defaults():
     one, other = TrainConfig(), TrainConfig()
     one.model.dropout = 0.9

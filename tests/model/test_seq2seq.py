@@ -8,9 +8,10 @@ import torch
 from nmt.config.choices import AttentionKind, Cell, Tying
 from nmt.config.model import ModelConfig
 from nmt.errors import ConfigError
+from nmt.model.bridge import Bridge
 from nmt.model.decoder import DecoderOutput
 from nmt.model.loss import sequence_loss
-from nmt.model.seq2seq import Bridge, build_model
+from nmt.model.seq2seq import build_model
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.options import SearchOptions

@@ -1,4 +1,4 @@
-"""Every cell, and a decoder without attention, trains, resumes, translates and exports through the same code."""
+"""Every cell, no attention, a pointer: all train, resume, translate and export through the same code."""
 
 import dataclasses
 import signal
@@ -16,6 +16,7 @@ NETWORKS |= {
     "lstm into ssru": {"decoder_cell": "ssru"},
     "none": {"attention": AttentionKind.none},
     "none, repeated": {"attention": AttentionKind.none, "repeat_summary": True},
+    "pointer": {"pointer": True},
 }
 FASTER = {"trainer__validate_every": 24, "optimizer__lr": 0.02}
 NOT_EXPORTED = ("ssru", "none", "none, repeated")

@@ -131,6 +131,8 @@ class _Settling:
             shares, why = True, "augmentation.reversed_pairs needs one vocabulary"
         if "model.tying" in self.fixed and model.tying is Tying.all:
             shares, why = True, "model.tying=all needs one vocabulary"
+        if model.pointer:
+            shares, why = True, "model.pointer needs one vocabulary"
         if not (self.config.subwords.model or self.config.subwords.source_model):
             self._choose("subwords.joint", shares, why)
         one = _one_vocabulary(self.config)

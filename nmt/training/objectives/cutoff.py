@@ -7,9 +7,11 @@ from torch import Tensor
 
 from nmt.config.objective import ObjectiveConfig
 from nmt.corpus.batches import Batch
+from nmt.model.decoder import DecoderOutput
 from nmt.model.divergence import projected_divergence
 from nmt.model.lexicon import Offer
 from nmt.model.loss import real_positions, selected_loss, shifted
+from nmt.model.mixed_loss import mixed_divergence
 from nmt.model.seq2seq import Kept, Seq2Seq
 from nmt.search.sampling import uniform_numbers
 from nmt.text.subwords import SubwordModel
@@ -44,13 +46,7 @@ class Cutoff:
         own = selected_loss(model, whole, words, **smoothing)
         loss: Tensor = own.smoothed
         if settings.cutoff_weight:
-            divergence = projected_divergence(
-                model.features(whole),
-                model.features(cut),
-                *model.output_parameters(),
-                lexicon_biases=(whole.lexicon_bias, cut.lexicon_bias),
-            )
-            loss = loss + settings.cutoff_weight * divergence
+            loss = loss + settings.cutoff_weight * _divergence(model, whole, cut)
         if settings.cutoff_cross_entropy:
             loss = loss + settings.cutoff_cross_entropy * selected_loss(model, cut, words, **smoothing).smoothed
         return ObjectiveLoss(loss, own.negative_log_likelihood)
@@ -61,3 +57,16 @@ class Cutoff:
         numbers = uniform_numbers(moment, keys=batch.lines.tolist(), streams=2, positions=max(widths))
         kept = torch.from_numpy(numbers >= self._config.cutoff_rate).to(batch.source.device)  # (B, 2, max(S, T))
         return Kept(kept[:, 0, : widths[0]], kept[:, 1, : widths[1]])
+
+
+def _divergence(model: Seq2Seq, whole: DecoderOutput, cut: DecoderOutput) -> Tensor:
+    """Sum KL(p ‖ q) of what is predicted at N selected positions, after whole inputs and after cut ones."""
+    mixtures = model.mixture(whole), model.mixture(cut)
+    if mixtures[0] is not None and mixtures[1] is not None:
+        return mixed_divergence(model, (whole, cut), (mixtures[0], mixtures[1]))
+    return projected_divergence(
+        model.features(whole),
+        model.features(cut),
+        *model.output_parameters(),
+        lexicon_biases=(whole.lexicon_bias, cut.lexicon_bias),
+    )

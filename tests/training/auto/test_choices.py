@@ -168,6 +168,7 @@ def test_a_model_that_is_larger_than_one_too_slow_is_not_tried():
         ({"shared_words": 0.01}, {}, False, Tying.target),
         ({"shared_letters": 0.02}, {"model__tying": Tying.all}, True, Tying.all),
         ({"shared_letters": 0.02}, {"augmentation__reversed_pairs": 1.0}, True, Tying.all),
+        ({"shared_letters": 0.02}, {"model__pointer": True}, True, Tying.all),
         ({}, {"subwords__joint": False}, False, Tying.target),
         ({"shared_letters": 0.02}, {"subwords__joint": True}, True, Tying.all),
         ({}, {"subwords__source_model": "a", "subwords__target_model": "b"}, True, Tying.target),

@@ -28,11 +28,13 @@ def batch():
     return Batch(source, torch.tensor([3, 2, 4]), target, torch.tensor([5, 2, 4]), torch.tensor([7, 0, 3]))
 
 
+@pytest.mark.parametrize("pointer", [False, True])
 @pytest.mark.parametrize("lexicon_size", [0, 2])
 @pytest.mark.parametrize(("alpha", "beta"), [(3.0, 0.0), (0.0, 0.7), (2.0, 0.5)])
-def test_it_is_the_formula(tiny, batch, alpha, beta, lexicon_size):
+def test_it_is_the_formula(tiny, batch, monkeypatch, alpha, beta, lexicon_size, pointer):
     """CE(x) + α KL(x ‖ x_cut) + β CE(x_cut), of logits of all positions, in value and gradient."""
-    model, moment = tiny.build(lexicon_size=lexicon_size).train(), Moment(1, 5)
+    monkeypatch.setattr("nmt.model.mixed_loss.portion_of", lambda features, vocabulary: 4)
+    model, moment = tiny.build(lexicon_size=lexicon_size, pointer=pointer).train(), Moment(1, 5)
     objective = cutoff(cutoff_rate=0.4, cutoff_weight=alpha, cutoff_cross_entropy=beta)
     kept = objective.kept(batch, moment)
     assert not kept.source.all()
