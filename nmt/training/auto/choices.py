@@ -140,7 +140,7 @@ class _Settling:
 
     def _find_row(self) -> tuple[Row, dict[str, Any], bool]:
         """Find the first row whose passes are possible, what it says on keys that are not fixed, and if all say so."""
-        options = [(row, self._of_row(row)) for row in table.rows_for(self.facts.distinct)]
+        options = [(row, self._of_row(row)) for row in table.rows_for(self._amount)]
         last = options[-1]
         if all(settings == last[1] for _, settings in options):
             return *last, True
@@ -185,8 +185,17 @@ class _Settling:
         return 100 * round(grown / 100)
 
     @property
+    def _amount(self) -> int:
+        """Different pairs, those of long sentences counted as so many more of usual length."""
+        longer = subword_lengths(self.facts, table.USUAL_VOCABULARY).longer
+        return round(self.facts.distinct * max(1.0, longer / table.USUAL_LENGTH))
+
+    @property
     def _different_pairs(self) -> str:
-        return f"{self.facts.distinct:,} different pairs" if self.facts.distinct != 1 else "one pair"
+        if self.facts.distinct == 1:
+            return "one pair"
+        pairs, amount = f"{self.facts.distinct:,} different pairs", self._amount
+        return f"{pairs}, as much text as {amount:,} of usual length" if amount > 1.05 * self.facts.distinct else pairs
 
     def _choose_row(self, row: Row, settings: Mapping[str, Any]) -> None:
         many, model = self._different_pairs, f"the size of model={row.model}"

@@ -1,8 +1,9 @@
 """The rule of `auto` as one table: what a text of so many pairs wants, where so many passes over it are possible.
 
 A row holds from its number of different pairs on, up to the next number, and where the minutes allow at least its
-passes. Of the rows for a text, the first one that the minutes allow is taken, and the last one asks for none. Each
-other column is a key of the configuration. Better numbers are put in here, and nowhere else.
+passes. Pairs of long sentences count as so many more of usual length. Of the rows for a text, the first one that the
+minutes allow is taken, and the last one asks for none. Each other column is a key of the configuration. Better numbers
+are put in here, and nowhere else.
 """
 
 from collections.abc import Sequence
@@ -92,6 +93,11 @@ ROWS = (
 
 MINUTES = 60.0
 """Of a training whose length is not set."""
+USUAL_LENGTH, USUAL_VOCABULARY = 20, 2000
+"""Subwords of a sentence that counts once, the longer side's, with a vocabulary of this size.
+
+Of 14,500 pairs of news, with 38 subwords a sentence, the model of the next row was better in half of the time. Of as
+many pairs of 12 subwords, it was worse."""
 NO_LIMIT = 10_000_000
 """trainer.max_updates where passes or minutes end the training."""
 SAME_LETTERS, SAME_WORDS = 0.5, 0.05

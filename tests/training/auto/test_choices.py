@@ -261,3 +261,17 @@ def test_reasons_are_told():
     assert "subwords.joint=true: the sides share 80% of their letters, 30% of their words" in lines
     assert "model.dropout=0.3: 29,000 different pairs, about 5.3 passes" in lines
     assert all(len(line) < 110 for line in lines)
+
+
+def test_pairs_of_long_sentences_are_more_text():
+    wide = table.rows_for(20_000)[0]
+    for characters, distinct, row in ((60.0, 14_500, table.rows_for(14_500)[0]), (130.0, 14_500, wide)):
+        facts = facts_of(distinct, source_characters=60.0, target_characters=characters)
+        result, _ = settled(facts, pairs_per_second=1e5, trainer__max_minutes=30.0)
+        assert values(result)["subwords.vocabulary_size"] == row.vocabulary
+        assert result.config.model.encoder_layers == table.MODELS[row.model]["encoder_layers"]
+    # 130 characters are 1 + 130 / 3.25 = 41 subwords of 2,000.
+    told = {each.key: each.reason for each in result.choices}["model.dropout"]
+    assert told.startswith("14,500 different pairs, as much text as 29,725 of usual length, about ")
+    short, _ = settled(facts_of(14_500, source_characters=20.0, target_characters=20.0), pairs_per_second=1e5)
+    assert values(short)["subwords.vocabulary_size"] == table.rows_for(14_500)[0].vocabulary
