@@ -148,8 +148,9 @@ def watch(command: Sequence[str], *, threads: int) -> dict[str, dict[str, float]
                 if not line:
                     break
                 told = json.loads(line)
-                values = {key: round(value, 4) for key, value in told.items() if key != "stage"}
-                stages[told["stage"]] = values | {"peak_mib": round(peak / 2**20, 1)}
+                name, peak = told.pop("stage"), max(peak, told.pop("memory"))
+                values = {key: round(value, 4) for key, value in told.items()}
+                stages[name] = values | {"peak_mib": round(peak / 2**20, 1)}
                 peak = 0
         except BaseException:
             process.kill()

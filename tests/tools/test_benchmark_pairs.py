@@ -137,11 +137,17 @@ def test_a_picture_has_a_curve_for_each_stage(report, tmp_path):
     assert [name for name in stages if f"<!-- {name} -->" in picture] == ["encode", "align", "updates"]
 
 
+TOLD = 'print(\'{"stage": "a", "seconds": 1.5, "processor": 1, "memory": 1048576000}\', flush=True)'
+
+
+def test_a_process_that_ended_before_it_was_looked_at_has_the_memory_that_it_told(tool):
+    found = tool.watch([sys.executable, "-c", TOLD], threads=1)
+    assert found == {"a": {"seconds": 1.5, "processor": 1, "peak_mib": 1000.0}}
+
+
 def test_a_process_that_fails_is_told(tool):
     with pytest.raises(RunError, match="the measuring process failed"):
-        tool.watch(
-            [sys.executable, "-c", 'print(\'{"stage": "a", "seconds": 1, "processor": 1}\'); exit(3)'], threads=1
-        )
+        tool.watch([sys.executable, "-c", f"{TOLD}; exit(3)"], threads=1)
 
 
 @pytest.mark.parametrize(

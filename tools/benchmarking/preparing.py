@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple, Self
 
 import torch
+from benchmark_memory import anonymous_memory
 from benchmark_training import configuration, endless, update
 
 from nmt.bundle.networks import build_network
@@ -85,8 +87,12 @@ class Clock(NamedTuple):
 
 
 def tell(stage: str, taken: Clock, **counts: int) -> None:
-    """Print a stage's line at once."""
-    print(json.dumps({"stage": stage, **taken._asdict(), **counts}), flush=True)
+    """Print a stage's line at once, with the memory that this process has then, in bytes.
+
+    Who watches this process may come too late to see any of a short stage.
+    """
+    memory = anonymous_memory(os.getpid())
+    print(json.dumps({"stage": stage, **taken._asdict(), **counts, "memory": memory}), flush=True)
 
 
 class _Stages:
