@@ -15,7 +15,7 @@ from nmt.cli.options import add_machine_options, add_search_options, search_conf
 from nmt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nmt.recipes.translated_text import Teacher
+    from nmt.recipes.teacher import Teacher
 
 BACK_TRANSLATE, DISTILL, DIVERSIFY = "nmt augment back-translate", "nmt augment distill", "nmt augment diversify"
 _SHARE = 0.3
@@ -42,13 +42,17 @@ Make training text for a smaller, faster model from a larger model's translation
 The bundle translates the sources of its training text. PREFIX.SOURCE gets these as they are, PREFIX.TARGET the best
 translation of each, line by line. At the end, the command prints the settings that train on this text too.
 
+Several bundles of the same subwords translate as one ensemble, so that a single model learns from all of them (Freitag
+et al. 2017). The first bundle says how to search.
+
 The command can be stopped at any time: the same command goes on where it stopped."""
 
 _DISTILL_EXAMPLES = f"""\
-example:
+examples:
   nmt augment distill runs/mine/best --train data/train --output data/again
   nmt-train name=fast corpus.train=data/train corpus.source=en corpus.target=de model.encoder_layers=1 \\
       "corpus.extra=[data/again]"
+  nmt augment distill runs/one/best runs/two/best --train data/train --output data/again      an ensemble
 
 {EXIT_CODES}"""
 
@@ -104,7 +108,9 @@ def training_settings(prefix: str, *, tag: int | None = None) -> str:
 
 def _parse_back_translate(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(BACK_TRANSLATE, description=_BACK_TRANSLATE, epilog=_BACK_TRANSLATE_EXAMPLES)
-    parser.add_argument("model", metavar="BUNDLE", help="a bundle that translates TARGET to SOURCE")
+    parser.add_argument(
+        "model", metavar="BUNDLE", nargs="+", help="a bundle that translates TARGET to SOURCE; several are one ensemble"
+    )
     parser.add_argument("--input", required=True, metavar="FILE", help="text in the target language, a sentence a line")
     parser.add_argument("--source", required=True, metavar="LANGUAGE", help="what the new model will read")
     parser.add_argument("--target", required=True, metavar="LANGUAGE", help="what it will write, and FILE is in")
@@ -113,7 +119,7 @@ def _parse_back_translate(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _parse_distill(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(DISTILL, description=_DISTILL, epilog=_DISTILL_EXAMPLES)
-    parser.add_argument("model", metavar="BUNDLE", help="the larger model")
+    parser.add_argument("model", metavar="BUNDLE", nargs="+", help="the larger model; several are one ensemble")
     parser.add_argument(
         "--train", required=True, metavar="PREFIX", help="training text: PREFIX.SOURCE, PREFIX.TARGET; or .tsv"
     )
@@ -132,10 +138,12 @@ def _parse_translating(parser: Parser, argv: Sequence[str] | None) -> argparse.N
 
 
 def _teacher(arguments: argparse.Namespace) -> Teacher:
-    from nmt.recipes.translated_text import Teacher
+    from nmt.recipes.teacher import Teacher
 
+    path, *others = map(Path, arguments.model)
     return Teacher(
-        Path(arguments.model),
+        path,
+        others=tuple(others),
         search=lambda default: search_config(arguments, default),
         precision=arguments.precision,
         device=arguments.device,

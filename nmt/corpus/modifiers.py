@@ -14,12 +14,13 @@ Draw = Callable[[], float]
 Capitals = dict[int, str]
 """For `str.translate`: the capitals of letters."""
 
+WORD = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
+"""What may have a typing error, and what a space may divide."""
+
 _TYPING_ERRORS = 0.15
 """Share of the words of a line with typing errors that have one; one word at least has."""
 _SPACES = 0.1
 """Share of the places of a line where a space may be amiss; it is in one place at least."""
-_WORD = re.compile(r"(?<!\w)[^\W\d_]{3,}(?!\w)")
-"""What may have a typing error, and what a space may divide."""
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _FIRST_LETTER = re.compile(r"(?<![\w'’])[^\W\d_]")
 _MOST_WORDS, _MOST_CHARACTERS = 6, 10
@@ -58,10 +59,11 @@ def titled(text: str, table: Capitals) -> str:
 
 def with_typos(text: str, draw: Draw) -> str:
     """Put typing errors into words of letters: swapped, left out, doubled, or mistaken for a neighbouring key."""
-    return _with_changed_words(text, _typo, _TYPING_ERRORS, draw)
+    return _with_changed_words(text, with_typo, _TYPING_ERRORS, draw)
 
 
-def _typo(word: str, draw: Draw) -> str:
+def with_typo(word: str, draw: Draw) -> str:
+    """Put a typing error into a word; the letters that it swaps may be equal."""
     kind, at = int(draw() * 4), int(draw() * len(word))
     if kind == 0:
         return word[:at] + word[at + 1 :]
@@ -103,7 +105,7 @@ def _split(word: str, draw: Draw) -> str:
 
 def _with_changed_words(text: str, change: Callable[[str, Draw], str], share: float, draw: Draw) -> str:
     """Change a share of the words of letters, and one at least; neither numbers nor marks for protected spans."""
-    words = list(_WORD.finditer(text))
+    words = list(WORD.finditer(text))
     for i in reversed(_some(range(len(words)), share, draw)):
         start, end = words[i].span()
         text = text[:start] + change(text[start:end], draw) + text[end:]

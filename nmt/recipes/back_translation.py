@@ -10,7 +10,8 @@ from pathlib import Path
 
 from nmt.corpus.reader import read_lines
 from nmt.errors import ConfigError, CorpusError
-from nmt.recipes.translated_text import Files, Teacher, Text, translate_text
+from nmt.recipes.teacher import Teacher
+from nmt.recipes.translated_text import Files, Text, translate_text
 
 TAG = 0
 """Control symbol before synthetic sources in training; text cannot spell it."""

@@ -1,7 +1,8 @@
 """Training text for a smaller model: sequence-level knowledge distillation (Kim & Rush 2016, section 3.2).
 
 A teacher translates the source side of the training text, and the smaller model, the student, learns from these
-translations. The best hypothesis of a beam search stands for the teacher's whole distribution.
+translations. The best hypothesis of a beam search stands for the teacher's whole distribution. A teacher may be an
+ensemble, which so becomes one model (Freitag et al. 2017, "Ensemble Distillation for Neural Machine Translation").
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from nmt.corpus.reader import read_pairs, resolve
 from nmt.errors import ConfigError
-from nmt.recipes.translated_text import Files, Teacher, Text, translate_text
+from nmt.recipes.teacher import Teacher
+from nmt.recipes.translated_text import Files, Text, translate_text
 
 
 def distill(teacher: Teacher, train: str, prefix: str, *, overwrite: bool = False) -> None:

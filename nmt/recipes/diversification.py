@@ -23,7 +23,8 @@ from nmt.corpus.reader import CorpusPaths, Pair, read_lines, read_pairs, resolve
 from nmt.errors import ConfigError
 from nmt.files import sibling, write_atomically
 from nmt.recipes.processes import call_each
-from nmt.recipes.translated_text import Files, Teacher, Text, translate_text
+from nmt.recipes.teacher import Teacher
+from nmt.recipes.translated_text import Files, Text, translate_text
 from nmt.runs.log import LOG
 
 

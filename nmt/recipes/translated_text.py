@@ -1,9 +1,8 @@
-"""A text and its translation by a bundle, line by line in two files; what was stopped goes on where it stopped."""
+"""A text and its translation by a teacher, line by line in two files; what was stopped goes on where it stopped."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import filecmp
 import hashlib
 import itertools
@@ -12,27 +11,20 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import filelock
 from tqdm import tqdm
 
-from nmt.bundle.description import read_description, read_whole
-from nmt.bundle.loading import load
-from nmt.config.search import SearchConfig
 from nmt.corpus.reader import read_lines
 from nmt.errors import ConfigError, CorpusError
 from nmt.files import sibling
 from nmt.runs.log import LOG, Pace, clock
-from nmt.translation.languages import settled
-from nmt.translation.translator import Translator
 
 if TYPE_CHECKING:
-    from nmt.bundle.description import Description
-
-_MODEL_FILES = (".safetensors", ".model", ".onnx", ".npz")
+    from nmt.recipes.teacher import Teacher
+    from nmt.translation.translator import Translator
 
 
 class Text(NamedTuple):
@@ -75,54 +67,6 @@ class Files(NamedTuple):
             raise ConfigError(f"{text.label} is where the translations go ({self.made}); choose another --output")
         if not overwrite:
             raise ConfigError(f"{self.made} exists already; choose another --output, or add --overwrite")
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A bundle that makes text for others to learn from, and how it is to translate."""
-
-    path: Path
-    search: Callable[[SearchConfig], SearchConfig] | None = None
-    """changes how the bundle says to search; None: nothing"""
-    precision: str | None = None
-    device: str = "auto"
-    threads: int = 0
-
-    def describe(self) -> Description:
-        """Read the bundle's settings without its weights, and the languages that are asked for.
-
-        Raises:
-            BundleError: there is no bundle, or it is damaged.
-            ConfigError: a language is missing, or the model does not have it.
-        """
-        description = read_whole(self.path, read_description)
-        return settled(description, self.search(description.search) if self.search else description.search)
-
-    def load(self) -> LoadedTeacher:
-        """Load it; raises BundleError and ConfigError as `nmt.bundle.loading.load`."""
-        bundle = load(self.path, precision=self.precision, device=self.device, threads=self.threads)
-        search = self.search(bundle.search) if self.search else bundle.search
-        return LoadedTeacher(Translator(settled(bundle, search), search=search), bundle.precision, self.path)
-
-
-class LoadedTeacher(NamedTuple):
-    """A teacher that is ready to translate."""
-
-    translator: Translator
-    precision: str
-    path: Path
-
-    def fingerprint(self) -> dict[str, Any]:
-        """Describe what translations depend on besides the text: the model and the search."""
-        digest = hashlib.sha256()
-        for path in sorted(self.path.rglob("*")):
-            if path.suffix in _MODEL_FILES:
-                digest.update(path.read_bytes())
-        search = {key: str(value) for key, value in dataclasses.asdict(self.translator.search).items()}
-        del search["batch_size"]
-        # Files that a command of before began have no languages.
-        search = {key: value for key, value in search.items() if value or key not in ("to", "source_language")}
-        return {"model": digest.hexdigest(), "precision": self.precision, "search": search}
 
 
 def translate_text(teacher: Teacher, text: Text, files: Files, *, overwrite: bool = False) -> None:

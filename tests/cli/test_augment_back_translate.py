@@ -7,6 +7,7 @@ import filelock
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+import nmt
 from nmt.bundle.weights import save_bundle
 from nmt.cli import augment
 from nmt.cli.hydra.overrides import quote_overrides
@@ -74,6 +75,19 @@ def test_both_sides_are_written_line_by_line(back_translate, expected, tmp_path)
     assert expected.split(b"\n")[3] == b""
     assert names(tmp_path) == ["back.en", "back.zh", "mono.en"]
     assert shlex.split(out) == ["corpus.extra=[back]", "corpus.weights=[1,1]", "corpus.tags=[-1,0]"]
+
+
+def test_several_bundles_translate_back_as_one_ensemble(model, back_translate, make_bundle, tmp_path):
+    other = tmp_path / "other"
+    save_bundle(make_bundle(2), other)
+    assert (
+        augment.back_translate(
+            [str(model), str(other), "--input", "mono.en", "--output", "both", "--source", "zh", "--target", "en"]
+        )
+        == 0
+    )
+    expected = nmt.load(model, other).translate(LINES)
+    assert (tmp_path / "both.zh").read_text(encoding="utf-8") == "".join(f"{each.text}\n" for each in expected)
 
 
 @pytest.mark.parametrize("prefix", ["data/back", "mes données/a,b", "1e3"])

@@ -1,12 +1,17 @@
 """A teacher's translations of the training text, as text for a smaller model."""
 
 import gzip
+import hashlib
 import shlex
 
 import pytest
 
+import nmt
 from nmt.bundle.weights import save_bundle
 from nmt.cli import augment
+from nmt.config.choices import Tying
+from nmt.recipes.teacher import Teacher
+from nmt.search.ensemble import Ensemble
 from nmt.translation.translator import Translator
 
 SOURCES = ["a small red house", "", "the old river stands near", "a small red house"]
@@ -27,9 +32,12 @@ def distill(bundle, tmp_path_factory, tmp_path, monkeypatch, capsys):
     for side, lines in (("en", SOURCES), ("zh", TARGETS)):
         (tmp_path / f"train.{side}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
-    def run(*words, train="train", output="again"):
-        code = augment.distill([str(model), "--train", train, "--output", output, "--threads", "1", *words])
+    def run(*words, models=(model,), train="train", output="again"):
+        options = ("--train", train, "--output", output, "--threads", "1", *words)
+        code = augment.distill([*map(str, models), *options])
         return code, *capsys.readouterr()
+
+    run.model = model
 
     return run
 
@@ -59,6 +67,85 @@ def test_columns_of_one_file_are_a_training_text_too(distill, tmp_path):
     assert distill(train="all.tsv.gz", output="more")[0] == 0
     for side in ("en", "zh"):
         assert (tmp_path / f"more.{side}").read_bytes() == (tmp_path / f"again.{side}").read_bytes()
+
+
+@pytest.fixture
+def others(make_bundle, tmp_path_factory):
+    """Two more models of the same subwords."""
+    paths = [tmp_path_factory.mktemp("bundles") / f"seed {seed}" for seed in (2, 3)]
+    for seed, path in zip((2, 3), paths, strict=True):
+        save_bundle(make_bundle(seed), path)
+    return paths
+
+
+def test_several_bundles_translate_as_one_ensemble(distill, others, tmp_path):
+    paths = [distill.model, *others]
+    assert distill(models=paths)[0] == 0
+    made = (tmp_path / "again.zh").read_text(encoding="utf-8")
+    translator = nmt.load(*paths, threads=1)
+    assert isinstance(translator.bundle.model, Ensemble)
+    assert made == "".join(f"{each.text}\n" for each in translator.translate(SOURCES))
+    for number, path in enumerate(paths):
+        assert distill(models=[path], output=f"alone{number}")[0] == 0
+        assert (tmp_path / f"alone{number}.zh").read_text(encoding="utf-8") != made
+
+
+def test_what_one_set_of_bundles_began_no_other_set_goes_on_with(distill, others, tmp_path, monkeypatch):
+    first, (second, third) = distill.model, others
+    assert distill(models=[first, second])[0] == 0
+    whole = (tmp_path / "again.zh").read_bytes()
+    translate, calls = Translator.translate, []
+
+    def stopping(self, lines):
+        calls.append(list(lines))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return translate(self, lines)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Translator, "translate", stopping)
+        patch.setattr("nmt.translation.translator.WINDOW_BATCHES", 2)
+        code, _, err = distill("--batch-size", "1", models=[first, second], output="more")
+        assert (code, calls) == (130, [SOURCES[:2], SOURCES[2:]])
+    partial = tmp_path / "more.zh.partial"
+    begun = partial.read_bytes()
+    for models in ([first], [second], [second, first], [first, third], [first, second, third], [first, first, second]):
+        code, out, err = distill(models=models, output="more")
+        assert (code, out, err) == (
+            2,
+            "",
+            "nmt augment distill: error: more.zh.partial was made with another model; give the same to go on, choose "
+            "another --output, or add --overwrite to start anew\n",
+        )
+        assert partial.read_bytes() == begun
+    code, _, err = distill(models=[first, second], output="more")
+    assert (code, err.splitlines()[0]) == (0, "nmt augment distill: going on after line 2 of 4")
+    assert (tmp_path / "more.zh").read_bytes() == whole
+
+
+def test_what_one_bundle_began_before_there_were_ensembles_goes_on(distill):
+    """Its state has one digest, which is that of the model's files; several have a list of such."""
+    files = sorted(path for path in distill.model.iterdir() if path.suffix in (".safetensors", ".model"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    assert len(files) == 2
+    assert Teacher(distill.model).load().fingerprint()["model"] == digest
+    assert Teacher(distill.model, others=(distill.model,)).load().fingerprint()["model"] == [digest, digest]
+
+
+def test_bundles_that_are_no_ensemble_are_told_in_one_line(distill, make_bundle, tmp_path_factory, tmp_path):
+    path = tmp_path_factory.mktemp("bundles") / "two subword models"
+    save_bundle(make_bundle(joint=False, tying=Tying.target), path)
+    before = names(tmp_path)
+    assert distill(models=[distill.model, path]) == (
+        2,
+        "",
+        f"nmt augment distill: error: {distill.model} and {path} cannot be one ensemble: their target subwords differ; "
+        "train models of one ensemble with the same subword model (subwords.model)\n",
+    )
+    code, out, err = distill(models=[distill.model, tmp_path])
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"nmt augment distill: error: {tmp_path} is not a bundle")
+    assert names(tmp_path) == before
 
 
 @pytest.mark.parametrize("words", [(), ("--overwrite",)])

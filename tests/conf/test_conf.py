@@ -1,6 +1,7 @@
 """Every file under conf/ composes, fits the schema, and describes a run that can be."""
 
 import importlib.resources
+import math
 import re
 from pathlib import Path
 
@@ -65,6 +66,16 @@ def test_a_choice_sets_what_it_says_and_leaves_the_rest(composed, group, choice)
     defaults = OmegaConf.structured(getattr(TrainConfig(), group))
     expected = OmegaConf.to_object(OmegaConf.merge(defaults, OmegaConf.load(CONF / group / f"{choice}.yaml")))
     assert getattr(composed(f"{group}={choice}", *OWN_TEXT), group) == expected
+
+
+def test_robust_writes_some_lines_of_each_kind_and_leaves_most_as_they_are(composed):
+    robust = vars(composed("augmentation=robust", *OWN_TEXT).augmentation)
+    kinds = {"upper", "title", "typos", "merged_words", "split_words", "concatenation"}
+    assert {key for key, share in robust.items() if share} == kinds
+    clean = math.prod(1 - robust[key] for key in kinds)
+    assert clean > 2 / 3
+    more = composed("augmentation=robust", "augmentation.typos=0.2", *OWN_TEXT).augmentation
+    assert vars(more) == {**robust, "typos": 0.2}
 
 
 @pytest.mark.parametrize("experiment", [choice for group, choice in CHOICES if group == "experiment"])

@@ -10,7 +10,8 @@ import yaml
 from nmt.bundle.weights import save_bundle
 from nmt.cli import augment
 from nmt.recipes import diversification
-from nmt.recipes.translated_text import Files, Teacher
+from nmt.recipes.teacher import Teacher
+from nmt.recipes.translated_text import Files
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "corpora" / "demo"

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+import yaml
 
 from nmt.bundle.weights import load_bundle
 from nmt.config.augmentation import AugmentationConfig
@@ -87,3 +88,16 @@ def test_with_capitals_their_lines_are_not_spelled_letter_by_letter(make_config,
         lengths.append([sum(len(subwords.encode(line)) for line in each) for each in (lines, map(str.upper, lines))])
     assert lengths[1][1] < 0.7 * lengths[0][1]
     assert lengths[1][0] < 1.5 * lengths[0][0]
+
+
+def test_the_preset_robust_trains_and_a_stopped_run_goes_on(command, interrupted, saved, same, tmp_path):
+    run_dir = interrupted(augmentation="robust", trainer__max_epochs=1)
+    settings = yaml.safe_load((run_dir / "config.yaml").read_text(encoding="utf-8"))["augmentation"]
+    preset = AugmentationConfig(**settings)
+    assert (preset.upper, preset.concatenation, preset.noise) == (0.05, 0.1, 0.0)
+    assert command(augmentation="robust", trainer__max_epochs=1).code == 0
+    stopped = saved(run_dir)
+    assert command(augmentation="robust", trainer__max_epochs=1, run_dir=tmp_path / "whole").code == 0
+    assert same(stopped, saved(tmp_path / "whole"))
+    assert command(augmentation="none", trainer__max_epochs=1, run_dir=tmp_path / "plain").code == 0
+    assert not same(stopped["model"], saved(tmp_path / "plain")["model"])

@@ -61,6 +61,15 @@ def test_choices_are_told_written_and_kept_and_the_run_goes_on_with_them(command
     )
 
 
+def test_auto_keeps_what_a_preset_of_augmentation_says(command, tried, tmp_path):
+    changes = {**AUTO, "trainer__max_updates": 1, "augmentation": "robust"}
+    assert command(**changes, augmentation__typos=0.1).code == 0
+    settings = settings_of(tmp_path / "run")
+    keys = ("upper", "title", "typos", "merged_words", "split_words", "concatenation")
+    assert [settings[f"augmentation.{key}"] for key in keys] == [0.05, 0.05, 0.1, 0.02, 0.02, 0.1]
+    assert settings["subwords.vocabulary_size"] == 500  # which auto settled
+
+
 def test_a_run_without_auto_stays_one(command, tried, tmp_path):
     words = {"model__tying": "target", "trainer__max_updates": 2}
     assert command(**words).code == 0
