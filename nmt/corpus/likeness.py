@@ -1,8 +1,8 @@
 """Which pairs of a training text are written as a small text is, and which otherwise.
 
 Corpora of small languages are often gathered from sources that spell differently, or that come from other times and
-regions. Two unigram models of subwords tell them apart by expectation maximisation (Dempster et al. 1977; with classes
-of text as Nigam et al. 2000): one is that of the small text and all that is like it, the other that of the rest.
+regions. Two unigram models of subwords tell them apart: one of the small text and all that is like it, one of the rest.
+They are learnt by expectation maximisation (Dempster et al. 1977; with classes of text as Nigam et al. 2000).
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class Likeness(NamedTuple):
-    """What was found."""
+    """Which rows are unlike the small text, and how sure that is."""
 
     unlike: list[Flags]
     """of each training text, (N,): which of its rows are written otherwise; none where kinds cannot be told apart"""
