@@ -30,8 +30,8 @@ class CorpusConfig:
     tags: list[int] = field(default_factory=list, metadata=within(0, 15, also=-1))
     """control symbol (0 to 15) before the sources of corpus.train and each of corpus.extra, -1: none; empty: no tags"""
     tag_unlike: bool = False
-    """put control symbol 11 before the sources of pairs that are written otherwise than corpus.valid, if there are such.
-    Without the symbol, translations are then written as corpus.valid is; auto settles true"""
+    """put control symbol 11 before the sources of pairs that are written otherwise than corpus.valid, where there are
+    such. Without the symbol, translations are then written as corpus.valid is; auto settles true"""
     tag_names: list[str] = field(default_factory=list)
     """names of the control symbols from 0 on, such as [formal,informal], which --tag takes; empty: numbers alone"""
     pairs: list[str] = field(default_factory=list)
