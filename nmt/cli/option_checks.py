@@ -79,7 +79,7 @@ def check_search(arguments: argparse.Namespace, search: SearchConfig, asked: Ask
     draws = search.sample or search.mbr_samples > 0
     for name in () if draws else _OF_SAMPLING:
         if getattr(arguments, name) is not None:
-            raise ConfigError(f"{option_name(name)} is for sampling: add --sample or --mbr-samples, or leave it out")
+            raise ConfigError(f"{option_name(name)} is for sampling: add --sample, or leave it out")
     if search.mbr_samples and (arguments.beam_size is not None or asked.rerank):
         given = "--rerank" if asked.rerank else "--beam-size"
         raise ConfigError(f"{given} and --mbr-samples are two ways to choose: leave one of them out")
