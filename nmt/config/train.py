@@ -99,8 +99,8 @@ class TrainerConfig:
     valid_batch_size: int = field(default=64, metadata=within(1, 1_000_000))
     """sentences decoded together in validation"""
     choose_search: bool = False
-    """at the end, let the validation text decide whether the best model searches by beam or chooses among samples, and
-    keep that in its bundle; for translation"""
+    """at the end, let the validation text decide how the best model searches: by beam, or by choosing among samples.
+    Its bundle keeps that; for translation; auto settles true"""
     log_every: int = field(default=50, metadata=within(1, MOST_COUNTED))
     """updates between two lines of metrics.jsonl"""
     max_unknown_rate: float = field(default=0.05, metadata=within(0, 1, above=True))

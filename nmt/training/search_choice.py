@@ -19,7 +19,7 @@ from nmt.runs.log import LOG
 from nmt.tasks.task import PERPLEXITY, Task
 from nmt.training.parallel import Processes
 from nmt.training.texts import ScoredTexts, read_scored_texts
-from nmt.training.validation import bundle_of, mean_score
+from nmt.training.validation import mean_score, score_texts
 
 CANDIDATES: tuple[dict[str, Any], ...] = (
     {"length_penalty": 2.0},
@@ -33,11 +33,11 @@ LEAST_GAIN = 1.0
 ALIKE = 0.3
 """Points by which the best samples may be better than others of a lower temperature, which are less odd."""
 GOOD = 40.0
-"""chrF2 from which on samples gained nothing, so that none are tried."""
+"""chrF2 from which on no samples are tried: models of 15 to 24 gained by them, one of 60 did not; 40 is a guess."""
 FEWEST_LINES, MOST_LINES, TOKENS_A_LINE = 100, 500, 10_000
 """Of all texts together, lines that are evenly spread; a short training has fewer, a line for so many target positions.
 
-So the choice takes a tenth of the training's time or so, and is the same on every machine."""
+So the choice is the same on every machine. It took 8 to 31 % of the time of six trainings of 4 to 20 minutes."""
 
 
 def choose_search(
@@ -97,11 +97,7 @@ def _chosen(tried: Sequence[tuple[float, SearchConfig]]) -> SearchConfig:
 
 def _scores(task: Task, bundle: Bundle, texts: ScoredTexts, *, processes: Processes) -> dict[str, Score]:
     """Score what a bundle makes of the texts, by the names of the metrics: of several pairs the means."""
-    found: list[list[Score]] = []
-    for pair, text in texts.items():
-        own = bundle_of(bundle, pair) if pair else bundle
-        outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
-        found.append(task.scores(outputs, text, language=own.target_language))
+    found = score_texts(task, bundle, texts, processes=processes)
     means = [mean_score(column) for column in zip(*found, strict=True)]
     return {metric.name: score for metric, score in zip(task.metrics, means, strict=False)}
 

@@ -55,7 +55,7 @@ def validate_all(
         if pair is None:
             return validate(task, bundle, text, config=config, processes=processes)
         own = replace(config, search=_search_of(config.search, pair))
-        found[pair] = validate(task, bundle_of(bundle, pair), text, config=own, processes=processes)
+        found[pair] = validate(task, _bundle_of(bundle, pair), text, config=own, processes=processes)
     first, tokens = next(iter(found.values())), sum(each.tokens for each in found.values())
     return Validation(
         perplexity(sum(math.log(each.perplexity) * each.tokens for each in found.values() if each.tokens), tokens),
@@ -77,7 +77,7 @@ def _search_of(search: SearchConfig, pair: LanguagePair) -> SearchConfig:
     return replace(search, to=pair.target, source_language=pair.source)
 
 
-def bundle_of(bundle: Bundle, pair: LanguagePair) -> Bundle:
+def _bundle_of(bundle: Bundle, pair: LanguagePair) -> Bundle:
     """Give a bundle that translates one of its pairs."""
     search = _search_of(bundle.search, pair)
     return replace(bundle, source_language=pair.source, target_language=pair.target, search=search)
@@ -103,6 +103,16 @@ def validate(
     return Validation(perplexity(loss, int(tokens)), named, task.greedy_search, outputs, int(tokens))
 
 
+def score_texts(task: Task, bundle: Bundle, texts: ScoredTexts, *, processes: Processes) -> list[list[Score]]:
+    """Score what a bundle makes of each text by its own search, by each metric; every process does its share."""
+    found: list[list[Score]] = []
+    for pair, text in texts.items():
+        own = _bundle_of(bundle, pair) if pair else bundle
+        outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
+        found.append(task.scores(outputs, text, language=own.target_language))
+    return found
+
+
 def score_test(
     task: Task, texts: ScoredTexts, config: TrainConfig, *, device: torch.device, processes: Processes
 ) -> None:
@@ -118,11 +128,7 @@ def score_test(
     scored = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
     if processes.from_main(lambda: str(scored[0]).endswith(how) and scored[1] == digest):
         return
-    found: list[list[Score]] = []
-    for pair, text in texts.items():
-        own = bundle_of(bundle, pair) if pair else bundle
-        outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
-        found.append(task.scores(outputs, text, language=own.target_language))
+    found = score_texts(task, bundle, texts, processes=processes)
     written = "; ".join(str(mean_score(column)) for column in zip(*found, strict=True))
     by_pair = {str(pair): "; ".join(map(str, scores)) for pair, scores in zip(texts, found, strict=True) if pair}
     for name, scores in by_pair.items():

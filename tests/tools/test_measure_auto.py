@@ -54,3 +54,12 @@ def test_the_table_has_means_of_seeds_and_the_best_first(tool):
         "| 4k | 5 of 1 | bpe | 1 | 22.00 | 1.00 | 22.00 | 8 |",
         "| 4k | 5 of 1 | auto | 2 | 20.50 | 1.00 | 24.50 | 8 |",
     ]
+
+
+def test_every_variant_has_keys_that_there_are(tool, load_tool):
+    training = load_tool("benchmark_training")
+    # Of several values of a key the last counts, so that all can be composed at once.
+    config = training.configuration(
+        training.compose([word for settings in tool.VARIANTS.values() for word in settings])
+    )
+    assert (config.subwords.kind, config.objective.kind, config.model.lexicon_copies) == ("bpe", "cutoff", 0.5)
