@@ -6,12 +6,15 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nmt.model.cells.cell import Cell, LayerState
 
 _SATURATED = 1000.0
 """Added to a gate's sum. It is far beyond all sums of weights and inputs, so that the sigmoid is 0 or 1 exactly."""
+_WHOLE_INPUTS = 16
+"""Features of an input come in multiples of so many: with one more, a layer in bf16 takes up to three times as long."""
 
 
 class FusedCell(Cell):
@@ -75,13 +78,15 @@ class GatedCell(FusedCell):
         end. The saturated gates pass no gradient.
         """
         assert isinstance(layer, nn.RNNBase)
-        batch, length, _ = inputs.shape
+        batch, length, features = inputs.shape
         hidden = layer.hidden_size
         padding = torch.arange(length, device=inputs.device) >= lengths.unsqueeze(1)
-        flagged = torch.cat((inputs, padding.unsqueeze(-1).to(inputs.dtype)), dim=-1)
+        further = _WHOLE_INPUTS - features % _WHOLE_INPUTS  # the flag, and zeros
+        flags = pad(padding.unsqueeze(-1).to(inputs.dtype), (0, further - 1))
+        flagged = torch.cat((inputs, flags), dim=-1)
         signs = layer.all_weights[0][0].new_tensor(self.standstill)
-        column = (_SATURATED * signs).repeat_interleave(hidden).unsqueeze(1)  # (G·H, 1)
-        weights = [w for ih, *others in layer.all_weights for w in (torch.cat((ih, column), dim=1), *others)]
+        columns = pad((_SATURATED * signs).repeat_interleave(hidden).unsqueeze(1), (0, further - 1))  # (G·H, further)
+        weights = [w for ih, *others in layer.all_weights for w in (torch.cat((ih, columns), dim=1), *others)]
         zeros = inputs.new_zeros(2, batch, hidden)
         outputs, *kept = self.sweep(flagged, weights, zeros=zeros, training=layer.training)
         outputs = outputs * (~padding).unsqueeze(-1).to(outputs.dtype)  # a tenth of masked_fill's time
