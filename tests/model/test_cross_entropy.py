@@ -74,7 +74,10 @@ def test_it_comes_without_a_lexicon(inputs, targets):
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
 
 
-def test_nothing_is_kept_where_no_gradient_is_wanted(inputs, targets, words):
+@pytest.mark.parametrize("rows", [16, 40, 512])
+def test_nothing_is_kept_where_no_gradient_is_wanted(inputs, targets, words, rows, monkeypatch):
+    monkeypatch.setattr(cross_entropy, "_CACHED_LOGITS", 1)
+    monkeypatch.setattr(cross_entropy, "_LEAST_ROWS", rows)
     with torch.no_grad():
         found, likelihood = found_of(inputs, targets, words, 0.1)
     expected, expected_likelihood = expected_of(inputs, targets, words, 0.1)
