@@ -31,6 +31,7 @@ from benchmarking.command import measure_command
 from benchmarking.decoding import SMALL_BATCH, WITH_WORKERS, Row, engines_of, has_shortlist, measure, rows_of
 from benchmarking.machine import cores, in_a_process
 from benchmarking.peers import Peer, find_peers
+from benchmarking.processor import header
 
 from nmt.cli.common import Parser, report, run, standard_output
 from nmt.errors import ConfigError, CorpusError
@@ -121,7 +122,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
         patterns=arguments.rows,
     )
     out = standard_output()
-    out.write(f"{table_row(COLUMNS)}\n{table_row(['---'] + ['---:'] * (len(COLUMNS) - 1))}\n".encode())
+    out.write(f"{header()}\n{table_row(COLUMNS)}\n{table_row(['---'] + ['---:'] * (len(COLUMNS) - 1))}\n".encode())
     found: dict[Row, list[dict[str, Any]]] = {row: [] for row in rows}
     for turn in range(1, arguments.rounds + 1):
         for row, measured in found.items():

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from benchmarking.processor import header
 
 from nmt.cli.common import Parser, run, standard_output
 from nmt.errors import ConfigError, RunError
@@ -83,6 +84,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
     """
     directory: Path = arguments.directory
     out = standard_output()
+    out.write(f"{header()}\n".encode())
     out.write(("\n".join(map(_row, (COLUMNS, ["---:"] * len(COLUMNS)))) + "\n").encode())
     for pairs in arguments.sizes:
         prefix = make_corpus(directory, pairs)

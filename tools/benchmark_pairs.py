@@ -31,6 +31,7 @@ from benchmark_training import compose
 from benchmarking.machine import environment
 from benchmarking.pairs_report import draw, table
 from benchmarking.preparing import STAGES, tell_stages
+from benchmarking.processor import header
 from benchmarking.zipf import write_text
 from recorded.again import this_machine
 from recorded.kept import find, keep, read_kept
@@ -103,7 +104,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
             row = wanted | {"stages": measure(arguments, pairs), "machine": this_machine()}
             keep(arguments.kept, row)
         rows.append(row)
-    standard_output().write(("\n".join(table(rows)) + "\n").encode())
+    standard_output().write((f"{header()}\n" + "\n".join(table(rows)) + "\n").encode())
     standard_output().flush()
     if arguments.plot:
         draw(rows, arguments.plot)

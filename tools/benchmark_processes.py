@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarking.processor import header
+
 from nmt.cli.common import Parser, run
 from nmt.errors import ConfigError, RunError
 
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for number, found in speeds.items():
                 found.append(measure(arguments.settings, number, updates=arguments.updates, skip=arguments.skip))
                 print(f"{number} processes: {found[-1]:,.0f} target tokens/s", file=sys.stderr, flush=True)
-        print(table(speeds))
+        print(f"{header()}\n{table(speeds)}")
 
     return run(command, NAME)
 

@@ -38,6 +38,7 @@ from benchmarking.machine import in_a_process, product_rate
 from benchmarking.parts import PARTS, seconds_of
 from benchmarking.peer_settings import settings_for, write_text
 from benchmarking.peers import Peer, find_peers
+from benchmarking.processor import header
 
 from nmt.cli.common import Parser, report, run
 from nmt.config.schema import from_dict
@@ -101,6 +102,7 @@ def benchmark(arguments: argparse.Namespace) -> None:
     values = compose(arguments.settings)
     # What is measured finds the text in the cache, as every start but the first does.
     data = prepare(configuration(values))
+    print(header(), flush=True)
     for threads in arguments.threads:
         values["trainer"]["threads"] = threads
         first = ours(arguments, values, threads=threads, parts=True)

@@ -74,7 +74,8 @@ def test_every_row_is_a_line_of_a_table(tool, folder, python_that_finds, capfdbi
     chosen = [word for pattern in chosen for word in ("--rows", pattern)]
     options = ["--beams", "1", "5", "--threads", "1", "2", "--peer-max-length", "70", "--sentences", "2"]
     assert tool.main(words(folder, *peer, *chosen, *options)) == 0
-    head, _, *rows, _, note = capfdbinary.readouterr().out.decode().splitlines()
+    processor, _, head, _, *rows, _, note = capfdbinary.readouterr().out.decode().splitlines()
+    assert processor.startswith("Processor: ")
     assert head == tool.table_row(tool.COLUMNS)
     cells = [row.strip("| ").split(" | ") for row in rows]
     assert [row[:5] for row in cells] == [

@@ -56,8 +56,9 @@ def test_a_table_has_a_row_for_each_start(tool, tmp_path, capfdbinary):
     settings = ["subwords.vocabulary_size=200", "trainer.patience=0"]
     assert tool.main([str(tmp_path), "--sizes", "200", "--updates", "3", "--settings", *settings]) == 0
     lines = capfdbinary.readouterr().out.decode().splitlines()
-    assert len(lines) == 4
-    for line, start in zip(lines[2:], ("first", "second"), strict=True):
+    assert lines[0].startswith("Processor: ")
+    assert len(lines) == 6
+    for line, start in zip(lines[4:], ("first", "second"), strict=True):
         row = re.fullmatch(rf"\| 200 \| {start} \| ([\d.,]+) \| ([\d.,]+) \| ([\d.]+) \|", line)
         assert row
         assert all(float(number.replace(",", "")) > 1 for number in row.groups()[:2])

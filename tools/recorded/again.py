@@ -123,16 +123,15 @@ def this_machine() -> dict[str, Any]:
     """Describe the machine as the recorded runs do."""
     import torch
     from benchmarking.machine import cores
+    from benchmarking.processor import cpu_information, emulation_of, processor_of
 
     from nmt.config.choices import Precision
     from nmt.training.precision import choose_precision
 
-    information = Path("/proc/cpuinfo")
-    text = information.read_text(encoding="utf-8", errors="replace") if information.exists() else ""
-    parts = [re.search(rf"^{name}\s*: (.*)$", text, re.MULTILINE) for name in ("model name", "cpu family")]
-    model, family = (found.group(1).strip() if found else "unknown" for found in parts)
     bf16 = choose_precision(Precision.auto, torch.device("cpu")) is Precision.bf16
-    return {"processor": f"{model}, family {family}", "threads": cores(), "bf16": bf16}
+    machine = {"processor": processor_of(cpu_information()), "threads": cores(), "bf16": bf16}
+    emulated = emulation_of(os.environ)
+    return machine | {"emulation": " ".join(emulated)} if emulated else machine
 
 
 def _described(machine: dict[str, Any] | None) -> str:
@@ -140,4 +139,5 @@ def _described(machine: dict[str, Any] | None) -> str:
         return "not recorded"
     count = machine["threads"]
     threads = f"{count or 'unknown number of'} thread{'s' * (count != 1)}"
-    return f"{machine['processor']}, {threads}, {'native bf16' if machine['bf16'] else 'no native bf16'}"
+    precision = "native bf16" if machine["bf16"] else "no native bf16"
+    return ", ".join([machine["processor"], threads, precision, *filter(None, [machine.get("emulation")])])

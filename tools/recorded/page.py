@@ -94,6 +94,7 @@ def _machine(machine: dict[str, Any] | None) -> str:
         return ""
     threads = machine["threads"]
     parts = [machine["processor"], "native bf16" if machine["bf16"] else "no native bf16"]
+    parts += [f"as an older one: {machine['emulation']}"] if "emulation" in machine else []
     return ", ".join([*parts, f"{threads} thread{'s' * (threads != 1)}"] if threads else parts)
 
 

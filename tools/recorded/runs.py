@@ -34,7 +34,7 @@ class Entry:
     commit: str | None
     """the one that brought the number into the project's results"""
     machine: dict[str, Any] | None
-    """processor, threads, and whether it computes bf16 natively"""
+    """processor, threads, whether it computes bf16 natively, and the settings that stand in for an older one, if any"""
     configuration: tuple[str, ...] | None
     """settings and options that differ from the defaults of then"""
     corpus: dict[str, Any] | None
