@@ -115,9 +115,9 @@ def settings(tiny):
     ]
 
 
-@pytest.mark.parametrize(("accumulation", "lexicon"), [(1, 5), (2, 0)])
-def test_two_processes_learn_what_one_learns(group, settings, tmp_path, accumulation, lexicon):
-    settings = [*settings, f"model.lexicon_size={lexicon}"]
+@pytest.mark.parametrize(("accumulation", "lexicon", "choose_search"), [(1, 5, True), (2, 0, False)])
+def test_two_processes_learn_what_one_learns(group, settings, tmp_path, accumulation, lexicon, choose_search):
+    settings = [*settings, f"model.lexicon_size={lexicon}", f"trainer.choose_search={choose_search}"]
     assert group([*settings, "run_dir=one", "corpus.test=valid"], 1).wait() == [0]
     parts = f"trainer.accumulation={accumulation}"
     two = group([*settings, "run_dir=two", "corpus.test=valid", parts], 2)
@@ -133,6 +133,8 @@ def test_two_processes_learn_what_one_learns(group, settings, tmp_path, accumula
     for key in ("target_tokens", "updates", "test"):
         assert one.metadata[key] == two_bundle.metadata[key]
     assert two_bundle.metadata["processes"] == 2
+    # Weights that differ in their last digits may choose other searches: it is enough that the choice was made.
+    assert all(("search" in bundle.metadata) is choose_search for bundle in (one, two_bundle))
     # The main process alone tells what happens.
     assert "2 processes" in (tmp_path / "two" / "train.log").read_text(encoding="utf-8")
     assert two.logs[1].read_text(encoding="utf-8") == ""
