@@ -140,10 +140,10 @@ def _parse_translating(parser: Parser, argv: Sequence[str] | None) -> argparse.N
 def _teacher(arguments: argparse.Namespace) -> Teacher:
     from nmt.recipes.teacher import Teacher
 
-    path, *others = map(Path, arguments.model)
+    path, *other_paths = map(Path, arguments.model)
     return Teacher(
         path,
-        others=tuple(others),
+        other_paths=tuple(other_paths),
         search=lambda default: search_config(arguments, default),
         precision=arguments.precision,
         device=arguments.device,

@@ -81,8 +81,8 @@ def check_search(arguments: argparse.Namespace, search: SearchConfig, asked: Ask
         if getattr(arguments, name) is not None:
             raise ConfigError(f"{option_name(name)} is for sampling: add --sample, or leave it out")
     if search.mbr_samples and (arguments.beam_size is not None or asked.rerank):
-        given = "--rerank" if asked.rerank else "--beam-size"
-        raise ConfigError(f"{given} and --mbr-samples are two ways to choose: leave one of them out")
+        option = "--rerank" if asked.rerank else "--beam-size"
+        raise ConfigError(f"{option} and --mbr-samples are two ways to choose: leave one of them out")
     if search.sample and arguments.beam_size is not None:
         raise ConfigError("--beam-size is for a beam, and outputs are sampled: leave it out, or add --no-sample")
     if search.sample and asked.rerank and not arguments.sample:

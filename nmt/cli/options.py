@@ -75,7 +75,7 @@ class Asked(NamedTuple):
     """of lines, which is taken out and put back"""
     language_by_line: bool = False
     """whether each line may name its target language"""
-    others: Sequence[str] = ()
+    other_bundles: Sequence[str] = ()
     """bundles that make one ensemble with the first"""
 
 
@@ -202,7 +202,7 @@ def load_translator(arguments: argparse.Namespace, model: str, asked: Asked | No
     if arguments.precision == "int8" and (task := task_of(model)) not in _SEARCHING:
         raise ConfigError(f"{model} {task.does}, and there is no int8 of such a model: leave --precision int8 out")
     machine = {"device": arguments.device, "threads": arguments.threads}
-    bundle = load_all([model, *asked.others], precision=arguments.precision, **machine)
+    bundle = load_all([model, *asked.other_bundles], precision=arguments.precision, **machine)
     search = search_config(arguments, bundle.search)
     refuse_options(arguments, model, bundle, asked)
     if bundle.task in _SEARCHING:

@@ -114,15 +114,15 @@ def parse(argv: Sequence[str] | None = None, *, command: Filter = TRANSLATE) -> 
         help="processes that share the text, each with the model and, unless --threads says otherwise, one thread: "
         "for long texts; 0: one for each core (default: 1)",
     )
-    arguments, others = parser.parse_known_args(command_line)
-    if wrong := [word for word in others if not os.path.isdir(word)]:
+    arguments, unparsed = parser.parse_known_args(command_line)
+    if wrong := [word for word in unparsed if not os.path.isdir(word)]:
         right = f"{command.name} {arguments.model} < {wrong[0]}"
         hint = "" if wrong[0].startswith("-") else f"; the text comes from standard input: {right}"
         parser.error(f"unrecognized arguments: {' '.join(wrong)}{hint}")
     from nmt.translation.workers import worker_count
 
     search_config(arguments)
-    arguments.words, arguments.command, arguments.others = command_line, command, others
+    arguments.words, arguments.command, arguments.other_bundles = command_line, command, unparsed
     check_attention(arguments)
     arguments.workers = worker_count(arguments.workers)
     check_sharpness(arguments)
@@ -245,8 +245,8 @@ def _loaded(arguments: argparse.Namespace) -> Translator:
         # Samples count alike: the probable ones are drawn more often.
         rerank = MinimumBayesRisk(chrf_matrix, 0.0 if arguments.sample else arguments.sharpness)
     wanted = Asked(arguments.n_best, arguments.alignments, rerank, arguments.attention)
-    wanted = wanted._replace(split_sentences=arguments.split_sentences, markup=arguments.markup)
-    wanted = wanted._replace(prefixes=arguments.prefixes is not None, tag=arguments.tag, others=arguments.others)
+    wanted = wanted._replace(split_sentences=arguments.split_sentences, markup=arguments.markup, tag=arguments.tag)
+    wanted = wanted._replace(prefixes=arguments.prefixes is not None, other_bundles=arguments.other_bundles)
     by_line = arguments.input_format == "jsonl"
     wanted = wanted._replace(glossary=glossary_of(arguments), language_by_line=by_line)
     loaded = load_translator(arguments, arguments.model, wanted)

@@ -129,8 +129,8 @@ class _Translate:
 
     def __call__(self, texts: Sequence[str], *, markup: str | None = None) -> list[str]:
         """See `nmt.documents.document.TranslatesTexts`."""
-        found = self._make(markup)(texts)
-        for text, each in zip(texts, found, strict=True):
+        translations = self._make(markup)(texts)
+        for text, each in zip(texts, translations, strict=True):
             for warning in () if self._arguments.quiet else each.warnings:
                 report(NAME, f"warning: {' '.join(text.split())[:40]!r}: {warning}")
-        return [each.text for each in found]
+        return [each.text for each in translations]

@@ -68,7 +68,7 @@ class SearchConfig:
             )
 
     def by_beam(self, places: int) -> "SearchConfig":
-        """Search with a beam of so many places, 1 for greedy, instead of drawing."""
+        """Search with a beam of this many places, 1 for greedy, instead of drawing."""
         return replace(self, beam_size=places, sample=False, mbr_samples=0)
 
     @property
@@ -92,5 +92,5 @@ def completed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "mbr_samples" in settings:
         return {"sample": False, **settings}
-    others = {"beam_size", "sample"} & settings.keys() or settings.get("terms") in (TermMode.hard, "hard")
-    return {"mbr_samples": 0, **settings} if others else dict(settings)
+    asks_otherwise = {"beam_size", "sample"} & settings.keys() or settings.get("terms") in (TermMode.hard, "hard")
+    return {"mbr_samples": 0, **settings} if asks_otherwise else dict(settings)

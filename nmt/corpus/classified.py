@@ -76,13 +76,13 @@ class Classified:
                 label = label.partition(":")[0].strip()
             if not label:
                 raise CorpusError(f"{file}: line {number} has no label; add it, or take the line out")
-            words = tokenize(text)
-            if not words:
+            text_words = tokenize(text)
+            if not text_words:
                 raise CorpusError(f"{paths.source}: line {number} has no text; add it, or take the line out")
-            if self.most_words and len(words) > self.most_words:
-                yield Example(words[: self.most_words], label, file, number, is_cut=True)
+            if self.most_words and len(text_words) > self.most_words:
+                yield Example(text_words[: self.most_words], label, file, number, is_cut=True)
             else:
-                yield Example(words, label, file, number)
+                yield Example(text_words, label, file, number)
 
     def check(self, paths: CorpusPaths, labels: ClassVocabulary) -> list[str]:
         """Make sure that a model knows all labels of a text; say which of its lines are not UTF-8.

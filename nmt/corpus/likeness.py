@@ -64,8 +64,8 @@ def find_unlike(training: Sequence[Side], text: Sequence[Sequence[int]], *, voca
         return Likeness([], like, sure)
     weights = _learn(sample, _Rows.of(rows), vocabulary)
     unlike = [np.concatenate([chunk.sums(weights) <= 0 for chunk in _chunks(side)]) for side in training]
-    found = np.concatenate(unlike)
-    return Likeness(unlike, 1 - float(found.mean()), sure)
+    is_unlike = np.concatenate(unlike)
+    return Likeness(unlike, 1 - float(is_unlike.mean()), sure)
 
 
 class _Rows(NamedTuple):
@@ -95,15 +95,15 @@ class _Rows(NamedTuple):
 def _learn(training: _Rows, text: _Rows, vocabulary: int) -> Floats:
     """Learn both models; return for each subword by how much it speaks for the small text's: the log of their ratio."""
     everything = training.counts(np.ones(len(training.lengths)), vocabulary)
-    own = text.counts(np.ones(len(text.lengths)), vocabulary)
+    text_counts = text.counts(np.ones(len(text.lengths)), vocabulary)
     prior = _SMOOTHING * (everything + 0.5) / (everything + 0.5).sum()
-    ours, others = own, everything
+    like_counts, unlike_counts = text_counts, everything
     weights = np.zeros(vocabulary)
     for _ in range(_ROUNDS):
-        weights = np.log(_distribution(ours + prior) / _distribution(others + prior))
+        weights = np.log(_distribution(like_counts + prior) / _distribution(unlike_counts + prior))
         shares = 1 / (1 + np.exp(-np.clip(training.sums(weights), -30, 30)))
-        found = training.counts(shares, vocabulary)
-        ours, others = own + found, np.maximum(everything - found, 0.0)
+        counts_alike = training.counts(shares, vocabulary)
+        like_counts, unlike_counts = text_counts + counts_alike, np.maximum(everything - counts_alike, 0.0)
     return weights
 
 

@@ -88,9 +88,9 @@ def _neighbours(letter: str) -> str:
 
 def with_merged_words(text: str, draw: Draw) -> str:
     """Leave out spaces between words."""
-    words = text.split(" ")
-    missing = set(_some(range(1, len(words)), _SPACES, draw))
-    return "".join(word if i in missing or not i else f" {word}" for i, word in enumerate(words))
+    spaced_words = text.split(" ")
+    missing = set(_some(range(1, len(spaced_words)), _SPACES, draw))
+    return "".join(word if i in missing or not i else f" {word}" for i, word in enumerate(spaced_words))
 
 
 def with_split_words(text: str, draw: Draw) -> str:
@@ -105,9 +105,9 @@ def _split(word: str, draw: Draw) -> str:
 
 def _with_changed_words(text: str, change: Callable[[str, Draw], str], share: float, draw: Draw) -> str:
     """Change a share of the words of letters, and one at least; neither numbers nor marks for protected spans."""
-    words = list(WORD.finditer(text))
-    for i in reversed(_some(range(len(words)), share, draw)):
-        start, end = words[i].span()
+    matches = list(WORD.finditer(text))
+    for i in reversed(_some(range(len(matches)), share, draw)):
+        start, end = matches[i].span()
         text = text[:start] + change(text[start:end], draw) + text[end:]
     return text
 
@@ -122,8 +122,8 @@ def _some(places: Sequence[int], share: float, draw: Draw) -> list[int]:
 
 def noise_line(characters: Sequence[str], draw: Draw) -> str:
     """Draw a line of random words of these characters, one at least."""
-    words = 1 + int(draw() * _MOST_WORDS)
-    lengths = [1 + int(draw() * _MOST_CHARACTERS) for _ in range(words)]
+    word_count = 1 + int(draw() * _MOST_WORDS)
+    lengths = [1 + int(draw() * _MOST_CHARACTERS) for _ in range(word_count)]
     return " ".join("".join(characters[int(draw() * len(characters))] for _ in range(length)) for length in lengths)
 
 

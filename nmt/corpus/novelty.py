@@ -36,12 +36,12 @@ def measure_novelty(training: Sequence[Side], text: Sequence[Sequence[int]]) -> 
         text: the rows of subword ids to compare.
     """
     neighbours = np.concatenate([_neighbours(row) for row in _sample(training)])
-    known, counts = np.unique(neighbours, return_counts=True)
-    own = [_neighbours(row) for row in text if len(row)]
-    if not own:
+    training_neighbours, counts = np.unique(neighbours, return_counts=True)
+    text_neighbours = [_neighbours(row) for row in text if len(row)]
+    if not text_neighbours:
         return Novelty(0.0, 0.0, 0)
-    flat = np.concatenate(own)
-    new = 1 - float(np.isin(flat, known).mean())
+    flat = np.concatenate(text_neighbours)
+    new = 1 - float(np.isin(flat, training_neighbours).mean())
     return Novelty(new, float((counts == 1).sum()) / len(neighbours), len(flat))
 
 

@@ -22,10 +22,10 @@ _LEAST_ENTRY, _LEAST_COUNT = 0.3, 2.0
 
 def split_line(text: str) -> tuple[list[str], str]:
     """Split a line into words, or into characters where its script has no spaces; return what joins them again too."""
-    words = [word for word in text.split(" ") if word]
-    if len(words) < 2 and any(map(is_unspaced, text)):
+    spaced_words = [word for word in text.split(" ") if word]
+    if len(spaced_words) < 2 and any(map(is_unspaced, text)):
         return list(text), ""
-    return words, " "
+    return spaced_words, " "
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class WordLinks:
         ids: tuple[dict[str, int], dict[str, int]] = ({}, {})
         rows: tuple[list[list[int]], list[list[int]]] = ([], [])
         for pair in pairs:
-            for known, side, text in zip(ids, rows, pair, strict=True):
-                side.append([known.setdefault(word, len(known)) for word in split_line(text)[0]])
+            for word_ids, side, text in zip(ids, rows, pair, strict=True):
+                side.append([word_ids.setdefault(word, len(word_ids)) for word in split_line(text)[0]])
         table = learn_table(*rows, target_vocabulary=len(ids[1]), max_cells=max_cells)
         sources, targets = map(list, ids)
         probabilities: dict[str, dict[str, float]] = {}

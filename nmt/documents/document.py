@@ -55,9 +55,9 @@ def translated(texts: Sequence[str], translate: TranslatesTexts) -> list[str]:
     """Translate texts of several lines, line by line; those with tags keep them."""
     lines = [text.split("\n") for text in texts]
     flat = [line for each in lines for line in each if line.strip()]
-    found: dict[str, str] = {}
+    translations: dict[str, str] = {}
     for markup in ("tags", None):
-        own = list(dict.fromkeys(line for line in flat if ("<" in line) is (markup is not None)))
-        answers = translate([line.strip() for line in own], markup=markup)
-        found |= {line: in_its_space(line, answer) for line, answer in zip(own, answers, strict=True)}
-    return ["\n".join(found.get(line, line) for line in each) for each in lines]
+        distinct_lines = list(dict.fromkeys(line for line in flat if ("<" in line) is (markup is not None)))
+        answers = translate([line.strip() for line in distinct_lines], markup=markup)
+        translations |= {line: in_its_space(line, answer) for line, answer in zip(distinct_lines, answers, strict=True)}
+    return ["\n".join(translations.get(line, line) for line in each) for each in lines]

@@ -12,10 +12,10 @@ from nmt.errors import ConfigError
 
 def format_of(path: Path) -> Callable[[Document, TranslatesTexts], bytes]:
     """Find the format of a file by its suffix; ConfigError: it has none of ours."""
-    found = FORMATS.get(path.suffix.lower())
-    if found is None:
+    translate_document = FORMATS.get(path.suffix.lower())
+    if translate_document is None:
         raise ConfigError(f"{path} is of no format that is known: {', '.join(FORMATS)}; rename it, or convert it")
-    return found
+    return translate_document
 
 
 def _text(document: Document, translate: TranslatesTexts) -> bytes:

@@ -31,13 +31,13 @@ def translated_catalogue(document: Document, translate: TranslatesTexts) -> byte
     entries = [entry for entry in catalogue if not entry.obsolete and entry.msgid]
     entries = [entry for entry in entries if document.translates_all or entry.fuzzy or not _is_translated(entry)]
     texts = list(dict.fromkeys(text for entry in entries for text in (entry.msgid, entry.msgid_plural) if text))
-    found = dict(zip(texts, translated(texts, translate), strict=True))
+    translations = dict(zip(texts, translated(texts, translate), strict=True))
     for entry in entries:
         if not entry.msgid_plural:
-            entry.msgstr = found[entry.msgid]
+            entry.msgstr = translations[entry.msgid]
             continue
         numbers = range(int(forms[1])) if forms else (sorted(entry.msgstr_plural) or range(2))
-        entry.msgstr_plural = {i: found[entry.msgid_plural if i else entry.msgid] for i in numbers}
+        entry.msgstr_plural = {i: translations[entry.msgid_plural if i else entry.msgid] for i in numbers}
     # polib writes a header, an empty one where there is none.
     written = str(catalogue) if _HEADER.search(content) or catalogue.metadata else str(catalogue).split("\n\n", 1)[-1]
     return written.encode(catalogue.encoding) if entries else document.content

@@ -25,10 +25,10 @@ def translated_subtitles(document: Document, translate: TranslatesTexts) -> byte
         raise document.broken("it has no times")
     parts = [_parts(event.text) for event in subtitles]
     flat = [" ".join(part) for each in parts for part in each]
-    found = (in_its_space(old, new) for old, new in zip(flat, translate(flat, markup="tags"), strict=True))
+    translations = (in_its_space(old, new) for old, new in zip(flat, translate(flat, markup="tags"), strict=True))
     changed = False
-    for event, own in zip(subtitles, parts, strict=True):
-        lines = [line for part in own for line in _lines(next(found), part)]
+    for event, subtitle_parts in zip(subtitles, parts, strict=True):
+        lines = [line for part in subtitle_parts for line in _lines(next(translations), part)]
         changed |= _BREAK.join(lines) != event.text
         event.text = _BREAK.join(lines)
     if not changed:

@@ -86,8 +86,8 @@ def _pairs(root: Any, document: Document) -> Iterator[tuple[Any, Any]]:
 
 def _is_kept(source: Any) -> bool:
     """Tell whether an element around a source says translate="no"; the innermost that says anything counts."""
-    said = [each.get("translate") for each in source.iterancestors() if each.get("translate")]
-    return said[:1] == ["no"]
+    translate_values = [each.get("translate") for each in source.iterancestors() if each.get("translate")]
+    return translate_values[:1] == ["no"]
 
 
 def _inner(element: Any) -> str:

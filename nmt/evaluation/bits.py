@@ -78,14 +78,14 @@ def total(lines: Sequence[LineBits], texts: Sequence[str], *, normalization: str
     Raises:
         CorpusError: no line has text.
     """
-    kept = [(line, text) for line, text in zip(lines, texts, strict=True) if text.strip()]
-    if not kept:
+    lines_with_text = [(line, text) for line, text in zip(lines, texts, strict=True) if text.strip()]
+    if not lines_with_text:
         raise CorpusError("there is nothing to score: no line has text")
     return Bits(
-        math.fsum(line.bits for line, _ in kept),
-        sum(characters_of(text, normalization=normalization) for _, text in kept),
-        sum(line.positions for line, _ in kept),
-        len(kept),
+        math.fsum(line.bits for line, _ in lines_with_text),
+        sum(characters_of(text, normalization=normalization) for _, text in lines_with_text),
+        sum(line.positions for line, _ in lines_with_text),
+        len(lines_with_text),
     )
 
 

@@ -94,7 +94,7 @@ class Subject:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What nmt-translate is told of the language."""
+        """The options of nmt-translate that name the target language."""
         to = self.bundle.search.to
         return ("--to", to) if to else ()
 

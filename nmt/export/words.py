@@ -66,8 +66,8 @@ class WordGraphBuilder:
         places = add("Unsqueeze", "places", graph.integers(1))
         flat = add("ScatterND", add("Expand", graph.number(0.0), rows), places, features)
         shape = add("Concat", sentences, longest, graph.integers(width), axis=0)
-        words = add("Transpose", add("Reshape", flat, shape), perm=[1, 0, 2])
-        inputs = Activation(self._beside_neighbours(words), width * (2 * self.config.window + 1), None)
+        word_vectors = add("Transpose", add("Reshape", flat, shape), perm=[1, 0, 2])
+        inputs = Activation(self._beside_neighbours(word_vectors), width * (2 * self.config.window + 1), None)
         size, last = 2 * self.config.encoder_hidden_size, ""
         for i in range(self.config.encoder_layers):
             outputs, last, *_ = self._recurrence(inputs, "lengths", f"encoder.layers.{i}")
@@ -78,13 +78,13 @@ class WordGraphBuilder:
             inputs = Activation(name, size, None)
         return Read(inputs, self._side_by_side(last, size))
 
-    def _beside_neighbours(self, words: str) -> str:
+    def _beside_neighbours(self, word_vectors: str) -> str:
         """Lay each word's vector between those of its neighbours, 0 at both ends: (T, B, F) → (T, B, (2w + 1) F)."""
         graph, add, window = self.graph, self.graph.add, self.config.window
         if not window:
-            return words
-        padded = add("Pad", words, graph.integers(window, 0, 0, window, 0, 0))
-        first, end = graph.integers(0), add("Slice", add("Shape", words), graph.integers(0), graph.integers(1))
+            return word_vectors
+        padded = add("Pad", word_vectors, graph.integers(window, 0, 0, window, 0, 0))
+        first, end = graph.integers(0), add("Slice", add("Shape", word_vectors), graph.integers(0), graph.integers(1))
         starts = [graph.integers(i) for i in range(2 * window + 1)]
         return add("Concat", *(add("Slice", padded, i, add("Add", i, end), first) for i in starts), axis=2)
 
@@ -92,14 +92,14 @@ class WordGraphBuilder:
         """Look up the words, and read their characters: (N, E + 2H)."""
         graph, add = self.graph, self.graph.add
         zero, below = (graph.constant(np.array(n, dtype=np.int64)) for n in (0, self.first_word - 1))
-        words = self._lookup("embedding.weight", add("Max", add("Sub", "ids", below), zero))
+        word_vectors = self._lookup("embedding.weight", add("Max", add("Sub", "ids", below), zero))
         size = self.config.character_size
         if not size:
-            return words
+            return word_vectors
         # (N, C) → (C, N) → (C, N, ·)
         embedded = self._lookup("characters.embedding.weight", add("Transpose", "characters", perm=[1, 0]))
         _, last, *_ = self._recurrence(Activation(embedded, size, None), "character_lengths", "characters.layer")
-        return add("Concat", words, self._side_by_side(last, 2 * size), axis=1)
+        return add("Concat", word_vectors, self._side_by_side(last, 2 * size), axis=1)
 
     def _side_by_side(self, last: str, size: int) -> str:
         """Lay last states of both directions side by side: (2, N, H) → (N, 2, H) → (N, 2H)."""

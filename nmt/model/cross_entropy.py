@@ -75,9 +75,9 @@ class _ProjectedCrossEntropy(torch.autograd.Function):
         with torch.autocast(features.device.type, enabled=False):
             for start in range(0, positions, at_once):
                 rows = slice(start, start + at_once)
-                made = torch.mm(features[rows], rounded.t(), out=products[: len(features[rows])])
+                products_of_rows = torch.mm(features[rows], rounded.t(), out=products[: len(features[rows])])
                 lexicon_bias = None if words is None or scores is None else LexiconBias(words[rows], scores[rows])
-                scorer.add(made, targets[rows], lexicon_bias, to_scores=to_scores)
+                scorer.add(products_of_rows, targets[rows], lexicon_bias, to_scores=to_scores)
             if to_features is not None:
                 torch.mm(products, rounded, out=to_features)
                 to_weight = torch.mm(products.t(), features).to(weight.dtype)

@@ -44,8 +44,8 @@ class DecoderState:
         """Keep the given sentences, (B',)."""
         remaining = self._map(lambda part: part.index_select(0, sentences))
         offer = self.offer.keep(sentences) if self.offer else None
-        words = self.source_words.keep(sentences) if self.source_words else None
-        return replace(remaining, memory=self.memory.keep(sentences), offer=offer, source_words=words)
+        source_words = self.source_words.keep(sentences) if self.source_words else None
+        return replace(remaining, memory=self.memory.keep(sentences), offer=offer, source_words=source_words)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "DecoderState":
         layers = tuple(tuple(function(part) for part in layer) for layer in self.layers)

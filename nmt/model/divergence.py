@@ -37,11 +37,11 @@ def projected_divergence(
         lexicon_biases: what a lexicon adds to the logits of p and of q; both have the same words.
     """
     first, second = lexicon_biases
-    words = None if first is None else first.words
+    lexicon_words = None if first is None else first.words
     scores = [None if each is None else each.scores for each in lexicon_biases]
     assert (first is None) == (second is None)
     divergence: Tensor = _ProjectedDivergence.apply(  # type: ignore[no-untyped-call]
-        features, others, weight, bias, *scores, words, torch.is_grad_enabled()
+        features, others, weight, bias, *scores, lexicon_words, torch.is_grad_enabled()
     )
     return divergence
 
@@ -58,7 +58,7 @@ class _ProjectedDivergence(torch.autograd.Function):
         bias: Tensor,
         scores: Tensor | None,
         other_scores: Tensor | None,
-        words: Tensor | None,
+        lexicon_words: Tensor | None,
         with_gradients: bool,
     ) -> Tensor:
         portion = min(portion_of(features, len(weight)), _MOST_POSITIONS)
@@ -73,8 +73,8 @@ class _ProjectedDivergence(torch.autograd.Function):
                 rows = slice(start, start + portion)
                 logits = [(side[rows] @ rounded.t()).to(bias.dtype).add_(bias) for side, _ in sides]
                 for each, (_, scored) in zip(logits, sides, strict=True):
-                    if words is not None and scored is not None:
-                        LexiconBias(words[rows], scored[rows]).add_to(each)
+                    if lexicon_words is not None and scored is not None:
+                        LexiconBias(lexicon_words[rows], scored[rows]).add_to(each)
                 sums, gradients = _score(*logits)
                 divergence += sums
                 if not with_gradients:
@@ -84,8 +84,8 @@ class _ProjectedDivergence(torch.autograd.Function):
                     to_sides[number][rows] = product @ rounded
                     to_weight += product.t() @ side
                     to_bias += gradient.sum(dim=0)
-                    if words is not None and (to_score := to_scores[number]) is not None:
-                        to_score[rows] = gradient.gather(-1, words[rows]).to(to_score.dtype)
+                    if lexicon_words is not None and (to_score := to_scores[number]) is not None:
+                        to_score[rows] = gradient.gather(-1, lexicon_words[rows]).to(to_score.dtype)
         if with_gradients:
             ctx.save_for_backward(*to_sides, to_weight, to_bias, *to_scores)
         return divergence

@@ -66,24 +66,24 @@ def sequence_loss(
         previous = shifted(target, bos_id=bos_id)
     decoded = model(source, source_lengths, previous, offer=offer)
     positions = real_positions(target, target_lengths)
-    words = target.flatten().index_select(0, positions)
-    return selected_loss(model, decoded.select(positions), words, label_smoothing=label_smoothing)
+    target_ids = target.flatten().index_select(0, positions)
+    return selected_loss(model, decoded.select(positions), target_ids, label_smoothing=label_smoothing)
 
 
-def selected_loss(model: Scorer, selected: DecoderOutput, words: Tensor, *, label_smoothing: float) -> Loss:
+def selected_loss(model: Scorer, selected: DecoderOutput, target_ids: Tensor, *, label_smoothing: float) -> Loss:
     """Score N selected positions of a batch, whose true words are given, (N,), as `sequence_loss` does."""
     mixture = model.mixture(selected)
     if mixture is not None:
-        losses = mixed_cross_entropy(model, selected, mixture, words, label_smoothing=label_smoothing)
-        return Loss(*losses, int(words.numel()))
+        losses = mixed_cross_entropy(model, selected, mixture, target_ids, label_smoothing=label_smoothing)
+        return Loss(*losses, int(target_ids.numel()))
     smoothed, negative_log_likelihood = projected_cross_entropy(
         model.features(selected),
         *model.output_parameters(),
-        words,
+        target_ids,
         label_smoothing=label_smoothing,
         lexicon_bias=selected.lexicon_bias,
     )
-    return Loss(smoothed, negative_log_likelihood, int(words.numel()))
+    return Loss(smoothed, negative_log_likelihood, int(target_ids.numel()))
 
 
 def shifted(target: Tensor, *, bos_id: int) -> Tensor:

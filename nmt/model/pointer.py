@@ -95,8 +95,8 @@ class Mixture(NamedTuple):
     def copied(self, targets: Tensor) -> Tensor:
         """Find log of the probability that each of N words has as a copy, (N,) → (N,)."""
         same = self.words == targets.unsqueeze(1)
-        found = self.log_copied.gather(1, same.to(torch.uint8).argmax(1, keepdim=True)).squeeze(1)
-        return found.masked_fill(~same.any(1), -torch.inf)
+        log_probs = self.log_copied.gather(1, same.to(torch.uint8).argmax(1, keepdim=True)).squeeze(1)
+        return log_probs.masked_fill(~same.any(1), -torch.inf)
 
 
 class Pointer(nn.Module):
@@ -111,9 +111,9 @@ class Pointer(nn.Module):
     def source_words(self, source: Tensor) -> SourceWords:
         """List what may be copied of sources (B, S)."""
         is_word = source >= self.first_word
-        ids, own = torch.where(is_word, source, 0), is_word.to(self.gate.weight.dtype)
-        words, places, _ = lay_out(ids.unsqueeze(2), own.unsqueeze(2), epsilon=0.0)
-        return SourceWords(words, torch.cat((1 - own.unsqueeze(2), places), dim=2))
+        ids, is_copyable = torch.where(is_word, source, 0), is_word.to(self.gate.weight.dtype)
+        words, places, _ = lay_out(ids.unsqueeze(2), is_copyable.unsqueeze(2), epsilon=0.0)
+        return SourceWords(words, torch.cat((1 - is_copyable.unsqueeze(2), places), dim=2))
 
     def forward(self, attentional: Tensor, read: WordAttention) -> Mixture:
         """Open the gate as attentional vectors say, (B, Q, F) or (N, F)."""

@@ -34,7 +34,7 @@ class Step(NamedTuple):
     normalized: bool = False
 
 
-class Kept(NamedTuple):
+class ReadInputs(NamedTuple):
     """Which inputs are read; the embeddings of the others are zero."""
 
     source: Tensor
@@ -95,20 +95,20 @@ class Seq2Seq(nn.Module):
         constraints: object = None,
         *,
         offer: Offer | None = None,
-        kept: Tensor | None = None,
+        is_read: Tensor | None = None,
     ) -> DecoderState:
         """Read the sources: source (B, S) ids with EOS, lengths (B,) → a state with one place a sentence.
 
         An `offer` takes the place of what the model's own lexicon says. `constraints` change nothing here, where the
-        whole vocabulary is scored. Where `kept` (B, S) is False, the embedding is zero.
+        whole vocabulary is scored. Where `is_read` (B, S) is False, the embedding is zero.
         """
         mask = torch.arange(source.size(1), device=source.device) < lengths.unsqueeze(1)
-        embedded = self._embed(source, self.source_embedding or self.target_embedding, kept=kept)
+        embedded = self._embed(source, self.source_embedding or self.target_embedding, is_read=is_read)
         encoded: Encoded = self.encoder(embedded, lengths)
         if offer is None and self.lexicon is not None:
             offer = self.lexicon(source)
-        words = None if self.pointer is None else self.pointer.source_words(source)
-        return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer, source_words=words)
+        source_words = None if self.pointer is None else self.pointer.source_words(source)
+        return self.decoder.start(encoded, self.bridge(encoded.states), mask, offer=offer, source_words=source_words)
 
     def step(self, previous: Tensor, state: DecoderState, *, with_weights: bool = False) -> Step:
         """Run one position: previous (B, K) ids → logits (B, K, V) and the state after them.
@@ -135,16 +135,16 @@ class Seq2Seq(nn.Module):
         previous: Tensor,
         *,
         offer: Offer | None = None,
-        kept: Kept | None = None,
+        read_inputs: ReadInputs | None = None,
     ) -> DecoderOutput:
         """Run a whole target, teacher forced: previous (B, T) ids from BOS on → T positions; `offer` as for `start`.
 
-        Inputs that are not `kept` are read as zeros. Project the real positions only, with `project`: the output matrix
-        is the largest product of all.
+        Inputs that `read_inputs` leaves out are read as zeros. Project the real positions only, with `project`: the
+        output matrix is the largest product of all.
         """
-        kept_source, kept_previous = kept or (None, None)
-        embedded = self._embed(previous, self.target_embedding, kept=kept_previous)
-        state = self.start(source, lengths, offer=offer, kept=kept_source)
+        is_source_read, is_previous_read = read_inputs or (None, None)
+        embedded = self._embed(previous, self.target_embedding, is_read=is_previous_read)
+        state = self.start(source, lengths, offer=offer, is_read=is_source_read)
         decoded: DecoderOutput = self.decoder(embedded, state)
         return decoded
 
@@ -153,8 +153,8 @@ class Seq2Seq(nn.Module):
         decoded: DecoderOutput = self.decoder(self._embed(previous, self.target_embedding), state)
         return decoded
 
-    def _embed(self, ids: Tensor, embedding: nn.Embedding, *, kept: Tensor | None = None) -> Tensor:
-        """Look up ids (B, T) → (B, T, E), scaled by √E (Vaswani et al. 2017, section 3.4), zero where not `kept`.
+    def _embed(self, ids: Tensor, embedding: nn.Embedding, *, is_read: Tensor | None = None) -> Tensor:
+        """Look up ids (B, T) → (B, T, E), scaled by √E (Vaswani et al. 2017, section 3.4), zero where not `is_read`.
 
         Rows of norm one make good output weights, but would hardly move the recurrence. Unscaled, training takes twice
         as long to leave the plateau where the source is ignored.
@@ -164,8 +164,8 @@ class Seq2Seq(nn.Module):
         up, since translation reads them all as they are.
         """
         scaled: Tensor = embedding(ids) * math.sqrt(embedding.embedding_dim)
-        if kept is not None:
-            scaled = scaled * kept.unsqueeze(-1)
+        if is_read is not None:
+            scaled = scaled * is_read.unsqueeze(-1)
         if self.training and self.word_dropout:
             scaled = scaled * (torch.rand(*ids.shape, 1, device=ids.device) >= self.word_dropout)
         return scaled

@@ -122,8 +122,8 @@ class WordReader(nn.Module):
         if self.characters is not None:
             features = torch.cat((features, self.characters(words.characters, words.character_lengths)), dim=1)
         if self.training and self.word_dropout:
-            kept = torch.rand(len(features), 1, device=features.device) >= self.word_dropout
-            features = features * kept.to(features.dtype)
+            is_read = torch.rand(len(features), 1, device=features.device) >= self.word_dropout
+            features = features * is_read.to(features.dtype)
         shape = len(words.lengths), int(words.lengths.max())
         flat = features.new_zeros(shape[0] * shape[1], features.size(1)).index_copy(0, words.places, features)
         encoded: Encoded = self.encoder(self._beside_neighbours(flat.view(*shape, -1)), words.lengths)

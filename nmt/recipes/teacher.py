@@ -26,7 +26,7 @@ class Teacher:
     """A bundle that makes text for others to learn from, and how it is to translate."""
 
     path: Path
-    others: tuple[Path, ...] = ()
+    other_paths: tuple[Path, ...] = ()
     """bundles that translate together with it, as one ensemble; languages and search are those of `path`"""
     search: Callable[[SearchConfig], SearchConfig] | None = None
     """changes how the bundle says to search; None: nothing"""
@@ -46,7 +46,7 @@ class Teacher:
 
     def load(self) -> LoadedTeacher:
         """Load it; raises BundleError and ConfigError as `nmt.bundle.ensemble.load_all`."""
-        paths = (self.path, *self.others)
+        paths = (self.path, *self.other_paths)
         bundle = load_all(paths, precision=self.precision, device=self.device, threads=self.threads)
         search = self.search(bundle.search) if self.search else bundle.search
         return LoadedTeacher(Translator(settled(bundle, search), search=search), bundle.precision, paths)

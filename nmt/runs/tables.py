@@ -73,9 +73,9 @@ class Summary:
         if len(counted) > len(self.groups):
             notes.append("mean ± sample standard deviation over the runs of the same settings")
         for metric in DECIDING:
-            made = f"validation {metric.label}: the best of a run, {metric.how}"
+            best_of_run = f"validation {metric.label}: the best of a run, {metric.how}"
             signatures = {run.signature for run in counted if run.metric is metric}
-            notes += [f"{made}, {how}" if how else made for how in sorted(signatures)]
+            notes += [f"{best_of_run}, {how}" if how else best_of_run for how in sorted(signatures)]
             tests = {run.test_scores[metric.name].how for run in counted if metric.name in run.test_scores}
             notes += [f"test {metric.label}: {how}" for how in sorted(tests)]
         for run in self.unfinished:

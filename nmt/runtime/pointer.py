@@ -28,15 +28,15 @@ def copyable(copied: Ints, shortlist: Ints | None, vocabulary: int) -> Arrays:
     if shortlist is None:
         columns_of = np.broadcast_to(np.arange(vocabulary), (sentences, vocabulary))
     else:
-        known = np.full((sentences, vocabulary + 1), -1, dtype=np.int64)  # the last is for what pads a list
-        known[rows, shortlist] = np.arange(shortlist.shape[1])
-        columns_of = known[:, :vocabulary]
+        columns_by_id = np.full((sentences, vocabulary + 1), -1, dtype=np.int64)  # the last is for what pads a list
+        columns_by_id[rows, shortlist] = np.arange(shortlist.shape[1])
+        columns_of = columns_by_id[:, :vocabulary]
         copied = np.where(columns_of[rows, copied] >= 0, copied, 0)
-    words = offered(copied[:, :, None], vocabulary)  # ascending; 0 stands for nothing, first or behind all
-    is_word = words > 0
+    word_ids = offered(copied[:, :, None], vocabulary)  # ascending; 0 stands for nothing, first or behind all
+    is_word = word_ids > 0
     order = np.zeros((sentences, vocabulary), dtype=np.int64)
-    order[rows, words] = np.where(is_word, 1 + np.arange(words.shape[1]), 0)
-    places = np.zeros((sentences, length, 1 + words.shape[1]), dtype=np.float32)
+    order[rows, word_ids] = np.where(is_word, 1 + np.arange(word_ids.shape[1]), 0)
+    places = np.zeros((sentences, length, 1 + word_ids.shape[1]), dtype=np.float32)
     places[rows, np.arange(length), order[rows, copied]] = 1
     # What stands for nothing gains nothing: any column that has a score will do.
-    return {"copy_columns": np.where(is_word, columns_of[rows, words], 0), "copy_places": places}
+    return {"copy_columns": np.where(is_word, columns_of[rows, word_ids], 0), "copy_places": places}

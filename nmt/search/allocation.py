@@ -66,7 +66,7 @@ def allocated_candidates(
     scores = step.logits.copy()
     forbid(scores, step.shortlist, rules, prefix)
     shape = len(totals), int(widths.max())
-    found = Candidates(np.full(shape, -np.inf), *np.zeros((2, *shape), dtype=np.int64))
+    candidates = Candidates(np.full(shape, -np.inf), *np.zeros((2, *shape), dtype=np.int64))
     for row, each in enumerate(prefix.constraints):
         ids = np.arange(scores.shape[2]) if step.shortlist is None else step.shortlist[row]
         sums, tokens = totals[row, :, None] + scores[row], list(map(tuple, prefix.tokens[row].tolist()))
@@ -74,9 +74,9 @@ def allocated_candidates(
         required = (*each.terms, *(Term((), ((mark,),)) for mark in marks)) if each.requires_terms else ()
         chosen = _shared_out(_Sentence(sums, ids, tokens), int(widths[row]), int(left[row]), required, terms)
         places, columns = np.divmod(np.array(chosen, dtype=np.int64), len(ids))
-        for values, own in zip(found, (sums[places, columns], places, ids[columns]), strict=True):
-            values[row, : len(chosen)] = own
-    return found
+        for values, chosen_values in zip(candidates, (sums[places, columns], places, ids[columns]), strict=True):
+            values[row, : len(chosen)] = chosen_values
+    return candidates
 
 
 def _shared_out(sentence: _Sentence, width: int, left: int, required: Sequence[Term], terms: TermSpelling) -> list[int]:
@@ -89,8 +89,8 @@ def _shared_out(sentence: _Sentence, width: int, left: int, required: Sequence[T
         starts = {columns[token] for term in lacking for token, _ in terms.next_tokens(term.forms, row)}
         ends = set() if lacking else {columns[terms.eos_id]}
         whole = [term for term in required if term not in lacking]
-        kept = _best_keeping(sentence.sums[place], sentence.ids, row, whole, terms)
-        chosen |= {place * size + column for column in starts | ends | {*kept}}
+        keeping_columns = _best_keeping(sentence.sums[place], sentence.ids, row, whole, terms)
+        chosen |= {place * size + column for column in starts | ends | {*keeping_columns}}
     order = sorted((one for one in chosen if flat[one] > -np.inf), key=lambda one: (-flat[one], one))
     if not required:
         return order[:width]
@@ -118,8 +118,8 @@ def _best_keeping(
     best = int(row.argmax())
     if keeps(best):
         return [best]
-    others = np.argsort(-row, kind="stable")[:_LOOKED_AT].tolist()
-    return [best, *(column for column in others if keeps(column))][:2]
+    ranked_columns = np.argsort(-row, kind="stable")[:_LOOKED_AT].tolist()
+    return [best, *(column for column in ranked_columns if keeps(column))][:2]
 
 
 def _best(flat: Floats, count: int) -> list[int]:
@@ -129,5 +129,5 @@ def _best(flat: Floats, count: int) -> list[int]:
     least = np.partition(flat, -count)[-count]
     reaching = np.flatnonzero(flat >= least)
     order = reaching[np.argsort(-flat[reaching], kind="stable")[:count]]
-    found: list[int] = order.tolist()
-    return found
+    best_indices: list[int] = order.tolist()
+    return best_indices

@@ -83,9 +83,9 @@ class Ensemble:
     def step(self, previous: Ints, state: EnsembleState, *, with_weights: bool = False) -> Step:
         """See `nmt.search.interface.StepModel`."""
         log_probs, weights, steps = [], [], []
-        for model, operations, own in zip(self._models, self._operations, state.states, strict=True):
+        for model, operations, model_state in zip(self._models, self._operations, state.states, strict=True):
             with operations.without_gradients():
-                step: StepLike = model.step(operations.from_host(previous), own, with_weights=with_weights)
+                step: StepLike = model.step(operations.from_host(previous), model_state, with_weights=with_weights)
                 normalized = step.logits if step.normalized else operations.log_softmax(step.logits)
             log_probs.append(operations.to_host(normalized))
             steps.append(step)
@@ -110,10 +110,10 @@ class Ensemble:
         if all(each is None for each in lists):
             return _Columns(None, (None,) * len(lists))
         whole = next((step.logits.shape[-1] for step in steps if step.shortlist is None), None)
-        own = [each for each in lists if each is not None]
-        if whole is None and all(np.array_equal(each, own[0]) for each in own):
-            return _Columns(own[0], (None,) * len(lists))
-        ids = _union(own) if whole is None else np.broadcast_to(np.arange(whole), (len(own[0]), whole))
+        shortlists = [each for each in lists if each is not None]
+        if whole is None and all(np.array_equal(each, shortlists[0]) for each in shortlists):
+            return _Columns(shortlists[0], (None,) * len(lists))
+        ids = _union(shortlists) if whole is None else np.broadcast_to(np.arange(whole), (len(shortlists[0]), whole))
         places = tuple(None if each is None else _places(each, ids) for each in lists)
         return _Columns(ids if whole is None else None, places)
 

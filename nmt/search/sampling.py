@@ -91,8 +91,8 @@ def sample(stepper: Stepper, uniforms: Floats, *, temperature: float = 1.0) -> l
 def draw_outputs(stepper: Stepper, draws: Sequence[Draw]) -> list[list[Hypothesis]]:
     """Draw outputs as `SearchOptions.sampling` says, under the rules and processors of the stepper's options.
 
-    An output depends on the seed, on its sentence and on its number, and not on the batch. Its `log_prob` is what the
-    model says of it, whatever it was drawn from.
+    An output depends on the seed, on its sentence and on its number, and not on the batch. Its `log_prob` is the
+    model's log-probability, whatever distribution it was drawn from.
 
     Args:
         stepper: of the batch; it draws as many outputs of every sentence as it has places (`SearchOptions.beam_size`).

@@ -65,8 +65,8 @@ class Classification(Task):
                 f"{', '.join(paths.label for paths in texts)}: every line has the label {labels[0]}, and there is "
                 "nothing to learn; name a text with two labels or more"
             )
-        words = (pair.source for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
-        return WordVocabulary.train(words, size=size, ignore_case=True), ClassVocabulary(labels)
+        source_texts = (pair.source for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
+        return WordVocabulary.train(source_texts, size=size, ignore_case=True), ClassVocabulary(labels)
 
     def filters(self, corpus: Any) -> Filters:
         """See `Task`; nothing is left out, since long texts were cut when they were read."""

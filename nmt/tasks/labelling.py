@@ -58,9 +58,9 @@ class Labelling(Task):
         self, texts: Sequence[CorpusPaths], *, size: int, hold_out: int
     ) -> tuple[Vocabulary, Vocabulary] | None:
         """See `Task`; words of what is trained on, and labels of all text."""
-        words = (pair.source for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
-        labels = (pair.target for paths in texts for pair in read_pairs(paths))
-        return WordVocabulary.train(words, size=size), LabelVocabulary.train(labels)
+        source_lines = (pair.source for paths in texts for pair in read_pairs(paths) if not is_held_out(pair, hold_out))
+        target_lines = (pair.target for paths in texts for pair in read_pairs(paths))
+        return WordVocabulary.train(source_lines, size=size), LabelVocabulary.train(target_lines)
 
     def filters(self, corpus: Any) -> Filters:
         """See `Task`; a row of words is longer than its line, so that the labels are counted."""
@@ -119,10 +119,10 @@ def _form(corpus: Any) -> Labelled:
 def _tensors(model: Tagger, batch: Batch) -> tuple[WordTensors, Tensor]:
     """Take the rows of a batch apart: its words, and labels (B, T) below Y, any label at padding."""
     source, lengths = batch.source.cpu().numpy(), batch.source_lengths.cpu().numpy()
-    words = take_apart(source, lengths, first_word=model.sizes.first_word)
+    word_arrays = take_apart(source, lengths, first_word=model.sizes.first_word)
     # Behind the labels stands EOS, which is none.
-    labels = batch.target[:, : int(words.lengths.max())] - LabelVocabulary.first_label
-    return model.tensors(*words), labels.clamp(min=0)
+    labels = batch.target[:, : int(word_arrays.lengths.max())] - LabelVocabulary.first_label
+    return model.tensors(*word_arrays), labels.clamp(min=0)
 
 
 LABELLING = Labelling()

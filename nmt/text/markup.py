@@ -110,24 +110,24 @@ def take_apart(line: str, kind: str) -> list[str | Segment]:
         line: any text; what is not well-formed is taken as it is.
         kind: `html`, or `tags` for XML with elements of any name, all of them inline.
     """
-    found: list[str | Segment] = []
+    pieces: list[str | Segment] = []
     waiting: list[Token] = []
 
     def end_segment() -> None:
         if any(token.role == "text" and token.raw.strip() for token in waiting):
-            found.append(_segment(waiting))
+            pieces.append(_segment(waiting))
         else:
-            found.extend(token.raw for token in waiting)
+            pieces.extend(token.raw for token in waiting)
         waiting.clear()
 
     for token in _tokens(line, is_html=kind == "html"):
         if token.role == "block":
             end_segment()
-            found.append(token.raw)
+            pieces.append(token.raw)
         else:
             waiting.append(token)
     end_segment()
-    return found
+    return pieces
 
 
 def _tokens(line: str, *, is_html: bool) -> Iterator[Token]:
@@ -156,8 +156,8 @@ def _token(raw: str, name: str, key: str, *, is_html: bool, is_whole: bool, is_e
         return Token(raw, "block")
     if not is_html and key in (*_CODES, "sc", "ec"):
         role = {"sc": "open", "ec": "close"}.get(key) or (_CODES[key] if is_whole or raw.endswith("/>") else "point")
-        own = _ID.search(raw)
-        return Token(raw, role, ("code", own[1] if own else ""))
+        id_match = _ID.search(raw)
+        return Token(raw, role, ("code", id_match[1] if id_match else ""))
     if is_whole:
         return Token(raw, "kept")
     if not name or raw.endswith("/>") or (is_html and key in _VOID):
@@ -214,15 +214,15 @@ def _segment(tokens: Sequence[Token]) -> Segment:
             stack.pop().end = length
             continue
         else:
-            own = Element(length, length, token.raw, space=space[number], is_break=token.is_break)
-            stack[-1].children.append(own)
+            element = Element(length, length, token.raw, space=space[number], is_break=token.is_break)
+            stack[-1].children.append(element)
             if number in partners:
-                own.closing = tokens[partners[number]].raw
-                own.space = own.space[0], space[partners[number]][1]
-                stack.append(own)
+                element.closing = tokens[partners[number]].raw
+                element.space = element.space[0], space[partners[number]][1]
+                stack.append(element)
             else:
-                own.is_single = token.role in ("open", "close")
-            parts.append(" " if token.is_break and not any(own.space) else "")
+                element.is_single = token.role in ("open", "close")
+            parts.append(" " if token.is_break and not any(element.space) else "")
         length += len(parts[-1])
     text = "".join(parts).translate(_SPACES)
     root.end = length

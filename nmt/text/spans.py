@@ -40,10 +40,10 @@ def find_spans(text: str, characters: frozenset[str] | None) -> list[Place]:
     by_form = list(_by_form(text)) if _MAYBE.search(text) else []
     if characters is None or characters.issuperset(text):
         return by_form
-    taken = bytearray(len(text))
+    is_protected = bytearray(len(text))
     for start, end in by_form:
-        taken[start:end] = b"\1" * (end - start)
-    return sorted([*by_form, *_unspellable(text, characters, taken)])
+        is_protected[start:end] = b"\1" * (end - start)
+    return sorted([*by_form, *_unspellable(text, characters, is_protected)])
 
 
 def without_spans(text: str) -> str:
@@ -84,14 +84,14 @@ class PairMarker:
         shared = [span for span in spans[0] if spans[0].count(span) == spans[1].count(span)]
         turn = sum(map(ord, source)) % len(self.marks)
         turned = self.marks[turn:] + self.marks[:turn]
-        given = list(zip(shared, turned, strict=False))  # a span that occurs twice is there twice
+        marked_spans = list(zip(shared, turned, strict=False))  # a span that occurs twice is there twice
         for side in (0, 1):
-            left, chosen = list(given), []
+            left, chosen = list(marked_spans), []
             for place, span in zip(places[side], spans[side], strict=True):
-                own = next((pair for pair in left if pair[0] == span), None)
-                if own is not None:
-                    left.remove(own)
-                    chosen.append((place, own[1]))
+                marked_span = next((pair for pair in left if pair[0] == span), None)
+                if marked_span is not None:
+                    left.remove(marked_span)
+                    chosen.append((place, marked_span[1]))
             texts[side] = put_marks(texts[side], [place for place, _ in chosen], [mark for _, mark in chosen])
         return texts[0], texts[1]
 
@@ -145,19 +145,19 @@ def _without_punctuation(text: str, start: int, end: int) -> int:
     return end
 
 
-def _unspellable(text: str, characters: frozenset[str], taken: bytearray) -> Iterator[Place]:
+def _unspellable(text: str, characters: frozenset[str], is_protected: bytearray) -> Iterator[Place]:
     """Find the runs of characters that have no subword, with the rest of their words, outside of what is taken."""
     place = 0
     while place < len(text):
-        if taken[place] or text[place] in characters or unicodedata.category(text[place]) in _INVISIBLE:
+        if is_protected[place] or text[place] in characters or unicodedata.category(text[place]) in _INVISIBLE:
             place += 1
             continue
         start, end = place, place + 1
-        while end < len(text) and not taken[end] and _continues(text, end, characters):
+        while end < len(text) and not is_protected[end] and _continues(text, end, characters):
             end += 1
-        start, end = _widened(text, start, end, taken)
+        start, end = _widened(text, start, end, is_protected)
         yield Place(start, end)
-        taken[start:end] = b"\1" * (end - start)
+        is_protected[start:end] = b"\1" * (end - start)
         place = end
 
 
@@ -169,11 +169,11 @@ def _continues(text: str, place: int, characters: frozenset[str]) -> bool:
     return text[place] not in characters and category not in _INVISIBLE
 
 
-def _widened(text: str, start: int, end: int, taken: bytearray) -> Place:
+def _widened(text: str, start: int, end: int, is_protected: bytearray) -> Place:
     """Widen a run to the whole word or number that it is a part of."""
-    while start > 0 and not taken[start - 1] and _belong_together(text, start):
+    while start > 0 and not is_protected[start - 1] and _belong_together(text, start):
         start -= 1
-    while end < len(text) and not taken[end] and _belong_together(text, end):
+    while end < len(text) and not is_protected[end] and _belong_together(text, end):
         end += 1
     return Place(start, end)
 

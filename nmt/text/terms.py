@@ -87,12 +87,12 @@ class Terms:
         a capital at the beginning of a sentence. Its target may have one then too. Of terms that overlap the longest
         counts, of equally long ones the first.
         """
-        found = sorted(self._candidates(text), key=lambda match: (match.start - match.end, match.start))
-        taken = bytearray(len(text))
+        candidates = sorted(self._candidates(text), key=lambda match: (match.start - match.end, match.start))
+        is_taken = bytearray(len(text))
         matches = []
-        for match in found:
-            if not any(taken[match.start : match.end]):
-                taken[match.start : match.end] = b"\1" * (match.end - match.start)
+        for match in candidates:
+            if not any(is_taken[match.start : match.end]):
+                is_taken[match.start : match.end] = b"\1" * (match.end - match.start)
                 matches.append(match)
         return sorted(matches)
 
@@ -125,15 +125,15 @@ def _is_border(text: str, place: int) -> bool:
 
 def checked_terms(terms: Iterable[tuple[str, Sequence[str]]]) -> tuple[Term, ...]:
     """Make terms of pairs of a source and its forms, or its only form; ConfigError: one of these is empty."""
-    made = []
+    checked = []
     for source, forms in terms:
         term = Term(_plain(source), tuple(map(_plain, [forms] if isinstance(forms, str) else forms)))
         if not (term.source and term.forms and all(term.forms)):
             raise ConfigError(
                 f"the term {source!r}: {forms!r} is empty: give a source, and one form of its target or more"
             )
-        made.append(term)
-    return tuple(made)
+        checked.append(term)
+    return tuple(checked)
 
 
 def _plain(text: str) -> str:

@@ -17,19 +17,19 @@ _SPACE, _LETTER, _DIGIT, _MARK, _SINGLE = range(5)
 
 def tokenize(line: str) -> list[str]:
     """Cut a line into its words; words that spaces part are the same words again."""
-    words: list[str] = []
+    tokens: list[str] = []
     before = _SPACE
     for character in line:
         kind = _kind(character)
         if kind == _MARK and before != _SPACE:
-            words[-1] += character
+            tokens[-1] += character
             continue
         if kind in (_LETTER, _DIGIT) and kind == before:
-            words[-1] += character
+            tokens[-1] += character
         elif kind != _SPACE:
-            words.append(character)
+            tokens.append(character)
         before = kind
-    return words
+    return tokens
 
 
 @functools.lru_cache(maxsize=1 << 14)

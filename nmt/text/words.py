@@ -111,8 +111,8 @@ class WordVocabulary(_Table):
         self.characters, self.words, self.rare = len(characters), len(words), rare
         self.first_word = self.unknown_word + 1 + len(characters)
         self.vocabulary_size = self.first_word + len(words)
-        self._characters = {each: i for i, each in enumerate(characters, self.unknown_word + 1)}
-        self._words = {each: i for i, each in enumerate(words, self.first_word)}
+        self._character_ids = {each: i for i, each in enumerate(characters, self.unknown_word + 1)}
+        self._word_ids = {each: i for i, each in enumerate(words, self.first_word)}
 
     @staticmethod
     def train(lines: Iterable[str], *, size: int, ignore_case: bool = False) -> "WordVocabulary":
@@ -144,17 +144,17 @@ class WordVocabulary(_Table):
                 f"{len(characters) + _SPECIAL + 1}; raise it"
             )
         # Words of equal count are in the order of their characters, so that equal texts give equal bytes.
-        kept = sorted(counts, key=lambda word: (-counts[word], word))[:room]
-        rare = sum(counts[word] == 1 for word in kept)
+        frequent_words = sorted(counts, key=lambda word: (-counts[word], word))[:room]
+        rare = sum(counts[word] == 1 for word in frequent_words)
         by_frequency = sorted(characters, key=lambda each: (-characters[each], each))
-        return WordVocabulary(by_frequency, kept, rare, ignore_case=ignore_case)
+        return WordVocabulary(by_frequency, frequent_words, rare, ignore_case=ignore_case)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a line: each word, and its characters behind it."""
         ids: list[int] = []
         for word in split_tokens(text):
-            ids.append(self._words.get(word.lower() if self.ignore_case else word, self.unknown_word))
-            ids.extend(self._characters.get(each, self.unk_id) for each in word[:_MOST_CHARACTERS])
+            ids.append(self._word_ids.get(word.lower() if self.ignore_case else word, self.unknown_word))
+            ids.extend(self._character_ids.get(each, self.unk_id) for each in word[:_MOST_CHARACTERS])
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:

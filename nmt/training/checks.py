@@ -53,8 +53,8 @@ def _warn_of_novelty(label: str, data: TrainingData, pair: LanguagePair | None) 
     """Tell of validation text that is unlike the training text of its pair: it chooses weights for its own kind."""
     sides = [place for place, side in enumerate(data.task.sides) if side.has_subwords]
     key = ("novelty", data.corpus_digest, text_digest(data.valid_texts[pair]), *([str(pair)] if pair else []))
-    found = remembered(data.cache, lambda: _novelties(data, pair, sides), *key)
-    for place, (new, expected, pairs) in zip(sides, found, strict=True):
+    novelties = remembered(data.cache, lambda: _novelties(data, pair, sides), *key)
+    for place, (new, expected, pairs) in zip(sides, novelties, strict=True):
         novelty = Novelty(new, expected, pairs)
         if novelty.pairs >= _ENOUGH_NEIGHBOURS and novelty.new > _UNLIKE * novelty.expected + _SURELY:
             LOG.warning(
@@ -66,12 +66,12 @@ def _warn_of_novelty(label: str, data: TrainingData, pair: LanguagePair | None) 
 
 def _novelties(data: TrainingData, pair: LanguagePair | None, sides: Sequence[int]) -> list[Novelty]:
     vocabularies = (data.source_subwords, data.target_subwords)
-    found = []
+    novelties = []
     for place in sides:
         training = [(corpus.source, corpus.target)[place] for corpus in data.corpora_of(pair)]
         rows = vocabularies[place].encode_batch(list(data.valid_texts[pair][place]))
-        found.append(measure_novelty(training, rows))
-    return found
+        novelties.append(measure_novelty(training, rows))
+    return novelties
 
 
 def _warn_of_overlap(label: str, overlap: Overlap, count: int) -> None:
@@ -101,7 +101,11 @@ def _overlaps(data: TrainingData, pair: LanguagePair | None, texts: list[Paralle
     """`count_overlaps`, which goes through the whole training text of a pair, remembered."""
     if not texts:
         return []
-    own = [text_digest(data.valid_texts[pair]), text_digest(data.test_texts.get(pair)), *([str(pair)] if pair else [])]
-    key = ("overlaps", data.corpus_digest, *own, len(texts))
+    text_keys = [
+        text_digest(data.valid_texts[pair]),
+        text_digest(data.test_texts.get(pair)),
+        *([str(pair)] if pair else []),
+    ]
+    key = ("overlaps", data.corpus_digest, *text_keys, len(texts))
     corpora = data.corpora_of(pair)
     return [Overlap(*counts) for counts in remembered(data.cache, lambda: count_overlaps(corpora, texts), *key)]

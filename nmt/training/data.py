@@ -223,15 +223,15 @@ def _encoded(
     corpora: list[EncodedCorpus] = []
     first: dict[LanguagePair | None, EncodedCorpus] = {}
     for text in texts:
-        held = HoldOut() if text.pair in first else held_out.get(text.pair, HoldOut())
+        hold_out = HoldOut() if text.pair in first else held_out.get(text.pair, HoldOut())
         sources = first[text.pair].held_out.source if text.pair in first else ()
-        own = replace(
+        text_encoder = replace(
             encoder,
-            hold_out=held.threshold,
-            hold_out_side=held.side,
+            hold_out=hold_out.threshold,
+            hold_out_side=hold_out.side,
             validation=frozenset(line.strip() for line in sources),
         )
-        corpus, built = open_store(text.paths, own, cache=cache, progress=_log_progress)
+        corpus, built = open_store(text.paths, text_encoder, cache=cache, progress=_log_progress)
         first.setdefault(text.pair, corpus)
         name = f" {text}" if len(texts) > 1 else ""
         LOG.info(f"training text{name} ({'encoded' if built else 'from the cache'}): {corpus.counts.summary()}")

@@ -186,8 +186,8 @@ def _refuse_other_languages(config: TrainConfig, parent: Bundle) -> None:
         )
     lacking = [target for target in targets if target not in has]
     if lacking and (has or len(targets) > 1):
-        known = f"translates into {', '.join(has)} alone" if has else "has no symbols of target languages"
+        parent_targets = f"translates into {', '.join(has)} alone" if has else "has no symbols of target languages"
         raise ConfigError(
-            f"corpus.pairs has the target language {lacking[0]}, and init_from={config.init_from} {known}; "
+            f"corpus.pairs has the target language {lacking[0]}, and init_from={config.init_from} {parent_targets}; "
             "leave that out, or train from scratch"
         )

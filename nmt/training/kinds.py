@@ -29,15 +29,17 @@ def with_unlike_marked(
     """
     marked = list(parts)
     for pair, text in valid.items():
-        own = [number for number, each in enumerate(texts) if each.pair == pair]
+        text_numbers = [number for number, each in enumerate(texts) if each.pair == pair]
         rows = target.encode_batch(list(text.target))
-        likeness = find_unlike([parts[number].corpus.target for number in own], rows, vocabulary=target.vocabulary_size)
+        likeness = find_unlike(
+            [parts[number].corpus.target for number in text_numbers], rows, vocabulary=target.vocabulary_size
+        )
         if not likeness.tells_apart:
             continue
         LOG.info(
             f"{1 - likeness.like:.0%} of the training pairs{f' of {pair}' if pair else ''} have targets that are "
             f"written otherwise than the validation text: they bear control symbol {UNLIKE_TAG} (corpus.tag_unlike)"
         )
-        for number, unlike in zip(own, likeness.unlike, strict=True):
+        for number, unlike in zip(text_numbers, likeness.unlike, strict=True):
             marked[number] = replace(parts[number], marked=unlike, mark=source.tag_prefix(UNLIKE_TAG))
     return marked

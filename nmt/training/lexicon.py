@@ -113,10 +113,10 @@ def align_text(config: TrainConfig, data: TrainingData, *, size: int) -> tuple[T
     source, target = subwords_of(data.source_subwords), subwords_of(data.target_subwords)
     changes = tuple(letter_cases(config.augmentation))
     copies, probability = _copies(source, target), config.model.lexicon_copies
-    found: list[list[Translations]] = []
+    by_language: list[list[Translations]] = []
     for corpus in _by_language(data.corpus, source.language_ids):
         if not corpus.parts:  # a language of the vocabulary that the text has not
-            found.append([_nothing(source.vocabulary_size, size)] * (1 + FOLDS))
+            by_language.append([_nothing(source.vocabulary_size, size)] * (1 + FOLDS))
             continue
         translations, others = learn_translations(
             corpus,
@@ -130,8 +130,8 @@ def align_text(config: TrainConfig, data: TrainingData, *, size: int) -> tuple[T
             if probability:
                 add_copies(each, *copies, probability=probability)
             _keep_marks(each, source.mark_ids[: len(data.marks)])
-        found.append([translations, *others])
-    whole, *folds = [Translations(*map(torch.cat, zip(*each, strict=True))) for each in zip(*found, strict=True)]
+        by_language.append([translations, *others])
+    whole, *folds = [Translations(*map(torch.cat, zip(*each, strict=True))) for each in zip(*by_language, strict=True)]
     return whole, folds
 
 
@@ -204,8 +204,8 @@ def learn_translations(
     an occurrence from each.
 
     Where training samples segmentations, some sampled ones of each pair count beside the best: their subwords need
-    translations too. Where training has lines in other letter cases, as `cases` says of both sides, each pair counts in
-    these as well.
+    translations too. Where training has lines in other letter cases, which `cases` has for both sides, each pair counts
+    in these as well.
     """
     source_cases, target_cases = cases or (None, None)
     segmentations = 1 + (_SAMPLED if source_sampling or target_sampling else 0)

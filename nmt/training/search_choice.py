@@ -97,8 +97,8 @@ def _chosen(tried: Sequence[tuple[float, SearchConfig]]) -> SearchConfig:
 
 def _scores(task: Task, bundle: Bundle, texts: ScoredTexts, *, processes: Processes) -> dict[str, Score]:
     """Score what a bundle makes of the texts, by the names of the metrics: of several pairs the means."""
-    found = score_texts(task, bundle, texts, processes=processes)
-    means = [mean_score(column) for column in zip(*found, strict=True)]
+    scores_of_texts = score_texts(task, bundle, texts, processes=processes)
+    means = [mean_score(column) for column in zip(*scores_of_texts, strict=True)]
     return {metric.name: score for metric, score in zip(task.metrics, means, strict=False)}
 
 

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Self
 
-# NumPy would load this at its first use, in the midst of a run, and a signal that comes meanwhile would be lost in it.
+# NumPy would load this at its first use, in the midst of a run. A signal that comes meanwhile would be lost in it.
 import numpy.random  # noqa: F401
 
 from nmt.runs.log import LOG

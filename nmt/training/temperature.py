@@ -47,8 +47,10 @@ def settled_weights(texts: Sequence[TrainingText], corpora: Sequence[EncodedCorp
     counts = [len(corpus) for corpus in corpora]
     if sizes := _sizes_of_pairs(texts, counts):
         often, total = passes(sizes, temperature), sum(sizes.values())
-        told = (f"{pair} {often[pair]:.3g} times ({often[pair] * size / total:.0%})" for pair, size in sizes.items())
-        LOG.info(f"corpus.temperature={temperature:g}: an epoch goes through {', '.join(told)}")
+        passes_of_pairs = (
+            f"{pair} {often[pair]:.3g} times ({often[pair] * size / total:.0%})" for pair, size in sizes.items()
+        )
+        LOG.info(f"corpus.temperature={temperature:g}: an epoch goes through {', '.join(passes_of_pairs)}")
     return weights_of(texts, counts, temperature)
 
 

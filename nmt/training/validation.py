@@ -38,7 +38,7 @@ class Validation(NamedTuple):
     """that of each language pair, where there are several"""
 
     def value(self, metric: Metric) -> float:
-        """Give what a metric says of it."""
+        """Give the value of a metric."""
         return self.perplexity if metric is PERPLEXITY else self.scores[metric.name].value
 
     def __str__(self) -> str:
@@ -50,20 +50,20 @@ def validate_all(
     task: Task, bundle: Bundle, texts: ScoredTexts, *, config: TrainConfig, processes: Processes
 ) -> Validation:
     """Score a model on the text of each pair as `validate` does; the mean of their scores counts."""
-    found: dict[LanguagePair, Validation] = {}
+    by_pair: dict[LanguagePair, Validation] = {}
     for pair, text in texts.items():
         if pair is None:
             return validate(task, bundle, text, config=config, processes=processes)
-        own = replace(config, search=_search_of(config.search, pair))
-        found[pair] = validate(task, _bundle_of(bundle, pair), text, config=own, processes=processes)
-    first, tokens = next(iter(found.values())), sum(each.tokens for each in found.values())
+        pair_config = replace(config, search=_search_of(config.search, pair))
+        by_pair[pair] = validate(task, _bundle_of(bundle, pair), text, config=pair_config, processes=processes)
+    first, tokens = next(iter(by_pair.values())), sum(each.tokens for each in by_pair.values())
     return Validation(
-        perplexity(sum(math.log(each.perplexity) * each.tokens for each in found.values() if each.tokens), tokens),
-        {name: mean_score([each.scores[name] for each in found.values()]) for name in first.scores},
+        perplexity(sum(math.log(each.perplexity) * each.tokens for each in by_pair.values() if each.tokens), tokens),
+        {name: mean_score([each.scores[name] for each in by_pair.values()]) for name in first.scores},
         first.how,
-        [output for each in found.values() for output in each.outputs],
+        [output for each in by_pair.values() for output in each.outputs],
         tokens,
-        found,
+        by_pair,
     )
 
 
@@ -105,12 +105,12 @@ def validate(
 
 def score_texts(task: Task, bundle: Bundle, texts: ScoredTexts, *, processes: Processes) -> list[list[Score]]:
     """Score what a bundle makes of each text by its own search, by each metric; every process does its share."""
-    found: list[list[Score]] = []
+    scores_of_texts: list[list[Score]] = []
     for pair, text in texts.items():
-        own = _bundle_of(bundle, pair) if pair else bundle
-        outputs = processes.join_shares(task.outputs(own, processes.share(text.source)))
-        found.append(task.scores(outputs, text, language=own.target_language))
-    return found
+        pair_bundle = _bundle_of(bundle, pair) if pair else bundle
+        outputs = processes.join_shares(task.outputs(pair_bundle, processes.share(text.source)))
+        scores_of_texts.append(task.scores(outputs, text, language=pair_bundle.target_language))
+    return scores_of_texts
 
 
 def score_test(
@@ -128,9 +128,11 @@ def score_test(
     scored = bundle.metadata.get("test", ""), bundle.metadata.get("test_digest", digest)
     if processes.from_main(lambda: str(scored[0]).endswith(how) and scored[1] == digest):
         return
-    found = score_texts(task, bundle, texts, processes=processes)
-    written = "; ".join(str(mean_score(column)) for column in zip(*found, strict=True))
-    by_pair = {str(pair): "; ".join(map(str, scores)) for pair, scores in zip(texts, found, strict=True) if pair}
+    scores_of_texts = score_texts(task, bundle, texts, processes=processes)
+    written = "; ".join(str(mean_score(column)) for column in zip(*scores_of_texts, strict=True))
+    by_pair = {
+        str(pair): "; ".join(map(str, scores)) for pair, scores in zip(texts, scores_of_texts, strict=True) if pair
+    }
     for name, scores in by_pair.items():
         LOG.info(f"test of {name}: {scores}")
     LOG.info(f"test{', mean' if by_pair else ''} ({how}): {written}")

@@ -43,14 +43,14 @@ class WordModel(Protocol):
 class Answering(ABC):
     """Answers lines with a trained model, window by window."""
 
-    def __init__(self, words: WordVocabulary, search: SearchConfig) -> None:
-        """Read lines with these words."""
+    def __init__(self, vocabulary: WordVocabulary, search: SearchConfig) -> None:
+        """Read lines with the words of this vocabulary."""
         self.search = search
         self.window = search.batch_size * WINDOW_BATCHES
         """requests of a full window"""
         self.first_window = search.batch_size
         """requests of a window that need not wait for more"""
-        self._words = words
+        self._vocabulary = vocabulary
 
     @abstractmethod
     def translate(self, requests: Iterable[Request | str]) -> list[Translation]:
@@ -66,10 +66,10 @@ class Answering(ABC):
     def batches(self, texts: Collection[str]) -> Iterator[tuple[list[str], Words]]:
         """Read different texts of words; the longest go first, since what does not fit in memory fails at once then."""
         order = sorted(texts)
-        rows = dict(zip(order, self._words.encode_batch(order), strict=True))
+        rows = dict(zip(order, self._vocabulary.encode_batch(order), strict=True))
         order.sort(key=lambda text: -len(rows[text]))
         for cut in cut_batches([len(rows[text]) for text in order], self.search.batch_size):
             source, lengths = pad_rows(
-                [rows[text] for text in order[cut]], pad_id=self._words.pad_id, eos_id=self._words.eos_id
+                [rows[text] for text in order[cut]], pad_id=self._vocabulary.pad_id, eos_id=self._vocabulary.eos_id
             )
-            yield order[cut], take_apart(source, lengths, first_word=self._words.first_word)
+            yield order[cut], take_apart(source, lengths, first_word=self._vocabulary.first_word)

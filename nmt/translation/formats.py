@@ -42,8 +42,8 @@ def text(line: Line) -> Iterator[str]:
 def jsonl(line: Line) -> Iterator[str]:
     """Write an object with the line's number, its id, the best translation and, where there are several, all."""
     hypotheses = line.translation.hypotheses
-    own = {} if line.translation.id is None else {"id": line.translation.id}
-    values: dict[str, Any] = {"line": line.number, **own} | _plain(hypotheses[0], line)
+    id_entry = {} if line.translation.id is None else {"id": line.translation.id}
+    values: dict[str, Any] = {"line": line.number, **id_entry} | _plain(hypotheses[0], line)
     if line.translation.decision is not None:
         values |= _decided(hypotheses[0].text, line.translation.decision)
     if line.several or len(hypotheses) > 1:

@@ -131,7 +131,7 @@ class Generator:
         return hypotheses
 
     def _line(self, request: Request, row: _Row, length: int, hypotheses: Sequence[Hypothesis]) -> Translation:
-        """Put together what became of a prompt of so many subwords."""
+        """Make the translation of a prompt, which has `length` subwords, of its hypotheses."""
         warnings, limit, best = [], self.search.max_source_tokens, hypotheses[0]
         if length > limit:
             warnings.append(f"only the last max_source_tokens={limit} of the prompt's {length} subwords were read")

@@ -69,8 +69,8 @@ class Labeller(Answering):
     def _label(self, texts: set[str]) -> dict[str, Path]:
         paths: dict[str, Path] = {}
         for batch, words in self.batches(texts):
-            found = viterbi(self._model.emissions(*words), words.lengths, self._transitions)
-            paths.update(zip(batch, found, strict=True))
+            batch_paths = viterbi(self._model.emissions(*words), words.lengths, self._transitions)
+            paths.update(zip(batch, batch_paths, strict=True))
         return paths
 
     def _join(self, request: Request, parts: list[Path]) -> Translation:

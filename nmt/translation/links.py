@@ -56,27 +56,29 @@ class Linker:
         for line, target, before in zip(lines, targets, prefixes, strict=True):
             ids = tuple(self._source.encode(line.given)[: self._search.max_source_tokens])
             asked.append((Row(before, ids, Constraints(), 1), self._target.encode(line.without_unknown(target))))
-        known = [number for number, (row, tokens) in enumerate(asked) if row.ids and tokens]
-        attention = dict(zip(known, self._rows.attention([asked[number] for number in known]), strict=True))
-        found: list[Links] = []
+        linkable = [number for number, (row, tokens) in enumerate(asked) if row.ids and tokens]
+        attention = dict(zip(linkable, self._rows.attention([asked[number] for number in linkable]), strict=True))
+        links: list[Links] = []
         for number, (pair, line, target) in enumerate(zip(pairs, lines, targets, strict=True)):
             units = units_of(pair[0]), units_of(pair[1])
             weights = _even(len(units[1]), len(units[0]))
-            if (own := attention.get(number)) is not None:
+            if (token_weights := attention.get(number)) is not None:
                 columns = _units_of_tokens(
-                    units[0], self._tokens(pair[0], line.marked, line, self._source), own.shape[1]
+                    units[0], self._tokens(pair[0], line.marked, line, self._source), token_weights.shape[1]
                 )
-                rows = _units_of_tokens(units[1], self._tokens(pair[1], target, line, self._target), own.shape[0])
-                weights = 1e-6 * weights + rows.T @ own @ np.roll(columns, len(prefixes[number]), axis=0)
-            found.append(Links(*units, weights + _same(*pair, *units)))
-        return found
+                rows = _units_of_tokens(
+                    units[1], self._tokens(pair[1], target, line, self._target), token_weights.shape[0]
+                )
+                weights = 1e-6 * weights + rows.T @ token_weights @ np.roll(columns, len(prefixes[number]), axis=0)
+            links.append(Links(*units, weights + _same(*pair, *units)))
+        return links
 
     def _tokens(self, text: str, marked: str, line: ProtectedLine, subwords: SubwordModel) -> list[int]:
         """Say which token each character of a text is of; -1: none."""
-        given = line.without_unknown(marked)
+        readable = line.without_unknown(marked)
         bytes_of, spans = set(subwords.byte_ids), dict(zip(MARKS, line.spans, strict=False))
         owners: list[int] = []
-        for token, (i, piece) in enumerate(zip(subwords.encode(given), subwords.surfaces(given), strict=True)):
+        for token, (i, piece) in enumerate(zip(subwords.encode(readable), subwords.surfaces(readable), strict=True)):
             # Of the bytes of a character the first one counts.
             count = (int(piece[3:5], 16) & 0xC0) != 0x80 if i in bytes_of else len(piece.replace(SPACE, ""))
             owners += [token] * count
@@ -146,11 +148,12 @@ def _even(targets: int, sources: int) -> npt.NDArray[np.float64]:
 def _same(source: str, target: str, sources: Sequence[Place], targets: Sequence[Place]) -> npt.NDArray[np.float64]:
     """Find the units that are the same on both sides, and once only: (T, S)."""
     texts = [[text[start:end] for start, end in units] for text, units in ((target, targets), (source, sources))]
-    found = np.zeros((len(targets), len(sources)))
+    weights = np.zeros((len(targets), len(sources)))
     counts = [Counter(side) for side in texts]
     places = [
-        {unit: i for i, unit in enumerate(side) if own[unit] == 1} for side, own in zip(texts, counts, strict=True)
+        {unit: i for i, unit in enumerate(side) if unit_counts[unit] == 1}
+        for side, unit_counts in zip(texts, counts, strict=True)
     ]
     for unit in places[0].keys() & places[1].keys():
-        found[places[0][unit], places[1][unit]] = 2
-    return found
+        weights[places[0][unit], places[1][unit]] = 2
+    return weights

@@ -55,20 +55,20 @@ class Markup:
             works.append([_Work(segment, self._places(segment), [], request.to) for segment in segments])
             for work in works[-1]:
                 asked += [replace(request, text=work.segment.text[start:end], prefix="") for start, end in work.places]
-        found = iter(inner(asked))
+        sentence_answers = iter(inner(asked))
         errors: list[ConfigError | None] = []
-        for request, own in zip(requests, works, strict=True):
+        for request, line_works in zip(requests, works, strict=True):
             error = _refusal(request)
-            for work in own:
-                answers = [next(found) for _ in work.places]
+            for work in line_works:
+                answers = [next(sentence_answers) for _ in work.places]
                 work.translations.extend(each for each in answers if isinstance(each, Translation))
                 error = next((each for each in answers if isinstance(each, ConfigError)), error)
             errors.append(error)
-        whole = [work for own, error in zip(works, errors, strict=True) if error is None for work in own]
+        whole = [work for line_works, error in zip(works, errors, strict=True) if error is None for work in line_works]
         written = iter(self._written(whole))
         return [
-            error or self._joined(request, pieces, own, written)
-            for request, pieces, own, error in zip(requests, apart, works, errors, strict=True)
+            error or self._joined(request, pieces, line_works, written)
+            for request, pieces, line_works, error in zip(requests, apart, works, errors, strict=True)
         ]
 
     def _places(self, segment: Segment) -> list[Place]:
@@ -96,8 +96,10 @@ class Markup:
                 results.append(segment.raw)
                 continue
             if number in tagged:
-                own = [Part(next(links), place.start, start) for place, start in zip(work.places, starts, strict=True)]
-                body = Placement(segment, text, own).rendered()
+                parts = [
+                    Part(next(links), place.start, start) for place, start in zip(work.places, starts, strict=True)
+                ]
+                body = Placement(segment, text, parts).rendered()
             else:
                 body = escaped(text, segment)
             results.append(segment.lead + _with_kept(body, segment) + segment.trail)
@@ -125,6 +127,6 @@ def _pairs(work: _Work) -> list[tuple[str, str]]:
 def _with_kept(text: str, segment: Segment) -> str:
     """Put elements that stay as they are in the place of their marks, each once; one that is lost goes to the end."""
     for mark, element in segment.kept.items():
-        before, found, behind = text.partition(mark)
-        text = before + element + behind.replace(mark, "") if found else f"{text} {element}"
+        before, separator, behind = text.partition(mark)
+        text = before + element + behind.replace(mark, "") if separator else f"{text} {element}"
     return text

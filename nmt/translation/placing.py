@@ -68,25 +68,25 @@ class Placement:
 
     def _targets_of_sources(self) -> list[list[int]]:
         """List for each source unit the target units that have most of it, in order."""
-        found: list[list[int]] = [[] for _ in self._source]
+        targets_of: list[list[int]] = [[] for _ in self._source]
         for part, source, target in zip(self._parts, self._first_source, self._first_target, strict=False):
             if part.weights.size:
                 for number, best in enumerate(part.weights.argmax(axis=1)):
-                    found[source + int(best)].append(target + number)
-        return found
+                    targets_of[source + int(best)].append(target + number)
+        return targets_of
 
     def _place_elements(self) -> None:
         """Find a run of units for each element that has text, from the outer ones to the inner ones."""
         for parent in _growing(self._spans):
             low, high = self._spans[parent]
-            taken: list[tuple[int, int]] = []
+            taken_runs: list[tuple[int, int]] = []
             around = [child for child in parent.children if child.end > child.start]
             around.sort(key=lambda each: each.start - each.end)
             for find in (self._densest, self._beside):
                 for child in (each for each in around if each not in self._spans):
-                    if run := find(child, low, high, taken):
+                    if run := find(child, low, high, taken_runs):
                         self._spans[child] = run
-                        taken.insert(bisect_left(taken, run), run)
+                        taken_runs.insert(bisect_left(taken_runs, run), run)
             self._inside[parent] = sorted(
                 (child for child in around if child in self._spans), key=lambda each: self._spans[each]
             )
@@ -95,17 +95,17 @@ class Placement:
         """Find the source units of an element; a unit is of the deepest element in it."""
         return bisect_left(self._places, element.start), bisect_left(self._places, element.end)
 
-    def _densest(self, element: Element, low: int, high: int, taken: Sequence[_Run]) -> _Run | None:
+    def _densest(self, element: Element, low: int, high: int, taken_runs: Sequence[_Run]) -> _Run | None:
         """Find the run in which most units became of an element's own."""
         first, last = self._sources(element)
         units = sorted(unit for targets in self._became[first:last] for unit in targets)
-        return _densest(units, low, high, taken)
+        return _densest(units, low, high, taken_runs)
 
-    def _beside(self, element: Element, low: int, high: int, taken: Sequence[_Run]) -> _Run | None:
+    def _beside(self, element: Element, low: int, high: int, taken_runs: Sequence[_Run]) -> _Run | None:
         """Find the word beside the gap of an element that no unit became of: without a word, a link is no link."""
         gap = self._gap(self._segment.root, element, range(low, high + 1))
         for unit in (gap, gap - 1):
-            if low <= unit < high and not _is_taken(unit, taken) and self._text[self._units[unit].start].isalnum():
+            if low <= unit < high and not _is_taken(unit, taken_runs) and self._text[self._units[unit].start].isalnum():
                 return unit, unit + 1
         return None
 
@@ -119,9 +119,9 @@ class Placement:
             if element in self._spans:
                 stack += [(element, child) for child in reversed(element.children)]
                 continue
-            own = gaps[parent]
-            allowed = own[bisect_left(own, least) :] if element.is_single else own
-            gap = self._gap(parent, element, allowed or own[-1:])
+            parent_gaps = gaps[parent]
+            allowed = parent_gaps[bisect_left(parent_gaps, least) :] if element.is_single else parent_gaps
+            gap = self._gap(parent, element, allowed or parent_gaps[-1:])
             least = gap if element.is_single else least
             self._points[parent, gap].append(element)
 
@@ -211,12 +211,12 @@ def _growing(elements: dict[Element, tuple[int, int]]) -> Iterator[Element]:
             yield element
 
 
-def _is_taken(unit: int, taken: Sequence[_Run]) -> bool:
-    number = bisect_right(taken, unit, key=lambda run: run[0]) - 1
-    return number >= 0 and unit < taken[number][1]
+def _is_taken(unit: int, taken_runs: Sequence[_Run]) -> bool:
+    number = bisect_right(taken_runs, unit, key=lambda run: run[0]) - 1
+    return number >= 0 and unit < taken_runs[number][1]
 
 
-def _densest(units: Iterable[int], low: int, high: int, taken: Sequence[_Run]) -> _Run | None:
+def _densest(units: Iterable[int], low: int, high: int, taken_runs: Sequence[_Run]) -> _Run | None:
     """Find the run with the most units in it over those that are not, outside of what is taken.
 
     It is Kadane's algorithm, over units alone: between two of them, each other one costs as much as a unit gains.
@@ -226,10 +226,10 @@ def _densest(units: Iterable[int], low: int, high: int, taken: Sequence[_Run]) -
     for unit in units:
         if not low <= unit < high:
             continue
-        if _is_taken(unit, taken):
+        if _is_taken(unit, taken_runs):
             continue
-        number = bisect_right(taken, (unit, high + 1)) - 1
-        is_cut = number >= 0 and taken[number][1] > last
+        number = bisect_right(taken_runs, (unit, high + 1)) - 1
+        is_cut = number >= 0 and taken_runs[number][1] > last
         gain -= unit - last
         if gain <= 0 or is_cut:
             start, gain = unit, 0

@@ -26,7 +26,7 @@ class ProtectedLine:
     """the line, normalised, with MARKS in the place of its spans, in order"""
     spans: tuple[str, ...] = ()
     """what each of these marks stands for"""
-    known: int = 0
+    known_marks: int = 0
     """how many marks the model can read and write; it is not given the others"""
 
     @cached_property
@@ -57,7 +57,7 @@ class ProtectedLine:
     @property
     def unknown(self) -> Sequence[str]:
         """The marks that the model does not know."""
-        return MARKS[self.known : len(self.spans)]
+        return MARKS[self.known_marks : len(self.spans)]
 
     def restored(self, translation: str) -> str:
         """Put the spans back into a translation, in the place of their marks."""
@@ -73,7 +73,7 @@ class Protector:
         """Take the vocabularies of both sides."""
         self._source = source
         self._characters = spelt_by(source)
-        self._known = len(common_marks(source, target))
+        self._known_marks = len(common_marks(source, target))
 
     def protect(
         self, line: str, *, also: Sequence[tuple[Place, str]] = (), terms: Sequence[tuple[Place, str, bool]] = ()
@@ -100,7 +100,7 @@ class Protector:
         places = sorted(spans)
         if not places:
             return ProtectedLine(text)
-        return ProtectedLine(put_marks(text, places, MARKS), tuple(spans[place] for place in places), self._known)
+        return ProtectedLine(put_marks(text, places, MARKS), tuple(spans[place] for place in places), self._known_marks)
 
 
 class Decoded(NamedTuple):
@@ -129,20 +129,20 @@ class Attempt(NamedTuple):
     is_whole: bool
     """whether the model itself wrote all marks of the best one"""
     warnings: list[str]
-    """what is to be told of it"""
+    """what a user should know of this line"""
 
 
 def with_marks(hypothesis: TextHypothesis, line: ProtectedLine, decoded: Decoded) -> TextHypothesis:
     """Put the marks that a translation lacks where attention says that their neighbours went.
 
-    A mark stands in a gap between two source subwords. It goes into the gap of the translation whose token before it
-    attends most to the first of these, and whose token behind it attends most to the second. A mark that begins or
-    ends the line does so in the translation too. Spaces around it are as in the source.
+    A mark stands in a gap between two source subwords. It goes into the gap of the translation whose two tokens
+    attend most to these. The token before the gap counts for the first subword, the token behind it for the second. A
+    mark that begins or ends the line does so in the translation too. Spaces around it are as in the source.
     """
     text, links = hypothesis.text, hypothesis.alignment
     if links is not None:
-        words = words_left(line.marked, line.unknown)
-        links = [(words[source], target) for source, target in links if source < len(words)]
+        word_numbers = words_left(line.marked, line.unknown)
+        links = [(word_numbers[source], target) for source, target in links if source < len(word_numbers)]
     # From the end, so that offsets stay right; marks are in the order of the source.
     missing = [(_behind_prefix(text, _offset(line, mark, text, decoded), decoded), mark) for mark in line.missing(text)]
     for offset, mark in sorted(missing, reverse=True):
@@ -162,17 +162,17 @@ def _linked(
     links: Sequence[tuple[int, int]], marked: str, mark: str, *, before: str, after: str
 ) -> list[tuple[int, int]]:
     """Link a mark that was put into a translation, and renumber the words behind it where it is one of its own."""
-    own = next(number for number, word in enumerate(after.split()) if mark in word)
+    mark_word = next(number for number, word in enumerate(after.split()) if mark in word)
     is_word = len(after.split()) > len(before.split())
-    moved = [(source, target + (is_word and target >= own)) for source, target in links]
+    moved = [(source, target + (is_word and target >= mark_word)) for source, target in links]
     source = next(number for number, word in enumerate(marked.split()) if mark in word)
-    return sorted({*moved, (source, own)}, key=lambda pair: pair[::-1]) if is_word else moved
+    return sorted({*moved, (source, mark_word)}, key=lambda pair: pair[::-1]) if is_word else moved
 
 
 def _offset(line: ProtectedLine, mark: str, text: str, decoded: Decoded) -> int:
     """Find where in a translation a mark goes, in characters."""
     place = line.marked.index(mark)
-    unknown = MARKS[line.known : len(line.spans)]
+    unknown = MARKS[line.known_marks : len(line.spans)]
     before, behind = (len(_without(part, unknown).replace(" ", "")) for part in line.marked.split(mark, 1))
     if not before or not behind:
         return len(text) if before else 0

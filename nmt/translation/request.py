@@ -125,11 +125,11 @@ class Translation:
     def from_dict(values: Mapping[str, Any]) -> "Translation":
         """Build what `to_dict` wrote."""
         decision = values.get("decision")
-        made = {
+        nested_values = {
             "hypotheses": [_hypothesis(each) for each in values["hypotheses"]],
             "decision": None if decision is None else Decision(**decision),
         }
-        return Translation(**{**values, **made})
+        return Translation(**{**values, **nested_values})
 
 
 def _hypothesis(values: Mapping[str, Any]) -> TextHypothesis:

@@ -47,7 +47,7 @@ class WaysToChoose(NamedTuple):
     """How the hypotheses of a line are found, and put in order."""
 
     search: SearchConfig
-    found: int
+    n_best: int
     """hypotheses that the search returns"""
     rerank: Rerank | None
     """None: the search's order stands"""

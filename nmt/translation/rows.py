@@ -79,14 +79,14 @@ class RowTranslator:
         A row that lost a mark is translated again with its marks required; where that does not end, the first
         translation stays. So it is with terms, where these are hard.
         """
-        found = self._search(rows, self.options)
-        again = {row: required for row in rows if (required := self._required(row, found[row])) != row}
+        hypotheses = self._search(rows, self.options)
+        again = {row: required for row in rows if (required := self._required(row, hypotheses[row])) != row}
         whole = self._search(again.values(), self.options)
         for row, required in again.items():
             fit = [each for each in whole[required] if each.finished and not self.missing_terms(row, [each])]
             if fit and not row.lacks_marks(fit[0].tokens):
-                found[row] = fit if required.constraints.requires_terms else whole[required]
-        return found
+                hypotheses[row] = fit if required.constraints.requires_terms else whole[required]
+        return hypotheses
 
     def missing_terms(self, row: Row, hypotheses: Sequence[Hypothesis]) -> list[Term]:
         """List the terms that a translation must have, and one of these lacks."""
@@ -106,8 +106,8 @@ class RowTranslator:
         They are None of a model without attention.
         """
         forced = [row.forced(tokens) for row, tokens in pairs]
-        found = self._search(set(forced), self._forced)
-        weights = [found[row][0].weights for row in forced]
+        hypotheses = self._search(set(forced), self._forced)
+        weights = [hypotheses[row][0].weights for row in forced]
         return [None if each is None else each[: len(tokens)] for each, (_, tokens) in zip(weights, pairs, strict=True)]
 
     def _search(self, rows: Collection[Row], options: SearchOptions) -> dict[Row, list[Hypothesis]]:
@@ -116,15 +116,15 @@ class RowTranslator:
         Rows with constraints have batches of their own, so that the others keep what is faster without.
         """
         scores = scores_of_a_step(options, self._target.vocabulary_size)
-        found: dict[Row, list[Hypothesis]] = {}
+        hypotheses: dict[Row, list[Hypothesis]] = {}
         groups: dict[int, list[Row]] = {}
         for row in rows:
             groups.setdefault(2 if row.constraints.changes_scores else bool(row.constraints.marks), []).append(row)
         for _, group in sorted(groups.items()):
             group.sort(key=lambda row: (-len(row.ids), row.ids, row.tag, row.draw))
             for cut in cut_batches([len(row.ids) for row in group], self.search.batch_size, scores=scores):
-                found.update(zip(group[cut], self._batch(group[cut], options), strict=True))
-        return found
+                hypotheses.update(zip(group[cut], self._batch(group[cut], options), strict=True))
+        return hypotheses
 
     def _batch(self, batch: Sequence[Row], options: SearchOptions) -> list[list[Hypothesis]]:
         sources = [(*row.tag, *row.ids) for row in batch]

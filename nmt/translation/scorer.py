@@ -128,7 +128,7 @@ class Scorer:
             source, own_lengths = pad_rows(
                 [(*self._tag, *row.source) for row in batch], pad_id=self._source.pad_id, eos_id=self._source.eos_id
             )
-            found = score_targets(
+            forced_targets = score_targets(
                 self._model,
                 source,
                 own_lengths,
@@ -136,18 +136,18 @@ class Scorer:
                 bos_id=self._target.bos_id,
                 with_weights=self._alignments,
             )
-            scored.update(zip(batch, found, strict=True))
+            scored.update(zip(batch, forced_targets, strict=True))
         return scored
 
-    def _alignment(self, pair: _Pair, row: _Row, found: ForcedTarget) -> list[tuple[int, int]]:
+    def _alignment(self, pair: _Pair, row: _Row, forced_target: ForcedTarget) -> list[tuple[int, int]]:
         """Align the words of a pair; what the model was not given has no link."""
-        if found.weights is None:
+        if forced_target.weights is None:
             raise ConfigError(
                 "the model has no attention (model.attention=none), which would tell what each word translates; "
                 "leave out alignments"
             )
         source_words = [*(-1 for _ in self._tag), *self._source.words_of(row.source), -1]
-        links = align_words(found.weights[:-1], source_words, self._target.words_of(row.target))
+        links = align_words(forced_target.weights[:-1], source_words, self._target.words_of(row.target))
         sources, targets = (words_left(text, pair.line.unknown) for text in (pair.line.marked, pair.target))
         return [(sources[i], targets[j]) for i, j in links if i < len(sources) and j < len(targets)]
 

@@ -50,10 +50,10 @@ class Sentences:
         """Translate lines sentence by sentence; a prefix is what the first sentence begins with."""
         places = [self.places(request.text) for request in requests]
         parts = [_parts(request, each) for request, each in zip(requests, places, strict=True)]
-        found = iter(inner([part for each in parts for part in each]))
+        translations = iter(inner([part for each in parts for part in each]))
         return [
-            self._joined(request, each, [next(found) for _ in own])
-            for request, each, own in zip(requests, places, parts, strict=True)
+            self._joined(request, each, [next(translations) for _ in line_parts])
+            for request, each, line_parts in zip(requests, places, parts, strict=True)
         ]
 
     def places(self, text: str) -> list[Place]:

@@ -75,11 +75,11 @@ class TermReader:
         if not (request.terms or self._glossary):
             return ()
         text = " ".join(filter(None, line.given.split(" ")))
-        found = self.find(request, text)
-        ends = self._ends(text, length) if found else []
+        matches = self.find(request, text)
+        ends = self._ends(text, length) if matches else []
         places: dict[tuple[tuple[int, ...], ...], list[int]] = {}
         counts: dict[tuple[tuple[int, ...], ...], int] = {}
-        for match in found:
+        for match in matches:
             pairs = enumerate(zip([0, *ends], ends, strict=False))
             positions = [shift + i for i, (start, end) in pairs if start < match.end and end > match.start]
             if positions and (forms := self._ids(match.forms)):
@@ -100,12 +100,12 @@ class TermReader:
         sizes = (int(not 0x80 <= int(piece[1:-1], 16) < 0xC0) if i in byte_ids else len(piece) for i, piece in pairs)
         return [max(0, end - 1) for end in accumulate(sizes)]
 
-    def _read(self, own: Sequence[Asked]) -> Terms:
+    def _read(self, request_terms: Sequence[Asked]) -> Terms:
         """Prepare the terms of a request, which count before those of the glossary."""
-        normalized = [self._normalized(term) for term in own]
+        normalized = [self._normalized(term) for term in request_terms]
         sources = {term.source for term in normalized}
-        others = [term for term in map(self._normalized, self._glossary) if term.source not in sources]
-        return Terms([*normalized, *others])
+        glossary_terms = [term for term in map(self._normalized, self._glossary) if term.source not in sources]
+        return Terms([*normalized, *glossary_terms])
 
     def _normalized(self, term: Asked) -> Asked:
         return Asked(self._source.normalized(term.source), tuple(map(self._target.normalized, term.forms)))

@@ -80,9 +80,11 @@ class Translator:
         """requests of a window that need not wait for more"""
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._alignments, self._attention = alignments, attention
-        ways = ways_to_choose(self.search, rerank, n_best=n_best)
-        self._n_best, self._rerank = n_best, ways.rerank
-        self._rows = RowTranslator(bundle, ways.search, n_best=ways.found, with_weights=alignments or attention)
+        choosing = ways_to_choose(self.search, rerank, n_best=n_best)
+        self._n_best, self._rerank = n_best, choosing.rerank
+        self._rows = RowTranslator(
+            bundle, choosing.search, n_best=choosing.n_best, with_weights=alignments or attention
+        )
         self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
         self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
         self._deadline, self._answer = deadline, layered(self._translate, ())
@@ -198,15 +200,15 @@ class Translator:
         """Translate the lines of some requests."""
         encoded = dict(zip(lines, self._source.encode_batch([line.given for line in lines.values()]), strict=True))
         rows = {i: self._row(requests[i], lines[i], ids) for i, ids in encoded.items() if ids}
-        found = self._rows.translate(set(rows.values()))
-        texts = {row: self._best([self._text(each, row) for each in those]) for row, those in found.items()}
+        by_row = self._rows.translate(set(rows.values()))
+        texts = {row: self._best([self._text(each, row) for each in those]) for row, those in by_row.items()}
         attempts: dict[int, Attempt] = {}
         for i, line in lines.items():
             # What has nothing but spans that the model does not know is its own translation.
             text = beginning_with(line.with_marks(requests[i].prefix), line.marked if line.spans else "")
             untranslated = TextHypothesis(text, 0.0, 0.0, True, [])
             hypotheses = texts[rows[i]] if i in rows else [untranslated]
-            missing = self._terms.missing(self._rows.missing_terms(rows[i], found[rows[i]])) if i in rows else []
+            missing = self._terms.missing(self._rows.missing_terms(rows[i], by_row[rows[i]])) if i in rows else []
             attempts[i] = Attempt(line, encoded[i], hypotheses, not line.missing(hypotheses[0].text), missing)
         return self._with_all_marks(attempts, rows)
 
@@ -246,7 +248,7 @@ class Translator:
         return attempts
 
     def _check_numbers(self, requests: Sequence[Request], attempts: dict[int, Attempt]) -> dict[int, list[str]]:
-        """Translate lines again whose numbers are gone, with these protected; return what is to be told of lines."""
+        """Translate lines again whose numbers are gone, with these protected; return the warnings of lines."""
         missing = {i: self._numbers.missing(requests[i], each) for i, each in attempts.items()}
         missing = {i: numbers for i, numbers in missing.items() if numbers}
         protected = {i: self._numbers.protect(requests[i], attempts[i].line, missing[i]) for i in missing}
@@ -280,9 +282,9 @@ class Translator:
 
     def _translation(self, request: Request, attempt: Attempt, warnings: list[str]) -> Translation:
         """Put together what became of a request."""
-        line, ids, hypotheses, _, own = attempt
+        line, ids, hypotheses, _, attempt_warnings = attempt
         limit, best = self.search.max_source_tokens, hypotheses[0]
-        warnings = [*unread(self._target, line.with_marks(request.prefix)), *own, *warnings]
+        warnings = [*unread(self._target, line.with_marks(request.prefix)), *attempt_warnings, *warnings]
         if len(ids) > limit:
             warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
         if not best.finished:

@@ -129,7 +129,7 @@ def test_what_one_bundle_began_before_there_were_ensembles_goes_on(distill):
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     assert len(files) == 2
     assert Teacher(distill.model).load().fingerprint()["model"] == digest
-    assert Teacher(distill.model, others=(distill.model,)).load().fingerprint()["model"] == [digest, digest]
+    assert Teacher(distill.model, other_paths=(distill.model,)).load().fingerprint()["model"] == [digest, digest]
 
 
 def test_bundles_that_are_no_ensemble_are_told_in_one_line(distill, make_bundle, tmp_path_factory, tmp_path):

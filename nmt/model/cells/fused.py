@@ -14,7 +14,7 @@ from nmt.model.cells.cell import Cell, LayerState
 _SATURATED = 1000.0
 """Added to a gate's sum. It is far beyond all sums of weights and inputs, so that the sigmoid is 0 or 1 exactly."""
 _WHOLE_INPUTS = 16
-"""Features of an input come in multiples of so many: with one more, a layer in bf16 takes up to three times as long."""
+"""The features of an input are a multiple of this. With one more, a layer in bf16 takes up to three times as long."""
 
 
 class FusedCell(Cell):

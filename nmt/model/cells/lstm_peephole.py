@@ -53,9 +53,9 @@ class PeepholeLSTM(UnrolledCell):
         p_input, p_forget, p_output = weights[2].chunk(3)
         sums = torch.addmm(projected[0], hidden, weights[1].T)
         input_sum, forget_sum, candidate, output_sum = sums.chunk(4, dim=-1)
-        kept = torch.sigmoid(torch.addcmul(forget_sum, p_forget, memory)) * memory
+        kept_memory = torch.sigmoid(torch.addcmul(forget_sum, p_forget, memory)) * memory
         input_gate = torch.sigmoid(torch.addcmul(input_sum, p_input, memory))
-        memory = torch.addcmul(kept, input_gate, torch.tanh(candidate))
+        memory = torch.addcmul(kept_memory, input_gate, torch.tanh(candidate))
         return torch.sigmoid(torch.addcmul(output_sum, p_output, memory)) * torch.tanh(memory), memory
 
 

@@ -173,8 +173,8 @@ class _Settling:
 
     def _learning_rate(self, row: Row, width: int) -> float:
         """Lower the rate of a row for a wider decoder than the row's, and for weights that are there."""
-        own = self.config.model.decoder_hidden_size if "model.decoder_hidden_size" in self.fixed else width
-        rate = row.lr * min(1.0, width / own) * (table.FINE_TUNING_LR if self.config.init_from else 1.0)
+        decoder_width = self.config.model.decoder_hidden_size if "model.decoder_hidden_size" in self.fixed else width
+        rate = row.lr * min(1.0, width / decoder_width) * (table.FINE_TUNING_LR if self.config.init_from else 1.0)
         return float(f"{rate:.2g}")
 
     def _for_languages(self, row: Row) -> int:

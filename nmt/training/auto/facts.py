@@ -95,37 +95,37 @@ def find_facts(texts: Sequence[TrainingText], *, temperature: float, cache: Cach
     Raises:
         CorpusError: as `nmt.corpus.reader.read_pairs`.
     """
-    found = []
+    text_facts = []
     for text in texts:
         key, find = ("facts", _FORMAT, cache.digests(text.paths)), partial(read_facts, text.paths)
-        found.append(TextFacts(**remembered(cache, lambda find=find: asdict(find()), *key)))  # type: ignore[misc]
-    counts = [each.distinct if once else each.pairs for each in found]
+        text_facts.append(TextFacts(**remembered(cache, lambda find=find: asdict(find()), *key)))  # type: ignore[misc]
+    counts = [each.distinct if once else each.pairs for each in text_facts]
     by_pair: Counter[str] = Counter()
-    for text, each in zip(texts, found, strict=True):
+    for text, each in zip(texts, text_facts, strict=True):
         if text.pair:
             by_pair[str(text.pair)] += each.distinct
-    facts = join_facts(found, weights_of(texts, counts, temperature), once=once)
+    facts = join_facts(text_facts, weights_of(texts, counts, temperature), once=once)
     return replace(facts, by_pair=dict(by_pair))
 
 
-def join_facts(found: Sequence[TextFacts], weights: Sequence[float], *, once: bool) -> TextFacts:
+def join_facts(text_facts: Sequence[TextFacts], weights: Sequence[float], *, once: bool) -> TextFacts:
     """Join the facts of several texts: a mean by the pairs that an epoch reads of each.
 
     Args:
-        found: of each text.
+        text_facts: of each text.
         weights: passes of an epoch through each.
         once: as `find_facts`.
     """
-    pairs = [weight * (each.distinct if once else each.pairs) for each, weight in zip(found, weights, strict=True)]
+    pairs = [weight * (each.distinct if once else each.pairs) for each, weight in zip(text_facts, weights, strict=True)]
     means: dict[str, Any] = {
-        name: sum(n * getattr(each, name) for n, each in zip(pairs, found, strict=True)) / (sum(pairs) or 1.0)
+        name: sum(n * getattr(each, name) for n, each in zip(pairs, text_facts, strict=True)) / (sum(pairs) or 1.0)
         for name in _MEANS
     }
     letters: dict[str, Any] = {
-        name: "".join(sorted({letter for each in found for letter in getattr(each, name)}))
+        name: "".join(sorted({letter for each in text_facts for letter in getattr(each, name)}))
         for name in ("source_letters", "target_letters")
     }
-    counts = TextFacts(sum(each.pairs for each in found), sum(each.distinct for each in found), sum(pairs))
+    counts = TextFacts(sum(each.pairs for each in text_facts), sum(each.distinct for each in text_facts), sum(pairs))
     return replace(counts, **means, **letters)
 
 
@@ -148,7 +148,8 @@ def read_facts(paths: CorpusPaths) -> TextFacts:
         source.unspaced,
         target.unspaced,
         _shared_letters(source.letters, target.letters),
-        (_known_words(source.words, target.words) + _known_words(target.words, source.words)) / 2,
+        (_known_words(source.word_counts, target.word_counts) + _known_words(target.word_counts, source.word_counts))
+        / 2,
         source.alphabet,
         target.alphabet,
     )
@@ -177,15 +178,15 @@ class _Side:
     lines: int = 0
     characters: int = 0
     letters: Counter[str] = field(default_factory=Counter)
-    words: Counter[str] = field(default_factory=Counter)
+    word_counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, text: str, *, looked_at: bool) -> None:
         self.lines += 1
         self.characters += len(text)
         if looked_at:
-            words = _WORD.findall(text)
-            self.words.update(words)
-            self.letters.update("".join(words).casefold())
+            line_words = _WORD.findall(text)
+            self.word_counts.update(line_words)
+            self.letters.update("".join(line_words).casefold())
 
     @property
     def mean_characters(self) -> float:
@@ -193,8 +194,8 @@ class _Side:
 
     @property
     def unspaced(self) -> float:
-        found = sum(count for letter, count in self.letters.items() if _UNSPACED.match(letter))
-        return found / max(1, self.letters.total())
+        unspaced_letters = sum(count for letter, count in self.letters.items() if _UNSPACED.match(letter))
+        return unspaced_letters / max(1, self.letters.total())
 
     @property
     def alphabet(self) -> str:

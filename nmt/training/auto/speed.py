@@ -79,7 +79,7 @@ class _Trial:
         return pairs * len(rounds) / sum(rounds)
 
     def _best_of_two(self, pairs: int) -> float:
-        """Time an update of so many pairs: the better one of two, since the first one makes the kernels."""
+        """Time an update with this many pairs: the better one of two, since the first one makes the kernels."""
         batch = self._batch(pairs)
         return min(self._update(batch), self._update(batch))
 

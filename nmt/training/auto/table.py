@@ -1,4 +1,4 @@
-"""The rule of `auto` as one table: what a text of so many pairs wants, where so many passes over it are possible.
+"""The rule of `auto` as one table: settings by the number of a text's pairs, and by the passes that are possible.
 
 A row holds from its number of different pairs on, up to the next number, and where the minutes allow at least its
 passes. Pairs of long sentences count as so many more of usual length. Of the rows for a text, the first one that the
@@ -126,7 +126,7 @@ LONG_AVERAGE, SHORT_AVERAGE, LONG_TRAINING = 0.999, 0.99, 3000
 
 
 def rows_for(pairs: int) -> Sequence[Row]:
-    """Find the rows for a text of so many different pairs: those of the largest number that it reaches."""
+    """Find the rows for a text with this many different pairs: those of the largest number that it reaches."""
     reached = max((row.pairs for row in ROWS if row.pairs <= pairs), default=ROWS[0].pairs)
     return [row for row in ROWS if row.pairs == reached]
 

@@ -12,7 +12,7 @@ from nmt.model.divergence import projected_divergence
 from nmt.model.lexicon import Offer
 from nmt.model.loss import real_positions, selected_loss, shifted
 from nmt.model.mixed_loss import mixed_divergence
-from nmt.model.seq2seq import Kept, Seq2Seq
+from nmt.model.seq2seq import ReadInputs, Seq2Seq
 from nmt.search.sampling import uniform_numbers
 from nmt.text.subwords import SubwordModel
 from nmt.training.objectives.objective import Moment, ObjectiveLoss
@@ -40,23 +40,23 @@ class Cutoff:
         settings, smoothing = self._config, {"label_smoothing": self._label_smoothing}
         inputs = batch.source, batch.source_lengths, shifted(batch.target, bos_id=SubwordModel.bos_id)
         positions = real_positions(batch.target, batch.target_lengths)
-        words = batch.target.flatten().index_select(0, positions)
+        target_ids = batch.target.flatten().index_select(0, positions)
         whole = model(*inputs, offer=offer).select(positions)
-        cut = model(*inputs, offer=offer, kept=self.kept(batch, moment)).select(positions)
-        own = selected_loss(model, whole, words, **smoothing)
-        loss: Tensor = own.smoothed
+        cut = model(*inputs, offer=offer, read_inputs=self.read_inputs(batch, moment)).select(positions)
+        whole_loss = selected_loss(model, whole, target_ids, **smoothing)
+        loss: Tensor = whole_loss.smoothed
         if settings.cutoff_weight:
             loss = loss + settings.cutoff_weight * _divergence(model, whole, cut)
         if settings.cutoff_cross_entropy:
-            loss = loss + settings.cutoff_cross_entropy * selected_loss(model, cut, words, **smoothing).smoothed
-        return ObjectiveLoss(loss, own.negative_log_likelihood)
+            loss = loss + settings.cutoff_cross_entropy * selected_loss(model, cut, target_ids, **smoothing).smoothed
+        return ObjectiveLoss(loss, whole_loss.negative_log_likelihood)
 
-    def kept(self, batch: Batch, moment: Moment) -> Kept:
-        """Draw which positions of a batch are kept; a function of the moment and each pair's line."""
+    def read_inputs(self, batch: Batch, moment: Moment) -> ReadInputs:
+        """Draw which positions of a batch are read; a function of the moment and each pair's line."""
         widths = batch.source.size(1), batch.target.size(1)
         numbers = uniform_numbers(moment, keys=batch.lines.tolist(), streams=2, positions=max(widths))
-        kept = torch.from_numpy(numbers >= self._config.cutoff_rate).to(batch.source.device)  # (B, 2, max(S, T))
-        return Kept(kept[:, 0, : widths[0]], kept[:, 1, : widths[1]])
+        is_read = torch.from_numpy(numbers >= self._config.cutoff_rate).to(batch.source.device)  # (B, 2, max(S, T))
+        return ReadInputs(is_read[:, 0, : widths[0]], is_read[:, 1, : widths[1]])
 
 
 def _divergence(model: Seq2Seq, whole: DecoderOutput, cut: DecoderOutput) -> Tensor:

@@ -22,7 +22,7 @@ class Mixed:
 
     def loss(self, model: Seq2Seq, batch: Batch, *, moment: Moment, offer: Offer | None = None) -> ObjectiveLoss:
         """See `Objective`."""
-        own = self._objective.loss(model, batch, moment=moment, offer=offer)
+        objective_loss = self._objective.loss(model, batch, moment=moment, offer=offer)
         other = self._cross_entropy.loss(model, batch, offer=offer)
-        loss = (1 - self._weight) * own.loss + self._weight * other.loss
-        return ObjectiveLoss(loss, other.negative_log_likelihood, own.reward)
+        loss = (1 - self._weight) * objective_loss.loss + self._weight * other.loss
+        return ObjectiveLoss(loss, other.negative_log_likelihood, objective_loss.reward)

@@ -63,17 +63,17 @@ class ScheduledSampling:
             return inputs
         # (B, 2, T): which token is read at a position, and which one is drawn
         numbers = uniform_numbers(moment, keys=batch.lines.tolist(), streams=2, positions=target.size(1))
-        own = numbers[:, 0] >= probability
-        own[:, 0] = False
-        own &= (torch.arange(target.size(1)) < batch.target_lengths.cpu().unsqueeze(1)).numpy()
-        last = int(own.nonzero()[1].max(initial=0))
+        reads_prediction = numbers[:, 0] >= probability
+        reads_prediction[:, 0] = False
+        reads_prediction &= (torch.arange(target.size(1)) < batch.target_lengths.cpu().unsqueeze(1)).numpy()
+        last = int(reads_prediction.nonzero()[1].max(initial=0))
         operations = operations_for(model.device)
         with searching(model):
             state = model.start(batch.source, batch.source_lengths, offer=offer)
             for t in range(last):
                 advanced = model.advance(inputs[:, t : t + 1], state)
                 state = advanced.state
-                chosen = own[:, t + 1].nonzero()[0]
+                chosen = reads_prediction[:, t + 1].nonzero()[0]
                 if not len(chosen):
                     continue
                 rows = operations.from_host(chosen)

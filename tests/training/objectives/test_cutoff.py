@@ -36,11 +36,11 @@ def test_it_is_the_formula(tiny, batch, monkeypatch, alpha, beta, lexicon_size, 
     monkeypatch.setattr("nmt.model.mixed_loss.portion_of", lambda features, vocabulary: 4)
     model, moment = tiny.build(lexicon_size=lexicon_size, pointer=pointer).train(), Moment(1, 5)
     objective = cutoff(cutoff_rate=0.4, cutoff_weight=alpha, cutoff_cross_entropy=beta)
-    kept = objective.kept(batch, moment)
-    assert not kept.source.all()
-    assert not kept.previous.all()
+    read_inputs = objective.read_inputs(batch, moment)
+    assert not read_inputs.source.all()
+    assert not read_inputs.previous.all()
     inputs = batch.source, batch.source_lengths, shifted(batch.target, bos_id=BOS)
-    whole, cut = (model.project(model(*inputs, kept=each)).flatten(0, 1) for each in (None, kept))
+    whole, cut = (model.project(model(*inputs, read_inputs=each)).flatten(0, 1) for each in (None, read_inputs))
     targets = batch.target.masked_fill(batch.target == 0, -100).flatten()
     real = targets >= 0
     first, second = (F.cross_entropy(each, targets, label_smoothing=0.1, reduction="sum") for each in (whole, cut))
@@ -66,25 +66,27 @@ def test_what_is_cut_is_a_share_and_depends_on_the_moment_and_the_line(batch):
     rows = torch.zeros(400, 6, dtype=torch.long)
     lengths = torch.full((400,), 6)
     many = Batch(rows, lengths, rows, lengths, torch.arange(400))
-    kept = cutoff(cutoff_rate=0.3).kept(many, Moment(1, 5))
-    for side in kept:
+    read_inputs = cutoff(cutoff_rate=0.3).read_inputs(many, Moment(1, 5))
+    for side in read_inputs:
         assert float((~side).double().mean()) == pytest.approx(0.3, abs=0.04)
-    assert not torch.equal(*kept)
-    again, other = (cutoff(cutoff_rate=0.3).kept(many, Moment(1, update)) for update in (5, 6))
-    assert torch.equal(kept.source, again.source)
-    assert not torch.equal(kept.source, other.source)
+    assert not torch.equal(*read_inputs)
+    again, other = (cutoff(cutoff_rate=0.3).read_inputs(many, Moment(1, update)) for update in (5, 6))
+    assert torch.equal(read_inputs.source, again.source)
+    assert not torch.equal(read_inputs.source, other.source)
     part = Batch(*(part[3:5] for part in many))
-    assert torch.equal(cutoff(cutoff_rate=0.3).kept(part, Moment(1, 5)).previous, kept.previous[3:5])
+    assert torch.equal(cutoff(cutoff_rate=0.3).read_inputs(part, Moment(1, 5)).previous, read_inputs.previous[3:5])
 
 
 def test_a_cut_position_is_read_as_zeros(tiny, batch):
     """Another word there changes nothing."""
     model = tiny.build()
-    kept = cutoff(cutoff_rate=0.4).kept(batch, Moment(1, 5))
+    read_inputs = cutoff(cutoff_rate=0.4).read_inputs(batch, Moment(1, 5))
     previous = shifted(batch.target, bos_id=BOS)
-    one = model(batch.source, batch.source_lengths, previous, kept=kept)
-    other_source = torch.where(kept.source, batch.source, 4)
-    other = model(other_source, batch.source_lengths, torch.where(kept.previous, previous, 5), kept=kept)
+    one = model(batch.source, batch.source_lengths, previous, read_inputs=read_inputs)
+    other_source = torch.where(read_inputs.source, batch.source, 4)
+    other = model(
+        other_source, batch.source_lengths, torch.where(read_inputs.previous, previous, 5), read_inputs=read_inputs
+    )
     assert not torch.equal(other_source, batch.source)
     assert torch.equal(one.attentional, other.attentional)
 
