@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from nmt.corpus.reader import Pair
+from nmt.corpus.reader import Pair, resolve
+from nmt.errors import CorpusError
 from nmt.text.subword_training import train_subwords
 
 SYLLABLES = ["ka", "to", "mi", "ra", "ne", "sho", "lu", "pe", "dan", "gor"]
@@ -24,3 +25,22 @@ def pairs():
 @pytest.fixture(scope="session")
 def subwords(pairs):
     return train_subwords([text for pair in pairs for text in pair], kind="unigram", vocabulary_size=120)
+
+
+def write(tmp_path, source, target, name="train"):
+    """Write both sides as bytes and resolve them."""
+    (tmp_path / f"{name}.en").write_bytes(source)
+    (tmp_path / f"{name}.de").write_bytes(target)
+    return find(tmp_path / name)
+
+
+def find(name):
+    return resolve(str(name), source="en", target="de", key="corpus.train")
+
+
+def error(function, *args):
+    """The one-line message that reading raises."""
+    with pytest.raises(CorpusError) as caught:
+        list(function(*args))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
