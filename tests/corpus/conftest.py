@@ -1,9 +1,13 @@
-"""A small corpus with sentences of many lengths."""
+"""A small corpus with sentences of many lengths, its batches, and files of pairs with what reading them raises."""
 
 import random
 
 import pytest
+import torch
 
+from nmt.corpus.batches import BatchSource
+from nmt.corpus.encoding import Encoder
+from nmt.corpus.mixture import Mixture, Part
 from nmt.corpus.reader import Pair, resolve
 from nmt.errors import CorpusError
 from nmt.text.subword_training import train_subwords
@@ -44,3 +48,25 @@ def error(function, *args):
         list(function(*args))
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def encoded(pairs, subwords):
+    return Encoder(subwords, subwords).encode(pairs)
+
+
+@pytest.fixture(scope="module")
+def corpus(encoded):
+    return Mixture([Part(encoded)])
+
+
+def make(corpus, subwords, **settings):
+    defaults = {"batch_tokens": 500, "seed": 3, "window_pairs": 400, "first_window_pairs": 100, "prefetch": 0}
+    return BatchSource(corpus, subwords, subwords, **{**defaults, **settings})
+
+
+def assert_same(one, other):
+    one, other = list(one), list(other)
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
