@@ -1,4 +1,4 @@
-"""What several tests of exported variants share: a bundle, its files, its translations, and how loading it is refused."""
+"""What several tests of exported variants share: a bundle, its files and translations, and how it is refused."""
 
 import pytest
 
