@@ -1,3 +1,5 @@
+"""nmt-evaluate used wrongly: one line that says what to do, before anything is translated."""
+
 import os
 
 import pytest

@@ -1,3 +1,5 @@
+"""nmt-translate as a filter: signals, readers that close, full disks, terminals and memory."""
+
 import os
 import signal
 import time

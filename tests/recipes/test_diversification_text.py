@@ -1,3 +1,5 @@
+"""Diversification's texts: what is held out from all three trainings, and columns of one file."""
+
 from .conftest import read, write
 
 
