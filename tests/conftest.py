@@ -1,13 +1,11 @@
 """Fixtures that tests of several folders share."""
 
 import functools
-import importlib.util
 import itertools
 import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -34,6 +32,7 @@ from nmt.model.seq2seq import build_model
 from nmt.runtime.model import OnnxModel
 from nmt.text.subword_training import train_subwords
 
+from . import commands
 from .bundles import bundle_of_languages
 
 # A shell that runs the tests in the background lets them ignore SIGINT, nohup SIGHUP, and so would every command that
@@ -74,17 +73,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         group = "demo" if "demo_bundle" in item.fixturenames else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
-
-
-def load_helpers(path):
-    # pytest's importlib mode puts no test folder on sys.path, so the helpers are loaded by their path.
-    specification = importlib.util.spec_from_file_location(f"nmt_{path.stem}", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-commands = load_helpers(Path(__file__).with_name("commands.py"))
 
 
 @pytest.fixture(scope="session")
