@@ -1,13 +1,11 @@
 """Fixtures that tests of several folders share."""
 
 import functools
-import importlib.util
 import itertools
 import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -24,7 +22,6 @@ import yaml
 from nmt.bundle.weights import Bundle
 from nmt.config.choices import LengthNormalization
 from nmt.config.model import ModelConfig
-from nmt.config.pairs import parse_pairs
 from nmt.config.schema import to_dict
 from nmt.config.search import SearchConfig
 from nmt.config.train import TrainConfig
@@ -34,6 +31,9 @@ from nmt.export.int8 import Int8
 from nmt.model.seq2seq import build_model
 from nmt.runtime.model import OnnxModel
 from nmt.text.subword_training import train_subwords
+
+from . import commands
+from .bundles import bundle_of_languages
 
 # A shell that runs the tests in the background lets them ignore SIGINT, nohup SIGHUP, and so would every command that
 # they start.
@@ -73,17 +73,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         group = "demo" if "demo_bundle" in item.fixturenames else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(group))
-
-
-def load_helpers(path):
-    # pytest's importlib mode puts no test folder on sys.path, so the helpers are loaded by their path.
-    specification = importlib.util.spec_from_file_location(f"nmt_{path.stem}", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-commands = load_helpers(Path(__file__).with_name("commands.py"))
 
 
 @pytest.fixture(scope="session")
@@ -168,40 +157,7 @@ def make_bundle(two_subword_models):
 @pytest.fixture(scope="session")
 def make_bundle_of_languages():
     """A function that makes small bundles of es-gn, es-shp and gn-es, with a lexicon for each target language."""
-
-    def make(seed=1, pairs=("es-gn", "es-shp", "gn-es"), **changes):
-        pairs = parse_pairs(pairs)
-        words = ["a", "small", "red", "house", "stands", "near", "the", "old", "river"]
-        lines = [" ".join(order) for order in itertools.permutations(words, 3)]
-        languages = ("gn", "shp", "es")
-        subwords = train_subwords(lines, kind="unigram", vocabulary_size=80, marks=2, languages=languages)
-        sizes = {"embedding_size": 8, "encoder_hidden_size": 6, "decoder_hidden_size": 12, "lexicon_size": 2}
-        config = ModelConfig(**(sizes | changes))
-        torch.manual_seed(seed)
-        count = subwords.vocabulary_size
-        model = build_model(
-            config, source_vocabulary=count, target_vocabulary=count, languages=subwords.language_ids
-        ).eval()
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter += torch.randn_like(parameter)
-            model.output_bias[subwords.eos_id] = 4.0  # so that translations end
-            if model.lexicon is not None:
-                targets = torch.randint(subwords.mark_ids.stop, count, (3 * count, 2))
-                model.lexicon.fill(targets, torch.rand(targets.shape))
-        sources, targets = ([*{pair[side] for pair in pairs}] for side in (0, 1))
-        return Bundle(
-            model=model,
-            config=config,
-            source_subwords=subwords,
-            target_subwords=subwords,
-            source_language=sources[0] if len(sources) == 1 else "",
-            target_language=targets[0] if len(targets) == 1 else "",
-            pairs=pairs,
-            search=SearchConfig(beam_size=3, max_length_ratio=1.0),
-        )
-
-    return make
+    return bundle_of_languages
 
 
 @pytest.fixture(scope="session")

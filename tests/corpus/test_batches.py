@@ -1,7 +1,6 @@
 """Batches: a function of (seed, epoch, k), every pair once, little padding, and threads that end."""
 
 import os
-import threading
 from itertools import islice
 
 import numpy as np
@@ -9,41 +8,18 @@ import pytest
 import torch
 
 from nmt.config.choices import Sides
-from nmt.corpus.batches import BatchSource, group
-from nmt.corpus.cache import Cache
+from nmt.corpus.batches import group
 from nmt.corpus.encoding import Encoder
 from nmt.corpus.mixture import Mixture, Part
-from nmt.corpus.prefetch import prefetch
 from nmt.corpus.reader import read_pairs, resolve
 from nmt.text.subword_training import train_subwords
-from nmt.text.subwords import SubwordModel
 
-
-@pytest.fixture(scope="module")
-def encoded(pairs, subwords):
-    return Encoder(subwords, subwords).encode(pairs)
-
-
-@pytest.fixture(scope="module")
-def corpus(encoded):
-    return Mixture([Part(encoded)])
+from .conftest import assert_same, make
 
 
 @pytest.fixture(params=[0.0, 0.2], ids=["best", "sampled"])
 def source(request, corpus, subwords):
     return make(corpus, subwords, sampling_alpha=request.param)
-
-
-def make(corpus, subwords, **settings):
-    defaults = {"batch_tokens": 500, "seed": 3, "window_pairs": 400, "first_window_pairs": 100, "prefetch": 0}
-    return BatchSource(corpus, subwords, subwords, **{**defaults, **settings})
-
-
-def assert_same(one, other):
-    one, other = list(one), list(other)
-    assert len(one) == len(other)
-    for a, b in zip(one, other, strict=True):
-        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 def texts(batches, subwords):
@@ -155,57 +131,6 @@ def test_a_window_holds_its_own_pairs_and_no_more(source):
             assert side.flat.base is None  # not a view that keeps something larger
 
 
-@pytest.fixture
-def counted(monkeypatch):
-    """Numbers of the windows that are made."""
-    made = []
-    window = BatchSource._window
-
-    def counting(self, positions, epoch, number):
-        made.append(number)
-        return window(self, positions, epoch, number)
-
-    monkeypatch.setattr(BatchSource, "_window", counting)
-    return made
-
-
-@pytest.mark.parametrize("alpha", [0.0, 0.2])
-def test_what_lies_behind_is_not_made_again(corpus, subwords, tmp_path, counted, alpha):
-    remembering = make(
-        Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=alpha, cache=Cache(tmp_path / "cache")
-    )
-    whole = list(remembering.epoch(1))
-    windows = len(counted)
-    per_window = len(whole) // windows
-    for start, made in ((0, windows), (2 * per_window + per_window // 2, windows - 2), (len(whole), 0)):
-        counted.clear()
-        assert_same(remembering.epoch(1, start=start), whole[start:])
-        assert len(counted) == made
-    # of another epoch, other settings or other text nothing is known
-    for other in (
-        remembering.epoch(2, start=len(whole)),
-        make(Mixture(corpus.parts, digest="abd"), subwords, cache=remembering.cache).epoch(1, start=len(whole)),
-        make(remembering.corpus, subwords, seed=4, cache=remembering.cache).epoch(1, start=len(whole)),
-        make(
-            remembering.corpus, subwords, sampling_alpha=alpha, sampled_sides=Sides.source, cache=remembering.cache
-        ).epoch(1, start=len(whole)),
-    ):
-        counted.clear()
-        list(other)
-        assert len(counted) >= 4
-
-
-def test_what_is_remembered_of_an_epoch_begun_is_gone_on_with(corpus, subwords, tmp_path, counted):
-    remembering = make(Mixture(corpus.parts, digest="abc"), subwords, sampling_alpha=0.2, cache=Cache(tmp_path))
-    whole = list(make(corpus, subwords, sampling_alpha=0.2).epoch(0))
-    begun = remembering.epoch(0)
-    next(begun)
-    begun.close()
-    for _ in range(2):
-        assert_same(remembering.epoch(0, start=len(whole) - 1), whole[-1:])
-    assert counted == [*range(5), 0, *range(1, 5), 4]
-
-
 def test_tags_stand_before_the_sources_of_their_corpus_alone(encoded, subwords, pairs):
     tag = subwords.tag_prefix(3)
     mixture = Mixture([Part(encoded), Part(encoded, 1.0, tag)])
@@ -226,11 +151,6 @@ def test_an_epoch_without_pairs_has_no_batches(encoded, subwords):
     mixture = Mixture([Part(encoded, 0.0004)])
     epochs = [list(make(mixture, subwords).epoch(epoch)) for epoch in range(5)]
     assert [sum(len(batch.source) for batch in epoch) for epoch in epochs] == [0, 1, 0, 1, 1]
-
-
-def test_prefetching_changes_nothing(corpus, subwords, source):
-    ahead = make(corpus, subwords, sampling_alpha=source.sampling_alpha, prefetch=4)
-    assert_same(ahead.epoch(1), source.epoch(1))
 
 
 def test_batches_keep_to_the_budget_on_both_sides(source):
@@ -291,47 +211,6 @@ def test_padding_of_multi30k_is_under_five_percent_on_each_side(multi30k, batch_
     for side in ("source", "target"):
         real = sum(int(getattr(batch, f"{side}_lengths").sum()) for batch in batches)
         assert 0 < 1 - real / sum(getattr(batch, side).numel() for batch in batches) < 0.05
-
-
-def prefetching():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("nmt-prefetch")]
-
-
-def test_an_abandoned_epoch_leaves_no_thread(corpus, subwords):
-    epoch = make(corpus, subwords, prefetch=2).epoch(0)
-    next(epoch)
-    assert prefetching()
-    epoch.close()
-    assert not prefetching()
-
-
-def test_a_finished_epoch_leaves_no_thread(corpus, subwords):
-    assert list(make(corpus, subwords, prefetch=2).epoch(0))
-    assert not prefetching()
-
-
-def test_an_error_in_the_thread_is_raised_in_the_loop(corpus, subwords, monkeypatch):
-    def fail(*args, **kwargs):
-        raise MemoryError("sampling")
-
-    monkeypatch.setattr(SubwordModel, "sample_batch", fail)
-    with pytest.raises(MemoryError, match="sampling"):
-        next(make(corpus, subwords, sampling_alpha=0.1, prefetch=2).epoch(0))
-    assert not prefetching()
-
-
-def test_running_ahead_is_bounded():
-    made = []
-
-    def numbers():
-        for number in range(100):
-            made.append(number)
-            yield number
-
-    ahead = prefetch(numbers(), 3)
-    assert [next(ahead) for _ in range(5)] == [0, 1, 2, 3, 4]
-    assert len(made) <= 5 + 3 + 1  # taken, queued, and one in the thread's hand
-    assert list(ahead) == list(range(5, 100))
 
 
 @pytest.fixture(scope="module")

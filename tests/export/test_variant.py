@@ -6,7 +6,6 @@ import json
 import os
 import sys
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,30 +13,11 @@ from nmt.bundle import replacement
 from nmt.bundle.description import read_description
 from nmt.bundle.loading import load
 from nmt.bundle.weights import load_bundle, save_bundle
-from nmt.corpus.reader import resolve
-from nmt.errors import BundleError, ConfigError, CorpusError, RunError
+from nmt.errors import BundleError, ConfigError, RunError
 from nmt.export import variant as module
-from nmt.export.variant import export, learn_shortlist
-from nmt.text.shortlist import Shortlist
-from nmt.translation.translator import Translator
+from nmt.export.variant import export
 
-LINES = ["a small red house", "the old river", "near", "house near the river stands old"]
-
-
-def contents(path):
-    return {file.relative_to(path).as_posix(): file.read_bytes() for file in path.rglob("*") if file.is_file()}
-
-
-def texts(bundle):
-    return [translation.text for translation in Translator(bundle).translate(LINES)]
-
-
-@pytest.fixture
-def best(make_bundle, tmp_path):
-    path = tmp_path / "best"
-    save_bundle(make_bundle(encoder_layers=2), path)
-    return path
-
+from .conftest import LINES, contents, refusal, texts
 
 PARTS = {name: f"{name}.onnx" for name in ("encoder", "embedding", "step")} | {"constants": "constants.zip"}
 
@@ -139,13 +119,6 @@ def test_an_unknown_variant_in_a_bundle_of_a_newer_nmt_is_ignored(best):
     (best / "config.json").write_text(json.dumps(config), encoding="utf-8")
     load_bundle(best)
     assert load(best).precision == "fp32"
-
-
-def refusal(path, **options):
-    with pytest.raises((BundleError, ConfigError)) as caught:
-        load(path, **options)
-    assert caught.value.exit_code == 2
-    return str(caught.value)
 
 
 def test_a_variant_that_is_not_there_is_told_with_the_command_that_makes_it(best):
@@ -301,63 +274,3 @@ def test_a_bundle_that_training_replaces_meanwhile_is_not_overwritten(best, make
         export(best, "int8")
     assert read_description(best).metadata["updates"] == 3
     assert [file.name for file in best.parent.iterdir()] == ["best"]
-
-
-@pytest.fixture
-def text(tmp_path):
-    """A little parallel text in the languages of the bundle."""
-    lines = [*LINES, "a red river", "the small house stands near"] * 3
-    for language in ("en", "zh"):
-        (tmp_path / f"train.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return resolve(str(tmp_path / "train"), source="en", target="zh", key="--train")
-
-
-def test_a_shortlist_comes_with_the_variant_and_goes_with_it(best, text):
-    export(best, "int8")
-    plain = contents(best)
-    export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text, text], size=5))
-    assert set(contents(best)) - set(plain) == {"int8/shortlist.npz"}
-    assert read_description(best).variants["int8"]["shortlist"] == "int8/shortlist.npz"
-    loaded = load(best)
-    source = np.array([[*loaded.source_subwords.encode(LINES[0]), 3]])
-    shortlist = loaded.model.start(source, np.array([source.shape[1]])).shortlist
-    assert 0 < shortlist.shape[1] < loaded.target_subwords.vocabulary_size
-    assert len(texts(loaded)) == len(LINES)
-    export(best, "int8")
-    assert contents(best) == plain
-
-
-def test_a_shortlist_of_other_subwords_is_told(best, text, drop_manifest):
-    export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text], size=5))
-    drop_manifest(best)
-    file = best / "int8" / "shortlist.npz"
-    nothing = np.zeros(0, dtype=np.int64)
-    file.write_bytes(Shortlist(np.zeros(8, dtype=np.int64), nothing, nothing, 9).to_bytes())
-    assert refusal(best) == (
-        f"{file} is of another bundle's subwords; make it again with: nmt-export {best} --precision int8 --shortlist N"
-    )
-
-
-@pytest.mark.parametrize("has_manifest", [True, False])
-def test_a_missing_or_damaged_shortlist_is_told(best, text, drop_manifest, has_manifest):
-    export(best, "int8", shortlist=lambda said: learn_shortlist(said, [text], size=5))
-    if not has_manifest:
-        drop_manifest(best)
-    file = best / "int8" / "shortlist.npz"
-    whole = file.read_bytes()
-    file.write_bytes(whole[:50])
-    message = refusal(best)
-    assert message.startswith(f"{file} is missing or damaged (")
-    assert message.endswith(f"; make it again with: nmt-export {best} --precision int8 --shortlist N")
-    file.unlink()
-    assert load(best).precision == "fp32"
-
-
-def test_a_shortlist_needs_text(best, tmp_path):
-    for language in ("en", "zh"):
-        (tmp_path / f"empty.{language}").write_text("\n", encoding="utf-8")
-    empty = resolve(str(tmp_path / "empty"), source="en", target="zh", key="--train")
-    before = contents(best)
-    with pytest.raises(CorpusError, match=r"^--train=.*empty: no pair is left to train on"):
-        export(best, "int8", shortlist=lambda said: learn_shortlist(said, [empty], size=5))
-    assert contents(best) == before

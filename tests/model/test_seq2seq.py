@@ -6,50 +6,14 @@ import pytest
 import torch
 
 from nmt.config.choices import AttentionKind, Cell, Tying
-from nmt.config.model import ModelConfig
-from nmt.errors import ConfigError
 from nmt.model.bridge import Bridge
-from nmt.model.decoder import DecoderOutput
 from nmt.model.loss import sequence_loss
-from nmt.model.seq2seq import build_model
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
 from nmt.search.options import SearchOptions
 from nmt.search.stepper import Stepper
 
-V, PAD, BOS, EOS = 11, 0, 2, 3
-SOURCE_LENGTHS, TARGET_LENGTHS = [5, 2, 7], [4, 6, 1]
-
-
-def config(**changes):
-    sizes = {"embedding_size": 6, "encoder_hidden_size": 4, "decoder_hidden_size": 8, "attention_size": 5}
-    return ModelConfig(**(sizes | {"dropout": 0.0} | changes))
-
-
-def build(*, vocabularies=(V, V), **changes):
-    """A model in evaluation mode whose weights are large enough to make every choice a sharp one."""
-    torch.manual_seed(19)
-    model = build_model(config(**changes), source_vocabulary=vocabularies[0], target_vocabulary=vocabularies[1])
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(torch.randn_like(parameter) * (1.5 if "embedding" in name or "output" in name else 0.6))
-        if model.lexicon is not None:
-            targets = torch.rand(vocabularies).argsort(1)[:, : model.lexicon.targets.size(1)]
-            model.lexicon.fill(targets, torch.rand(targets.shape) ** 3)
-    return model.double().eval()
-
-
-def batch(*, padding=0):
-    """Ids with EOS, (B, S + padding) and (B, T + padding), and their lengths."""
-    torch.manual_seed(23)
-    rows = []
-    for lengths in (SOURCE_LENGTHS, TARGET_LENGTHS):
-        ids = torch.full((len(lengths), max(lengths)), PAD)
-        for row, length in zip(ids, lengths, strict=True):
-            row[:length] = torch.cat((torch.randint(4, V, (length - 1,)), torch.tensor([EOS])))
-        ids = torch.cat((ids, torch.full((len(lengths), padding), PAD)), dim=1)
-        rows += [ids, torch.tensor(lengths)]
-    return rows
+from .networks import BOS, EOS, SOURCE_LENGTHS, V, batch, build
 
 
 def previous_of(target):
@@ -225,94 +189,3 @@ def test_a_beam_of_one_is_greedy_and_hypotheses_rescore_to_their_log_probs(cell,
             assert -loss.smoothed.item() == pytest.approx(one.log_prob, rel=1e-4, abs=1e-4)
     # Both kinds of ending are among them, so that neither goes untested.
     assert {one.finished for found in wide for one in found} == {True, False}
-
-
-def test_sizes_follow_the_configuration():
-    model = build(
-        vocabularies=(13, 9),
-        tying=Tying.none,
-        encoder_layers=2,
-        decoder_layers=3,
-        attention=AttentionKind.additive,
-        attentional_size=7,
-        input_feeding=True,
-    )
-    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    assert shapes["source_embedding.weight"] == (13, 6)
-    assert shapes["target_embedding.weight"] == (9, 6)
-    assert shapes["output.weight"] == (9, 7)
-    assert shapes["encoder.layers.0.weight_ih_l0"] == (16, 6)
-    assert shapes["encoder.layers.1.weight_ih_l0_reverse"] == (16, 8)
-    assert shapes["decoder.layers.0.rnn.weight_ih_l0"] == (32, 6 + 7)
-    assert shapes["decoder.layers.2.rnn.weight_ih_l0"] == (32, 8)
-    assert shapes["decoder.attention.key_projection.weight"] == (5, 8)
-    assert shapes["decoder.combine.weight"] == (7, 8 + 8)
-    assert sum(name.startswith("bridge") and name.endswith("weight") for name in shapes) == 3 * 2
-    assert not any(module.p for module in model.modules() if isinstance(module, torch.nn.Dropout))
-
-
-@pytest.mark.parametrize(("tying", "matrices"), [("none", 3), ("target", 2), ("all", 1)])
-def test_tying_decides_how_many_matrices_of_the_vocabulary_there_are(tying, matrices):
-    model = build(tying=Tying[tying])
-    assert sum(parameter.shape == (V, 6) for parameter in model.parameters()) == matrices
-    weight, bias = model.output_parameters()
-    assert bias.shape == (V,)
-    assert (weight is model.target_embedding.weight) == (tying != "none")
-    attentional = torch.randn(2, 3, 6, dtype=torch.float64)
-    torch.testing.assert_close(model.project(DecoderOutput(attentional)), attentional @ weight.T + bias)
-
-
-@pytest.mark.parametrize("tying", ["target", "all"])
-def test_wider_attentional_vectors_are_projected_to_what_a_tied_output_reads(tying):
-    model = build(tying=Tying[tying], attentional_size=9, input_feeding=True)
-    assert model.decoder.layers[0].rnn.weight_ih_l0.shape == (32, 6 + 9)
-    assert model.projection.weight.shape == (6, 9)
-    weight, bias = model.output_parameters()
-    assert weight is model.target_embedding.weight
-    attentional = torch.randn(2, 3, 9, dtype=torch.float64)
-    expected = attentional @ model.projection.weight.T @ weight.T + bias
-    torch.testing.assert_close(model.project(DecoderOutput(attentional)), expected)
-
-
-@pytest.mark.parametrize(("tying", "width"), [("none", 9), ("none", 0), ("all", 0), ("all", 6)])
-def test_nothing_is_projected_where_that_is_not_needed(tying, width):
-    assert build(tying=Tying[tying], attentional_size=width).projection is None
-
-
-def test_tying_all_reads_the_source_with_the_target_embedding():
-    model = build(tying=Tying.all)
-    source, lengths, *_ = batch()
-    before = model.start(source, lengths).memory.values
-    with torch.no_grad():
-        model.target_embedding.weight += 1
-    assert not torch.allclose(before, model.start(source, lengths).memory.values)
-    assert model.source_embedding is None
-
-
-def test_tying_all_needs_vocabularies_of_one_size():
-    with pytest.raises(
-        ConfigError,
-        match=r"^model\.tying=all needs one vocabulary, but the source has 12 subwords and the target 11; "
-        r"use model\.tying=target$",
-    ):
-        build_model(config(tying=Tying.all), source_vocabulary=12, target_vocabulary=11)
-    assert build_model(config(tying=Tying.target), source_vocabulary=12, target_vocabulary=11)
-
-
-def test_weights_begin_so_that_embeddings_have_norm_one_and_biases_are_zero():
-    model = build_model(config(embedding_size=256, tying=Tying.target), source_vocabulary=200, target_vocabulary=200)
-    for embedding in (model.source_embedding, model.target_embedding):
-        assert embedding.weight.detach().norm(dim=1).mean().item() == pytest.approx(1, abs=0.05)
-    linear = {name: module for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    assert len(linear) >= 4
-    for module in linear.values():
-        bound = (6 / sum(module.weight.shape)) ** 0.5
-        assert bound / 2 < module.weight.detach().abs().max().item() <= bound
-        assert module.bias is None or not module.bias.any()
-
-
-def test_dropout_is_set_everywhere():
-    model = build(dropout=0.25)
-    rates = [module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)]
-    assert rates
-    assert set(rates) == {0.25}

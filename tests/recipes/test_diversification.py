@@ -1,5 +1,6 @@
+"""Diversification: three models, what each is trained on and how long, and what stops it."""
+
 import json
-import pickle
 import signal
 import time
 from pathlib import Path
@@ -13,34 +14,7 @@ from nmt.recipes import diversification
 from nmt.recipes.teacher import Teacher
 from nmt.recipes.translated_text import Files
 
-ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "corpora" / "demo"
-SETTINGS = [
-    *("corpus.source=en", "corpus.target=de", "corpus.cache_dir=cache", "run_dir=run", "subwords.vocabulary_size=160"),
-    *("model=tiny", "model.embedding_size=16", "model.encoder_hidden_size=16", "model.decoder_hidden_size=32"),
-    *("trainer.batch_tokens=400", "trainer.precision=fp32", "trainer.validate_every=6", "trainer.max_updates=12"),
-    *("optimizer.lr=1e-2", "optimizer.warmup_updates=3", "trainer.ema_decay=0.9", "search.beam_size=1"),
-    "search.max_length_ratio=0.5",  # what was hardly trained translates as long as it may
-]
-
-
-@pytest.fixture
-def text(tmp_path, monkeypatch):
-    """A directory with a small corpus in it, which is the working directory."""
-    monkeypatch.chdir(tmp_path)
-    for side in ("en", "de"):
-        lines = (DEMO / f"train.{side}").read_text(encoding="utf-8").splitlines()
-        for name, part in (("train", lines[:240]), ("valid", lines[240:260])):
-            write(tmp_path / f"{name}.{side}", part)
-    return tmp_path
-
-
-def write(path, lines):
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-
-
-def read(path):
-    return path.read_text(encoding="utf-8").splitlines()
+from .conftest import SETTINGS, read, write
 
 
 @pytest.fixture
@@ -92,31 +66,6 @@ def interrupted(words):
     code = augment.diversify(words)
     signal.signal(signal.SIGINT, handler)
     return code
-
-
-@pytest.fixture
-def configs(text, monkeypatch):
-    """A function that runs the command without its trainings: the exit code, and what each process was to do by name.
-
-    Those of the last model, which is trained in this process, have the name "".
-    """
-
-    def run(*words, taken=None):
-        found = {}
-
-        def note(calls, *, at_once):
-            assert at_once in (True, False)
-            for name, call in calls.items():
-                found.setdefault(name, []).append(pickle.loads(pickle.dumps(call)).args)
-
-        monkeypatch.setattr(diversification, "call_each", note)
-        monkeypatch.setattr("nmt.training.run.run", lambda config, **_: found.setdefault("", []).append((config,)))
-        if taken is not None:
-            (text / "run").mkdir(exist_ok=True)
-            (text / "run" / "translating.json").write_text(json.dumps({"minutes": taken}))
-        return augment.diversify([*SETTINGS, "trainer.device=cpu", *words]), found
-
-    return run
 
 
 @pytest.mark.parametrize(("threads", "teachers", "each"), [(4, 12.0, 2), (1, 6.0, 1)])
@@ -199,52 +148,6 @@ def test_the_opposite_direction_has_the_sides_exchanged(configs):
     assert (backward.subwords.source_model, backward.subwords.target_model) == ("t.model", "s.model")
 
 
-def parts_of(run):
-    """The pairs of the training and of the validation text."""
-    return [
-        list(zip(*(read(run / "text" / f"{name}.{side}") for side in ("en", "de")), strict=True))
-        for name in ("train", "valid")
-    ]
-
-
-def test_what_is_held_out_is_held_out_from_all_three(configs, text):
-    assert configs("corpus.train=train", "corpus.valid_pairs=20", taken=0.1)[0] == 0
-    train, valid = parts_of(text / "run")
-    pairs = list(zip(read(text / "train.en"), read(text / "train.de"), strict=True))
-    assert 0 < len(valid) <= 20
-    sources, targets = ({pair[side] for pair in valid} for side in (0, 1))
-    assert train == [pair for pair in pairs if pair[0] not in sources and pair[1] not in targets]
-
-
-def test_what_is_validation_text_on_either_side_is_not_trained_on(configs, text):
-    for side, more in (("en", ["a source ", "other"]), ("de", ["anders", "ein Ziel"])):
-        write(text / f"train.{side}", [*read(text / f"train.{side}"), *more])
-    write(text / "valid.en", [*read(text / "valid.en"), "a source", "x"])
-    write(text / "valid.de", [*read(text / "valid.de"), "y", "ein Ziel"])
-    before = read(text / "train.en")
-    assert configs("corpus.train=train", "corpus.valid=valid", taken=0.1)[0] == 0
-    train, valid = parts_of(text / "run")
-    assert [source for source, _ in train] == [line for line in before[:-2] if line not in read(text / "valid.en")]
-    assert valid[-2:] == [("a source", "y"), ("x", "ein Ziel")]
-
-
-def test_further_texts_lack_what_is_held_out_too(configs, text):
-    pairs = list(zip(read(text / "train.en"), read(text / "train.de"), strict=True))
-    for name, chosen in (("more", pairs[::2]), ("yet", pairs[1::2])):
-        write(text / f"{name}.en", [source for source, _ in chosen])
-        write(text / f"{name}.de", [target for _, target in chosen])
-    write(text / "yet.tsv", ["a\tb", *(f"{source}\t{target}" for source, target in pairs)])
-    words = ("corpus.train=train", "corpus.valid_pairs=20", "corpus.extra=[more,yet.tsv]")
-    assert configs(*words, taken=0.1)[0] == 0
-    train, valid = parts_of(text / "run")
-    assert valid
-    further = [
-        list(zip(*(read(text / "run" / "text" / f"extra{number}.{side}") for side in ("en", "de")), strict=True))
-        for number in (1, 2)
-    ]
-    assert further == [[pair for pair in pairs[::2] if pair in train], [("a", "b"), *train]]
-
-
 def test_the_minutes_of_translating_are_counted_over_a_stop(configs, text, monkeypatch):
     def stopped(calls, *, at_once):
         clock.append(clock[-1] + 120)
@@ -264,31 +167,6 @@ def test_the_minutes_of_translating_are_counted_over_a_stop(configs, text, monke
     assert json.loads(record.read_text(encoding="utf-8")) == {"minutes": 2.0, "done": False}
     assert augment.diversify(arguments) == 0
     assert json.loads(record.read_text(encoding="utf-8")) == {"minutes": 4.0, "done": True}
-
-
-def test_columns_of_one_file_become_two(configs, text):
-    pairs = [
-        f"{source}\t{target}" for source, target in zip(read(text / "train.en"), read(text / "train.de"), strict=True)
-    ]
-    write(text / "both.tsv", pairs)
-    code, found = configs("corpus.train=both.tsv", "corpus.valid=valid", taken=0.1)
-    assert code == 0
-    assert found["backward"][0][0].corpus.train == "run/text/train"
-    for side in ("en", "de"):
-        assert (text / "run" / "text" / f"train.{side}").read_bytes() == (text / f"train.{side}").read_bytes()
-
-
-def test_other_text_is_not_mixed_with_what_was_made(configs, text, capfd):
-    words = ("corpus.train=train", "corpus.valid=valid")
-    assert configs(*words, taken=0.1)[0] == 0
-    before = (text / "run" / "text" / "train.en").read_bytes()
-    write(text / "train.en", ["one more", *read(text / "train.en")[1:]])
-    assert configs(*words)[0] == 2
-    assert capfd.readouterr().err.splitlines()[-1] == (
-        "nmt augment diversify: error: run/text/train.en was made of another text than corpus.train is now; choose "
-        "another run_dir, or remove run"
-    )
-    assert (text / "run" / "text" / "train.en").read_bytes() == before
 
 
 @pytest.mark.parametrize(

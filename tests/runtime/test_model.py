@@ -1,6 +1,5 @@
-"""The step model on NumPy arrays: states are values, batches do not mix, damaged files are told in one line."""
+"""The step model on NumPy arrays: states are values, batches do not mix, and what does not belong together is told."""
 
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -13,29 +12,16 @@ from nmt.errors import BundleError
 from nmt.runtime.model import OnnxModel
 from nmt.search.beam import beam_search
 from nmt.search.greedy import greedy_search
-from nmt.search.options import SearchOptions
-from nmt.search.stepper import Stepper
+
+from .conftest import padded, searched
 
 WIDTH = 4 * 24  # of what a token contributes: four gates of the decoder's hidden size
-
-
-def padded(rows):
-    lengths = np.array([len(row) for row in rows])
-    source = np.zeros((len(rows), lengths.max()), dtype=np.int64)
-    for i, row in enumerate(rows):
-        source[i, : len(row)] = row
-    return source, lengths
 
 
 @pytest.fixture(scope="module")
 def sentences():
     draw = np.random.default_rng(3)
     return [[*draw.integers(4, 50, draw.integers(1, 12)).tolist(), 3] for _ in range(20)]
-
-
-@pytest.fixture(scope="module", params=[0, 5], ids=["plain", "lexicon"])
-def models(make_models, request):
-    return make_models(encoder_layers=2, lexicon_size=request.param)
 
 
 def test_search_finds_what_it_finds_with_pytorch(models, sentences):
@@ -49,14 +35,6 @@ def test_search_finds_what_it_finds_with_pytorch(models, sentences):
             assert here.tokens == there.tokens
             assert here.log_prob == pytest.approx(there.log_prob, abs=1e-3)
             np.testing.assert_allclose(here.weights, there.weights, atol=1e-4)
-
-
-def searched(search, model, source, lengths, *, max_lengths, rules=(), **options):
-    """What greedy_search or beam_search, with 5 places unless told, finds."""
-    if search is beam_search:
-        options.setdefault("beam_size", 5)
-    options = SearchOptions(rules=tuple(rules), **options)
-    return search(Stepper(model, source, lengths, max_lengths=max_lengths, options=options))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -98,58 +76,6 @@ def test_reordering_twice_is_reordering_once(models, sentences):
     previous = np.array([[5, 6], [7, 8]])
     expected = models.exported.step(previous, once).logits
     np.testing.assert_array_equal(models.exported.step(previous, twice).logits, expected)
-
-
-@pytest.mark.parametrize("content", [b"", b"no graph", None])
-@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "constants"])
-def test_a_damaged_file_is_told_in_one_line(models, tmp_path, content, name):
-    damaged = tmp_path / models.files[name].name
-    whole = models.files[name].read_bytes()
-    damaged.write_bytes(whole[: len(whole) // 2] if content is None else content)
-    with pytest.raises(BundleError) as caught:
-        OnnxModel(**models.files | {name: damaged}, vocabulary=50)
-    reason = "damaged or cannot be read" if name == "constants" else "damaged, or not for onnxruntime"
-    assert str(caught.value).startswith(f"{damaged} is {reason} ")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_single_wrong_byte_among_the_constants_is_told(models, tmp_path):
-    content = bytearray(models.files["constants"].read_bytes())
-    content[len(content) // 2] ^= 1
-    damaged = tmp_path / "constants.zip"
-    damaged.write_bytes(content)
-    with pytest.raises(BundleError, match=r"constants\.zip is damaged or cannot be read \(.*CRC"):
-        OnnxModel(**models.files | {"constants": damaged}, vocabulary=50)
-
-
-def test_no_wrong_byte_in_the_lists_of_the_constants_is_a_traceback(models, tmp_path):
-    """Damage there looks like encryption, other compressions, other versions and other lengths."""
-    whole = models.files["constants"].read_bytes()
-    directory = whole.index(b"PK\x01\x02")
-    refused = 0
-    for position in [*range(40), *range(directory, directory + 60), *range(len(whole) - 22, len(whole))]:
-        (tmp_path / "constants.zip").write_bytes(
-            whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]
-        )
-        try:
-            OnnxModel(**models.files | {"constants": tmp_path / "constants.zip"}, vocabulary=50)
-        except BundleError:
-            refused += 1
-    assert refused > 40
-
-
-def test_constants_of_another_model_are_told(models, make_models):
-    other = make_models(seed=2)
-    with pytest.raises(BundleError, match=r"encoder\.onnx is damaged, or not for onnxruntime"):
-        OnnxModel(**models.files | {"constants": other.files["constants"]}, vocabulary=50)
-
-
-@pytest.mark.parametrize("name", ["encoder", "embedding", "step", "constants"])
-def test_a_missing_file_is_told_in_one_line(models, tmp_path, name):
-    missing = tmp_path / models.files[name].name
-    with pytest.raises(BundleError) as caught:
-        OnnxModel(**models.files | {name: missing}, vocabulary=50)
-    assert str(caught.value) == f"{missing} is missing or cannot be read (No such file or directory)"
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -277,16 +203,6 @@ def test_a_step_of_another_layout_is_told(make_models, tmp_path, shortlist, befo
     onnx.save(step, tmp_path / "step.onnx")
     with pytest.raises(BundleError, match=r"step\.onnx was exported by an nmt that lays graphs out in another way"):
         OnnxModel(**models.files | {"step": tmp_path / "step.onnx"}, vocabulary=50, shortlist=shortlist)
-
-
-@pytest.mark.parametrize("name", ["greedy", "beam"])
-def test_a_graph_that_is_missing_among_the_constants_is_told(models, tmp_path, name):
-    with zipfile.ZipFile(models.files["constants"]) as whole, zipfile.ZipFile(tmp_path / "c.zip", "w") as less:
-        for each in whole.namelist():
-            if each != name:
-                less.writestr(each, whole.read(each))
-    with pytest.raises(BundleError, match=r"c\.zip was exported by an nmt that lays graphs out in another way"):
-        OnnxModel(**models.files | {"constants": tmp_path / "c.zip"}, vocabulary=50)
 
 
 @pytest.mark.parametrize("search", [greedy_search, beam_search])

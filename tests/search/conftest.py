@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
-# pytest's importlib mode puts no test folder on sys.path, so the helpers are loaded by their path.
-_specification = importlib.util.spec_from_file_location("nmt_search_tables", Path(__file__).with_name("tables.py"))
-assert _specification is not None
-assert _specification.loader is not None
-_tables = importlib.util.module_from_spec(_specification)
-sys.modules[_specification.name] = _tables  # dataclasses look their module up
-_specification.loader.exec_module(_tables)
+from . import tables as _tables
 
 
 @pytest.fixture(scope="session")

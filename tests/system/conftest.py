@@ -8,6 +8,8 @@ import pytest
 import corpora
 from nmt.bundle.weights import load_bundle
 
+pytest.register_assert_rewrite("tests.system.pages")  # as in tests: what fails there tells its values
+
 DEMO = Path(corpora.__file__).parent / "demo"
 
 

@@ -1,6 +1,5 @@
 """A run that is killed at any moment, time and again, ends as the run that nobody touched: bit for bit."""
 
-import importlib.util
 import json
 import random
 import shutil
@@ -18,26 +17,17 @@ from nmt.config.search import SearchConfig
 from nmt.config.train import CorpusConfig, OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
 from nmt.training.state import load_state
 
+from .launcher import Launcher
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux's /proc, fork and signals")
 CODES = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 CLOCKED = ("seconds", "target_tokens_per_second", "minutes")
 VALIDATE_EVERY = 6
 
 
-def load_helpers():
-    # pytest's importlib mode puts no test folder on sys.path, so the helpers are loaded by their path.
-    specification = importlib.util.spec_from_file_location("nmt_faults", Path(__file__).with_name("faults.py"))
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-faults = load_helpers()
-
-
 @pytest.fixture
 def launcher(tmp_path):
-    with faults.Launcher(tmp_path) as launcher:
+    with Launcher(tmp_path) as launcher:
         yield launcher
 
 

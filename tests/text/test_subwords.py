@@ -1,10 +1,6 @@
-"""Subword models: round trips, reserved ids, what a vocabulary can hold, and sampling that repeats exactly."""
+"""Subword models: round trips, reserved ids, damaged files, and what no subword spells."""
 
-import logging
 import pickle
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sentencepiece
@@ -13,19 +9,9 @@ from nmt.errors import ConfigError, SubwordError
 from nmt.text.subword_training import train_subwords
 from nmt.text.subwords import MARKS, SubwordModel
 
-KINDS = ("unigram", "bpe", "char")
-WORDS = ["anna", "banana", "and", "brand", "an", "ban", "bandana", "cabana", "canned", "bean", "dean", "candor"]
-TEXT = [" ".join(WORDS[(i * k + k) % len(WORDS)] for k in range(1, 7)) for i in range(60)]
+from .conftest import KINDS, TEXT, WORDS, train
+
 CHINESE = ["（你好），１２３。", "“引号”、《书名》……", "你好吗？我很好！", "１２３４５，６７８９。"]
-
-
-def train(text=TEXT, kind="unigram", vocabulary_size=60, **settings):
-    return train_subwords(text, kind=kind, vocabulary_size=vocabulary_size, **settings)
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def model(request):
-    return train(kind=request.param)
 
 
 def test_round_trip(model):
@@ -107,12 +93,6 @@ def test_a_vocabulary_of_one_target_language_has_no_symbol_for_it(model):
     assert (model.languages, model.language_prefix("gn"), model.language_prefix("")) == ((), (), ())
 
 
-def test_spans_that_are_known_by_their_form_shape_no_subword():
-    text = [f"{line} https://example.org/qqq" for line in TEXT]
-    assert not any("q" in piece for piece in train(text, marks=1).pieces)
-    assert any("q" in piece for piece in train(text).pieces)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("text", ["<tag0> anna", "<s> anna </s>", "<pad><unk>", "anna<tag15>"])
 def test_text_never_spells_a_reserved_id(kind, text):
@@ -129,75 +109,6 @@ def test_decode_drops_reserved_ids(model):
     assert model.decode(middle) == "anna and banana"
     assert model.decode([]) == ""
     assert "  " not in model.decode(model.encode("anna ☃ banana ☃"))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_byte_fallback_leaves_nothing_unknown(kind):
-    model = train(kind=kind, vocabulary_size=330, byte_fallback=True)
-    text = "anna ☃ banana\U0001f600 \n\0"
-    for row in (model.encode(text), *model.sample_batch([text], alpha=0.2, seed=3)):
-        assert model.unk_id not in row
-        assert model.decode(row) == text
-
-
-def test_strange_characters_neither_stop_training_nor_encoding():
-    model = train([*TEXT, "nul\0here", "line\nbreak", "block\u2585", "\ufeffmark", "\u2581", "x" * 100_000])
-    for text in ("nul\0here", "line\nbreak", "\u2585", "\u2581", "☃" * 5000):
-        assert isinstance(model.encode(text), list)
-        model.sample_batch([text], alpha=0.1, seed=1)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_training_is_deterministic_and_streams(kind):
-    assert train(kind=kind).to_bytes() == train(iter(TEXT), kind=kind).to_bytes()
-
-
-def test_large_corpora_are_sampled_alike_every_time():
-    lines = [f"anna{i} banana" for i in range(500)]
-    sampled = [train(lines[:count], max_sentences=50, vocabulary_size=200).digest for count in (500, 500, 50)]
-    assert sampled[0] == sampled[1] != sampled[2]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_vocabulary_larger_than_the_text_supports_is_lowered(kind, caplog):
-    with caplog.at_level(logging.WARNING, logger="nmt"):
-        model = train(["abc", "abd", "cde"], kind=kind, vocabulary_size=2000)
-    assert 20 < model.vocabulary_size < 60
-    assert (
-        f"subwords.vocabulary_size=2000 is more than this text supports; using {model.vocabulary_size}" in caplog.text
-    )
-    assert model.decode(model.encode("abc cde")) == "abc cde"
-
-
-def test_rare_characters_give_way_when_they_would_fill_the_vocabulary():
-    text = [*TEXT * 10, *(chr(0x4E00 + i) for i in range(200))]
-    model = train(text, vocabulary_size=50)
-    assert model.vocabulary_size <= 50
-    assert len(model.encode("banana")) < len("banana")
-    assert model.unk_id in model.encode(chr(0x4E00 + 199))
-    with pytest.raises(
-        SubwordError, match=r"vocabulary_size=50 is too small: characters and reserved ids alone need 2"
-    ):
-        train(text, vocabulary_size=50, character_coverage=1.0)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"text": []}, "subwords cannot be trained: the training text has no words; check the corpus files"),
-        ({"text": ["", "  ", "\u2581"]}, "subwords cannot be trained: the training text has no words"),
-        ({"vocabulary_size": 21}, "subwords.vocabulary_size=21 is too small: 20 ids are reserved; set at least 22"),
-        (
-            {"vocabulary_size": 100, "byte_fallback": True},
-            "subwords.vocabulary_size=100 is too small: 276 ids are reserved (256 for bytes); set at least 278",
-        ),
-    ],
-)
-def test_impossible_training_says_why(settings, message):
-    with pytest.raises(SubwordError) as caught:
-        train(**settings)
-    assert str(caught.value).startswith(message)
-    assert "\n" not in str(caught.value)
 
 
 def test_load_names_the_file_at_fault(tmp_path):
@@ -245,75 +156,6 @@ def test_batches_equal_single_sentences(model):
     assert model.encode_batch([]) == model.sample_batch([], alpha=0.1, seed=1) == []
 
 
-def test_alpha_zero_does_not_sample(model):
-    assert model.sample_batch(TEXT, alpha=0, seed=1) == model.encode_batch(TEXT)
-
-
-@pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_sampling_varies_and_still_spells_the_text(kind):
-    model = train(kind=kind)
-    rows = model.sample_batch(TEXT, alpha=0.3, seed=1)
-    assert rows != model.sample_batch(TEXT, alpha=0.3, seed=2)
-    assert rows != model.encode_batch(TEXT)
-    assert [model.decode(row) for row in rows] == TEXT
-
-
-def test_characters_leave_nothing_to_sample():
-    model = train(kind="char")
-    assert model.sample_batch(TEXT, alpha=0.3, seed=1) == model.encode_batch(TEXT)
-
-
-@pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_sampling_depends_on_its_arguments_alone(kind):
-    model, other = train(kind=kind), train(kind=kind)
-    wanted = model.sample_batch(TEXT, alpha=0.2, seed=7)
-    other.sample_batch(TEXT[::-1], alpha=0.4, seed=1)  # another history: other words, another alpha, another seed
-    assert other.sample_batch(TEXT, alpha=0.2, seed=7) == wanted
-    assert model.sample_batch(TEXT[:5], alpha=0.2, seed=7) == wanted[:5]
-    with ThreadPoolExecutor(4) as pool:
-        for rows in pool.map(lambda _: model.sample_batch(TEXT, alpha=0.2, seed=7), range(8)):
-            assert rows == wanted
-
-
-@pytest.mark.parametrize("kind", ["unigram", "bpe"])
-def test_sampling_is_the_same_in_another_process(kind, tmp_path):
-    model = train(kind=kind)
-    (tmp_path / "subwords.model").write_bytes(model.to_bytes())
-    code = (
-        "import sys, pathlib; from nmt.text.subwords import MARKS, SubwordModel\n"
-        "model = SubwordModel.load(pathlib.Path(sys.argv[1]))\n"
-        "print(model.sample_batch(sys.argv[2:], alpha=0.2, seed=7))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "subwords.model"), *TEXT], capture_output=True, check=True
-    )
-    assert done.stdout.decode().strip() == str(model.sample_batch(TEXT, alpha=0.2, seed=7))
-
-
-def test_sharp_unigram_sampling_is_the_best_segmentation():
-    model = train()
-    texts = [*TEXT, "☃ anna☃☃", ""]
-    best = model.encode_batch(texts)
-    assert model.sample_batch(texts, alpha=500, seed=1) == best
-
-
-def test_bpe_without_a_dropped_merge_is_the_plain_segmentation():
-    model = train(kind="bpe")
-    texts = [*TEXT, "☃ anna☃☃", "bananabanana"]
-    assert model.sample_batch(texts, alpha=1e-12, seed=1) == model.encode_batch(texts)
-
-
-def test_bpe_that_drops_every_merge_is_characters():
-    model = train(kind="bpe")
-    assert [len(row) for row in model.sample_batch(["anna"], alpha=1, seed=1)] == [len("▁anna")]
-
-
-def test_long_unbroken_text_samples_without_underflow():
-    model = train()
-    text = "banana" * 3000
-    assert model.decode(model.sample_batch([text], alpha=1.0, seed=1)[0]) == text
-
-
 def test_a_piece_that_is_no_utf8_is_told(tmp_path):
     """SentencePiece loads such a model, and fails where the piece is wanted."""
     data = bytearray(train().to_bytes())
@@ -356,18 +198,6 @@ def test_characters_that_no_subword_spells_are_named(kind):
     assert composing.unknown_characters("cafe\u0301 u\u0308") == "ü"
     spelling = train_subwords(lines, kind="unigram", vocabulary_size=330, byte_fallback=True)
     assert spelling.unknown_characters("漢 😀") == ""
-
-
-def test_characters_that_occur_alike_often_get_an_id_nearly_all():
-    """SentencePiece takes no coverage below 0.98, however small the vocabulary."""
-    characters = [chr(0x4E00 + number) for number in range(300)]
-    lines = ["".join(characters[start:] + characters[:start]) for start in range(0, 300, 10)]
-    model = train(lines, vocabulary_size=400)
-    assert model.vocabulary_size <= 400
-    spelt = sum(len(piece) == 1 for piece in model.pieces)
-    assert spelt >= 0.98 * 300
-    with pytest.raises(SubwordError, match=r"^subwords\.vocabulary_size=200 is too small: characters and reserved ids"):
-        train(lines, vocabulary_size=200)
 
 
 @pytest.mark.parametrize("kind", ["unigram", "bpe", "char"])

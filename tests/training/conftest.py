@@ -15,6 +15,7 @@ from nmt.config.choices import Precision
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.config.train import OptimizerConfig, SubwordsConfig, TrainConfig, TrainerConfig
+from nmt.training import subwords as subwords_module
 from nmt.training import trainer as trainer_module
 from nmt.training.run import run
 from nmt.training.state import load_state
@@ -270,3 +271,18 @@ def at_update(monkeypatch):
         monkeypatch.setattr(Trainer, "_update", patched)
 
     return install
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """Count how often subwords are trained, and on what."""
+    seen = []
+    original = subwords_module.train_subwords
+
+    def counted(sentences, **settings):
+        sentences = list(sentences)
+        seen.append(sentences)
+        return original(sentences, **settings)
+
+    monkeypatch.setattr(subwords_module, "train_subwords", counted)
+    return seen

@@ -1,6 +1,5 @@
 """What becomes of a run where the disk fails: at any of its changes, and before it starts."""
 
-import importlib.util
 import io
 import itertools
 import random
@@ -22,7 +21,8 @@ from nmt.training.run import run
 from nmt.training.state import load_state
 from nmt.training.validation import Validation
 
-HELPERS = Path(__file__).parents[1] / "system" / "faults.py"
+from ..system import faults as faults_module
+
 ADVICE = {
     "Full": "free some space and run the same command again",
     "Denied": "make it writable or choose another run_dir",
@@ -32,11 +32,8 @@ REASON = {"Full": "No space left on device", "Denied": "Permission denied"}
 
 @pytest.fixture(scope="session")
 def faults():
-    """The module tests/system/faults.py, which pytest's importlib mode puts on no path."""
-    specification = importlib.util.spec_from_file_location("nmt_faults", HELPERS)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    """The module tests/system/faults.py."""
+    return faults_module
 
 
 @pytest.fixture

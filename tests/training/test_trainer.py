@@ -1,4 +1,5 @@
-import json
+"""The loop of updates: what it learns, saves, repeats and resumes, and what ends it."""
+
 import math
 import signal
 from pathlib import Path
@@ -10,7 +11,6 @@ import torch
 from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Schedule
 from nmt.corpus.batches import BatchSource
-from nmt.errors import RunError
 from nmt.evaluation.metrics import Score
 from nmt.training import trainer as trainer_module
 from nmt.training.data import prepare
@@ -266,68 +266,6 @@ def test_without_an_average_the_bundle_has_the_raw_weights(make_config, train, s
     weights = load_bundle(run_dir / "last").model.state_dict()
     assert weights.keys() == state["model"].keys()
     assert all(torch.equal(weights[name], state["model"][name]) for name in weights)
-
-
-@pytest.fixture
-def broken_gradients(monkeypatch):
-    """Put an infinity into the gradient of some updates, and note the weights before and after each."""
-    weights = {}
-
-    def install(updates):
-        forward_backward, log = Trainer._forward_backward, Trainer._log
-
-        def broken(self, batch, stop=None):
-            loss = forward_backward(self, batch, stop)
-            if self.position.update + 1 in updates:
-                next(self.model.parameters()).grad.view(-1)[0] = math.inf
-                loss = loss._replace(smoothed=loss.smoothed * math.nan)
-            return loss
-
-        def noted(self, batch, loss, gradient_norm):
-            weights[self.position.update] = [p.detach().clone() for p in self.model.parameters()]
-            log(self, batch, loss, gradient_norm)
-
-        monkeypatch.setattr(Trainer, "_forward_backward", broken)
-        monkeypatch.setattr(Trainer, "_log", noted)
-        return weights
-
-    return install
-
-
-def test_gradients_that_are_not_finite_are_skipped(make_config, train, metrics, broken_gradients, same, capsys):
-    weights = broken_gradients({6, 7, 10})
-    run_dir = train(make_config(trainer__max_updates=12, trainer__log_every=1))
-    err = capsys.readouterr().err
-    for update in (6, 7, 10):
-        assert same(weights[update], weights[update - 1])
-        assert f"update {update} is skipped: its gradient is not finite\n" in err
-    for update in (2, 5, 8, 9, 11, 12):
-        assert not same(weights[update], weights[update - 1])
-    lines = metrics(run_dir, "train")
-    assert [line["update"] for line in lines] == list(range(1, 13))
-    assert [line["gradient_norm"] is None for line in lines] == [line["update"] in (6, 7, 10) for line in lines]
-    assert all(weight.isfinite().all() for weight in load_bundle(run_dir / "last").model.parameters())
-
-
-def test_metrics_stay_json_when_a_loss_is_not_a_number(make_config, train, broken_gradients):
-    broken_gradients({3})
-    run_dir = train(make_config(trainer__max_updates=8, trainer__log_every=2))
-    for line in (run_dir / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-        values = json.loads(line, parse_constant=pytest.fail)
-        assert values["kind"] == "validation" or 2 < values["loss"] < 6
-
-
-def test_twenty_gradients_in_a_row_end_the_run_with_its_bundles_whole(make_config, train, saved, broken_gradients):
-    config = make_config(trainer__max_updates=60)
-    broken_gradients({*range(3, 22), *range(23, 50)})  # nineteen, then a sound one, then too many
-    with pytest.raises(RunError) as error:
-        train(config)
-    assert str(error.value) == (
-        "training diverged: 20 updates in a row were skipped (trainer.max_skipped), the last one, 42, because its "
-        "gradient is not finite; lower optimizer.lr, or set trainer.precision=fp32"
-    )
-    assert saved(config.run_dir)["position"]["update"] == 40
-    assert load_bundle(Path(config.run_dir) / "last").metadata["updates"] == 40
 
 
 def test_overfitting_is_told_once_also_by_a_run_that_goes_on(make_config, train, monkeypatch, at_update):

@@ -1,6 +1,5 @@
 """Trainings of several language pairs, from the texts to what translates."""
 
-import random
 import signal
 from collections import Counter
 
@@ -8,10 +7,8 @@ import pytest
 import torch
 
 from nmt.bundle.loading import load
-from nmt.bundle.networks import build_network
-from nmt.bundle.weights import Bundle, load_bundle
+from nmt.bundle.weights import load_bundle
 from nmt.config.choices import Precision
-from nmt.config.pairs import LanguagePair
 from nmt.corpus.pairs import resolve_pair
 from nmt.corpus.reader import read_pairs
 from nmt.errors import ConfigError, CorpusError
@@ -20,63 +17,9 @@ from nmt.training.data import prepare
 from nmt.training.lexicon import align_text
 from nmt.training.run import run
 from nmt.training.trainer import Trainer
-from nmt.training.transfer import take_over
-from nmt.translation.request import Request
 from nmt.translation.translator import Translator
 
-WORDS = ("perro", "casa", "rojo", "viejo", "grande", "camina", "duerme", "cerca", "agua", "sol")
-GUARANI, SHIPIBO, BACK = LanguagePair("es", "gn"), LanguagePair("es", "shp"), LanguagePair("gn", "es")
-
-
-def translated(line, target):
-    """Word by word: every language has words of its own."""
-    return " ".join(f"{word[::-1]}{'oi' if target == 'gn' else 'ka'}" for word in line.split())
-
-
-def network_of(config, data):
-    return build_network(config.task, config.model, data.source_subwords, data.target_subwords)
-
-
-def log_of(config):
-    return (config.directory / "train.log").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory, write_lines):
-    folder = tmp_path_factory.mktemp("pairs")
-    draw = random.Random(1)
-    for pair, count in ((GUARANI, 160), (SHIPIBO, 40)):
-        (folder / str(pair)).mkdir()
-        for part, size in (("train", count), ("dev", 6)):
-            lines = [" ".join(draw.choices(WORDS, k=draw.randint(2, 5))) for _ in range(size)]
-            write_lines(folder / str(pair) / f"{part}.es", lines)
-            write_lines(folder / str(pair) / f"{part}.{pair.target}", [translated(each, pair.target) for each in lines])
-    return folder
-
-
-@pytest.fixture
-def pairs_config(make_config, texts):
-    def make(run_dir="run", **changes):
-        settings = {
-            "corpus__train": f"{texts}/train",
-            "corpus__valid": f"{texts}/dev",
-            "corpus__pairs": ["es-gn", "es-shp"],
-            "corpus__source": "",
-            "corpus__target": "",
-            "auto": False,
-            "trainer__max_updates": 12,
-            "trainer__validate_every": 6,
-            "subwords__vocabulary_size": 110,
-            "model__lexicon_size": 3,
-        }
-        return make_config(run_dir, **(settings | changes))
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return tmp_path_factory.mktemp("trained")
+from .conftest import BACK, GUARANI, SHIPIBO, WORDS, log_of, network_of
 
 
 def test_each_pair_is_told_apart_and_has_its_share(pairs_config):
@@ -217,67 +160,6 @@ def test_lexicons_and_shortlists_offer_words_of_the_language_that_is_asked_for(p
                 assert found == endings(weights, to, lines)
     with pytest.raises(ConfigError, match="no training text of the target language shp for the shortlist"):
         learn_shortlist(weights, text[:1], size=4, languages=["gn"])
-
-
-def test_a_child_goes_on_with_one_pair_of_its_parent(pairs_config, make_config, texts):
-    parent = pairs_config("parent", trainer__max_updates=2, trainer__validate_every=2)
-    run(parent)
-    start = {"init_from": str(parent.directory / "best"), "trainer__max_updates": 1, "trainer__validate_every": 1}
-    child = pairs_config("child", corpus__pairs=["es-shp"], **start)
-    run(child, chosen={"corpus.pairs"})
-    bundle = load_bundle(child.directory / "best")
-    assert (bundle.pairs, bundle.target_language) == ((SHIPIBO,), "shp")
-    assert bundle.source_subwords.languages == ("gn", "shp")
-    assert Translator(bundle).translate(["agua sol"])[0].text
-    one = pairs_config("one", corpus__pairs=[], corpus__source="es", corpus__target="gn", **start)
-    one.corpus.train, one.corpus.valid = f"{texts}/es-gn/train", f"{texts}/es-gn/dev"
-    told = r"translates into gn, shp: name the languages with corpus.pairs=\[es-gn\] instead of corpus.source and"
-    with pytest.raises(ConfigError, match=told):
-        run(one)
-    with pytest.raises(ConfigError, match=r"the target language es, and .* translates into gn, shp alone"):
-        run(pairs_config("back", corpus__pairs=["gn-es"], **start))
-
-
-def test_a_child_of_subwords_of_its_own_may_have_any_languages(pairs_config, texts):
-    parent = pairs_config("parent", trainer__max_updates=2, trainer__validate_every=2)
-    run(parent)
-    start = {"subwords__inherit": False, "trainer__max_updates": 1, "trainer__validate_every": 1}
-    one = pairs_config("one", corpus__pairs=[], corpus__source="gn", corpus__target="es", **start)
-    one.corpus.train, one.corpus.valid = f"{texts}/es-gn/train", f"{texts}/es-gn/dev"
-    one.init_from = str(parent.directory / "best")
-    run(one, chosen={"auto"})
-    assert f"init_from={one.init_from} was not trained to translate gn-es" in log_of(one)
-    bundle = load_bundle(one.directory / "best")
-    assert (bundle.pairs, bundle.target_language, bundle.source_subwords.languages) == ((), "es", ())
-    assert bundle.model.lexicon.targets.shape == (bundle.source_subwords.vocabulary_size, 3)
-    # And the other way: a parent of one pair, a child of several.
-    several = pairs_config("several", init_from=str(one.directory / "best"), **start)
-    run(several, chosen={"auto"})
-    assert f"init_from={several.init_from} was not trained to translate es-gn, es-shp" in log_of(several)
-    bundle = load_bundle(several.directory / "best")
-    assert bundle.model.lexicon.targets.shape == (2 * bundle.source_subwords.vocabulary_size, 3)
-    assert Translator(bundle).translate([Request("agua sol", to="shp")])[0].text
-
-
-def test_symbols_of_languages_come_from_those_of_the_parent(pairs_config):
-    old, child = (pairs_config(corpus__pairs=pairs) for pairs in (["es-gn", "es-shp"], ["es-gn", "gn-es"]))
-    data, old_data = prepare(child), prepare(old)
-    networks = [network_of(old, old_data), network_of(child, data)]
-    parent = Bundle(
-        model=networks[0],
-        config=old.model,
-        source_subwords=old_data.source_subwords,
-        target_subwords=old_data.target_subwords,
-        source_language="es",
-        target_language="",
-    )
-    take_over(networks[1], parent, data=data, config=child)
-    before, now = (network.target_embedding.weight.detach() for network in networks)
-    gn, shp, own_gn, own_es = before[20], before[21], now[20], now[21]
-    assert data.source_subwords.languages == ("gn", "es")
-    assert torch.equal(own_gn, gn)
-    assert torch.allclose(own_es / own_es.norm(), (gn + shp) / (gn + shp).norm())
-    assert own_es.norm().item() == pytest.approx(((gn.norm() + shp.norm()) / 2).item())
 
 
 def test_augmentation_and_copies_keep_languages_apart(pairs_config):
