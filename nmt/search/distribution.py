@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nmt.search.arrays import Continuations, Floats, Ints
-from nmt.search.rules import Prefix, Rule, allowed_by
+from nmt.search.rules import Prefix, Rule, all_ids_at_risk, allowed_by
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,20 @@ def forbid(scores: Floats, ids: Ints | None, rules: Sequence[Rule], prefix: Pref
         rules: what may be emitted.
         prefix: what has been emitted.
     """
-    _, places, columns = scores.shape
-    possible = np.flatnonzero(scores > -np.inf)
-    rows, tokens = np.divmod(possible, columns)
-    sentences, slots = np.divmod(rows, places)
-    if ids is not None:
-        tokens = ids[sentences, tokens]
-    allowed = allowed_by(rules, Continuations(sentences, slots, tokens, scores.reshape(-1)[possible]), prefix)
+    at_risk = all_ids_at_risk(rules, prefix)
+    if at_risk is None:
+        sentences, slots, columns = np.nonzero(scores > -np.inf)
+    else:
+        # Few ids of a vocabulary: all others need not be looked at.
+        is_at_risk = np.isin(np.arange(scores.shape[2]) if ids is None else ids, at_risk)
+        rows, risky = np.nonzero(np.broadcast_to(is_at_risk, (len(scores), scores.shape[2])))
+        chosen, slots = np.nonzero(scores[rows, :, risky] > -np.inf)
+        sentences, columns = rows[chosen], risky[chosen]
+    tokens = columns if ids is None else ids[sentences, columns]
+    found = Continuations(sentences, slots, tokens, scores[sentences, slots, columns])
+    allowed = allowed_by(rules, found, prefix)
     if allowed is not None:
-        scores.reshape(-1)[possible[~allowed]] = -np.inf
+        scores[sentences[~allowed], slots[~allowed], columns[~allowed]] = -np.inf
 
 
 def probabilities(scores: Floats, sampling: Sampling) -> Floats:

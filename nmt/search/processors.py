@@ -109,6 +109,8 @@ def process(
     if not step.normalized:
         peaks = log_probs.max(-1, keepdims=True)
         log_probs = log_probs - peaks - np.log(np.exp(log_probs - peaks).sum(-1, keepdims=True))
+    if not processors:
+        return Step(log_probs, step.weights, step.state, ids, normalized=True), np.broadcast_to(0.0, log_probs.shape)
     scores = log_probs.copy()
     for each in processors:
         scores = each.process(scores, ids, prefix, constraints)

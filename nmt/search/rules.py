@@ -52,6 +52,16 @@ class Rule(Protocol):
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """Tell whether many positions (T, B, K), after prefixes of `length` tokens, are beyond question."""
 
+    def ids_at_risk(self, prefix: Prefix) -> Ints | None:
+        """Name the ids that it may forbid at this step; None: any. Of others it need not be asked."""
+
+
+def all_ids_at_risk(rules: Sequence[Rule], prefix: Prefix) -> Ints | None:
+    """Name the ids that some rule may forbid at this step; None: any."""
+    ids = [rule.ids_at_risk(prefix) for rule in rules]
+    known = [each for each in ids if each is not None]
+    return np.concatenate([np.empty(0, dtype=np.int64), *known]) if len(known) == len(ids) else None
+
 
 def allowed_by(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:
     """(M,) what every rule allows; None: everything."""
@@ -74,6 +84,7 @@ class Forbidden:
         self._allowed = np.ones(max(forbidden, default=0) + 2, dtype=np.bool_)
         self._allowed[forbidden] = False
         self._last = len(self._allowed) - 1
+        self._forbidden = np.array(forbidden, dtype=np.int64)
 
     def allowed(self, found: Continuations, prefix: Prefix) -> Bools | None:
         """See `Rule`."""
@@ -83,6 +94,10 @@ class Forbidden:
         """See `Rule`."""
         allowed = self._among(tokens)
         return allowed is None or bool(allowed.all())
+
+    def ids_at_risk(self, prefix: Prefix) -> Ints | None:
+        """See `Rule`."""
+        return self._forbidden
 
     def _among(self, tokens: Ints) -> Bools | None:
         if tokens.min(initial=self._last) >= self._last:  # special symbols have the lowest ids: nearly always
@@ -105,6 +120,10 @@ class MinimumLength:
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """See `Rule`."""
         return self._eos_id not in tokens[: max(0, self._tokens - length)]
+
+    def ids_at_risk(self, prefix: Prefix) -> Ints | None:
+        """See `Rule`."""
+        return np.array([self._eos_id] if prefix.length < self._tokens else [], dtype=np.int64)
 
 
 class OwnMarks:
@@ -129,6 +148,10 @@ class OwnMarks:
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """See `Rule`; what the source has is not known here."""
         return not len(self._among(tokens.reshape(-1)))
+
+    def ids_at_risk(self, prefix: Prefix) -> Ints | None:
+        """See `Rule`."""
+        return np.arange(self._ids.start, self._ids.stop)
 
     def _among(self, tokens: Ints) -> Ints:
         """Find the marks among tokens (M,): where they stand."""
@@ -161,3 +184,7 @@ class NoRepeatNgram:
     def allows_all(self, tokens: Ints, length: int) -> bool:
         """See `Rule`; what came before is not known here."""
         return False
+
+    def ids_at_risk(self, prefix: Prefix) -> Ints | None:
+        """See `Rule`."""
+        return np.empty(0, dtype=np.int64) if prefix.length < self._size else None

@@ -200,7 +200,7 @@ class Stepper:
         if processed.shortlist is not None:
             tokens = np.take_along_axis(processed.shortlist, columns, axis=1)
         # What an empty place takes is -inf; elsewhere it is what the model says.
-        log_probs = np.take_along_axis(scores - added, columns[..., None], -1)[..., 0]
+        log_probs = np.subtract(*(np.take_along_axis(each, columns[..., None], -1)[..., 0] for each in (scores, added)))
         parents = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
         totals = frontier.totals + log_probs
         return Growth(tokens[None], parents[None], totals[None], step.state, follows=True, weights=weights)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nmt.search.distribution import Sampling, draw, forbid, probabilities
-from nmt.search.rules import Forbidden, NoRepeatNgram, Prefix
+from nmt.search.interface import Constraints
+from nmt.search.rules import Forbidden, MinimumLength, NoRepeatNgram, OwnMarks, Prefix
 
 TABLE = np.array([0.1, 0.4, 0.05, 0.25, 0.2])
 
@@ -83,3 +84,32 @@ def test_rules_take_columns_away_by_their_ids():
     prefix.forced = np.array([False, True])
     forbid(whole, None, [Forbidden([7])], prefix)
     assert np.argwhere(whole == -np.inf).tolist() == [[0, 0, 3], [0, 0, 7]]
+
+
+class Asked:
+    """A rule that is asked about every id."""
+
+    def __init__(self, rule):
+        self.allowed = rule.allowed
+
+    def ids_at_risk(self, prefix):
+        return None
+
+
+@pytest.mark.parametrize("with_ids", [False, True])
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_a_rule_need_not_be_asked_about_ids_that_it_never_forbids(with_ids, length):
+    draws = np.random.default_rng(length)
+    scores = draws.normal(size=(3, 2, 12))
+    scores[draws.random(scores.shape) < 0.2] = -np.inf
+    ids = np.sort(np.array([draws.permutation(20)[:12] for _ in range(3)])) if with_ids else None
+    tokens = draws.integers(0, 12, (3, 2, length))
+    prefix = Prefix(np.arange(3), length, lambda: tokens, constraints=[Constraints(marks=(5,)), *[Constraints()] * 2])
+    prefix.forced = np.array([False, False, True])
+    rules = [Forbidden([0, 7]), MinimumLength(2, eos_id=2), OwnMarks(range(4, 7)), NoRepeatNgram(2)]
+    for few in (rules[:1], rules[:3], rules, []):
+        found, expected = scores.copy(), scores.copy()
+        forbid(found, ids, few, prefix)
+        forbid(expected, ids, [*map(Asked, few)], prefix)
+        assert np.array_equal(found, expected)
+        assert (length > 0 or not few) or (found[:2] == -np.inf).sum() > (scores[:2] == -np.inf).sum()

@@ -99,6 +99,9 @@ class Watch:
     def allows_all(self, tokens, length):
         return False
 
+    def ids_at_risk(self, prefix):
+        return None
+
 
 @pytest.mark.parametrize("search", [greedy_search, beam_search])
 def test_what_is_beyond_question_is_not_asked(tables, search):
