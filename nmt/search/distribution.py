@@ -59,7 +59,9 @@ def probabilities(scores: Floats, sampling: Sampling) -> Floats:
     then the fewest of the largest whose sum is at least top_p. Of equals the one in the lower column counts as larger.
     """
     peaks = scores.max(-1, keepdims=True)
-    weights = np.exp((scores - np.where(peaks > -np.inf, peaks, 0.0)) / sampling.temperature)
+    weights = np.asarray(scores - np.where(peaks > -np.inf, peaks, 0.0))
+    weights /= sampling.temperature
+    np.exp(weights, out=weights)
     if sampling.top_k or sampling.top_p < 1:
         order = np.argsort(-weights, axis=-1, kind="stable")
         ranked = np.take_along_axis(weights, order, -1)
@@ -70,7 +72,15 @@ def probabilities(scores: Floats, sampling: Sampling) -> Floats:
         weights = np.zeros_like(weights)
         np.put_along_axis(weights, order, ranked, -1)
     sums = weights.sum(-1, keepdims=True)
-    return np.asarray(weights / np.where(sums > 0, sums, 1.0))
+    weights /= np.where(sums > 0, sums, 1.0)
+    return weights
+
+
+def draw_sampled(scores: Floats, sampling: Sampling, uniforms: Floats) -> Ints:
+    """Draw a column for every place from processed scores: (B, K, V), numbers in [0, 1) (B, K) → (B, K)."""
+    # One sentence after the other, whose numbers stay in the processor's cache.
+    rows = (slice(row, row + 1) for row in range(len(scores)))
+    return np.concatenate([draw(probabilities(scores[row], sampling), uniforms[row]) for row in rows])
 
 
 def draw(shares: Floats, uniforms: Floats) -> Ints:

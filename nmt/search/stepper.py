@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nmt.search.allocation import allocated_candidates
 from nmt.search.arrays import Bools, Continuations, Floats, Ints, Operations, operations_for
 from nmt.search.candidates import best_candidates, not_numbers
-from nmt.search.distribution import draw, forbid, probabilities
+from nmt.search.distribution import draw_sampled, forbid
 from nmt.search.frontier import Frontier, Growth, Pool
 from nmt.search.history import History
 from nmt.search.interface import Constraints, Hypothesis, State, StepLike, StepModel, Taken
@@ -195,7 +195,7 @@ class Stepper:
         if not np.isfinite(scores.max(-1)).all():
             raise not_numbers(frontier.length + 1)
         forbid(scores, processed.shortlist, options.rules, prefix)
-        columns = draw(probabilities(scores, options.sampling), uniforms)
+        columns = draw_sampled(scores, options.sampling, uniforms)
         tokens = columns
         if processed.shortlist is not None:
             tokens = np.take_along_axis(processed.shortlist, columns, axis=1)
