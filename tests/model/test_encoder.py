@@ -50,6 +50,21 @@ def test_reading_over_frozen_padding_equals_reading_packed(cell, lengths, dtype)
         assert not slope[length:].any()
 
 
+@pytest.mark.parametrize("size", [5, 15, 16, 31])
+def test_frozen_padding_makes_no_odd_input(size, monkeypatch):
+    """A layer in bf16 is three times as slow where its inputs are odd."""
+    cell, widths = cell_named("lstm"), []
+
+    def sweep(inputs, weights, **settings):
+        widths.extend([inputs.size(-1), weights[0].size(-1)])
+        return type(cell).sweep(cell, inputs, weights, **settings)
+
+    monkeypatch.setattr(cell, "sweep", sweep)
+    layer = cell.layer(size, H, bidirectional=True)
+    cell.read_frozen(layer, torch.randn(2, 3, size), torch.tensor([3, 1]))
+    assert widths == [16 * (size // 16 + 1)] * 2
+
+
 @pytest.mark.parametrize(
     ("cell", "read"), [("lstm", None), ("lstm", "packed"), ("gru", None), ("gru", "packed"), ("rnn", None)]
 )
