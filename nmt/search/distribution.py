@@ -46,8 +46,8 @@ def forbid(scores: Floats, ids: Ints | None, rules: Sequence[Rule], prefix: Pref
         chosen, slots = np.nonzero(scores[rows, :, risky] > -np.inf)
         sentences, columns = rows[chosen], risky[chosen]
     tokens = columns if ids is None else ids[sentences, columns]
-    found = Continuations(sentences, slots, tokens, scores[sentences, slots, columns])
-    allowed = allowed_by(rules, found, prefix)
+    continuations = Continuations(sentences, slots, tokens, scores[sentences, slots, columns])
+    allowed = allowed_by(rules, continuations, prefix)
     if allowed is not None:
         scores[sentences[~allowed], slots[~allowed], columns[~allowed]] = -np.inf
 

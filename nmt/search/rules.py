@@ -59,8 +59,8 @@ class Rule(Protocol):
 def all_ids_at_risk(rules: Sequence[Rule], prefix: Prefix) -> Ints | None:
     """Name the ids that some rule may forbid at this step; None: any."""
     ids = [rule.ids_at_risk(prefix) for rule in rules]
-    known = [each for each in ids if each is not None]
-    return np.concatenate([np.empty(0, dtype=np.int64), *known]) if len(known) == len(ids) else None
+    named = [each for each in ids if each is not None]
+    return np.concatenate([np.empty(0, dtype=np.int64), *named]) if len(named) == len(ids) else None
 
 
 def allowed_by(rules: Sequence[Rule], found: Continuations, prefix: Prefix) -> Bools | None:
