@@ -39,7 +39,11 @@ def with_manifest(config: dict[str, Any], contents: Iterable[tuple[str, bytes]])
 
 def manifest_of(config: Mapping[str, Any]) -> Manifest:
     """Read the manifest; nothing in a bundle of before; KeyError and the like where it is damaged."""
-    return {name: Written(entry["bytes"], entry["sha256"]) for name, entry in config.get("files", {}).items()}
+    manifest = {name: Written(entry["bytes"], entry["sha256"]) for name, entry in config.get("files", {}).items()}
+    for name, written in manifest.items():
+        if type(written.bytes) is not int or not isinstance(written.sha256, str):
+            raise TypeError(f"files: {name!r} has no number of bytes and checksum")
+    return manifest
 
 
 def damage(path: Path, name: str, manifest: Manifest) -> str | None:

@@ -166,3 +166,12 @@ def test_what_a_newer_nmt_notes_of_a_file_is_ignored(best):
         entry["blake3"] = "00"
     (best / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert load(best).files == manifest_of(config)
+
+
+@pytest.mark.parametrize(("key", "value"), [("bytes", "12"), ("bytes", True), ("bytes", None), ("sha256", 12)])
+def test_a_manifest_of_another_kind_of_value_is_told(best, key, value):
+    config = config_of(best)
+    config["files"]["model.safetensors"][key] = value
+    (best / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"config\.json.*files: 'model\.safetensors' has no number of bytes and checksum"):
+        load_bundle(best)
