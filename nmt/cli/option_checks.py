@@ -27,7 +27,8 @@ def option_name(name: str) -> str:
 
 _ALL = frozenset(SEARCH)
 _OF_TRANSLATION = {
-    *("mbr_samples", "max_length_ratio", "source_tag", "to", "source_language", "protect", "check_numbers", "terms")
+    *("mbr_samples", "max_length_ratio", "source_tag", "to", "source_language", "protect", "check_numbers", "terms"),
+    "capitals",
 }
 """The settings of search that are for translations alone."""
 _OF_WORDS = frozenset(("batch_size", "max_source_tokens"))

@@ -53,6 +53,8 @@ class SearchConfig:
     """bring URLs, addresses, @names, #tags, placeholders and what the vocabulary cannot spell through as they are"""
     check_numbers: bool = True
     """translate a line again where a number of its source is gone, with that number protected"""
+    capitals: bool = True
+    """read a line in capitals as its words are usually written, and write its translation in capitals"""
     terms: TermMode = TermMode.soft
     """what a glossary is: soft (its targets are favoured, and may inflect) or hard (each is written in a given form)"""
     min_length: int = field(default=0, metadata=within(0, 1_000_000))

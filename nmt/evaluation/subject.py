@@ -110,7 +110,7 @@ class Subject:
         order = order or range(len(self.lines))
         settings: SearchConfig = self.bundle.search.by_beam(beam)
         # Promises are about search: a translation is what it found, and no line is searched twice.
-        search = dataclasses.replace(settings, batch_size=batch, protect=False, check_numbers=False)
+        search = dataclasses.replace(settings, batch_size=batch, protect=False, check_numbers=False, capitals=False)
         bundle = dataclasses.replace(self.bundle, model=model) if model else self.bundle
         translations = Translator(bundle, search=search).translate([self.lines[i] for i in order])
         by_line = dict(zip(order, translations, strict=True))

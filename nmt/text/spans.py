@@ -15,7 +15,7 @@ from nmt.text.subwords import MARKS, SubwordModel
 
 _NAME = rf"[^\W{UNSPACED}]"  # names end where a script without spaces begins
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
-_MAYBE = re.compile(rf"[@#%{{&{MARKS[0]}-{MARKS[-1]}]|://|www\.")
+_MAYBE = re.compile(rf"[@#%{{&{MARKS[0]}-{MARKS[-1]}]|://|(?i:www\.)")
 """What every span has that is known by its form; looking for it is faster."""
 _SEPARATED = re.compile(r"\d[.,]\d")
 _INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")
@@ -110,8 +110,8 @@ def spelt_by(subwords: SubwordModel) -> frozenset[str] | None:
 def _forms() -> re.Pattern[str]:
     """Compile the pattern of all forms when a line first may have one, since that takes a tenth of a second."""
     return re.compile(
-        rf"""(?P<url> (?<![A-Za-z0-9])(?:https?|ftps?|file|wss?)://[^\s<>"{UNSPACED}\u3000-\u303f\uff00-\uffef]+
-                    | (?<![A-Za-z0-9])www\.[^\s<>"{UNSPACED}\u3000-\u303f\uff00-\uffef]+)
+        rf"""(?P<url> (?<![A-Za-z0-9])(?i:https?|ftps?|file|wss?)://[^\s<>"{UNSPACED}\u3000-\u303f\uff00-\uffef]+
+                    | (?<![A-Za-z0-9])(?i:www\.)[^\s<>"{UNSPACED}\u3000-\u303f\uff00-\uffef]+)
           | (?P<mail> (?<![\w.+-])[\w.+-]{{0,63}}\w@\w[\w-]*(?:\.\w[\w-]*)+ )
           | (?P<braces> [$\#%]?\{{\{{[^\s{{}}]{{0,64}}\}}\}} | [$\#%]?\{{[^\s{{}}]{{0,64}}\}} )
           | (?P<printf> (?<![\d%])%(?:\(\w+\)|\d+\$)?[-+\#0]*\d*(?:\.\d+)?(?:hh|h|ll|l|q|j|z|t)?[diouxXeEfFgGcrsap@]

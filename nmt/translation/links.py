@@ -17,9 +17,11 @@ from nmt.text.scripts import is_unspaced
 from nmt.text.spans import Place, find_spans
 from nmt.text.subwords import MARKS, SPACE, SubwordModel
 from nmt.text.vocabulary import subwords_of
+from nmt.translation.capitals import Capitals
 from nmt.translation.languages import source_prefix
 from nmt.translation.model import Translating
 from nmt.translation.protection import ProtectedLine, Protector
+from nmt.translation.request import Request
 from nmt.translation.rows import Row, RowTranslator
 
 _ATTACHED = "\u200c\u200d\u00ad"
@@ -45,14 +47,16 @@ class Linker:
         self._source, self._target = subwords_of(bundle.source_subwords), subwords_of(bundle.target_subwords)
         self._rows = RowTranslator(bundle, search, n_best=1, with_weights=True)
         self._protector = Protector(self._source, self._target)
-        self._bundle, self._search = bundle, search
+        self._bundle, self._search, self._capitals = bundle, search, Capitals(bundle, search)
 
     def link(self, pairs: Sequence[tuple[str, str]], languages: Sequence[str | None] = ()) -> list[Links]:
         """Link the units of each pair of a text and its translation, into one of `languages`; empty: as always."""
-        lines = [self._protector.protect(source) for source, _ in pairs]
-        targets = [line.with_marks(target) for line, (_, target) in zip(lines, pairs, strict=True)]
+        languages = languages or [None] * len(pairs)
+        read = [self._read(*pair, to) for pair, to in zip(pairs, languages, strict=True)]
+        lines = [self._protector.protect(source) for source, _ in read]
+        targets = [line.with_marks(target) for line, (_, target) in zip(lines, read, strict=True)]
         asked: list[tuple[Row, list[int]]] = []
-        prefixes = [source_prefix(self._bundle, self._search, to=to) for to in languages or [None] * len(pairs)]
+        prefixes = [source_prefix(self._bundle, self._search, to=to) for to in languages]
         for line, target, before in zip(lines, targets, prefixes, strict=True):
             ids = tuple(self._source.encode(line.given)[: self._search.max_source_tokens])
             asked.append((Row(before, ids, Constraints(), 1), self._target.encode(line.without_unknown(target))))
@@ -72,6 +76,11 @@ class Linker:
                 weights = 1e-6 * weights + rows.T @ token_weights @ np.roll(columns, len(prefixes[number]), axis=0)
             links.append(Links(*units, weights + _same(*pair, *units)))
         return links
+
+    def _read(self, source: str, target: str, to: str | None) -> tuple[str, str]:
+        """Write a pair in capitals as the model translated it."""
+        usual = self._capitals.usual(Request(source, prefix=target, to=to)) if self._search.capitals else None
+        return (usual.text, usual.prefix) if usual is not None else (source, target)
 
     def _tokens(self, text: str, marked: str, line: ProtectedLine, subwords: SubwordModel) -> list[int]:
         """Say which token each character of a text is of; -1: none."""

@@ -1,7 +1,6 @@
 """Translator: requests → batches of subwords → search → translations; same count, same order.
 
-A request's translation is a function of that request alone (in fp32): not of its neighbours, the batch size or the
-order.
+A request's translation is a function of that request alone (in fp32), whatever its neighbours and their order are.
 """
 
 import threading
@@ -18,6 +17,7 @@ from nmt.text.terms import Term
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
+from nmt.translation.capitals import Capitals
 from nmt.translation.languages import source_prefix
 from nmt.translation.layers import Layer, layered
 from nmt.translation.model import Translating
@@ -87,8 +87,8 @@ class Translator:
         )
         self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
         self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
-        self._deadline, self._answer = deadline, layered(self._translate, ())
-        self._waiting: list[tuple[Request, Future[Translation]]] = []
+        self._answer = layered(self._translate, (Capitals(bundle, self.search),) if self.search.capitals else ())
+        self._deadline, self._waiting = deadline, list[tuple[Request, Future[Translation]]]()
         self._queue, self._computing = threading.Lock(), threading.Lock()
         self._timer: threading.Timer | None = None
 

@@ -173,5 +173,7 @@ def test_a_manifest_of_another_kind_of_value_is_told(best, key, value):
     config = config_of(best)
     config["files"]["model.safetensors"][key] = value
     (best / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(BundleError, match=r"config\.json.*files: 'model\.safetensors' has no number of bytes and checksum"):
+    with pytest.raises(
+        BundleError, match=r"config\.json.*files: 'model\.safetensors' has no number of bytes and checksum"
+    ):
         load_bundle(best)

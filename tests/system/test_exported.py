@@ -44,6 +44,16 @@ def test_int8_translates_as_well_as_fp32(exported, beam_size):
     assert abs(scores["int8"] - scores["fp32"]) < 1, scores
 
 
+def test_lines_in_capitals_are_translated_as_well_as_others(exported):
+    source, reference = ([line.upper() for line in read_lines(CORPUS / f"test.{side}")][:250] for side in ("en", "de"))
+    scores = {}
+    for capitals in (True, False):
+        translator = nmt.load(exported, precision="int8", threads=1, capitals=capitals)
+        scores[capitals] = nmt.evaluate(translator, source, reference).scores[0].value
+    assert scores[True] > 93, scores
+    assert scores[False] < 5, scores
+
+
 def test_alignments_follow_the_words(exported):
     """Names and numbers are spelt alike on both sides: each is aligned with itself."""
     translator = nmt.load(exported, alignments=True, threads=1)

@@ -1,0 +1,99 @@
+"""Lines in capitals: their words as they are usually written, and a translation in capitals again.
+
+A model that never saw A DOG RUNS spells it letter by letter. Its subwords tell how a word is usually written: of dog,
+Dog and DOG it knows the one best that it needs the fewest subwords for.
+"""
+
+import functools
+import re
+from collections.abc import Iterator
+
+from nmt.text.spans import find_spans, without_spans
+from nmt.text.subwords import SubwordModel
+
+_LETTERS = re.compile(r"([^\W\d_]+)")
+_SENTENCE_ENDS = re.compile(r"[.!?…][\"'”’»)\]]*$")
+_FEWEST = 2
+"""Capitals of a line in capitals: one may begin a sentence."""
+_LONGEST = 100
+"""Characters of a word; a longer one is none, and is not looked at part by part."""
+_TURKIC = frozenset(("tr", "tur", "az", "aze", "azj", "azb", "crh", "gag"))
+"""Languages whose i keeps its dot as a capital, and whose I has none as a small letter."""
+
+
+def is_in_capitals(text: str) -> bool:
+    """Tell whether all letters of a text are capitals, protected spans aside."""
+    text = without_spans(text)
+    return text.isupper() and sum(map(str.isupper, text)) >= _FEWEST
+
+
+def in_capitals(text: str, language: str) -> str:
+    """Write a text of a language in capitals; protected spans stay as they are."""
+    parts, last = [], 0
+    for start, end in [*find_spans(text, None), (len(text), len(text))]:
+        parts += [_upper(text[last:start], language), text[start:end]]
+        last = end
+    return "".join(parts)
+
+
+class UsualCase:
+    """Writes lines in capitals as a vocabulary knows their words best."""
+
+    def __init__(self, subwords: SubwordModel, language: str) -> None:
+        """Take the vocabulary of a language."""
+        self._subwords, self._language = subwords, language
+        self._known_word = functools.lru_cache(maxsize=4096)(self._best_known)
+
+    def written(self, text: str) -> str:
+        """Write a line in its usual case, as far as that is known; each word stays one."""
+        return "".join(self._words(text))
+
+    def _words(self, text: str) -> Iterator[str]:
+        spans, place, begins = find_spans(text, None), 0, True  # begins: the next word begins a sentence
+        for word in re.split(r"(\s+)", text):
+            end = place + len(word)
+            if not word or word.isspace():
+                yield word
+            elif any(place < span.end and span.start < end for span in spans):
+                yield word
+                begins = False
+            else:
+                yield self._known_word(word, begins)
+                begins = bool(_SENTENCE_ENDS.search(word)) or (begins and not _LETTERS.search(word))
+            place = end
+
+    def _best_known(self, word: str, begins: bool) -> str:
+        """Write each run of letters of a word in the case in which the whole is known best, from left to right.
+
+        Of equals, small letters are taken. The first word of a sentence has a capital, unless the vocabulary has none.
+        """
+        if len(word) > _LONGEST:
+            return _lower(word, self._language)
+        parts = _LETTERS.split(word)  # every second one is of letters
+        small = [_lower(part, self._language) for part in parts]
+        for i in range(1, len(parts), 2):
+            ways = [small[i], _upper(small[i][:1], self._language) + small[i][1:], parts[i]]
+            if self._language == "de" and "ss" in small[i]:
+                ways += [way.replace("ss", "ß") for way in ways[:2]]
+            costs = {way: self._cost("".join([*small[:i], way, *small[i + 1 :]])) for way in ways}
+            if begins and i == 1:
+                unknown = costs[small[i]][0]
+                capital = {way: cost for way, cost in costs.items() if not way[:1].islower() and cost[0] <= unknown}
+                costs = capital or costs
+            small[i] = min(costs, key=costs.__getitem__)
+        return "".join(small)
+
+    def _cost(self, word: str) -> tuple[int, int]:
+        """Say how little a word is known: how many of its subwords are unknown, and how many it has."""
+        ids = self._subwords.encode(word)
+        return ids.count(self._subwords.unk_id), len(ids)
+
+
+def _lower(text: str, language: str) -> str:
+    if language in _TURKIC:
+        text = text.replace("I", "ı").replace("İ", "i")
+    return text.lower()
+
+
+def _upper(text: str, language: str) -> str:
+    return (text.replace("i", "İ") if language in _TURKIC else text).upper()

@@ -1,0 +1,90 @@
+"""Lines in capitals: translated as they are usually written, and in capitals again."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from nmt.config.search import SearchConfig
+from nmt.text.capitals import UsualCase, in_capitals
+from nmt.translation.request import Request
+from nmt.translation.translator import Translator
+
+from .untrained import make_bundle, sentences, texts
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return make_bundle()
+
+
+LINES = [line for line in sentences(40) if " " in line]
+
+
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3}, {"mbr_samples": 4}])
+def test_a_line_in_capitals_is_translated_as_it_is_usually_written(bundle, settings):
+    translator = Translator(bundle, search=SearchConfig(batch_size=8, **settings))
+    usual = UsualCase(bundle.source_subwords, "en")
+    known = [line for line in LINES if usual.written(line.upper()) == line]
+    assert len(known) > 0.8 * len(LINES)
+    expected = [in_capitals(text, "xx") for text in texts(translator.translate(known))]
+    assert len({*expected}) > 10
+    assert texts(translator.translate([line.upper() for line in known])) == expected
+    # Between other lines too.
+    mixed = [line for pair in zip(known, known[::-1], strict=True) for line in (pair[0].upper(), pair[1])]
+    assert texts(translator.translate(mixed))[::2] == expected
+
+
+def test_other_lines_are_translated_as_without(bundle):
+    lines = [*LINES, "a", "A", "1 2 3", "a RED house", "", " ", "iPHONE"]
+    found = [
+        Translator(bundle, search=SearchConfig(beam_size=2, capitals=capitals)).translate(lines)
+        for capitals in (True, False)
+    ]
+    assert found[0] == found[1]
+
+
+def test_without_it_the_model_reads_what_stands_there(bundle):
+    lines = [line.upper() for line in LINES]
+    assert texts(Translator(bundle, search=replace(bundle.search, capitals=False)).translate(lines)) != texts(
+        Translator(bundle).translate(lines)
+    )
+
+
+@pytest.mark.parametrize("prefix", ["A SMALL", "A SMALL ", "A RED HO"])
+def test_a_prefix_in_capitals_begins_a_translation_in_capitals(bundle, prefix):
+    [found] = texts(Translator(bundle).translate([Request(LINES[0].upper(), prefix=prefix)]))
+    assert found.startswith(prefix)
+    assert found == found.upper()
+
+
+@pytest.mark.parametrize("prefix", ["A small", "a", "1 "])
+def test_a_translation_that_begins_with_small_letters_is_in_them(bundle, prefix):
+    translator = Translator(bundle)
+    [usual] = texts(translator.translate([Request("A small house.", prefix=prefix)]))
+    assert texts(translator.translate([Request("A SMALL HOUSE.", prefix=prefix)])) == [usual]
+
+
+def test_a_prefix_comes_back_as_it_is_given_even_where_no_small_letter_gives_it(bundle):
+    """The capital of ß is ẞ to some; what is written in small letters and in capitals again has SS."""
+    [found] = texts(Translator(bundle).translate([Request("A SMALL HOUSE.", prefix="STRAẞE")]))
+    assert found.startswith("STRAẞE")
+
+
+def test_spans_come_back_as_they_are(bundle):
+    [found] = texts(Translator(bundle).translate(["A SMALL HOUSE https://example.org/a?b={x} {name}"]))
+    assert found.count("https://example.org/a?b={x}") == found.count("{name}") == 1
+
+
+def test_scores_tokens_and_alignments_are_those_of_the_usual_line(bundle):
+    translator = Translator(bundle, n_best=3, alignments=True, attention=True)
+    [usual, capital] = translator.translate([LINES[0], Request(LINES[0].upper(), id=7)])
+    assert capital.id == 7
+    written = [replace(each, text=each.text.upper()) for each in usual.hypotheses]
+    assert json.dumps(replace(capital, id=None).to_dict()) == json.dumps(replace(usual, hypotheses=written).to_dict())
+
+
+def test_a_refused_line_is_told_as_any_other(bundle):
+    translator = Translator(bundle, search=SearchConfig(beam_size=1))
+    with pytest.raises(Exception, match="not into yy"):
+        translator.translate([Request("A SMALL HOUSE.", to="yy")])
