@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from nmt.cli.common import Parser, run, standard_output
-from nmt.cli.options import add_machine_options, add_search_options, load_translator, search_config
+from nmt.cli.options import Asked, add_machine_options, add_search_options, load_translator, search_config
 from nmt.config.choices import TaskName
 from nmt.corpus.augmentation import joined
 from nmt.corpus.modifiers import WORD, capitals, has_case, titled, with_typo
@@ -43,6 +43,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("corpus", metavar="PREFIX", help="test text: PREFIX.SOURCE and PREFIX.TARGET; or .tsv")
     parser.add_argument("--lines", type=int, metavar="N", help="only the first lines of the text (default: all)")
     parser.add_argument("--typo-seed", type=int, default=1, metavar="N", help="of the typing errors (default: 1)")
+    parser.add_argument("--split-sentences", action="store_true", help="translate each sentence of a line by itself")
     add_search_options(parser)
     add_machine_options(parser)
     arguments = parser.parse_args(argv)
@@ -60,7 +61,7 @@ def measure(arguments: argparse.Namespace) -> None:
     """
     from nmt.evaluation.metrics import corpus_scores
 
-    loaded = load_translator(arguments, arguments.model)
+    loaded = load_translator(arguments, arguments.model, Asked(split_sentences=arguments.split_sentences))
     bundle = loaded.bundle
     if bundle.task is not TaskName.translation:
         raise ConfigError(f"{arguments.model} {bundle.task.does}; name a model that translates")

@@ -72,13 +72,17 @@ class UsualCase:
         parts = _LETTERS.split(word)  # every second one is of letters
         small = [_lower(part, self._language) for part in parts]
         for i in range(1, len(parts), 2):
-            ways = [small[i], _upper(small[i][:1], self._language) + small[i][1:], parts[i]]
+            spellings = [small[i], _upper(small[i][:1], self._language) + small[i][1:], parts[i]]
             if self._language == "de" and "ss" in small[i]:
-                ways += [way.replace("ss", "ß") for way in ways[:2]]
-            costs = {way: self._cost("".join([*small[:i], way, *small[i + 1 :]])) for way in ways}
+                spellings += [spelling.replace("ss", "ß") for spelling in spellings[:2]]
+            costs = {spelling: self._cost("".join([*small[:i], spelling, *small[i + 1 :]])) for spelling in spellings}
             if begins and i == 1:
                 unknown = costs[small[i]][0]
-                capital = {way: cost for way, cost in costs.items() if not way[:1].islower() and cost[0] <= unknown}
+                capital = {
+                    spelling: cost
+                    for spelling, cost in costs.items()
+                    if not spelling[:1].islower() and cost[0] <= unknown
+                }
                 costs = capital or costs
             small[i] = min(costs, key=costs.__getitem__)
         return "".join(small)

@@ -82,6 +82,8 @@ def test_a_bundle_has_a_row_for_each_form(tool, make_bundle, tmp_path, capsys):
     assert all(re.search(r"\| \d+\.\d\d \| \d+\.\d\d \|$", row) for row in rows)
     assert re.match(r"BLEU: nrefs:1\|case:mixed\|.*tok:zh\|", bleu)
     assert chrf.startswith("chrF2: nrefs:1|case:mixed|")
+    assert tool.main([*words, "--split-sentences"]) == 0
+    assert capsys.readouterr().out.splitlines()[-4].startswith("| two joined | 2 | ")
     assert tool.main([*words, "--lines", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[2].startswith("| as it is | 1 | ")
 
