@@ -72,7 +72,8 @@ class ModelConfig:
     init_scale: float = field(default=0.08, metadata=within(0, 1, above=True))
     """bound of symmetric_uniform; standard deviation of truncated_normal, which is cut at two of them"""
     forget_bias: float = field(default=1.0, metadata=within(-100, 100))
-    """first bias of forget gates; above 0, they begin open (Jozefowicz et al. 2015, section 5)"""
+    """first bias of forget gates, and of a GRU's update gate; above 0, they begin open (Jozefowicz et al. 2015,
+    section 5; Tallec & Ollivier 2018, section 2)"""
 
     @property
     def cells(self) -> tuple[str, str]:

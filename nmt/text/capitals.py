@@ -49,12 +49,15 @@ class UsualCase:
         return "".join(self._words(text))
 
     def _words(self, text: str) -> Iterator[str]:
-        spans, place, begins = find_spans(text, None), 0, True  # begins: the next word begins a sentence
+        is_protected = bytearray(len(text))
+        for start, end in find_spans(text, None):
+            is_protected[start:end] = b"\1" * (end - start)
+        place, begins = 0, True  # begins: the next word begins a sentence
         for word in re.split(r"(\s+)", text):
             end = place + len(word)
             if not word or word.isspace():
                 yield word
-            elif any(place < span.end and span.start < end for span in spans):
+            elif any(is_protected[place:end]):
                 yield word
                 begins = False
             else:

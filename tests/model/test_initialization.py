@@ -51,7 +51,7 @@ def test_truncated_normal_ends_at_two_deviations(cell):
         assert gate.abs().median() == pytest.approx(0.0639, rel=0.1)  # of a uniform one up to 0.2 it were 0.1
 
 
-FORGET = {"lstm": 1, "lstm_peephole": 1, "ssru": 0}
+FORGET = {"gru": 1, "gru_original": 1, "lstm": 1, "lstm_peephole": 1, "ssru": 0}
 
 
 @pytest.mark.parametrize("word", Cell)

@@ -102,6 +102,6 @@ def test_turkic_capitals_have_other_small_letters():
     assert turkish.written("BU İYİ BİR IŞIK") == "Bu iyi bir ışık"
 
 
-@pytest.mark.parametrize("text", ["A-" * 50_000, "X" * 100_000, "A B " * 20_000])
+@pytest.mark.parametrize("text", ["A-" * 50_000, "X" * 100_000, "A B " * 20_000, "WWW.A " * 20_000])
 def test_long_lines_take_no_long_time(german, text):
     assert german.written(text).upper() == text

@@ -21,7 +21,7 @@ class Cell(ABC):
     parts: ClassVar[int]
     """tensors of a layer's state"""
     forget_gate: ClassVar[int | None] = None
-    """which of the gates keeps the state where it is open"""
+    """which of the gates keeps the state where it is open: a GRU's is its update gate"""
 
     @abstractmethod
     def equations(self, inputs: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:

@@ -14,6 +14,7 @@ class GRU(GatedCell):
 
     gates, state_products, parts, module = 3, 3, 1, nn.GRU
     standstill = (0, 1, 0)
+    forget_gate = 1
 
     def equations(self, inputs: Tensor, state: LayerState, weights: Sequence[Tensor]) -> LayerState:
         """See `Cell`."""

@@ -14,6 +14,7 @@ class OriginalGRU(UnrolledCell):
     """Gates, in order: reset, update, candidate; see nmt.model.cells.gru for the other way."""
 
     gates, state_products, parts = 3, 3, 1
+    forget_gate = 1
 
     def shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
         """See `UnrolledCell`."""
