@@ -1,61 +1,72 @@
-"""The layer of capitals: lines in capitals are translated as they are usually written, and come back in capitals."""
+"""Lines in capitals are translated as they are usually written, and come back in capitals."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from nmt.config.search import SearchConfig
-from nmt.errors import ConfigError
 from nmt.text.capitals import UsualCase, in_capitals, is_in_capitals
+from nmt.text.spans import Place
+from nmt.text.terms import Match
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.model import Translating
-from nmt.translation.request import Request, Translation
+from nmt.translation.request import Request
+
+_LANGUAGES = 16
+"""Target languages whose words are remembered."""
+
+
+class UsualRequest(NamedTuple):
+    """A request as the model is asked."""
+
+    request: Request
+    language: str | None = None
+    """that the translation is written in capitals of; None: as the model writes it"""
+
+    def written(self, text: str) -> str:
+        """Write a translation as it is wanted."""
+        return text if self.language is None else in_capitals(text, self.language)
 
 
 class Capitals:
-    """The layer that cares for lines in capitals."""
+    """Finds lines in capitals, and writes them as a model knows their words."""
 
-    def __init__(self, bundle: Translating, search: SearchConfig) -> None:
-        """Prepare for lines of a model's source language, and for the target language that is asked for."""
-        self._bundle, self._search = bundle, search
-        self._source = UsualCase(subwords_of(bundle.source_subwords), bundle.source_language)
-        self._targets: dict[str, UsualCase] = {}
+    def __init__(
+        self,
+        bundle: Translating,
+        search: SearchConfig,
+        *,
+        find_terms: Callable[[Request, str], Sequence[Match]] = lambda request, text: (),
+    ) -> None:
+        """Prepare for lines of a model's source language.
 
-    def translate(
-        self, requests: Sequence[Request], inner: Callable[[Sequence[Request]], list[Translation | ConfigError]]
-    ) -> list[Translation | ConfigError]:
-        """Translate lines; one of capitals whose prefix has small letters is given a translation with small letters."""
-        asked = [self.usual(request) for request in requests]
-        return [
-            self._capital(answer, request)
-            if changed.text != request.text and (not request.prefix or changed.prefix != request.prefix)
-            else answer
-            for request, changed, answer in zip(requests, asked, inner(asked), strict=True)
-        ]
-
-    def usual(self, request: Request) -> Request:
-        """Write a line in capitals, and its prefix in capitals, as the model knows their words."""
-        if not is_in_capitals(request.text):
-            return request
-        prefix, language = request.prefix, self._language(request)
-        if is_in_capitals(prefix):
-            written = self.target(language).written(prefix)
-            # Of a letter whose capital is of no small letter, the prefix would not come back as it was given.
-            prefix = written if in_capitals(written, language) == prefix else prefix
-        return replace(request, text=self._source.written(request.text), prefix=prefix)
-
-    def target(self, language: str) -> UsualCase:
-        """Return what knows the words of a target language."""
-        if language not in self._targets:
-            self._targets[language] = UsualCase(subwords_of(self._bundle.target_subwords), language)
-        return self._targets[language]
-
-    def _language(self, request: Request) -> str:
-        return request.to or self._search.to or self._bundle.target_language
-
-    def _capital(self, answer: Translation | ConfigError, request: Request) -> Translation | ConfigError:
-        if isinstance(answer, ConfigError):
-            return answer
-        language = self._language(request)
-        return replace(
-            answer, hypotheses=[replace(each, text=in_capitals(each.text, language)) for each in answer.hypotheses]
+        Args:
+            bundle: the model.
+            search: says whether capitals are cared for, and what is translated into.
+            find_terms: the words of a text, normalised, that are a request's terms as they stand.
+        """
+        self._bundle, self._search, self._find_terms = bundle, search, find_terms
+        self._subwords = subwords_of(bundle.source_subwords)
+        self._source = UsualCase(self._subwords, bundle.source_language)
+        self._target = functools.lru_cache(maxsize=_LANGUAGES)(
+            lambda language: UsualCase(subwords_of(bundle.target_subwords), language)
         )
+
+    def usual(self, request: Request) -> UsualRequest:
+        """Write a line in capitals, and its prefix, as the model knows their words.
+
+        A line that stays as it is, and one whose prefix has small letters, asks for no translation in capitals.
+        """
+        if not self._search.capitals or not is_in_capitals(request.text):
+            return UsualRequest(request)
+        text = self._subwords.normalized(request.text)
+        kept = [Place(match.start, match.end) for match in self._find_terms(request, text)]
+        usual = self._source.written(text, kept)
+        language = request.to or self._search.to or self._bundle.target_language
+        if in_capitals(request.prefix, language) != request.prefix:
+            return UsualRequest(replace(request, text=usual))
+        # Where it would not come back as it is, the model is given it as it is.
+        prefix = self._target(language).written(request.prefix)
+        prefix = prefix if in_capitals(prefix, language) == request.prefix else request.prefix
+        return UsualRequest(replace(request, text=usual, prefix=prefix), None if usual == text else language)

@@ -79,8 +79,8 @@ class Linker:
 
     def _read(self, source: str, target: str, to: str | None) -> tuple[str, str]:
         """Write a pair in capitals as the model translated it."""
-        usual = self._capitals.usual(Request(source, prefix=target, to=to)) if self._search.capitals else None
-        return (usual.text, usual.prefix) if usual is not None else (source, target)
+        usual = self._capitals.usual(Request(source, prefix=target, to=to)).request
+        return usual.text, usual.prefix
 
     def _tokens(self, text: str, marked: str, line: ProtectedLine, subwords: SubwordModel) -> list[int]:
         """Say which token each character of a text is of; -1: none."""

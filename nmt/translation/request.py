@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nmt.config.search import SearchConfig
 from nmt.errors import ConfigError
 from nmt.text.terms import checked_terms
 from nmt.translation.tags import check_tag
@@ -130,6 +131,20 @@ class Translation:
             "decision": None if decision is None else Decision(**decision),
         }
         return Translation(**{**values, **nested_values})
+
+
+def cut_warnings(search: SearchConfig, *, source_tokens: int, best: TextHypothesis) -> list[str]:
+    """Warn of a source that was cut, and of a translation that did not end."""
+    warnings, limit = [], search.max_source_tokens
+    if source_tokens > limit:
+        warnings.append(f"its {source_tokens} subwords were cut to max_source_tokens={limit}; give one sentence a line")
+    if not best.finished:
+        impossible = f", too little for min_length={search.min_length}" * (search.min_length >= len(best.tokens))
+        warnings.append(
+            f"the translation did not end and was cut after {len(best.tokens)} subwords "
+            f"(max_length_ratio={search.max_length_ratio:g}{impossible})"
+        )
+    return warnings
 
 
 def _hypothesis(values: Mapping[str, Any]) -> TextHypothesis:

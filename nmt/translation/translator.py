@@ -17,7 +17,7 @@ from nmt.text.terms import Term
 from nmt.text.vocabulary import subwords_of
 from nmt.translation.alignment import align_words
 from nmt.translation.batching import WINDOW_BATCHES
-from nmt.translation.capitals import Capitals
+from nmt.translation.capitals import Capitals, UsualRequest
 from nmt.translation.languages import source_prefix
 from nmt.translation.layers import Layer, layered
 from nmt.translation.model import Translating
@@ -25,7 +25,7 @@ from nmt.translation.numbers import NumberCheck
 from nmt.translation.options import require_places
 from nmt.translation.prefixes import PrefixReader, beginning_with, continued, unread, without_source
 from nmt.translation.protection import Attempt, Decoded, ProtectedLine, with_marks
-from nmt.translation.request import Request, TextHypothesis, Translation, in_one_line
+from nmt.translation.request import Request, TextHypothesis, Translation, cut_warnings, in_one_line
 from nmt.translation.rerank import Rerank, ways_to_choose
 from nmt.translation.rows import Row, RowTranslator
 from nmt.translation.terms import TermReader
@@ -87,8 +87,9 @@ class Translator:
         )
         self._terms, self._prefixes = TermReader(bundle, self.search, glossary=glossary), PrefixReader(self._target)
         self._numbers = NumberCheck(self._terms, source=bundle.source_language, target=bundle.target_language)
-        self._answer = layered(self._translate, (Capitals(bundle, self.search),) if self.search.capitals else ())
-        self._deadline, self._waiting = deadline, list[tuple[Request, Future[Translation]]]()
+        self._capitals = Capitals(bundle, self.search, find_terms=self._terms.find)
+        self._deadline, self._answer = deadline, layered(self._translate, ())
+        self._waiting: list[tuple[Request, Future[Translation]]] = []
         self._queue, self._computing = threading.Lock(), threading.Lock()
         self._timer: threading.Timer | None = None
 
@@ -174,6 +175,8 @@ class Translator:
 
     def _translate(self, requests: Sequence[Request]) -> list[Translation | ConfigError]:
         """Translate requests; where one of them cannot be fulfilled, its error stands in its place."""
+        asked = [self._capitals.usual(request) for request in requests]
+        requests = [each.request for each in asked]
         lines = {i: self._terms.protect(request) for i, request in enumerate(requests) if not is_blank(request.text)}
         refusals = [self._refusal(request) for request in requests]
         refused = {i: error for i, error in enumerate(refusals) if error}
@@ -184,7 +187,7 @@ class Translator:
             if i in refused:
                 results.append(refused[i])
             elif i in attempts:
-                results.append(self._translation(request, attempts[i], warnings.get(i, [])))
+                results.append(self._translation(asked[i], attempts[i], warnings.get(i, [])))
             else:
                 results.append(without_source(request))
         return results
@@ -280,21 +283,14 @@ class Translator:
             text, hypothesis.score, hypothesis.log_prob, hypothesis.finished, hypothesis.tokens, alignment, attention
         )
 
-    def _translation(self, request: Request, attempt: Attempt, warnings: list[str]) -> Translation:
+    def _translation(self, asked: UsualRequest, attempt: Attempt, warnings: list[str]) -> Translation:
         """Put together what became of a request."""
+        request = asked.request
         line, ids, hypotheses, _, attempt_warnings = attempt
-        limit, best = self.search.max_source_tokens, hypotheses[0]
         warnings = [*unread(self._target, line.with_marks(request.prefix)), *attempt_warnings, *warnings]
-        if len(ids) > limit:
-            warnings.append(f"its {len(ids)} subwords were cut to max_source_tokens={limit}; give one sentence a line")
-        if not best.finished:
-            impossible = f", too little for min_length={self.search.min_length}"
-            warnings.append(
-                f"the translation did not end and was cut after {len(best.tokens)} subwords "
-                f"(max_length_ratio={self.search.max_length_ratio:g}"
-                f"{impossible if self.search.min_length >= len(best.tokens) else ''})"
-            )
+        warnings += cut_warnings(self.search, source_tokens=len(ids), best=hypotheses[0])
         unknown = self._source.unknown_characters(line.given) if self._source.unk_id in ids else ""
-        if line.spans:
-            hypotheses = [replace(each, text=in_one_line(line.restored(each.text))) for each in hypotheses]
+        if line.spans or asked.language is not None:
+            written = [line.restored(asked.written(each.text)) for each in hypotheses]
+            hypotheses = [replace(each, text=in_one_line(text)) for each, text in zip(hypotheses, written, strict=True)]
         return Translation(hypotheses, warnings, unknown, request.id)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from nmt.text.capitals import UsualCase, in_capitals, is_in_capitals
+from nmt.text.spans import Place
 
 LINES = [
     "Der Hund läuft nach Berlin.",
@@ -21,7 +22,7 @@ class Subwords:
     unk_id = 1
 
     def __init__(self, lines):
-        self.characters = {*"".join(lines)}
+        self.characters = {*"".join(lines), *"0123456789-–?%"}
         self.words = {word for line in lines for word in re.findall(r"\w+", line)}
 
     def encode(self, text):
@@ -45,6 +46,7 @@ def german():
         ("SEE https://example.org/a NOW", True),
         ("{name} IS 5% OFF", True),
         ("A", False),
+        ("DIE STRAßE Nº 5", True),
         ("A dog runs.", False),
         ("iPHONE", False),
         ("B 52", False),
@@ -63,14 +65,13 @@ def test_capitals_are_all_letters_but_those_of_spans(text, expected):
     ("text", "language", "expected"),
     [
         ("Die Straße ist weiß.", "de", "DIE STRASSE IST WEISS."),
-        ("Siehe https://example.org/a und {name}!", "de", "SIEHE https://example.org/a UND {name}!"),
         ("iyi ışık", "tr", "İYİ IŞIK"),
         ("iyi", "en", "IYI"),
         ("犬が走る。", "ja", "犬が走る。"),
         ("", "de", ""),
     ],
 )
-def test_a_text_is_written_in_capitals_but_for_its_spans(text, language, expected):
+def test_a_text_is_written_in_capitals(text, language, expected):
     assert in_capitals(text, language) == expected
 
 
@@ -86,6 +87,19 @@ def test_the_first_word_of_each_sentence_has_a_capital(german):
 
 def test_spans_and_spaces_stay(german):
     assert german.written("DER  HUND\tHTTPS://EXAMPLE.ORG {NAME} ") == "Der  Hund\tHTTPS://EXAMPLE.ORG {NAME} "
+
+
+def test_places_stay_that_are_to_be_kept(german):
+    assert german.written("DER HUND UND DER BALL", [Place(4, 8)]) == "Der HUND und der Ball"
+
+
+@pytest.mark.parametrize("word", ["ŽIŽEK", "Nº", "%S", "100 %D", "5\u212a", "\u2126", "İ"])
+def test_what_small_letters_would_change_stays(german, word):
+    assert german.written(f"DER HUND {word}") == f"Der Hund {word}"
+
+
+def test_a_number_is_no_first_word(german):
+    assert german.written("3DER HUND") == "3der Hund"
 
 
 def test_each_part_of_a_word_has_its_own_case(german):
