@@ -1,7 +1,7 @@
 """Lines in capitals: their words as they are usually written, and a translation in capitals again.
 
-A model that never saw A DOG RUNS spells it letter by letter. Its subwords tell how a word is usually written: of dog,
-Dog and DOG it knows the one best that it needs the fewest subwords for.
+A model that never saw A DOG RUNS spells it letter by letter. Its subwords tell how a word is usually written. Of dog,
+Dog and DOG it knows the one best that takes the fewest subwords.
 """
 
 import functools
@@ -62,9 +62,9 @@ class UsualCase:
                 yield word
                 begins = False
             else:
-                known = self._known_word(word, begins)
+                usual = self._known_word(word, begins)
                 # %S is no placeholder, and %s is one.
-                yield known if find_spans(known, None) == find_spans(word, None) else word
+                yield usual if find_spans(usual, None) == find_spans(word, None) else word
                 begins = bool(_SENTENCE_ENDS.search(word)) or (begins and not _LETTERS.search(word))
             place = end
 

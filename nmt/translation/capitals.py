@@ -61,12 +61,14 @@ class Capitals:
         if not self._search.capitals or not is_in_capitals(request.text):
             return UsualRequest(request)
         text = self._subwords.normalized(request.text)
-        kept = [Place(match.start, match.end) for match in self._find_terms(request, text)]
-        usual = self._source.written(text, kept)
+        terms = [Place(match.start, match.end) for match in self._find_terms(request, text)]
+        usual = self._source.written(text, terms)
+        if usual == text:
+            return UsualRequest(request)
         language = request.to or self._search.to or self._bundle.target_language
         if in_capitals(request.prefix, language) != request.prefix:
             return UsualRequest(replace(request, text=usual))
         # Where it would not come back as it is, the model is given it as it is.
         prefix = self._target(language).written(request.prefix)
         prefix = prefix if in_capitals(prefix, language) == request.prefix else request.prefix
-        return UsualRequest(replace(request, text=usual, prefix=prefix), None if usual == text else language)
+        return UsualRequest(replace(request, text=usual, prefix=prefix), language)

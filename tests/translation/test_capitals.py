@@ -65,6 +65,12 @@ def test_a_translation_that_begins_with_small_letters_is_in_them(bundle, prefix)
     assert texts(translator.translate([Request("A SMALL HOUSE.", prefix=prefix)])) == [usual]
 
 
+def test_the_prefix_of_a_line_that_stays_as_it_is_stays_too(bundle):
+    """No word of this line can be spelt, so that none has another case."""
+    [found] = texts(Translator(bundle).translate([Request("QQ ŽŽ", prefix="A SMALL")]))
+    assert found.startswith("A SMALL")
+
+
 def test_spans_come_back_as_they_are(bundle):
     [found] = texts(Translator(bundle).translate(["A SMALL HOUSE https://example.org/a?b={x} {name}"]))
     assert found.count("https://example.org/a?b={x}") == found.count("{name}") == 1
