@@ -1,12 +1,14 @@
 """Subtitles (.srt), by the library pysubs2."""
 
 import re
+import warnings
 
 import pysubs2
 
 from nmt.documents.document import Document, TranslatesTexts, in_its_space
 
 _BREAK = "\\N"
+_TIME = re.compile(r"\d{1,2}:\d{1,2}:\d{1,2}[.,]\d{1,3}")
 _SPEECH = re.compile(r"\s*(?:<[^<>]*>|\{[^{}]*\})*\s*[-–—]")
 
 
@@ -17,8 +19,15 @@ def translated_subtitles(document: Document, translate: TranslatesTexts) -> byte
         ConfigError: the file is broken, or not UTF-8.
     """
     text = document.text
+    for number, line in enumerate(text.split("\n"), 1):
+        if "-->" in line and len(_TIME.findall(line)) == 1:
+            raise document.broken(f"line {number} has one time and needs two")
+    tags = {"keep_html_tags": True, "keep_unknown_html_tags": True}
     try:
-        subtitles = pysubs2.SSAFile.from_string(text, format_="srt", keep_html_tags=True, keep_unknown_html_tags=True)
+        with warnings.catch_warnings():
+            # A time in the text of a subtitle is none of the file's.
+            warnings.simplefilter("ignore")
+            subtitles = pysubs2.SSAFile.from_string(text, format_="srt", **tags)
     except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
         raise document.broken(error) from None
     if text.strip() and not len(subtitles):

@@ -208,6 +208,11 @@ def test_what_is_broken_is_one_error(tmp_path):
         ("a.xlf", "<html/>", r"it begins with html, not xliff"),
         ("a.xlf", "", r"a\.xlf is no whole xlf file"),
         ("a.srt", "no times\n", r"a\.srt is no whole srt file \(it has no times\): repair it"),
+        (
+            "a.srt",
+            SRT + "\n9\n00:00:0x,000 --> 00:01:04,000\nEnd\n",
+            r"srt file \(line \d+ has one time and needs two\)",
+        ),
         ("a.srt", b"\xff", r"a\.srt is not UTF-8"),
     ):
         with pytest.raises(ConfigError, match=reason):
