@@ -1,12 +1,15 @@
 """Lines in capitals: translated as they are usually written, and in capitals again."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from nmt.config.search import SearchConfig
+from nmt.errors import ConfigError
 from nmt.text.capitals import UsualCase, in_capitals
+from nmt.translation.layers import layers_of
 from nmt.translation.request import Request
 from nmt.translation.translator import Translator
 
@@ -96,6 +99,19 @@ def test_a_term_is_found_as_it_stands_and_as_it_is_usually_written(bundle, sourc
     assert ("RIVER" if source == "house" else "river") in found
 
 
+def test_of_several_sentences_and_of_lines_with_tags_each_is_looked_at(bundle):
+    search = bundle.search
+    sentences_apart = Translator(bundle).add_layers(layers_of(bundle, search, n_best=1, split_sentences=True))
+    [both] = texts(sentences_apart.translate([f"{LINES[0].upper()} {LINES[1]}"]))
+    [capital, usual] = texts(Translator(bundle).translate([LINES[0].upper(), LINES[1]]))
+    assert both == f"{capital} {usual}"
+    tagged = Translator(bundle).add_layers(layers_of(bundle, search, n_best=1, markup="html"))
+    [found] = texts(tagged.translate(["<p><b>A SMALL</b> HOUSE <i>STANDS</i> NEAR.</p>"]))
+    assert [found.count(tag) for tag in ("<p>", "</p>", "<b>", "</b>", "<i>", "</i>")] == [1] * 6
+    [plain] = texts(Translator(bundle).translate(["A SMALL HOUSE STANDS NEAR."]))
+    assert "".join(re.split("<[^>]*>", found)).split() == plain.split()
+
+
 def test_scores_tokens_and_alignments_are_those_of_the_usual_line(bundle):
     translator = Translator(bundle, n_best=3, alignments=True, attention=True)
     [usual, capital] = translator.translate([LINES[0], Request(LINES[0].upper(), id=7)])
@@ -106,5 +122,5 @@ def test_scores_tokens_and_alignments_are_those_of_the_usual_line(bundle):
 
 def test_a_refused_line_is_told_as_any_other(bundle):
     translator = Translator(bundle, search=SearchConfig(beam_size=1))
-    with pytest.raises(Exception, match="not into yy"):
+    with pytest.raises(ConfigError, match="not into yy"):
         translator.translate([Request("A SMALL HOUSE.", to="yy")])
